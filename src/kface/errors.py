@@ -1,0 +1,61 @@
+"""The one family of errors.
+
+A :class:`KFaceError` says what was wrong, with which file or setting, and what to do about it, in
+one line. Commands print that line and exit with status 2; a traceback is a defect.
+"""
+
+from typing import Any, Optional
+
+
+class KFaceError(Exception):
+    """Something that the user can mend.
+
+    Args:
+        what: What was wrong, without a full stop.
+        where: The file, directory or setting it was wrong with.
+        remedy: What to do about it, as an imperative.
+
+    Example:
+        >>> print(KFaceError("not a JPEG image", "a.jpg", "re-copy the file"))
+        a.jpg: not a JPEG image; re-copy the file
+    """
+
+    def __init__(self, what: str, where: Optional[Any] = None, remedy: Optional[str] = None) -> None:
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.remedy = remedy
+        super(KFaceError, self).__init__(what, where, remedy)
+
+    def __str__(self) -> str:
+        line = self.what if self.where is None else "{}: {}".format(self.where, self.what)
+        if self.remedy:
+            line = "{}; {}".format(line, self.remedy)
+        return " ".join(line.split())
+
+
+class ConfigError(KFaceError):
+    """A setting that does not exist, has the wrong type or contradicts another."""
+
+
+class LayoutError(KFaceError):
+    """A path or an annotation file that is not in K-Face's grammar."""
+
+
+class ProtocolError(KFaceError):
+    """A protocol that cannot be met, for instance too few identities for the pairs asked for."""
+
+
+class ImageError(KFaceError):
+    """An image that cannot be read, or is of no use (truncated, empty, too small)."""
+
+
+class ModelError(KFaceError):
+    """A network file that is missing, damaged or not what its name says."""
+
+
+class DatasetError(KFaceError):
+    """A data set directory that is missing, damaged or cannot be written."""
+
+
+class TrainingError(KFaceError):
+    """A training run that cannot start or go on (memory, no images, a checkpoint that does not fit)."""

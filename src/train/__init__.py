@@ -1,0 +1,1 @@
+"""Keras: backbones, margin heads, input pipeline, training and Table 5."""

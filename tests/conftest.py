@@ -1,0 +1,17 @@
+"""Fixtures that every room shares. Keeps to Python 3.6 syntax: the tests of kface also run there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real faces (evaluation only); skips where it is absent."""
+    folder = Path(os.environ.get("KFACE_SHARED", str(ROOT.parent / "shared"))) / "data"
+    if not folder.is_dir():
+        pytest.skip("real faces are not here: {} is absent (set KFACE_SHARED)".format(folder.name))
+    return folder
