@@ -1,0 +1,73 @@
+# kface. `make help` lists the targets; words like backbone=resnet50 or optimizer.lr=0.01 go to Hydra as they are.
+SHELL := bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PY := .venv/bin/python
+EXTRAS ?= train,dev
+NANO ?= .venv-nano
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+# Every key=value given to make that is not one of these is an override for Hydra.
+OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS
+quote = '$(subst ','\'',$(1))'
+OVERRIDES = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(if $(filter $(v),$(OWN)),,$(call quote,$(v)=$(value $(v))))))
+
+.PHONY: help setup sample dataset train evaluate table5 test test-slow test-nano lint format floor bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Overrides: make train backbone=mobilenetv2 loss=softmax corpus=kface corpus.root=DIR any.key=value"
+
+setup: ## make .venv and install the pinned packages (EXTRAS=train-gpu,dev for an NVIDIA GPU)
+	@scripts/setup $(EXTRAS)
+
+sample: setup ## write the synthetic K-Face-shaped sample to data/sample
+	@$(PY) -m train.corpora $(OVERRIDES)
+
+dataset: setup ## detect, align and shard a corpus into 112x112 faces
+	@$(PY) -m kface.dataset $(OVERRIDES)
+
+train: setup ## the main job: corpus, data set, training, a row of Table 5
+	@$(PY) -m train $(OVERRIDES)
+
+evaluate: setup ## verify a trained run again (run=DIR, by default the newest; evaluate.lfw=DIR)
+	@$(PY) -m train.evaluate $(OVERRIDES)
+
+table5: setup ## print all runs' rows of Table 5 beside the paper's
+	@$(PY) -m train.table5
+
+test: setup ## the default test suite
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+test-slow: setup ## the long tests (detector on 120 images, whole training runs)
+	@$(PY) -m pytest -m slow $(PYTEST_ARGS)
+
+test-nano: ## the tests of kface under Python 3.6, the nearest thing to a Jetson Nano (skips where no 3.6 is found)
+	@scripts/test-nano $(NANO)
+
+lint: setup floor ## ruff, mypy, the Python 3.6 floor, and what must never be committed
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@scripts/check-tree
+
+format: setup ## let ruff format the code and mend what it can
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+floor: setup
+	@.venv/bin/vermin -t=3.6- --eval-annotations --no-tips --violations --quiet src/kface $(wildcard src/deploy)
+
+bench: setup ## detector and data set speed, side by side with the mtcnn package
+	@$(PY) benchmarks/detector.py
+	@$(PY) benchmarks/dataset.py
+
+lock: setup ## renew constraints.txt: the newest versions that resolve together on Python 3.10-3.13
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra gui --extra dev \
+	    --no-annotate --no-header --upgrade --output-file constraints.txt
+
+clean: ## remove caches; data/, outputs/ and .venv stay
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache build src/*.egg-info
+	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
