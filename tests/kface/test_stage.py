@@ -1,0 +1,98 @@
+"""The runner of the stages: what a user can get wrong on the command line ends in one line and status 2."""
+
+import sys
+
+import pytest
+
+pytest.importorskip("hydra", reason="Hydra is not installed: stages are configured on workstations")
+
+from kface import stage
+from kface.errors import ConfigError, ImageError
+
+
+@pytest.fixture(autouse=True)
+def configuration(tmp_path, monkeypatch):
+    conf = tmp_path / "conf"
+    (conf / "net").mkdir(parents=True)
+    (conf / "net" / "small.yaml").write_text("_target_: builtins.dict\nwidth: 1\n")
+    (conf / "net" / "large.yaml").write_text("_target_: builtins.dict\nwidth: 8\n")
+    (conf / "job.yaml").write_text(
+        "defaults:\n  - _self_\n  - net: small\n  - override hydra/job_logging: disabled\n"
+        "  - override hydra/hydra_logging: disabled\n"
+        "seed: 0\nfit:\n  epochs: 2\n  batch_size: 8\n"
+        "hydra:\n  run:\n    dir: .\n  output_subdir: null\n"
+    )
+    monkeypatch.setenv("KFACE_CONF", str(conf))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_compose_with_overrides():
+    config = stage.compose("job", ["net=large", "fit.epochs=5"])
+    assert config.net.width == 8
+    assert config.fit.epochs == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("net=huge", "net=huge: there is no such choice; choose one of: large, small"),
+        ("fit.epoch=1", "fit.epoch=1: there is no such key; the keys in fit are: epochs, batch_size"),
+        ("sead=1", "sead=1: there is no such key; the keys are: seed, fit, net"),
+        ("fit.epochs.more=1", "there is no such key"),
+        ("seed", "write key=value"),
+    ],
+)
+def test_a_wrong_override_is_answered_with_the_choices(override, message):
+    with pytest.raises(ConfigError) as caught:
+        stage.compose("job", ["fit.batch_size=4", override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_stage():
+    with pytest.raises(ConfigError, match="choose one of: job"):
+        stage.compose("jobs")
+
+
+def test_no_configuration(monkeypatch, tmp_path):
+    monkeypatch.setenv("KFACE_CONF", str(tmp_path / "absent"))
+    with pytest.raises(ConfigError, match="configuration directory is missing"):
+        stage.compose("job")
+
+
+def test_run_hands_the_configuration_over():
+    seen = []
+    before = list(sys.argv)
+    assert stage.run("job", lambda config: seen.append(config.fit.epochs), ["fit.epochs=7"]) == 0
+    assert seen == [7]
+    assert sys.argv == before
+
+
+def test_run_prints_one_line_and_ends_with_two(capfd):
+    def task(config):
+        raise ImageError("is a truncated JPEG", "a.jpg", "copy it again")
+
+    assert stage.run("job", task, []) == 2
+    assert stage.run("job", task, ["net=huge"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "job: a.jpg: is a truncated JPEG; copy it again",
+        "job: net=huge: there is no such choice; choose one of: large, small",
+    ]
+
+
+def test_an_interrupt_is_no_traceback(capfd):
+    def task(config):
+        raise KeyboardInterrupt
+
+    assert stage.run("job", task, []) == 130
+    assert capfd.readouterr()[1] == "job: stopped; what was finished is kept\n"
+
+
+def test_instantiate_names_the_setting():
+    config = stage.compose("job")
+    assert stage.instantiate(config.net, "net", extra=3) == {"width": 1, "extra": 3}
+    config.net["_target_"] = "kface.faces.Faces"
+    with pytest.raises(ConfigError, match="net: .*width"):
+        stage.instantiate(config.net, "net")
