@@ -1,0 +1,113 @@
+"""Boxes: what P-Net proposes, regression, squares, and the reference's suppression of overlaps.
+
+Boxes are float64 (n, 4), x1 y1 x2 y2 in pixels.
+"""
+
+from typing import Tuple
+
+import numpy as np
+
+from kface.mtcnn.pyramid import CELL
+
+#: Pixels between two of P-Net's windows.
+STRIDE = 2
+
+
+def probability(logits: np.ndarray) -> np.ndarray:
+    """Return the face probability as the reference's softmax rounds it, float32 of the same shape."""
+    with np.errstate(over="ignore"):
+        return (1 / (1 + np.exp(-logits.astype(np.float32)))).astype(np.float32)
+
+
+def descending(scores: np.ndarray) -> np.ndarray:
+    """Return the order from the best score to the worst.
+
+    Many of P-Net's scores are equal (they round to 1); this is the reference's very call, so that they come in its order.
+    """
+    return np.argsort(scores.astype(np.float64))[::-1]
+
+
+def proposals(offsets: np.ndarray, logits: np.ndarray, threshold: float, scale: float) -> Tuple[np.ndarray, np.ndarray]:
+    """Read P-Net's maps.
+
+    Args:
+        offsets: float32 (4, h, w), in units of the window's side.
+        logits: float32 (h, w).
+        threshold: Windows with a higher score count.
+        scale: The level's scale.
+
+    Returns:
+        Regressed boxes in the image's pixels, and their scores, best first.
+    """
+    # A little below the threshold's logit, so that the rounded probability decides.
+    rows, columns = np.nonzero(logits > np.log(max(threshold, 1e-6) / (1 - threshold)) - 1e-3)
+    found = probability(logits[rows, columns])
+    keep = found > threshold
+    rows, columns, found = rows[keep], columns[keep], found[keep]
+    order = descending(found)
+    rows, columns = rows[order], columns[order]
+    shift = offsets[:, rows, columns].astype(np.float64) * (CELL - 1)
+    x, y = columns * STRIDE + 1.0, rows * STRIDE + 1.0
+    boxes = np.stack([x + shift[0], y + shift[1], x + (CELL - 1) + shift[2], y + (CELL - 1) + shift[3]], axis=1)
+    return boxes / scale, found[order]
+
+
+def regress(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Move the boxes' corners by offsets in units of their sides, which the reference takes as one pixel longer."""
+    sides = boxes[:, 2:] - boxes[:, :2] + 1
+    return boxes + offsets * np.concatenate([sides, sides], axis=1)
+
+
+def square(boxes: np.ndarray) -> np.ndarray:
+    """Return squares around the same centres with the longer sides."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    longest = sides.max(axis=1, keepdims=True)
+    corner = boxes[:, :2] + sides * 0.5 - longest * 0.5
+    return np.concatenate([corner, corner + longest], axis=1)
+
+
+def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False, block: int = 256) -> np.ndarray:
+    """Find the boxes that no better one overlaps.
+
+    The reference's rule in one pass, not the usual greedy one: a box dies by any better box that overlaps it, even by one
+    that is dead itself. So every box is compared with all that are still alive behind it; as most die early, that is far
+    less than all pairs, and never more than ``block`` rows of them are held at once.
+
+    Args:
+        boxes: Best score first.
+        threshold: Overlaps above it kill.
+        smaller: Measure the overlap by the smaller box's area instead of the union's.
+        block: How many boxes to compare at once.
+
+    Returns:
+        int64, indices of the boxes that stay, ascending.
+    """
+    count = len(boxes)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    alive = np.arange(count)
+    start = 0
+    while start < count:
+        stop = min(start + block, count)
+        first = int(np.searchsorted(alive, start, side="right"))
+        rest = alive[first:]
+        if not len(rest):
+            break
+        overlap = _overlaps(boxes[start:stop], areas[start:stop], boxes[rest], areas[rest], smaller)
+        # Only a better box kills: row i stands for box start + i.
+        kills = (overlap > threshold) & (np.arange(start, stop)[:, None] < rest[None, :])
+        alive = np.concatenate([alive[:first], rest[~kills.any(axis=0)]])
+        start = stop
+    return alive
+
+
+def _overlaps(a: np.ndarray, a_areas: np.ndarray, b: np.ndarray, b_areas: np.ndarray, smaller: bool) -> np.ndarray:
+    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    shared = np.maximum(width, 0)
+    shared *= np.maximum(height, 0)
+    if smaller:
+        whole = np.minimum(a_areas[:, None], b_areas[None, :])
+    else:
+        whole = a_areas[:, None] + b_areas[None, :] - shared
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return shared / whole

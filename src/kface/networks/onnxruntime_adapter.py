@@ -1,0 +1,55 @@
+"""ONNX Runtime on the CPU."""
+
+from typing import Dict, Optional
+
+import numpy as np
+
+from kface.errors import ModelError
+from kface.networks.base import Network
+
+
+class OnnxRuntimeNetwork(Network):
+    """A session of ONNX Runtime."""
+
+    runtime = "onnxruntime"
+
+    def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+            options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        # The runtime's own exceptions share no base class below Exception.
+        except Exception as error:
+            raise ModelError("is not a network that ONNX Runtime can read ({})".format(_first(error)), path)
+        self._path = path
+        inputs = {
+            node.name: tuple(size if isinstance(size, int) else None for size in node.shape)
+            for node in self._session.get_inputs()
+        }
+        super(OnnxRuntimeNetwork, self).__init__(inputs, [node.name for node in self._session.get_outputs()])
+        self._input = next(iter(inputs))
+
+    def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
+        try:
+            values = self._session.run(None, {self._input: batch})
+        except Exception as error:
+            raise ModelError("cannot run on a batch of shape {} ({})".format(batch.shape, _first(error)), self._path)
+        return dict(zip(self.outputs, values))
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _first(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def load(data: bytes, path: str, threads: Optional[int]) -> Network:
+    """Open an ONNX file's bytes."""
+    return OnnxRuntimeNetwork(data, path, threads)

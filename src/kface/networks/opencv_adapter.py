@@ -1,0 +1,59 @@
+"""OpenCV's DNN module, with the classic engine where there is a choice: the new one gives other boxes for MTCNN."""
+
+from typing import Dict, Optional
+
+import cv2
+import numpy as np
+
+from kface.errors import ModelError
+from kface.networks.base import Network
+
+
+class OpenCvNetwork(Network):
+    """A network of OpenCV's DNN module.
+
+    ``threads`` is set for the whole of OpenCV, which knows no other way.
+    """
+
+    runtime = "opencv"
+
+    def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
+        # The buffer and not the path is read: OpenCV opens Korean paths on some systems only.
+        buffer = np.frombuffer(data, np.uint8)
+        try:
+            if hasattr(cv2.dnn, "ENGINE_CLASSIC"):
+                self._net = cv2.dnn.readNetFromONNX(buffer, engine=cv2.dnn.ENGINE_CLASSIC)
+            else:
+                self._net = cv2.dnn.readNetFromONNX(buffer)
+            self._layers = list(self._net.getUnconnectedOutLayersNames())
+        except cv2.error as error:
+            raise ModelError("is not a network that OpenCV can read ({})".format(_first(error)), path)
+        if threads is not None:
+            cv2.setNumThreads(threads)
+        self._path = path
+        # The importer prefixes an output's name with its place in the graph, as in "onnx_node_output_0!scores".
+        super(OpenCvNetwork, self).__init__({}, [name.split("!")[-1] for name in self._layers])
+
+    def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
+        try:
+            self._net.setInput(batch)
+            values = self._net.forward(self._layers)
+        except cv2.error as error:
+            raise ModelError("cannot run on a batch of shape {} ({})".format(batch.shape, _first(error)), self._path)
+        # The importer makes other shapes of some two-dimensional outputs; batch and elements are right.
+        return {
+            name: value.reshape(batch.shape[0], -1) if value.ndim == 3 else value
+            for name, value in zip(self.outputs, values)
+        }
+
+    def close(self) -> None:
+        self._net = None
+
+
+def _first(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def load(data: bytes, path: str, threads: Optional[int]) -> Network:
+    """Open an ONNX file's bytes."""
+    return OpenCvNetwork(data, path, threads)
