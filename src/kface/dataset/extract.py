@@ -1,0 +1,299 @@
+"""From image files to a shard's bytes: what one worker does, without touching the data set's directory."""
+
+import contextlib
+import os
+import signal
+import threading
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from kface.alignment import align
+from kface.dataset.records import encode_record
+from kface.dataset.settings import DatasetSettings
+from kface.dataset.sources import Item
+from kface.dataset.tfrecord import frame
+from kface.errors import DatasetError, ImageError, KFaceError, LayoutError
+from kface.faces import Faces
+from kface.images import decode_image, encode_jpeg, read_bytes
+from kface.layout import annotation_beside, read_annotation
+
+#: Images that go through the detector together.
+BATCH = 8
+#: Images with a shorter side are refused: the detector's smallest face is larger.
+MIN_SIDE = 20
+#: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
+TIE = 0.95
+NO_FACE = "no face found"
+
+CONDITIONS = ("accessory", "light", "expression", "camera")
+
+
+class Mtcnn(NamedTuple):
+    """Opens :class:`kface.mtcnn.Detector` in whatever process it is sent to.
+
+    Attributes:
+        thresholds: Of the three networks.
+        factor: Of the pyramid.
+        runtime: A name that :mod:`kface.networks` knows.
+        models: Directory of the networks, or None for the usual one.
+    """
+
+    thresholds: Tuple[float, ...] = (0.6, 0.7, 0.8)
+    factor: float = 0.709
+    runtime: str = "auto"
+    models: Optional[str] = None
+
+    def describe(self) -> Dict[str, Any]:
+        """Return what tells this detector from another one: the networks' hashes (they are made now if need be)."""
+        from kface.mtcnn import weights
+
+        return {"name": "mtcnn", "networks": weights.hashes(weights.prepare(self.models))}
+
+    def open(self) -> Any:
+        """Return the detector, with one thread: every core has a worker of its own."""
+        from kface.mtcnn import Detector
+
+        return Detector(self.models, 20.0, self.thresholds, self.factor, self.runtime, threads=1)
+
+
+class Chunk(NamedTuple):
+    """The work that makes one shard.
+
+    Attributes:
+        split: "train" or "test".
+        subject: The identity.
+        number: Which of the identity's shards, from 0.
+        items: Its images.
+        references: By (resolution, camera), the files to take the landmarks from; for landmarks="camera" only.
+        settings: Validated ones.
+        detector: Has ``open()``; it is sent to the worker.
+        parent: Process that does the writing.
+    """
+
+    split: str
+    subject: str
+    number: int
+    items: Tuple[Item, ...]
+    references: Dict[Tuple[str, int], List[str]]
+    settings: DatasetSettings
+    detector: Any
+    parent: int
+
+    @property
+    def key(self) -> str:
+        """The shard's name without its suffix."""
+        return "{}-{}-{:02d}".format(self.split, self.subject, self.number)
+
+
+class Extracted(NamedTuple):
+    """What became of a chunk.
+
+    Attributes:
+        key: The chunk's.
+        data: The shard's bytes; empty where every image was refused.
+        images: How many it holds.
+        refused: (name, reason) of the others.
+        conditions: By condition and number, how many images; empty for a corpus without conditions.
+        landmarks: By origin, how many images.
+        seen: How many images the chunk had.
+    """
+
+    key: str
+    data: bytes
+    images: int
+    refused: List[Tuple[str, str]]
+    conditions: Dict[str, Dict[str, int]]
+    landmarks: Dict[str, int]
+    seen: int
+
+
+class Found(NamedTuple):
+    """One face: float32 (5, 2), float32 (4,), the detector's score and where the landmarks come from."""
+
+    landmarks: np.ndarray
+    box: np.ndarray
+    score: float
+    origin: str
+
+
+_local = threading.local()
+
+
+def extract(chunk: Chunk) -> Extracted:
+    """Detect, align and encode a chunk's faces.
+
+    Raises:
+        KFaceError: The detector cannot be opened, or fails on an image, which is named.
+    """
+    if os.getpid() != chunk.parent:
+        _settle()
+    finder = _Finder(chunk)
+    framed: List[bytes] = []
+    refused: List[Tuple[str, str]] = []
+    conditions: Dict[str, Dict[str, int]] = {}
+    for start in range(0, len(chunk.items), BATCH):
+        items: List[Item] = []
+        images: List[np.ndarray] = []
+        for item in chunk.items[start : start + BATCH]:
+            try:
+                images.append(read_source(item.path))
+                items.append(item)
+            except ImageError as error:
+                refused.append((item.name, error.what))
+        for item, image, found in zip(items, images, finder.find(items, images)):
+            if found is None:
+                refused.append((item.name, NO_FACE))
+                continue
+            try:
+                crop = align(image, found.landmarks[None])[0]
+            except ImageError as error:
+                refused.append((item.name, error.what))
+                continue
+            jpeg = encode_jpeg(crop, chunk.settings.quality)
+            framed.append(frame(encode_record(jpeg, item.name, item.capture, found.landmarks, found.box, found.score)))
+            finder.count(found.origin)
+            if item.capture.camera:
+                for name, number in zip(CONDITIONS, item.capture[1:5]):
+                    by_number = conditions.setdefault(name, {})
+                    by_number[str(number)] = by_number.get(str(number), 0) + 1
+    return Extracted(chunk.key, b"".join(framed), len(framed), refused, conditions, finder.origins, len(chunk.items))
+
+
+def read_source(path: str) -> np.ndarray:
+    """Read an image of a corpus as uint8 (h, w, 3), RGB.
+
+    Raises:
+        ImageError: It is empty, truncated or too small, cannot be decoded, or is not the JPEG that its name says.
+    """
+    data = read_bytes(path)
+    if path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
+        raise ImageError("is not a JPEG image", path)
+    image = decode_image(data, path)
+    if min(image.shape[:2]) < MIN_SIDE:
+        raise ImageError("is too small ({1}x{0} pixels)".format(*image.shape[:2]), path)
+    return image
+
+
+def choose(faces: Faces, shape: Sequence[int]) -> Optional[int]:
+    """Return which face an image is about: the largest; of several about as large, the one nearest the centre.
+
+    Args:
+        faces: The faces found.
+        shape: Height and width of the image.
+    """
+    if not faces.count:
+        return None
+    areas = faces.areas
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
+    away = np.hypot(centres[:, 0] - shape[1] / 2, centres[:, 1] - shape[0] / 2)
+    away[areas < TIE * areas.max()] = np.inf
+    return int(np.argmin(away))
+
+
+class _Finder:
+    """Finds the one face of each image, in the way the settings say."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.settings = chunk.settings
+        self.detectors = _detectors(chunk.detector, tuple(chunk.settings.min_face))
+        self.references = chunk.references
+        self.reused: Dict[Tuple[str, int], Optional[Found]] = {}
+        self.origins: Dict[str, int] = {}
+
+    def count(self, origin: str) -> None:
+        self.origins[origin] = self.origins.get(origin, 0) + 1
+
+    def find(self, items: Sequence[Item], images: Sequence[np.ndarray]) -> List[Optional[Found]]:
+        if self.settings.landmarks == "camera":
+            return [self._reuse((item.capture.resolution, item.capture.camera)) for item in items]
+        found: List[Optional[Found]] = [None] * len(items)
+        if self.settings.landmarks == "annotation":
+            found = [self._annotated(item) for item in items]
+        left = [index for index, one in enumerate(found) if one is None]
+        for index, one in zip(
+            left, self.detect([items[index].path for index in left], [images[index] for index in left])
+        ):
+            found[index] = one
+        return found
+
+    def detect(self, paths: Sequence[str], images: Sequence[np.ndarray]) -> List[Optional[Found]]:
+        found: List[Optional[Found]] = [None] * len(images)
+        for min_face, detector in self.detectors:
+            left = [index for index, one in enumerate(found) if one is None]
+            if not left:
+                break
+            for index, faces in zip(
+                left, _run(detector, [paths[index] for index in left], [images[index] for index in left])
+            ):
+                which = choose(faces, images[index].shape)
+                if which is not None:
+                    origin = "detected, min_face {:g}".format(min_face)
+                    found[index] = Found(faces.landmarks[which], faces.boxes[which], float(faces.scores[which]), origin)
+        return found
+
+    def _reuse(self, key: Tuple[str, int]) -> Optional[Found]:
+        if key not in self.reused:
+            self.reused[key] = None
+            for path in self.references.get(key, ()):
+                try:
+                    found = self.detect([path], [read_source(path)])[0]
+                except ImageError:
+                    continue
+                if found is not None:
+                    self.reused[key] = found._replace(origin="reused for the camera")
+                    break
+        return self.reused[key]
+
+    def _annotated(self, item: Item) -> Optional[Found]:
+        path = annotation_beside(item.path)
+        if path is None:
+            return None
+        try:
+            annotation = read_annotation(path, item.capture.camera)
+        except LayoutError:
+            self.count("malformed annotation")
+            return None
+        landmarks = annotation.five()
+        if landmarks is None:
+            return None
+        if "face" in annotation.boxes:
+            x, y, width, height = annotation.boxes["face"]
+            box = np.array([x, y, x + width, y + height], np.float32)
+        else:
+            box = np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
+        return Found(landmarks, box, 1.0, "annotation file")
+
+
+def _run(detector: Any, paths: Sequence[str], images: Sequence[np.ndarray]) -> List[Faces]:
+    try:
+        found: List[Faces] = detector.detect_many(images)
+        return found
+    except (KFaceError, MemoryError):
+        raise
+    except Exception as error:
+        where = paths[0] if len(paths) == 1 else "{} and the {} images after it".format(paths[0], len(paths) - 1)
+        raise DatasetError("the detector failed ({}: {})".format(type(error).__name__, error), where)
+
+
+def _detectors(factory: Any, sizes: Tuple[float, ...]) -> List[Tuple[float, Any]]:
+    """Return a detector for each smallest face; opened once in a thread, because one must not serve two threads."""
+    key = (factory, sizes)
+    if getattr(_local, "key", None) != key:
+        first = factory.open()
+        _local.detectors = [(size, first.with_min_face(size)) for size in sizes]
+        _local.key = key
+    found: List[Tuple[float, Any]] = _local.detectors
+    return found
+
+
+def _settle() -> None:
+    """Prepare a worker process: one thread, and Ctrl-C is the parent's business."""
+    if getattr(_local, "settled", False):
+        return
+    _local.settled = True
+    cv2.setNumThreads(1)
+    # Some backends run tasks outside a process's main thread, where signals cannot be set.
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

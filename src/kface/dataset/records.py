@@ -1,0 +1,155 @@
+"""One aligned face as a tf.train.Example, and reading them back."""
+
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
+
+from kface.dataset.manifest import REBUILD, Manifest, PathLike, load
+from kface.dataset.tfrecord import decode_example, encode_example, unframe
+from kface.errors import DatasetError, LayoutError
+from kface.images import decode_image
+from kface.layout import Capture, parse
+
+
+class Record(NamedTuple):
+    """One aligned face.
+
+    Attributes:
+        image: uint8 (112, 112, 3), RGB.
+        path: What the data set calls the source image.
+        capture: Its conditions; for a corpus without them only the subject is set.
+        landmarks: float32 (5, 2), x y in the source image's pixels.
+        box: float32 (4,), x1 y1 x2 y2 in the source image's pixels.
+        score: The detector's confidence; 1 where the landmarks come from an annotation file.
+    """
+
+    image: np.ndarray
+    path: str
+    capture: Capture
+    landmarks: np.ndarray
+    box: np.ndarray
+    score: float
+
+
+def encode_record(
+    jpeg: bytes, path: str, capture: Capture, landmarks: np.ndarray, box: np.ndarray, score: float
+) -> bytes:
+    """Encode one face as a tf.train.Example.
+
+    Args:
+        jpeg: The 112x112 crop.
+        path: What to call the source image.
+        capture: Its conditions.
+        landmarks: float32 (5, 2), in the source image.
+        box: float32 (4,), in the source image.
+        score: The detector's confidence.
+    """
+    return encode_example(
+        {
+            "image": ("bytes", jpeg),
+            "path": ("bytes", path.encode("utf-8", "surrogateescape")),
+            "subject": ("bytes", capture.subject.encode("utf-8", "surrogateescape")),
+            "accessory": ("int64", [capture.accessory]),
+            "light": ("int64", [capture.light]),
+            "expression": ("int64", [capture.expression]),
+            "camera": ("int64", [capture.camera]),
+            "landmarks": ("float", [float(value) for value in np.asarray(landmarks).ravel()]),
+            "box": ("float", [float(value) for value in np.asarray(box).ravel()]),
+            "score": ("float", [float(score)]),
+        }
+    )
+
+
+def read(
+    dataset: Union[Manifest, PathLike], split: Optional[str] = None, subjects: Optional[Iterable[str]] = None
+) -> Iterator[Record]:
+    """Yield the faces of a data set, shard by shard.
+
+    Args:
+        dataset: A manifest, or the directory.
+        split: "train", "test", or None for both.
+        subjects: Only these identities.
+
+    Raises:
+        DatasetError: A shard (named) is missing, truncated or damaged.
+    """
+    for where, features in _examples(dataset, split, subjects):
+        yield Record(
+            decode_image(features["image"][0], where),
+            features["path"][0].decode("utf-8", "surrogateescape"),
+            _capture(features),
+            np.array(features["landmarks"], np.float32).reshape(5, 2),
+            np.array(features["box"], np.float32),
+            features["score"][0],
+        )
+
+
+def read_captures(
+    dataset: Union[Manifest, PathLike], split: Optional[str] = None, subjects: Optional[Iterable[str]] = None
+) -> List[Capture]:
+    """Return the conditions of the faces that :func:`read` yields, in its order, without decoding an image."""
+    return [_capture(features) for _, features in _examples(dataset, split, subjects)]
+
+
+def read_arrays(
+    dataset: Union[Manifest, PathLike], split: Optional[str] = None, subjects: Optional[Iterable[str]] = None
+) -> Tuple[np.ndarray, List[Capture]]:
+    """Return all faces at once, for evaluation.
+
+    Args:
+        dataset: A manifest, or the directory.
+        split: "train", "test", or None for both.
+        subjects: Only these identities.
+
+    Returns:
+        uint8 (n, 112, 112, 3), RGB, and the n captures.
+
+    Raises:
+        DatasetError: A shard (named) is missing, truncated or damaged.
+    """
+    manifest = dataset if isinstance(dataset, Manifest) else load(dataset)
+    wanted = None if subjects is None else set(subjects)
+    count = sum(shard.images for shard in manifest.of(split) if wanted is None or shard.subject in wanted)
+    images = np.empty((count, 112, 112, 3), np.uint8)
+    captures: List[Capture] = []
+    for record in read(manifest, split, wanted):
+        images[len(captures)] = record.image
+        captures.append(record.capture)
+    return images, captures
+
+
+def _examples(
+    dataset: Union[Manifest, PathLike], split: Optional[str], subjects: Optional[Iterable[str]]
+) -> Iterator[Tuple[str, dict]]:
+    manifest = dataset if isinstance(dataset, Manifest) else load(dataset)
+    wanted = None if subjects is None else set(subjects)
+    for shard in manifest.of(split):
+        if wanted is not None and shard.subject not in wanted:
+            continue
+        path = manifest.directory / shard.file
+        try:
+            found = [decode_example(record) for record in unframe(path.read_bytes())]
+        except OSError as error:
+            raise DatasetError("cannot be read ({})".format(error.strerror or error), path, REBUILD)
+        except ValueError as error:
+            raise DatasetError(str(error), path, "remove it and " + REBUILD)
+        if len(found) != shard.images:
+            raise DatasetError(
+                "holds {} images, not {}".format(len(found), shard.images), path, "remove it and " + REBUILD
+            )
+        for features in found:
+            yield str(path), features
+
+
+def _capture(features: dict) -> Capture:
+    capture = Capture(
+        features["subject"][0].decode("utf-8", "surrogateescape"),
+        *(features[name][0] for name in ("accessory", "light", "expression", "camera")),
+    )
+    if not capture.camera:
+        return capture
+    try:
+        # The resolution is the one condition that only the path tells.
+        return capture._replace(resolution=parse(features["path"][0].decode("ascii", "replace")).resolution)
+    except LayoutError:
+        return capture

@@ -1,0 +1,148 @@
+"""Everything that decides what a data set holds."""
+
+import hashlib
+import json
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from kface.errors import ConfigError
+from kface.protocols import Protocol, get
+
+LAYOUTS = ("kface", "folders")
+LANDMARKS = ("image", "camera", "annotation")
+
+
+class DatasetSettings(NamedTuple):
+    """What goes into a data set: the same settings and the same images make the same bytes.
+
+    Attributes:
+        layout: "kface", or "folders" for any corpus of the form ``DIR/<person>/<image>`` (no conditions then).
+        protocol: Which captures, see :mod:`kface.protocols`; without meaning for "folders".
+        test: Which share of the people tests (a float below 1), how many (an int), or which (a list).
+        published: Whether K-Face's 30 published test people test where the corpus holds them all, whatever `test` says.
+        seed: Of the split and of the selection.
+        identities: At most so many people; by default as many as the protocol says.
+        max_per_identity: At most so many images a person, spread evenly over the conditions; None for all.
+        landmarks: "image" detects in every image. "camera" detects once for each person and camera, under S001, L1 and
+            E01 (or another capture of that camera), and reuses the landmarks: 540 detections of 541 are saved and dark
+            images are not lost, but nobody may move between takes. "annotation" takes the landmarks from the file
+            beside the image, and detects where there is none.
+        min_face: The smallest face looked for, in pixels, from the first try to the last. Values of 20 / 0.709^k keep
+            the detector's grid, so that large faces get the same landmarks at each of them.
+        thresholds: Of the three networks.
+        factor: Of the pyramid.
+        runtime: Which runtime runs the detector.
+        quality: JPEG quality of the crops, 1-100.
+        max_per_shard: At most so many images a shard; also the most that is done again after an interruption.
+    """
+
+    layout: str = "kface"
+    protocol: str = "paper"
+    test: Union[float, int, Sequence[str]] = 0.25
+    published: bool = True
+    seed: int = 0
+    identities: Optional[int] = None
+    max_per_identity: Optional[int] = None
+    landmarks: str = "image"
+    min_face: Sequence[float] = (79.1, 39.8, 20.0)
+    thresholds: Sequence[float] = (0.6, 0.7, 0.8)
+    factor: float = 0.709
+    runtime: str = "auto"
+    quality: int = 95
+    max_per_shard: int = 500
+
+    @property
+    def rules(self) -> Protocol:
+        """The protocol that `protocol` names."""
+        return get(self.protocol)
+
+    def validated(self) -> "DatasetSettings":
+        """Return the same settings with plain tuples and numbers.
+
+        Raises:
+            ConfigError: A value has the wrong type, lies outside its range or contradicts another.
+            ProtocolError: There is no such protocol.
+        """
+        if self.layout not in LAYOUTS:
+            raise ConfigError("must be one of {}, not {!r}".format(", ".join(LAYOUTS), self.layout), "layout")
+        if self.landmarks not in LANDMARKS:
+            raise ConfigError("must be one of {}, not {!r}".format(", ".join(LANDMARKS), self.landmarks), "landmarks")
+        if self.layout == "folders" and self.landmarks != "image":
+            raise ConfigError(
+                "{!r} needs K-Face's cameras or annotation files".format(self.landmarks),
+                "landmarks",
+                "use landmarks=image with layout=folders",
+            )
+        _whole("seed", self.seed, 0)
+        _whole("identities", self.identities, 2, optional=True)
+        _whole("max_per_identity", self.max_per_identity, 1, optional=True)
+        _whole("max_per_shard", self.max_per_shard, 1)
+        _whole("quality", self.quality, 1, 100)
+        if not isinstance(self.published, bool):
+            raise ConfigError("must be true or false, not {!r}".format(self.published), "published")
+        if not isinstance(self.runtime, str):
+            raise ConfigError("must be a runtime's name, not {!r}".format(self.runtime), "runtime")
+        thresholds = _numbers("thresholds", self.thresholds, 0.0, 1.0)
+        if len(thresholds) != 3:
+            raise ConfigError("needs three numbers, one a network, not {}".format(len(thresholds)), "thresholds")
+        min_face = _numbers("min_face", self.min_face, 20.0, 10000.0)
+        if not min_face or list(min_face) != sorted(set(min_face), reverse=True):
+            raise ConfigError("must fall from the first try to the last, not {}".format(list(min_face)), "min_face")
+        (factor,) = _numbers("factor", (self.factor,), 0.1, 0.95)
+        return self._replace(
+            protocol=self.rules.name,
+            test=_tested(self.test),
+            min_face=min_face,
+            thresholds=thresholds,
+            factor=factor,
+        )
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return the settings as JSON knows them."""
+        found: Dict[str, Any] = json.loads(json.dumps(self._asdict()))
+        return found
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that tell two settings apart, for instance in a directory's name."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def differences(old: Dict[str, Any], new: Dict[str, Any]) -> List[str]:
+    """Return what changed from one :meth:`DatasetSettings.as_dict` to another, such as "quality 95 -> 90"."""
+    changed = []
+    for key in sorted(set(old) | set(new)):
+        if old.get(key) != new.get(key):
+            changed.append("{} {} -> {}".format(key, json.dumps(old.get(key)), json.dumps(new.get(key))))
+    return changed
+
+
+def _whole(key: str, value: Any, least: int, most: Optional[int] = None, optional: bool = False) -> None:
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        limits = "at least {}".format(least) if most is None else "{} to {}".format(least, most)
+        raise ConfigError("must be a whole number, {}, not {!r}".format(limits, value), key)
+
+
+def _numbers(key: str, values: Any, least: float, most: float) -> Tuple[float, ...]:
+    try:
+        numbers = tuple(float(value) for value in ((values,) if isinstance(values, (int, float)) else values))
+    except (TypeError, ValueError):
+        raise ConfigError("must be numbers, not {!r}".format(values), key)
+    stray = [number for number in numbers if not least <= number <= most]
+    if stray:
+        raise ConfigError("must lie between {:g} and {:g}, not {:g}".format(least, most, stray[0]), key)
+    return numbers
+
+
+def _tested(value: Any) -> Any:
+    if isinstance(value, (bool, str)) or value is None:
+        raise ConfigError("must be a share below 1, a number of people or a list, not {!r}".format(value), "test")
+    if isinstance(value, int) and value >= 1:
+        return value
+    if isinstance(value, (int, float)):
+        if not 0 < value < 1:
+            raise ConfigError("must be a share between 0 and 1 or a number of people, not {!r}".format(value), "test")
+        return float(value)
+    return tuple(sorted(str(subject) for subject in value))
