@@ -1,0 +1,84 @@
+"""Intervals by resampling people.
+
+A person's pairs resemble each other, so resampling pairs would promise too much. Here people are drawn with replacement;
+a pair counts as often as its person was drawn (genuine), or as the product of how often its two people were (impostor).
+"""
+
+from typing import Callable, NamedTuple, Optional
+
+import numpy as np
+
+from kface.verification.curves import Ranked, rates
+
+#: Weightings looked at together; bounds the memory at 100,000 pairs.
+BLOCK = 20
+
+
+class Interval(NamedTuple):
+    """A 95 % interval: the percentiles 2.5 and 97.5 of the replicates."""
+
+    low: float
+    high: float
+
+
+class Resampling(object):
+    """Draws of people, the same for every figure of a report.
+
+    Args:
+        people: Integers (m, 2), the two people of each pair.
+        replicates: How many draws.
+        seed: Of the draws.
+    """
+
+    def __init__(self, people: np.ndarray, replicates: int = 1000, seed: int = 0) -> None:
+        people = np.asarray(people)
+        names, index = np.unique(people, return_inverse=True)
+        self.pairs = index.reshape(people.shape)
+        self.same = self.pairs[:, 0] == self.pairs[:, 1]
+        self.people = len(names)
+        random = np.random.RandomState(seed)
+        self.draws = random.multinomial(self.people, np.full(self.people, 1.0 / self.people), size=replicates)
+
+    def weights(self, start: int, stop: int) -> np.ndarray:
+        """Return float64 (m, stop - start), each pair's weight in some of the draws."""
+        first = self.draws[start:stop, self.pairs[:, 0]].T.astype(np.float64)
+        second = self.draws[start:stop, self.pairs[:, 1]].T
+        # A genuine pair has one person: it counts as often as that person, not as the square.
+        return np.where(self.same[:, None], first, first * second)
+
+    def of_rates(self, ranked: Ranked, *figures: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> "list[Optional[Interval]]":
+        """Return the intervals of figures that are computed from FMR and FNMR, each (t, b) -> (b,)."""
+        values = [[] for _ in figures]  # type: list[list[np.ndarray]]
+        for start in range(0, len(self.draws), BLOCK):
+            fmr, fnmr = rates(ranked, self.weights(start, start + BLOCK))
+            for found, figure in zip(values, figures):
+                found.append(figure(fmr, fnmr))
+        return [interval(np.concatenate(found)) if found else None for found in values]
+
+    def of_mean(self, right: np.ndarray) -> Optional[Interval]:
+        """Return the interval of the mean of a value per pair, genuine and impostor pairs keeping their shares.
+
+        Args:
+            right: (m,), such as whether each pair was classified rightly.
+        """
+        right = np.asarray(right, np.float64)
+        shares = [self.same.mean(), 1 - self.same.mean()]
+        means = []
+        for start in range(0, len(self.draws), BLOCK):
+            weights = self.weights(start, start + BLOCK)
+            mean = np.zeros(weights.shape[1])
+            for share, kind in zip(shares, (self.same, ~self.same)):
+                if kind.any():
+                    with np.errstate(divide="ignore", invalid="ignore"):
+                        mean += share * (right[kind] @ weights[kind]) / weights[kind].sum(axis=0)
+            means.append(mean)
+        return interval(np.concatenate(means)) if means else None
+
+
+def interval(values: np.ndarray) -> Optional[Interval]:
+    """Return the 95 % interval of replicates, those that could not be computed left out; None where none could."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    low, high = np.percentile(known, [2.5, 97.5])
+    return Interval(float(low), float(high))
