@@ -1,0 +1,179 @@
+"""From the data set's shards to batches: decode, augment, normalise, batch.
+
+The order and every augmentation follow from the seed, the epoch and the place in the epoch alone. A run that is killed and
+resumed therefore sees what an undisturbed one would have seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from kface.dataset import Manifest
+from kface.errors import TrainingError
+from train.augment import Augmentation
+
+#: Decoded crops up to this many bytes are kept in memory; larger data sets are streamed.
+CACHE_BYTES = 2 << 30
+#: Images in the shuffle buffer of a streamed data set, and shards read at a time.
+SHUFFLE_IMAGES = 20_000
+INTERLEAVED_SHARDS = 32
+
+FEATURES = {"image": tf.io.FixedLenFeature([], tf.string), "subject": tf.io.FixedLenFeature([], tf.string)}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What there is to train on.
+
+    Attributes:
+        files: Paths of the shards.
+        subjects: Identities, sorted; a label is an index into them.
+        images: How many there are.
+    """
+
+    files: tuple[str, ...]
+    subjects: tuple[str, ...]
+    images: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Source":
+        """Take the training split of a data set.
+
+        Raises:
+            TrainingError: It has fewer than two identities.
+        """
+        subjects = tuple(manifest.subjects("train"))
+        if len(subjects) < 2:
+            raise TrainingError(
+                f"has {len(subjects)} identities to train on, two at least are needed", manifest.directory
+            )
+        files = tuple(str(file) for file in manifest.files("train"))
+        return cls(files, subjects, manifest.images("train"))
+
+
+def normalise(image: tf.Tensor) -> tf.Tensor:
+    """Return (x - 127.5) / 128, float32."""
+    return (tf.cast(image, tf.float32) - 127.5) / 128.0
+
+
+def decode(jpeg: tf.Tensor, size: int) -> tf.Tensor:
+    """Decode a JPEG crop to uint8 (size, size, 3), RGB."""
+    image = tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")
+    return tf.ensure_shape(image, (size, size, 3))
+
+
+def batches(
+    source: Source,
+    batch_size: int,
+    images_per_epoch: int,
+    epochs: int,
+    seed: int,
+    first_epoch: int = 0,
+    augmentation: Augmentation | None = None,
+    size: int = 112,
+) -> tf.data.Dataset:
+    """Return the batches of the epochs from ``first_epoch`` to ``epochs``, one after the other.
+
+    Args:
+        source: What to train on.
+        batch_size: Images a batch; a rest that does not fill one is left out.
+        images_per_epoch: Images an epoch; may be fewer or more than there are.
+        epochs: Of the whole run.
+        seed: Of the order and the augmentations.
+        first_epoch: Where a resumed run goes on.
+        augmentation: Changes to the images, by default none.
+        size: Side of the crops in pixels.
+
+    Returns:
+        A data set of (float32 (batch, size, size, 3) normalised, int32 (batch,) labels).
+    """
+
+    def prepared(examples: tf.data.Dataset, epoch: tf.Tensor | int) -> tf.data.Dataset:
+        """Augment and normalise an epoch's (uint8 image, label) pairs, and batch them."""
+
+        def prepare(place: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            image = tf.cast(example[0], tf.float32)
+            if augmentation is not None:
+                number = tf.cast(epoch, tf.int64) * 1_000_003 + place
+                image = augmentation(image, tf.stack([tf.constant(seed, tf.int64), number]))
+            return normalise(image), example[1]
+
+        dataset = examples.take(images_per_epoch).enumerate()
+        return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
+
+    if source.images * size * size * 3 <= CACHE_BYTES:
+        images, labels = (tf.constant(values) for values in load(source, size))
+
+        def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
+            order = _order(source.images, images_per_epoch, seed, epoch)
+            examples = tf.data.Dataset.from_tensor_slices(order).map(
+                lambda index: (tf.gather(images, index), tf.gather(labels, index))
+            )
+            return prepared(examples, epoch)
+
+        dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of)
+    else:
+        # A shuffle buffer takes its seed when it is made, so that every epoch has one of its own.
+        dataset = prepared(_stream(source, images_per_epoch, seed, first_epoch, size), first_epoch)
+        for epoch in range(first_epoch + 1, epochs):
+            dataset = dataset.concatenate(prepared(_stream(source, images_per_epoch, seed, epoch, size), epoch))
+    options = tf.data.Options()
+    options.deterministic = True
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def load(source: Source, size: int = 112) -> tuple[np.ndarray, np.ndarray]:
+    """Decode all crops: uint8 (n, size, size, 3), and int32 (n,) labels."""
+    images = np.empty((source.images, size, size, 3), np.uint8)
+    labels = np.empty((source.images,), np.int32)
+    dataset = _examples(tf.data.TFRecordDataset(list(source.files)), source, size).batch(256)
+    start = 0
+    for some_images, some_labels in dataset.as_numpy_iterator():
+        stop = start + len(some_labels)
+        if stop <= source.images:
+            images[start:stop], labels[start:stop] = some_images, some_labels
+        start = stop
+    if start != source.images:
+        raise TrainingError(f"its shards hold {start} images where the manifest counts {source.images}", "data set")
+    return images, labels
+
+
+def _examples(records: tf.data.Dataset, source: Source, size: int) -> tf.data.Dataset:
+    labels = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(
+            tf.constant(list(source.subjects)), tf.range(len(source.subjects), dtype=tf.int32)
+        ),
+        default_value=-1,
+    )
+
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        features = tf.io.parse_single_example(record, FEATURES)
+        label = labels.lookup(features["subject"])
+        with tf.control_dependencies([tf.debugging.assert_non_negative(label, "a shard holds an unknown identity")]):
+            return decode(features["image"], size), tf.identity(label)
+
+    return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _order(images: int, images_per_epoch: int, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
+    """Return the indices of an epoch's images: whole shuffled passes, as many as it takes."""
+    passes = -(-images_per_epoch // images)
+    draws = tf.random.stateless_uniform((passes, images), tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)]))
+    return tf.reshape(tf.argsort(draws, axis=1), [-1])[:images_per_epoch]
+
+
+def _stream(source: Source, images_per_epoch: int, seed: int, epoch: int, size: int) -> tf.data.Dataset:
+    """Read shuffled shards side by side into a shuffle buffer.
+
+    A short epoch of a large data set starts with other shards every time, so that all are seen in the end.
+    """
+    order = _order(len(source.files), len(source.files), seed, epoch)
+    files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(list(source.files)), order))
+    records = files.interleave(
+        tf.data.TFRecordDataset, cycle_length=INTERLEAVED_SHARDS, block_length=4, num_parallel_calls=tf.data.AUTOTUNE
+    )
+    # The buffer holds JPEGs, a tenth of the crops' size.
+    buffer = min(SHUFFLE_IMAGES, source.images)
+    records = records.repeat(-(-images_per_epoch // source.images)).shuffle(buffer, seed=seed * 10_007 + epoch)
+    return _examples(records, source, size)

@@ -1,0 +1,47 @@
+"""The backbones: sizes, what the exporter needs of them, and wrong arguments."""
+
+import keras
+import numpy as np
+import pytest
+
+from kface.errors import ConfigError
+from train import backbones
+
+
+@pytest.mark.parametrize(("name", "millions"), [("resnet50", (23, 42)), ("mobilenetv2", (2.2, 3.6))])
+def test_the_networks_are_of_the_papers_size(name, millions):
+    network = backbones.build(name)
+    assert millions[0] < network.count_params() / 1e6 < millions[1]
+    assert network.input_shape == (None, 112, 112, 3)
+    assert network.output_shape == (None, 512)
+    assert sum(isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)) for layer in network.layers) >= 50
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2"])
+@pytest.mark.parametrize(("head", "stride"), [("flatten", 2), ("gdc", 1), ("gap", 2)])
+def test_heads_and_strides(name, head, stride):
+    network = backbones.build(name, head=head, stem_stride=stride, width=0.125, embedding=16, size=64, dropout=0.1)
+    assert network.output_shape == (None, 16)
+    out = network(np.zeros((2, 64, 64, 3), np.float32), training=True)
+    assert np.isfinite(np.asarray(out)).all()
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2"])
+def test_what_the_exporter_needs(name):
+    for layer in backbones.build(name, width=0.125, embedding=8).layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            assert layer.axis in (-1, 3, [3], [-1]) or layer.axis == len(layer.output.shape) - 1
+            assert layer.momentum == pytest.approx(0.9)
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+            assert not layer.use_bias
+            assert layer.padding == "valid"
+
+
+def test_wrong_arguments_are_one_line():
+    with pytest.raises(ConfigError, match="choose one of: mobilenetv2, resnet50"):
+        backbones.build("resnet51")
+    with pytest.raises(ConfigError, match="depth"):
+        backbones.build("resnet50", depth=3)
+    for wrong in ({"embedding": 0}, {"stem_stride": 3}, {"dropout": 1.0}, {"bn_momentum": 1.0}, {"head": "none"}):
+        with pytest.raises(ConfigError, match="backbone"):
+            backbones.build("mobilenetv2", width=0.125, **wrong)

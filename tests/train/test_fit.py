@@ -1,0 +1,229 @@
+"""Training runs: they learn, leave what they should, resume after a kill, and refuse in one line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kface.dataset import read_arrays
+from kface.errors import ConfigError, TrainingError
+from train import backbones, checkpoints, memory, optimizers
+from train.callbacks import MarginRamp, read_history
+from train.fit import Embedder, FitSettings, load_backbone, train_run
+from train.heads import ArcFace, Softmax
+
+TINY = {"name": "tiny", "embedding": 16}
+
+
+def tiny(embedding):
+    """A network whose training step compiles in a second, with all kinds of weights the real ones have."""
+    image = keras.Input((112, 112, 3))
+    x = keras.layers.AveragePooling2D(8)(image)
+    x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False)(x)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(x))
+    x = keras.layers.Dense(embedding, use_bias=False)(keras.layers.Flatten()(x))
+    return keras.Model(image, keras.layers.BatchNormalization(momentum=0.9)(x))
+
+
+backbones.BACKBONES["tiny"] = tiny
+
+
+def small_adamw(steps, epochs, batch_size):
+    return optimizers.adamw(steps, epochs, batch_size, learning_rate=5e-3, warmup_epochs=0.2)
+
+
+def run(manifest, directory, epochs=3, resume=False, head=ArcFace, **more):
+    settings = FitSettings(epochs=epochs, batch_size=8, tensorboard=False, **more)
+    return train_run(manifest, Path(directory), TINY, head, small_adamw, settings, resume=resume, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_manifest, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("run")
+    return directory, run(tiny_manifest, directory)
+
+
+def test_it_learns_and_leaves_its_files(undisturbed, tiny_manifest):
+    directory, result = undisturbed
+    rows = read_history(directory / "history.csv")
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    assert float(rows[-1]["accuracy"]) > 0.5
+    assert float(rows[0]["margin"]) < float(rows[-1]["margin"]) == 0.25
+    described = json.loads((directory / "model.json").read_text())
+    assert described["backbone"] == TINY
+    assert described["subjects"] == list(tiny_manifest.subjects("train"))
+    assert not list((directory / "checkpoints").glob("tmp-*"))
+
+    images, _ = read_arrays(tiny_manifest, "test")
+    again = Embedder(load_backbone(directory))(images)
+    np.testing.assert_allclose(again, Embedder(result.backbone)(images), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(again, axis=1), 1, atol=1e-5)
+    mirrored = Embedder(result.backbone, mirror=True)
+    np.testing.assert_allclose(mirrored(images), mirrored(np.ascontiguousarray(images[:, :, ::-1])), atol=1e-4)
+    assert Embedder(result.backbone)(images[:0]).shape == (0, 16)
+
+
+KILLED = """
+    import os, signal, sys
+    sys.path.insert(0, {tests!r})
+    from pathlib import Path
+    from kface.dataset import load
+    from train import checkpoints
+    import test_fit
+    save = checkpoints.save
+    def then_die(directory, model, epoch, described):
+        save(directory, model, epoch, described)
+        if epoch == 2:
+            (directory / "tmp-1.weights.h5").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    checkpoints.save = then_die
+    test_fit.run(load(Path({data!r})), {run!r})
+"""
+
+
+def test_killed_and_resumed_it_ends_as_an_undisturbed_run(undisturbed, tiny_manifest, tmp_path):
+    code = KILLED.format(tests=str(Path(__file__).parent), data=str(tiny_manifest.directory), run=str(tmp_path))
+    process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=dict(os.environ))
+    assert process.returncode == -signal.SIGKILL, process.stderr[-2000:]
+    assert len(read_history(tmp_path / "history.csv")) == 2
+
+    run(tiny_manifest, tmp_path, resume=True)
+    whole, resumed = read_history(undisturbed[0] / "history.csv"), read_history(tmp_path / "history.csv")
+    assert [row["epoch"] for row in resumed] == ["1", "2", "3"]
+    assert float(resumed[-1]["loss"]) == pytest.approx(float(whole[-1]["loss"]), rel=0.02)
+    images, _ = read_arrays(tiny_manifest, "test")
+    expected = Embedder(load_backbone(undisturbed[0]))(images)
+    assert (Embedder(load_backbone(tmp_path))(images) * expected).sum(axis=1).min() > 0.995
+
+
+def test_resuming_a_finished_run_does_nothing(undisturbed, tiny_manifest):
+    directory, _ = undisturbed
+    before = (directory / "history.csv").read_bytes()
+    assert run(tiny_manifest, directory, resume=True).epochs == 3
+    assert (directory / "history.csv").read_bytes() == before
+
+
+def test_what_does_not_fit_is_not_resumed(undisturbed, tiny_manifest, tmp_path):
+    directory, _ = undisturbed
+    with pytest.raises(TrainingError, match="no checkpoint"):
+        run(tiny_manifest, tmp_path, resume=True)
+    with pytest.raises(TrainingError, match="was trained with epochs 3, not 5"):
+        run(tiny_manifest, directory, epochs=5, resume=True)
+    with pytest.raises(TrainingError, match="was trained with loss"):
+        run(tiny_manifest, directory, resume=True, head=Softmax)
+
+
+def test_damaged_files_are_named(undisturbed, tiny_manifest, tmp_path):
+    import shutil
+
+    directory = tmp_path / "copy"
+    shutil.copytree(undisturbed[0], directory)
+    state = json.loads((directory / "checkpoints" / "state.json").read_text())
+    with open(directory / "checkpoints" / state["file"], "r+b") as stream:
+        stream.truncate(1000)
+    with pytest.raises(TrainingError, match=r"epoch-0003\.weights\.h5: is missing or damaged"):
+        run(tiny_manifest, directory, resume=True)
+    with open(directory / "checkpoints" / "backbone.weights.h5", "ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(TrainingError, match="SHA-256 differs"):
+        load_backbone(directory)
+    (directory / "model.json").write_text("{")
+    with pytest.raises(TrainingError, match="damaged"):
+        load_backbone(directory)
+    with pytest.raises(TrainingError, match="holds no trained network"):
+        load_backbone(tmp_path)
+
+
+def test_a_full_disk_ends_in_one_line(tiny_manifest, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "sha256_file", full)
+    with pytest.raises(TrainingError, match="cannot be written .No space left"):
+        run(tiny_manifest, tmp_path, epochs=1)
+    assert not list((tmp_path / "checkpoints").glob("*.h5"))
+
+
+def test_memory_is_reckoned_before_it_runs_out(tiny_manifest, tmp_path, monkeypatch):
+    network = backbones.build("resnet50", embedding=128)
+    assert 50e6 < memory.bytes_per_image(network) < 300e6
+    fits = memory.fitting_batch(network, 54, 8 << 30)
+    assert memory.too_large(network, 54, fits, 8 << 30) is None
+    error = memory.too_large(network, 54, 4 * fits, 8 << 30)
+    assert f"fit.batch_size={fits} would fit" in str(error)
+    assert "smaller backbone" in str(memory.too_large(network, 54, 1, 1 << 20))
+    assert memory.too_large(network, 54, 1 << 20, None) is None
+    monkeypatch.setattr(memory, "available", lambda: 64 << 20)
+    with pytest.raises(TrainingError, match=r"a batch of 8 needs about .* would fit|smaller backbone"):
+        train_run(tiny_manifest, tmp_path, {"name": "resnet50"}, ArcFace, small_adamw, FitSettings(epochs=1, batch_size=8))
+
+
+def test_memory_that_runs_out_all_the_same(tiny_manifest, tmp_path, monkeypatch):
+    def out(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(keras.Model, "fit", out)
+    with pytest.raises(TrainingError, match=r"try fit\.batch_size=4 and resume=true"):
+        run(tiny_manifest, tmp_path)
+
+
+def test_a_loss_that_is_no_number(tiny_manifest, tmp_path):
+    def exploding(steps, epochs, batch_size):
+        return optimizers.sgd(steps, epochs, batch_size, learning_rate=1e30, warmup_epochs=0)
+
+    settings = FitSettings(epochs=2, batch_size=8, tensorboard=False)
+    with pytest.raises(TrainingError, match="no number"):
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace, exploding, settings, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batch_size": 1.5}, "batch_size"),
+        ({"images_per_epoch": 3}, "images_per_epoch"),
+        ({"margin_full": 2}, "margin_full"),
+        ({"label_smoothing": "x"}, "label_smoothing"),
+    ],
+)
+def test_wrong_settings_are_named(wrong, key):
+    with pytest.raises(ConfigError, match=rf"fit\.{key}"):
+        FitSettings(**wrong)
+
+
+def test_a_batch_larger_than_the_epoch(tiny_manifest, tmp_path):
+    with pytest.raises(ConfigError, match="more than the 40 images"):
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace, small_adamw, FitSettings(batch_size=64), quiet=True)
+
+
+def test_margin_ramp():
+    head = ArcFace(10, margin=0.4)
+    ramp = MarginRamp(head, start=1.0, full=3.0, steps_per_epoch=10)
+    assert [ramp.margin_at(epoch) for epoch in (0, 1, 2, 3, 9)] == pytest.approx([0, 0, 0.2, 0.4, 0.4])
+
+
+@pytest.mark.parametrize("make", [optimizers.adamw, optimizers.sgd])
+def test_optimizers(make):
+    optimizer = make(steps_per_epoch=10, epochs=4, batch_size=256, learning_rate=0.1, warmup_epochs=1)
+    rates = [float(optimizer._learning_rate(step)) for step in range(41)]
+    top = 0.1 if make is optimizers.adamw else 0.05
+    assert max(rates) == pytest.approx(top, rel=0.01)
+    assert rates.index(max(rates)) == pytest.approx(10, abs=1)
+    assert rates[0] < 0.01 * top
+    assert rates[40] == pytest.approx(0.01 * top, rel=0.2)
+    network = backbones.build(**TINY)
+    optimizer.build(network.trainable_variables)
+    decayed = {variable.name for variable in network.trainable_variables if optimizer._use_weight_decay(variable)}
+    assert decayed == {"kernel"}
+    with pytest.raises(ConfigError, match="learning_rate"):
+        make(10, 4, 8, learning_rate=0)
+    with pytest.raises(ConfigError, match="warmup_epochs"):
+        make(10, 4, 8, warmup_epochs=5)
