@@ -168,6 +168,9 @@ def test_folds_keep_people_together():
     for person in range(25):
         assert len(set(folds[genuine & (people[:, 0] == person)])) <= 1
     assert set(v.folds_by_person(people[people[:, 0] < 3])) == {0, 1, 2}
+    few = np.array([[0, 0], [1, 1], [0, 1], [0, 1]] * 10)
+    dealt = v.folds_by_person(few)
+    assert all(len(set(np.ptp(few[dealt != fold], axis=1))) == 2 for fold in set(dealt))
 
 
 def test_scores_of_pairs():

@@ -241,6 +241,9 @@ def _one_thread() -> Iterator[None]:
 @contextmanager
 def _results(chunks: Iterator[Chunk], jobs: int, backend: str) -> Iterator[Iterator[Extracted]]:
     """Give the results of the chunks, in the order they get done, from whatever backend joblib is told to use."""
+    if jobs == 1 and backend == "loky":
+        yield map(extract, chunks)
+        return
     import joblib
 
     try:

@@ -3,7 +3,6 @@
 import os
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-import cv2
 import numpy as np
 
 from kface.errors import ConfigError, ImageError
@@ -131,12 +130,11 @@ class Detector(object):
         for number, image in enumerate(images):
             groups.setdefault(image.shape[:2], []).append(number)
         for (height, width), numbers in groups.items():
-            planes = {number: list(cv2.split(images[number])) for number in numbers}
             for scale in pyramid.scales(height, width, self.min_face, self.factor):
                 together = max(1, int(LEVEL_PIXELS / (height * width * scale * scale)))
                 for start in range(0, len(numbers), together):
                     block = numbers[start : start + together]
-                    batch = np.stack([pyramid.level(planes[number], scale) for number in block])
+                    batch = np.stack([pyramid.level(images[number], scale) for number in block])
                     maps = self._networks["pnet"].run(batch)
                     for number, offsets, logits in zip(block, maps["offsets"], maps["logits"]):
                         boxes, found = box.proposals(offsets, logits[0], self.thresholds[0], scale)

@@ -47,22 +47,19 @@ def scales(height: int, width: int, min_face: float, factor: float) -> List[floa
     return [CELL / BASE_FACE * factor**level for level in range(dropped_levels(min_face, factor), count)]
 
 
-def level(planes: List[np.ndarray], scale: float) -> np.ndarray:
-    """Resize an image's colour planes by area, as TensorFlow's ResizeMethod.AREA does.
+def level(normalised: np.ndarray, scale: float) -> np.ndarray:
+    """Resize an image by area, as TensorFlow's ResizeMethod.AREA does.
 
     Args:
-        planes: Three float32 (h, w) arrays.
+        normalised: float32 (h, w, 3); OpenCV is several times faster on three interleaved colours than on three planes.
         scale: The factor; sides are rounded down.
 
     Returns:
         float32 (3, int(h * scale), int(w * scale)).
     """
-    height, width = planes[0].shape
-    size = (max(int(height * scale), 1), max(int(width * scale), 1))
-    out = np.empty((len(planes),) + size, np.float32)
-    for plane, target in zip(planes, out):
-        cv2.resize(plane, (size[1], size[0]), dst=target, interpolation=cv2.INTER_AREA)
-    return out
+    height, width = normalised.shape[:2]
+    size = (max(int(width * scale), 1), max(int(height * scale), 1))
+    return cv2.resize(normalised, size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
 
 
 def pixels_for_crops(normalised: np.ndarray) -> np.ndarray:

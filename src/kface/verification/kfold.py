@@ -59,6 +59,8 @@ def kfold_accuracy(scores: np.ndarray, genuine: np.ndarray, folds: np.ndarray) -
 def folds_by_person(people: np.ndarray, count: int = 10, seed: int = 0) -> np.ndarray:
     """Put pairs into folds by their first person, so that a person's genuine pairs share a fold.
 
+    Where there are too few people for that, pairs of each kind are dealt out in turn.
+
     Args:
         people: Integers (m, 2), the two people of each pair.
         count: Number of folds; fewer where there are fewer people.
@@ -67,8 +69,15 @@ def folds_by_person(people: np.ndarray, count: int = 10, seed: int = 0) -> np.nd
     Returns:
         int64 (m,).
     """
-    names, first = np.unique(np.asarray(people)[:, 0], return_inverse=True)
+    people = np.asarray(people)
+    names, first = np.unique(people[:, 0], return_inverse=True)
     count = min(count, len(names))
     places = np.random.RandomState(seed).permutation(len(names))
-    folds = (places % count)[first.reshape(-1)]
-    return np.asarray(folds, np.int64)
+    folds = np.asarray((places % count)[first.reshape(-1)], np.int64)
+    genuine = people[:, 0] == people[:, 1]
+    if all(len(set(genuine[folds != name])) == 2 for name in set(folds)) and count > 1:
+        return folds
+    # With a handful of people the others of a fold can lack a kind of pair; then pairs are dealt out instead.
+    for kind in (genuine, ~genuine):
+        folds[kind] = np.arange(kind.sum()) % 10
+    return folds

@@ -87,10 +87,23 @@ def contents(directory):
     }
 
 
-def main(root, out, delay, jobs):
-    """Build with a slow detector; run in a process of its own, to be killed."""
+def main(root, out, delay, jobs, kill_at=0, when="before"):
+    """Build with a slow detector; run in a process of its own, to be killed, or to kill itself at a replacement."""
+    import os
+
     from kface.dataset import DatasetSettings, build
 
+    replace, left = os.replace, [int(kill_at)]
+
+    def deadly(source, target):
+        left[0] -= 1
+        if left[0] == 0 and when == "before":
+            os.kill(os.getpid(), 9)
+        replace(source, target)
+        if left[0] == 0:
+            os.kill(os.getpid(), 9)
+
+    os.replace = deadly
     build(root, out, DatasetSettings(max_per_shard=5), jobs=int(jobs), detector=FakeMtcnn(float(delay)), progress=False)
 
 

@@ -1,0 +1,72 @@
+"""The data set stage: from a configuration to a data set directory."""
+
+from pathlib import Path
+from typing import Any, Optional
+
+from kface.dataset.build import BuildReport, build
+from kface.dataset.settings import DatasetSettings
+from kface.stage import instantiate
+
+
+def settings_of(config: Any) -> DatasetSettings:
+    """Read the settings off a configuration with the groups corpus, protocol, detector and runtime.
+
+    Raises:
+        ConfigError: A value has the wrong type or lies outside its range.
+    """
+    test = config.protocol.test
+    return DatasetSettings(
+        layout=config.corpus.get("layout", "kface"),
+        protocol=config.protocol.name,
+        test=test if isinstance(test, (int, float)) else list(test),
+        published=config.protocol.published,
+        seed=config.seed,
+        identities=config.protocol.identities,
+        max_per_identity=config.protocol.max_per_identity,
+        landmarks=config.detector.landmarks,
+        min_face=tuple(config.detector.min_face),
+        thresholds=tuple(config.detector.thresholds),
+        factor=config.detector.factor,
+        runtime=config.runtime.name,
+    ).validated()
+
+
+def prepare(config: Any, out: Optional[Any] = None) -> BuildReport:
+    """Write the corpus if it is the sample, and build the data set, or what is missing of both.
+
+    Args:
+        config: With the groups corpus, protocol, detector and runtime.
+        out: The data set's directory; by default one in ``data_dir`` named after the corpus and the settings, so that
+            other settings make another data set beside it.
+    """
+    settings = settings_of(config)
+    corpus = instantiate(config.corpus, "corpus")
+    root = corpus.prepare(progress=config.progress)
+    directory = out or Path(config.data_dir) / "aligned" / "{}-{}-{}".format(
+        corpus.name, settings.protocol.lower(), settings.fingerprint[:8]
+    )
+    return build(
+        root,
+        directory,
+        settings,
+        jobs=config.jobs,
+        progress=config.progress,
+        name=corpus.name,
+        synthetic=corpus.synthetic,
+    )
+
+
+def summary(report: BuildReport) -> str:
+    """Return a line about a data set."""
+    manifest = report.manifest
+    text = "data set: {} images of {} people to train, {} of {} to test, {} refused, in {}".format(
+        manifest.images("train"),
+        len(manifest.subjects("train")),
+        manifest.images("test"),
+        len(manifest.subjects("test")),
+        len(manifest.refused),
+        manifest.directory,
+    )
+    if report.built == 0:
+        return text + " (nothing to do)"
+    return text + " ({:.0f} s)".format(report.seconds)

@@ -1,0 +1,122 @@
+"""Verification of a network on test sets: ``report.json`` and the ROC and DET plots."""
+
+import datetime
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from kface.errors import KFaceError, TrainingError
+from kface.files import write_json
+from kface.verification import Curve, VerificationReport, score_pairs, verify
+from train.testsets import TestSet
+
+SCHEMA = 1
+#: Keys of Table 5's columns, in its order, with their names.
+SETS = {"lfw": "LFW", "agedb30": "AgeDB-30", "cfp_fp": "CFP-FP", "kface": "K-Face"}
+
+Embed = Callable[[np.ndarray], np.ndarray]
+
+
+def raw_pixels(images: np.ndarray) -> np.ndarray:
+    """Return grey 28x28 miniatures as embeddings, float32 (n, 784): what a trained network has to beat."""
+    small = np.stack([cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (28, 28), interpolation=cv2.INTER_AREA) for image in images])
+    flat = small.reshape(len(images), -1).astype(np.float32)
+    return np.asarray(flat - flat.mean(axis=1, keepdims=True), np.float32)
+
+
+def verify_set(embed: Embed, testset: TestSet, replicates: int, seed: int) -> VerificationReport:
+    """Verify one network on one test set."""
+    scores = score_pairs(embed(testset.images), testset.pairs, testset.failed)
+    return verify(scores, testset.genuine, testset.people[testset.pairs], testset.folds, replicates, seed)
+
+
+def evaluate(
+    embed: Embed,
+    testsets: Sequence[TestSet],
+    run_dir: Path,
+    about: dict[str, Any],
+    before: Embed | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Verify a network on test sets and write ``report.json``, ``roc.png`` and ``det.png``.
+
+    Args:
+        embed: Maps uint8 (n, 112, 112, 3) RGB to float32 (n, d).
+        testsets: Those that are there.
+        run_dir: Takes the files.
+        about: What the run is (backbone, loss, corpus, ...), kept in the report.
+        before: The same network before its training; its EER is reported beside the trained one's.
+        replicates: Draws of people for the intervals; 0 for none.
+        seed: Of the draws.
+
+    Returns:
+        The report; sets that were not given are None in it.
+
+    Raises:
+        KFaceError: A test set lacks genuine or impostor pairs.
+        TrainingError: The run directory cannot be written.
+    """
+    results: dict[str, dict[str, Any] | None] = dict.fromkeys(SETS)
+    curves: dict[str, Curve] = {}
+    for testset in testsets:
+        made = verify_set(embed, testset, replicates, seed)
+        pixels = verify_set(raw_pixels, testset, 0, seed)
+        result = {
+            "title": testset.title,
+            "synthetic_sample": testset.synthetic,
+            **made.to_dict(),
+            "images": len(testset.images),
+            "failed_to_acquire": int(testset.failed.sum()),
+            "raw_pixels": {"accuracy": pixels.accuracy.value, "eer": pixels.eer.value},
+        }
+        if before is not None:
+            untrained = verify_set(before, testset, 0, seed)
+            result["before_training"] = {
+                "accuracy": untrained.accuracy.value,
+                "eer": untrained.eer.value,
+                "eer_ratio": made.eer.value / untrained.eer.value if untrained.eer.value > 0 else None,
+            }
+        results[testset.name] = result
+        curves[testset.title] = made.curve
+    report = {
+        "schema": SCHEMA,
+        "made": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "run": about,
+        "bootstrap": {"replicates": replicates, "over": "people", "seed": seed},
+        "sets": results,
+    }
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_json(run_dir / "report.json", report)
+        if curves:
+            from train.plots import plot_det, plot_roc
+
+            heading = f"{about.get('backbone', '')} {about.get('loss', '')}".strip()
+            plot_roc(curves, run_dir / "roc.png", heading)
+            plot_det(curves, run_dir / "det.png", heading)
+    except OSError as error:
+        raise TrainingError(f"the report cannot be written ({error.strerror or error})", run_dir, "make room and run make evaluate")
+    return report
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read a ``report.json``.
+
+    Raises:
+        KFaceError: It is absent, damaged or of another version.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        schema = report["schema"]
+    except OSError as error:
+        raise KFaceError(f"cannot be read ({error.strerror})", path, "run make evaluate")
+    except (ValueError, KeyError, TypeError):
+        raise KFaceError("is damaged", path, "run make evaluate")
+    if schema != SCHEMA:
+        raise KFaceError(f"has schema version {schema} instead of {SCHEMA}", path, "run make evaluate")
+    return dict(report)

@@ -1,0 +1,61 @@
+"""Run directories: ``<output_dir>/<date>/<backbone>-<loss>[-N]``."""
+
+import datetime
+from pathlib import Path
+
+from kface.errors import ConfigError, TrainingError
+
+
+def new_run(outputs: Path, backbone: str, loss: str) -> Path:
+    """Make the directory of a new run; a second one on the same day gets a number.
+
+    Raises:
+        TrainingError: It cannot be made.
+    """
+    day = outputs / datetime.date.today().isoformat()
+    for number in range(1, 10_000):
+        path = day / (f"{backbone}-{loss}" if number == 1 else f"{backbone}-{loss}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise TrainingError(f"cannot be made ({error.strerror})", path, "set output_dir=DIR")
+        return path
+    raise TrainingError("holds 9,999 runs of one day", day, "clear it up")
+
+
+def find_run(outputs: Path, resume: bool | str, backbone: str, loss: str) -> Path:
+    """Return the run to resume: the directory that is named, or the newest of this backbone and loss.
+
+    Raises:
+        TrainingError: There is none.
+    """
+    if isinstance(resume, str):
+        path = Path(resume)
+        if not path.is_dir():
+            raise TrainingError("there is no such run", path, "give a directory in outputs/, or resume=true")
+        return path
+    name = f"{backbone}-{loss}"
+    runs = [path.parent.parent for path in outputs.glob(f"*/{name}*/checkpoints/state.json")]
+    # A longer name of another loss must not match: the rest is a number.
+    runs = [path for path in runs if path.name == name or path.name[len(name) + 1 :].isdigit()]
+    if not runs:
+        raise TrainingError(f"there is no run of {name} to resume", outputs, "leave resume out to start one")
+    return max(runs, key=lambda path: (path / "checkpoints" / "state.json").stat().st_mtime)
+
+
+def newest_run(outputs: Path, named: str | None) -> Path:
+    """Return a trained run: the one that is named, or the newest.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if named:
+        if not (Path(named) / "model.json").is_file():
+            raise ConfigError("holds no trained network", named, "give a directory in outputs/ that has a model.json")
+        return Path(named)
+    runs = list(outputs.glob("*/*/model.json"))
+    if not runs:
+        raise ConfigError("there is no trained run", outputs, "run: make train backbone=resnet50 loss=arcface")
+    return max(runs, key=lambda path: path.stat().st_mtime).parent

@@ -1,0 +1,130 @@
+"""Table 5 of the paper, and rows of our own beside it.
+
+``python -m train.table5`` prints the newest run of each backbone and loss.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kface.errors import KFaceError
+from train.evaluation import SETS, read_report
+
+#: Accuracy in %, trained on K-Face alone (Chang & Park, 2021, Table 5).
+PAPER: dict[tuple[str, str], dict[str, float]] = {
+    ("resnet50", "arcface"): {"lfw": 60.38, "agedb30": 50.30, "cfp_fp": 53.67, "kface": 99.38},
+    ("resnet50", "cosface"): {"lfw": 58.83, "agedb30": 50.58, "cfp_fp": 53.99, "kface": 99.10},
+    ("resnet50", "softmax"): {"lfw": 61.33, "agedb30": 49.15, "cfp_fp": 54.50, "kface": 98.71},
+    ("mobilenetv2", "arcface"): {"lfw": 53.40, "agedb30": 55.52, "cfp_fp": 51.00, "kface": 96.57},
+    ("mobilenetv2", "cosface"): {"lfw": 58.53, "agedb30": 50.00, "cfp_fp": 54.19, "kface": 96.21},
+    ("mobilenetv2", "softmax"): {"lfw": 66.10, "agedb30": 53.73, "cfp_fp": 60.36, "kface": 97.95},
+}
+ABSENT = "not available"
+
+
+def percent(figure: dict[str, Any] | None, digits: int = 2) -> str:
+    """Return a figure with its interval, such as ``87.45 [85.10, 89.62]``, or "not available"."""
+    if figure is None:
+        return ABSENT
+    text = f"{100 * figure['value']:.{digits}f}"
+    if figure.get("interval"):
+        low, high = figure["interval"]
+        text += f" [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+    return text
+
+
+def row(report: dict[str, Any]) -> str:
+    """Return a run's row of Table 5 beside the paper's, as a table of plain text, with EER and TAR at fixed FAR below."""
+    run = report["run"]
+    paper = PAPER.get((run["backbone"], run["loss"]), {})
+    lines = [
+        f"Table 5, {run['backbone']} + {run['loss']}, trained on {run['trained_on']}: accuracy in %, 95 % interval over people",
+        "",
+    ]
+    table = [("test set", "this run", "paper", "EER %", "TAR % at FAR 1e-2 / 1e-3 / 1e-4")]
+    for key, name in SETS.items():
+        result = report["sets"].get(key)
+        theirs = f"{paper[key]:.2f}" if key in paper else "-"
+        if result is None:
+            table.append((name, ABSENT, theirs, "-", "-"))
+            continue
+        shown = "synthetic sample" if result["synthetic_sample"] else name
+        tars = " / ".join(
+            "n/a" if tar is None else f"{100 * tar['value']:.1f}" for tar in result["tar_at_far"].values()
+        )
+        theirs = "-" if result["synthetic_sample"] else theirs
+        table.append((shown, percent(result["accuracy"]), theirs, percent(result["eer"], 1), tars))
+    lines += columns(table)
+    for key in SETS:
+        result = report["sets"].get(key)
+        if result is None:
+            continue
+        shown = "synthetic sample" if result["synthetic_sample"] else result["title"]
+        before = result.get("before_training")
+        if before:
+            ratio = "" if before["eer_ratio"] is None else f", ratio {before['eer_ratio']:.2f}"
+            lines.append(
+                f"{shown}: EER on unseen people {100 * before['eer']:.1f} % before training, "
+                f"{100 * result['eer']['value']:.1f} % after{ratio}; raw pixels {100 * result['raw_pixels']['eer']:.1f} %"
+            )
+        if result["failed_to_acquire"]:
+            lines.append(f"{shown}: no face found in {result['failed_to_acquire']} of {result['images']} images; they count as non-matches")
+    kface = report["sets"].get("kface")
+    if kface is not None and kface["synthetic_sample"] and "kface" in paper:
+        lines.append(f"The paper's {paper['kface']:.2f} % is on K-Face itself, and cannot be compared with the synthetic sample.")
+    return "\n".join(lines)
+
+
+def columns(table: list[tuple[str, ...]]) -> list[str]:
+    """Return a table's lines, its columns aligned, a rule below the first."""
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    made = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    return [made[0], "-" * len(made[0]), *made[1:], ""]
+
+
+def collect(outputs: Path) -> list[dict[str, Any]]:
+    """Return the newest report of each backbone and loss, in Table 5's order; reports that cannot be read are left out."""
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for path in sorted(outputs.glob("*/*/report.json")):
+        try:
+            report = read_report(path)
+        except KFaceError as error:
+            print(f"table5: {error}", file=sys.stderr)
+            continue
+        key = (report["run"]["backbone"], report["run"]["loss"])
+        if key not in newest or report["made"] >= newest[key]["made"]:
+            newest[key] = report
+    order = list(PAPER)
+    return [newest[key] for key in sorted(newest, key=lambda key: (order.index(key) if key in order else len(order), key))]
+
+
+def table(reports: Iterable[dict[str, Any]]) -> str:
+    """Return the whole table in Markdown: accuracy in %, ours above the paper's."""
+    lines = ["| | " + " | ".join(SETS.values()) + " |", "|---" * (len(SETS) + 1) + "|"]
+    for report in reports:
+        run = report["run"]
+        cells = []
+        for key in SETS:
+            result = report["sets"].get(key)
+            note = " (synthetic sample)" if result and result["synthetic_sample"] else ""
+            cells.append(ABSENT if result is None else percent(result["accuracy"]) + note)
+        lines.append(f"| {run['backbone']} + {run['loss']}, trained on {run['trained_on']} | " + " | ".join(cells) + " |")
+        paper = PAPER.get((run["backbone"], run["loss"]))
+        if paper:
+            lines.append("| the paper, trained on K-Face | " + " | ".join(f"{paper[key]:.2f}" for key in SETS) + " |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print the table of all runs in ``outputs/``."""
+    reports = collect(Path("outputs"))
+    if not reports:
+        print("table5: there are no runs in outputs/; run: make train backbone=resnet50 loss=arcface", file=sys.stderr)
+        return 2
+    print(table(reports))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

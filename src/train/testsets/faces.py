@@ -1,0 +1,132 @@
+"""Faces out of photographs: detected and aligned once, then kept."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tqdm
+
+from kface.alignment import SIZE, align
+from kface.errors import ImageError, KFaceError
+from kface.faces import Faces
+from kface.files import sha256_bytes, write_atomic
+from kface.images import read_image
+from kface.mtcnn import Detector
+
+#: Smallest faces looked for, one after the other until one is found.
+MIN_FACES = (39.8, 20.0)
+#: Black border, as a share of the side, around an image in which nothing was found: tight crops cut the head.
+BORDER = 0.25
+BATCH = 32
+SCHEMA = 1
+
+
+def acquire(
+    files: Sequence[Path], cache: Path, title: str, progress: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the aligned face of each photograph.
+
+    The face is the one nearest to the middle of the image (benchmarks centre theirs; bystanders stand beside). An image
+    in which none is found fails; a crop of its middle stands in its place.
+
+    Args:
+        files: The photographs.
+        cache: Directory that keeps the result; it is keyed by the files' names, sizes and times.
+        title: What to call them in the progress bar.
+        progress: Whether to show one.
+
+    Returns:
+        uint8 (n, 112, 112, 3), RGB; bool (n,), which failed.
+
+    Raises:
+        ImageError: A file cannot be read as an image.
+        KFaceError: The cache cannot be written.
+    """
+    listing = [f"{SCHEMA} {MIN_FACES} {BORDER}"]
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError as error:
+            raise ImageError(f"cannot be read ({error.strerror})", file)
+        listing.append(f"{file.parent.name}/{file.name} {status.st_size} {status.st_mtime_ns}")
+    path = cache / f"{title.lower()}-{sha256_bytes(chr(10).join(listing).encode())[:16]}.npz"
+    kept = _load(path, len(files))
+    if kept is not None:
+        return kept
+    faces = np.empty((len(files), SIZE, SIZE, 3), np.uint8)
+    failed = np.zeros(len(files), bool)
+    detectors = [Detector(min_face=MIN_FACES[0], threads=2)]
+    detectors += [detectors[0].with_min_face(size) for size in MIN_FACES[1:]]
+    with ThreadPoolExecutor(2) as pool, tqdm.tqdm(
+        total=len(files), desc=f"{title}: faces", unit=" images", disable=None if progress else True
+    ) as bar:
+        for start in range(0, len(files), BATCH):
+            images = list(pool.map(read_image, files[start : start + BATCH]))
+            for number, crop in enumerate(_faces(images, detectors), start):
+                failed[number] = crop is None
+                faces[number] = _middle(images[number - start]) if crop is None else crop
+            bar.update(len(images))
+    _store(path, faces, failed)
+    return faces, failed
+
+
+def _faces(images: list[np.ndarray], detectors: list[Detector]) -> list[np.ndarray | None]:
+    """Find and align the central face of each image, None where there is none."""
+    crops: list[np.ndarray | None] = [None] * len(images)
+    for border in (0.0, BORDER):
+        for detector in detectors:
+            left = [number for number, crop in enumerate(crops) if crop is None]
+            if not left:
+                return crops
+            looked_at = [_bordered(images[number], border) for number in left]
+            for number, image, faces in zip(left, looked_at, detector.detect_many(looked_at), strict=True):
+                chosen = central(faces, image.shape)
+                if chosen is not None:
+                    crops[number] = align(image, faces.landmarks[chosen : chosen + 1])[0]
+    return crops
+
+
+def central(faces: Faces, shape: tuple[int, ...]) -> int | None:
+    """Return the face whose box is nearest to the middle of the image, or None where there is none."""
+    if not faces.count:
+        return None
+    middle = np.array([shape[1], shape[0]]) / 2
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
+    return int(np.argmin(np.linalg.norm(centres - middle, axis=1)))
+
+
+def _bordered(image: np.ndarray, share: float) -> np.ndarray:
+    if not share:
+        return image
+    across, down = int(image.shape[1] * share), int(image.shape[0] * share)
+    return cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_CONSTANT)
+
+
+def _middle(image: np.ndarray) -> np.ndarray:
+    side = min(image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return cv2.resize(image[top : top + side, left : left + side], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+
+
+def _load(path: Path, count: int) -> tuple[np.ndarray, np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            faces, failed = kept["faces"], kept["failed"]
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    whole = faces.shape == (count, SIZE, SIZE, 3) and failed.shape == (count,)
+    return (faces, failed) if whole else None
+
+
+def _store(path: Path, faces: np.ndarray, failed: np.ndarray) -> None:
+    import io
+
+    buffer = io.BytesIO()
+    np.savez(buffer, faces=faces, failed=failed)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, buffer.getvalue())
+    except OSError as error:
+        raise KFaceError(f"cannot be written ({error.strerror or error})", path, "make room or set data_dir=DIR")

@@ -1,0 +1,46 @@
+"""Pairs among the people of a K-Face data set's test split, whom no training has seen."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kface.dataset import Manifest, read_arrays
+from kface.errors import ProtocolError
+from kface.protocols import make_pairs, read_pairs
+from train.testsets.base import TestSet
+
+
+def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0) -> TestSet:
+    """Make the test set of a data set.
+
+    Args:
+        manifest: The data set.
+        pairs: How many to draw, half genuine; or a file of pairs in mixface's form.
+        seed: Of the draw.
+
+    Raises:
+        ProtocolError: The test split has too few people or images, or the file names an image that it does not hold.
+    """
+    images, captures = read_arrays(manifest, "test")
+    index = {capture: number for number, capture in enumerate(captures)}
+    if isinstance(pairs, int):
+        chosen = make_pairs(captures, pairs, seed=seed, train=manifest.subjects("train"))
+    else:
+        chosen = list(read_pairs(str(pairs)))
+    rows = []
+    for pair in chosen:
+        for capture in (pair.a, pair.b):
+            if capture not in index:
+                raise ProtocolError("is not in the data set's test split", capture.path(), "see its manifest for refusals")
+        rows.append((index[pair.a], index[pair.b]))
+    names = {subject: number for number, subject in enumerate(sorted({capture.subject for capture in captures}))}
+    synthetic = bool(manifest.source.get("synthetic"))
+    return TestSet(
+        name="kface",
+        title="K-Face-shaped synthetic sample" if synthetic else "K-Face",
+        images=images,
+        pairs=np.array(rows, np.int64).reshape(-1, 2),
+        people=np.array([names[capture.subject] for capture in captures], np.int64),
+        failed=np.zeros(len(images), bool),
+        synthetic=synthetic,
+    )
