@@ -9,6 +9,15 @@ from kface.errors import ConfigError, LayoutError
 PathLike = Union[str, "os.PathLike[str]"]
 
 
+def _given(root: Optional[PathLike], absent: str, wanted: str) -> Path:
+    if not root:
+        raise ConfigError(absent, "corpus.root", "add corpus.root=DIR")
+    path = Path(root).expanduser()
+    if not path.is_dir():
+        raise LayoutError("is not a directory", path, wanted)
+    return path
+
+
 class KFaceCorpus:
     """K-Face as AI-Hub hands it out.
 
@@ -32,12 +41,32 @@ class KFaceCorpus:
             ConfigError: No root was given.
             LayoutError: The root is no directory.
         """
-        if not self.root:
-            raise ConfigError("K-Face's place is not given", "corpus.root", "add corpus.root=DIR or set KFACE_ROOT")
-        root = Path(self.root).expanduser()
-        if not root.is_dir():
-            raise LayoutError("is not a directory", root, "give the directory that holds High_Resolution/")
-        return root
+        return _given(self.root, "K-Face's place is not given", "give the directory that holds High_Resolution/")
+
+
+class FolderCorpus:
+    """A folder of one's own photographs: ``DIR/<person>/<image>``, a face an image.
+
+    Args:
+        root: The directory that holds the people's folders.
+        name: What to call the data sets made of it.
+        layout: Always "folders"; the configuration says so to the data set's builder.
+    """
+
+    synthetic = False
+    title = "own photographs"
+
+    def __init__(self, root: Optional[PathLike] = None, name: str = "folders", layout: str = "folders") -> None:
+        if layout != "folders":
+            raise ConfigError("must be folders", "corpus.layout", "use corpus=kface for a K-Face tree")
+        self.root = root
+        self.name = name
+
+    def prepare(self, progress: bool = True) -> Path:
+        """Return the root; raises ConfigError where none was given, LayoutError where it is no directory."""
+        return _given(
+            self.root, "the folder of photographs is not given", "give the directory that holds a folder a person"
+        )
 
 
 class SampleCorpus:
@@ -64,9 +93,15 @@ class SampleCorpus:
         seed: int = 0,
         jobs: int = -1,
     ) -> None:
-        for key, value, least in (("identities", identities, 2), ("views", views, 0), ("lights_per_view", lights_per_view, 1)):
+        for key, value, least in (
+            ("identities", identities, 2),
+            ("views", views, 0),
+            ("lights_per_view", lights_per_view, 1),
+        ):
             if not isinstance(value, int) or value < least:
-                raise ConfigError("must be a whole number of at least {}, not {!r}".format(least, value), "corpus." + key)
+                raise ConfigError(
+                    "must be a whole number of at least {}, not {!r}".format(least, value), "corpus." + key
+                )
         self.identities = identities
         self.views = views
         self.lights_per_view = lights_per_view

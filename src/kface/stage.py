@@ -179,6 +179,8 @@ def _unknown_key(stage: str, overrides: Sequence[str], error: Exception) -> Conf
         if last not in node:
             names = [str(name) for name in node if not str(name).startswith("_")]
             inside = " in {}".format(parent) if parent else ""
-            return ConfigError("there is no such key", override, "the keys{} are: {}".format(inside, ", ".join(_nearest(last, names))))
+            return ConfigError(
+                "there is no such key", override, "the keys{} are: {}".format(inside, ", ".join(_nearest(last, names)))
+            )
         return ConfigError(_first_line(error), override)
     return ConfigError(_first_line(error), stage)

@@ -1,13 +1,9 @@
 """``python -m train``: the main job, from a corpus to a row of Table 5; configured by ``conf/train.yaml``."""
 
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
-
-# TensorFlow reads these when it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from kface import stage
 from kface.dataset.stage import prepare, settings_of, summary
@@ -20,7 +16,12 @@ def main(config: Any) -> None:
 
     started = time.monotonic()
     settings_of(config)
-    from train import backbones, runs, stages
+    from train import (
+        backbones,
+        backend,  # noqa: F401 - before whatever imports TensorFlow
+        runs,
+        stages,
+    )
     from train.fit import train_run
     from train.heads import default_scale
 

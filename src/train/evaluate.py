@@ -1,11 +1,8 @@
 """``python -m train.evaluate``: verify a trained run again, on more test sets; configured by ``conf/evaluate.yaml``."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from kface import stage
 from kface.dataset import load
@@ -17,7 +14,11 @@ def main(config: Any) -> None:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from train import runs, stages
+    from train import (
+        backend,  # noqa: F401 - before whatever imports TensorFlow
+        runs,
+        stages,
+    )
 
     stages.check_evaluation(config.evaluate)
     run_dir = runs.newest_run(Path(config.output_dir), config.run)

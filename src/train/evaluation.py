@@ -23,7 +23,12 @@ Embed = Callable[[np.ndarray], np.ndarray]
 
 def raw_pixels(images: np.ndarray) -> np.ndarray:
     """Return grey 28x28 miniatures as embeddings, float32 (n, 784): what a trained network has to beat."""
-    small = np.stack([cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (28, 28), interpolation=cv2.INTER_AREA) for image in images])
+    small = np.stack(
+        [
+            cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (28, 28), interpolation=cv2.INTER_AREA)
+            for image in images
+        ]
+    )
     flat = small.reshape(len(images), -1).astype(np.float32)
     return np.asarray(flat - flat.mean(axis=1, keepdims=True), np.float32)
 
@@ -100,7 +105,9 @@ def evaluate(
             plot_roc(curves, run_dir / "roc.png", heading)
             plot_det(curves, run_dir / "det.png", heading)
     except OSError as error:
-        raise TrainingError(f"the report cannot be written ({error.strerror or error})", run_dir, "make room and run make evaluate")
+        raise TrainingError(
+            f"the report cannot be written ({error.strerror or error})", run_dir, "make room and run make evaluate"
+        )
     return report
 
 

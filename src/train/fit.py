@@ -165,7 +165,9 @@ def train_run(
             )
     rows = callbacks.read_history(run_dir / "history.csv")
     if len(rows) < settings.epochs or not math.isfinite(float(rows[-1]["loss"])):
-        raise TrainingError("the loss is no number any more", run_dir, "lower optimizer.learning_rate or raise fit.margin_full")
+        raise TrainingError(
+            "the loss is no number any more", run_dir, "lower optimizer.learning_rate or raise fit.margin_full"
+        )
     save_backbone(run_dir, network, backbone, head, source.subjects, described)
     return TrainResult(network, rows, settings.epochs)
 
@@ -175,7 +177,12 @@ def describe(backbone: dict[str, Any], head: CosineHead, settings: FitSettings, 
     augmentation = settings.augmentation
     return {
         "backbone": dict(sorted(backbone.items())),
-        "loss": {"name": type(head).__name__, "classes": head.classes, "scale": head.scale, "margin": head.final_margin},
+        "loss": {
+            "name": type(head).__name__,
+            "classes": head.classes,
+            "scale": head.scale,
+            "margin": head.final_margin,
+        },
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
         "images_per_epoch": settings.images_per_epoch,

@@ -64,5 +64,7 @@ def too_large(backbone: keras.Model, classes: int, batch_size: int, memory: int 
     fits = fitting_batch(backbone, classes, memory)
     remedy = f"fit.batch_size={fits} would fit" if fits else "choose a smaller backbone"
     return TrainingError(
-        f"a batch of {batch_size} needs about {need / 2**30:.1f} GiB, {memory / 2**30:.1f} GiB are free", "memory", remedy
+        f"a batch of {batch_size} needs about {need / 2**30:.1f} GiB, {memory / 2**30:.1f} GiB are free",
+        "memory",
+        remedy,
     )

@@ -159,7 +159,9 @@ def _examples(records: tf.data.Dataset, source: Source, size: int) -> tf.data.Da
 def _order(images: int, images_per_epoch: int, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
     """Return the indices of an epoch's images: whole shuffled passes, as many as it takes."""
     passes = -(-images_per_epoch // images)
-    draws = tf.random.stateless_uniform((passes, images), tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)]))
+    draws = tf.random.stateless_uniform(
+        (passes, images), tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    )
     return tf.reshape(tf.argsort(draws, axis=1), [-1])[:images_per_epoch]
 
 

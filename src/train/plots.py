@@ -24,7 +24,9 @@ def plot_roc(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None
         fmr = np.concatenate([[1.0 / curve.impostors], curve.fmr[seen]])
         first = 1 - operating_point(curve, 0)[2]
         tar = np.concatenate([[first], 1 - curve.fnmr[seen]])
-        axes.step(fmr, tar, where="post", label=_label(title, curve), color=COLOURS[number % 4], linestyle=STYLES[number % 4])
+        axes.step(
+            fmr, tar, where="post", label=_label(title, curve), color=COLOURS[number % 4], linestyle=STYLES[number % 4]
+        )
     chance = np.logspace(np.log10(lowest), 0, 200)
     axes.plot(chance, chance, color="0.6", linewidth=1, label="chance")
     axes.set_xscale("log")

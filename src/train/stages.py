@@ -23,7 +23,9 @@ def check_evaluation(settings: Any) -> None:
     for key in ("lfw", "agedb30", "cfp_fp"):
         path = settings[key]
         if path and not Path(path).expanduser().exists():
-            raise ConfigError("there is no such file or directory", f"evaluate.{key}={path}", "mend the path or leave it out")
+            raise ConfigError(
+                "there is no such file or directory", f"evaluate.{key}={path}", "mend the path or leave it out"
+            )
     if not isinstance(settings.pairs, (int, str)) or settings.pairs in (0, ""):
         raise ConfigError(f"must be a number of pairs or a file, not {settings.pairs!r}", "evaluate.pairs")
     if isinstance(settings.pairs, str) and not Path(settings.pairs).is_file():

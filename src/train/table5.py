@@ -69,10 +69,14 @@ def row(report: dict[str, Any]) -> str:
                 f"{100 * result['eer']['value']:.1f} % after{ratio}; raw pixels {100 * result['raw_pixels']['eer']:.1f} %"
             )
         if result["failed_to_acquire"]:
-            lines.append(f"{shown}: no face found in {result['failed_to_acquire']} of {result['images']} images; they count as non-matches")
+            lines.append(
+                f"{shown}: no face found in {result['failed_to_acquire']} of {result['images']} images; they count as non-matches"
+            )
     kface = report["sets"].get("kface")
     if kface is not None and kface["synthetic_sample"] and "kface" in paper:
-        lines.append(f"The paper's {paper['kface']:.2f} % is on K-Face itself, and cannot be compared with the synthetic sample.")
+        lines.append(
+            f"The paper's {paper['kface']:.2f} % is on K-Face itself, and cannot be compared with the synthetic sample."
+        )
     return "\n".join(lines)
 
 
@@ -96,7 +100,9 @@ def collect(outputs: Path) -> list[dict[str, Any]]:
         if key not in newest or report["made"] >= newest[key]["made"]:
             newest[key] = report
     order = list(PAPER)
-    return [newest[key] for key in sorted(newest, key=lambda key: (order.index(key) if key in order else len(order), key))]
+    return [
+        newest[key] for key in sorted(newest, key=lambda key: (order.index(key) if key in order else len(order), key))
+    ]
 
 
 def table(reports: Iterable[dict[str, Any]]) -> str:
@@ -109,7 +115,9 @@ def table(reports: Iterable[dict[str, Any]]) -> str:
             result = report["sets"].get(key)
             note = " (synthetic sample)" if result and result["synthetic_sample"] else ""
             cells.append(ABSENT if result is None else percent(result["accuracy"]) + note)
-        lines.append(f"| {run['backbone']} + {run['loss']}, trained on {run['trained_on']} | " + " | ".join(cells) + " |")
+        lines.append(
+            f"| {run['backbone']} + {run['loss']}, trained on {run['trained_on']} | " + " | ".join(cells) + " |"
+        )
         paper = PAPER.get((run["backbone"], run["loss"]))
         if paper:
             lines.append("| the paper, trained on K-Face | " + " | ".join(f"{paper[key]:.2f}" for key in SETS) + " |")

@@ -12,7 +12,10 @@ def faces(count, seed=0, noise=3.0):
     """Landmarks of faces that are turned, scaled and moved, with some noise; and the clean similarities."""
     random = np.random.RandomState(seed)
     angle, scale = random.uniform(-np.pi, np.pi, count), random.uniform(0.3, 4, count)
-    turn = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], 1).reshape(-1, 2, 2) * scale[:, None, None]
+    turn = (
+        np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], 1).reshape(-1, 2, 2)
+        * scale[:, None, None]
+    )
     shift = random.uniform(-300, 900, (count, 2))
     points = np.einsum("nij,kj->nki", turn, TEMPLATE) + shift[:, None]
     return points + random.normal(0, noise, points.shape)
@@ -75,7 +78,9 @@ def test_outside_the_image_it_is_black():
     assert crop[70:].max() == 0
 
 
-@pytest.mark.parametrize("points", [np.full((1, 5, 2), 7.0), np.full((1, 5, 2), np.nan), np.zeros((1, 4, 2)), np.zeros((5, 2))])
+@pytest.mark.parametrize(
+    "points", [np.full((1, 5, 2), 7.0), np.full((1, 5, 2), np.nan), np.zeros((1, 4, 2)), np.zeros((5, 2))]
+)
 def test_what_cannot_be_aligned_is_refused(points):
     with pytest.raises(ImageError):
         similarity(points)

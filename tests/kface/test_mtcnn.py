@@ -87,9 +87,7 @@ def test_the_sample(reference, detector):
     from kface.sample import render, subject_names
 
     conditions = [(1, 1, 1, 7), (2, 2, 2, 5), (3, 4, 3, 9), (5, 8, 1, 10)]
-    images = [
-        render(Capture(name, *condition))[0] for name, condition in zip(subject_names(4), conditions)
-    ]
+    images = [render(Capture(name, *condition))[0] for name, condition in zip(subject_names(4), conditions)]
     check(*compare(images, reference, detector), least=3)
 
 

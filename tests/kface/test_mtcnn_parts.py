@@ -119,7 +119,9 @@ def test_small_images_hold_no_faces(detector, shape):
     assert detector.detect(np.zeros(shape, np.uint8)).count == 0
 
 
-@pytest.mark.parametrize("image", [np.zeros((50, 50), np.uint8), np.zeros((50, 50, 3)), np.zeros((50, 50, 4), np.uint8), "a.jpg"])
+@pytest.mark.parametrize(
+    "image", [np.zeros((50, 50), np.uint8), np.zeros((50, 50, 3)), np.zeros((50, 50, 4), np.uint8), "a.jpg"]
+)
 def test_what_is_no_image_is_refused(detector, image):
     with pytest.raises(ImageError, match="uint8"):
         detector.detect(image)
@@ -127,7 +129,12 @@ def test_what_is_no_image_is_refused(detector, image):
 
 @pytest.mark.parametrize(
     ("settings", "key"),
-    [({"min_face": 10}, "min_face"), ({"factor": 1.2}, "factor"), ({"thresholds": (0.5, 0.5)}, "thresholds"), ({"runtime": "x"}, "runtime")],
+    [
+        ({"min_face": 10}, "min_face"),
+        ({"factor": 1.2}, "factor"),
+        ({"thresholds": (0.5, 0.5)}, "thresholds"),
+        ({"runtime": "x"}, "runtime"),
+    ],
 )
 def test_wrong_settings(detector, settings, key):
     with pytest.raises(ConfigError, match=key):
@@ -136,7 +143,9 @@ def test_wrong_settings(detector, settings, key):
 
 def test_many_at_once_as_one_by_one(detector):
     random = np.random.RandomState(0)
-    images = [random.randint(0, 256, shape).astype(np.uint8) for shape in ((90, 120, 3), (90, 120, 3), (64, 64, 3), (5, 5, 3))]
+    images = [
+        random.randint(0, 256, shape).astype(np.uint8) for shape in ((90, 120, 3), (90, 120, 3), (64, 64, 3), (5, 5, 3))
+    ]
     for one, faces in zip(images, detector.detect_many(images)):
         alone = detector.detect(one)
         np.testing.assert_allclose(faces.boxes, alone.boxes, atol=1e-3)

@@ -96,7 +96,9 @@ def test_weighted_rates_equal_repeated_pairs():
     for draw in range(7):
         repeated = np.repeat(np.arange(len(scores)), weights[:, draw])
         made = v.curve(scores[repeated], genuine[repeated])
-        assert float(crossing(fmr[:, draw], fnmr[:, draw])) == pytest.approx(v.eer(scores[repeated], genuine[repeated])[0])
+        assert float(crossing(fmr[:, draw], fnmr[:, draw])) == pytest.approx(
+            v.eer(scores[repeated], genuine[repeated])[0]
+        )
         assert float(within(fmr, fnmr, 0.05)[draw]) == pytest.approx(float(within(made.fmr, made.fnmr, 0.05)))
     np.testing.assert_allclose(crossing(fmr, fnmr), [crossing(f, g) for f, g in zip(fmr.T, fnmr.T)])
 

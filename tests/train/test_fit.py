@@ -91,7 +91,9 @@ KILLED = """
 
 def test_killed_and_resumed_it_ends_as_an_undisturbed_run(undisturbed, tiny_manifest, tmp_path):
     code = KILLED.format(tests=str(Path(__file__).parent), data=str(tiny_manifest.directory), run=str(tmp_path))
-    process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=dict(os.environ))
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=dict(os.environ)
+    )
     assert process.returncode == -signal.SIGKILL, process.stderr[-2000:]
     assert len(read_history(tmp_path / "history.csv")) == 2
 
@@ -163,7 +165,9 @@ def test_memory_is_reckoned_before_it_runs_out(tiny_manifest, tmp_path, monkeypa
     assert memory.too_large(network, 54, 1 << 20, None) is None
     monkeypatch.setattr(memory, "available", lambda: 64 << 20)
     with pytest.raises(TrainingError, match=r"a batch of 8 needs about .* would fit|smaller backbone"):
-        train_run(tiny_manifest, tmp_path, {"name": "resnet50"}, ArcFace, small_adamw, FitSettings(epochs=1, batch_size=8))
+        train_run(
+            tiny_manifest, tmp_path, {"name": "resnet50"}, ArcFace, small_adamw, FitSettings(epochs=1, batch_size=8)
+        )
 
 
 def test_memory_that_runs_out_all_the_same(tiny_manifest, tmp_path, monkeypatch):

@@ -18,7 +18,13 @@ def picture():
     return np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], np.float32(90)), axis=-1).astype(np.float32)
 
 
-CHANGES = [augment.flip, augment.low_resolution, augment.random_crop, augment.colour_jitter, Augmentation(True, 1, 1, 1)]
+CHANGES = [
+    augment.flip,
+    augment.low_resolution,
+    augment.random_crop,
+    augment.colour_jitter,
+    Augmentation(True, 1, 1, 1),
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -53,7 +59,8 @@ def test_probabilities(picture):
     np.testing.assert_array_equal(none(tf.constant(picture), tf.constant([0, 1], tf.int64)).numpy(), picture)
     rare = Augmentation(False, 0.2, 0, 0)
     changed = sum(
-        not np.array_equal(rare(tf.constant(picture), tf.constant([5, n], tf.int64)).numpy(), picture) for n in range(200)
+        not np.array_equal(rare(tf.constant(picture), tf.constant([5, n], tf.int64)).numpy(), picture)
+        for n in range(200)
     )
     assert 20 < changed < 65
     with pytest.raises(ConfigError, match=r"augmentation\.low_resolution"):

@@ -5,6 +5,8 @@ from typing import Any, Optional
 
 from kface.dataset.build import BuildReport, build
 from kface.dataset.settings import DatasetSettings
+from kface.errors import ConfigError
+from kface.networks import RUNTIMES
 from kface.stage import instantiate
 
 
@@ -14,6 +16,12 @@ def settings_of(config: Any) -> DatasetSettings:
     Raises:
         ConfigError: A value has the wrong type or lies outside its range.
     """
+    if config.runtime.name not in ("auto", *RUNTIMES):
+        raise ConfigError(
+            "there is no such runtime",
+            "runtime.name=" + str(config.runtime.name),
+            "choose one of: auto, " + ", ".join(RUNTIMES),
+        )
     test = config.protocol.test
     return DatasetSettings(
         layout=config.corpus.get("layout", "kface"),

@@ -9,7 +9,7 @@ from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, weights
-from kface.networks import Network, open_network
+from kface.networks import open_network
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -61,7 +61,9 @@ class Detector(object):
         threads: Optional[int] = None,
     ) -> None:
         if len(thresholds) != 3 or not all(0 <= value < 1 for value in thresholds):
-            raise ConfigError("must be three numbers from 0 to 1, not {}".format(list(thresholds)), "detector.thresholds")
+            raise ConfigError(
+                "must be three numbers from 0 to 1, not {}".format(list(thresholds)), "detector.thresholds"
+            )
         pyramid.dropped_levels(min_face, factor)
         self.min_face = float(min_face)
         self.thresholds = tuple(float(value) for value in thresholds)

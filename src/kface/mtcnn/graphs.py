@@ -17,7 +17,9 @@ class _Graph(object):
         self.nodes = []  # type: List[Any]
         self.constants = []  # type: List[Any]
 
-    def add(self, kind: str, inputs: Sequence[str], output: str, constants: Sequence[np.ndarray] = (), **attributes: Any) -> str:
+    def add(
+        self, kind: str, inputs: Sequence[str], output: str, constants: Sequence[np.ndarray] = (), **attributes: Any
+    ) -> str:
         from onnx import helper, numpy_helper
 
         names = list(inputs)
@@ -46,7 +48,9 @@ def _convolution(graph: _Graph, weights: _Weights, source: str, name: str) -> st
     return graph.add("PRelu", [out], name + "_prelu", [slopes.reshape(-1, 1, 1)])
 
 
-def _pool(graph: _Graph, source: str, name: str, size: int, pads: Tuple[int, int, int, int] = (0, 0, 0, 0), **more: Any) -> str:
+def _pool(
+    graph: _Graph, source: str, name: str, size: int, pads: Tuple[int, int, int, int] = (0, 0, 0, 0), **more: Any
+) -> str:
     return graph.add("MaxPool", [source], name, kernel_shape=(size, size), strides=(2, 2), pads=pads, **more)
 
 
@@ -70,7 +74,9 @@ def pnet(arrays: Sequence[Any]) -> Any:
     graph.add("Conv", [x], "offsets", [kernel.transpose(3, 2, 0, 1), bias], kernel_shape=(1, 1))
     difference = (score_kernel[..., 1:] - score_kernel[..., :1]).transpose(3, 2, 0, 1)
     _face_logit(graph, "Conv", x, difference, score_bias[1:] - score_bias[:1], kernel_shape=(1, 1))
-    return _model(graph, "pnet", ["n", 3, "h", "w"], [("offsets", ["n", 4, "oh", "ow"]), ("logits", ["n", 1, "oh", "ow"])])
+    return _model(
+        graph, "pnet", ["n", 3, "h", "w"], [("offsets", ["n", 4, "oh", "ow"]), ("logits", ["n", 1, "oh", "ow"])]
+    )
 
 
 def rnet(arrays: Sequence[Any]) -> Any:

@@ -105,11 +105,17 @@ def crop_and_resize(pixels: np.ndarray, shape: Tuple[int, int], boxes: np.ndarra
     return out
 
 
-def _samples(low: np.ndarray, high: np.ndarray, side: int, size: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _samples(
+    low: np.ndarray, high: np.ndarray, side: int, size: int
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return, per box and sample, the two pixels between which it lies, where between them, and whether it is inside."""
     # The reference divides by the side in float64 and hands float32 to TensorFlow.
     first = (low / side).astype(np.float32) * np.float32(side - 1)
-    step = ((high / side).astype(np.float32) - (low / side).astype(np.float32)) * np.float32(side - 1) / np.float32(size - 1)
+    step = (
+        ((high / side).astype(np.float32) - (low / side).astype(np.float32))
+        * np.float32(side - 1)
+        / np.float32(size - 1)
+    )
     at = first[:, None] + np.arange(size, dtype=np.float32)[None, :] * step[:, None]
     inside = (at >= 0) & (at <= side - 1)
     floor = np.floor(at)

@@ -75,7 +75,9 @@ def hashes(directory: PathLike) -> Dict[str, str]:
         files = {name: str(manifest["files"][name + ".onnx"]) for name in NAMES}
         schema = manifest["schema"]
     except OSError as error:
-        raise ModelError("cannot be read ({})".format(error.strerror or error), path, "run: python -m kface.mtcnn prepare")
+        raise ModelError(
+            "cannot be read ({})".format(error.strerror or error), path, "run: python -m kface.mtcnn prepare"
+        )
     except (ValueError, KeyError, TypeError):
         raise ModelError("is damaged", path, remedy)
     if schema != SCHEMA:
@@ -92,7 +94,7 @@ def _wheel() -> Path:
             "mtcnn",
             "install mtcnn 1.0.0, or copy a converted directory here and set KFACE_MODELS to it",
         )
-    return Path(list(spec.submodule_search_locations)[0]) / "assets" / "weights"
+    return Path(next(iter(spec.submodule_search_locations))) / "assets" / "weights"
 
 
 def _load(source: Path, name: str) -> List[Any]:

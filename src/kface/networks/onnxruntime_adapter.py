@@ -35,6 +35,7 @@ class OnnxRuntimeNetwork(Network):
         self._input = next(iter(inputs))
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
+        """See :meth:`Network.run`."""
         try:
             values = self._session.run(None, {self._input: batch})
         except Exception as error:
@@ -42,6 +43,7 @@ class OnnxRuntimeNetwork(Network):
         return dict(zip(self.outputs, values))
 
     def close(self) -> None:
+        """See :meth:`Network.close`."""
         self._session = None
 
 

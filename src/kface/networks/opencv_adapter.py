@@ -35,6 +35,7 @@ class OpenCvNetwork(Network):
         super(OpenCvNetwork, self).__init__({}, [name.split("!")[-1] for name in self._layers])
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
+        """See :meth:`Network.run`."""
         try:
             self._net.setInput(batch)
             values = self._net.forward(self._layers)
@@ -47,6 +48,7 @@ class OpenCvNetwork(Network):
         }
 
     def close(self) -> None:
+        """See :meth:`Network.close`."""
         self._net = None
 
 

@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import os
-from typing import Dict, List, NamedTuple, Optional, Union
+from typing import List, NamedTuple, Optional, Union
 
 from kface.errors import ConfigError, ModelError
 from kface.files import sha256_bytes

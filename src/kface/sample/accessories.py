@@ -81,7 +81,9 @@ def _glasses(kind: str, person: Identity, head: Head, draws: np.ndarray) -> List
         if kind == "sun":
             parts.append(_lens(side * eye, height, wide, tall, squareness, front, draws))
     span = np.linspace(-1, 1, 21)
-    between = np.stack([span * (eye - wide), height + 0.35 * tall + 0.02 * (1 - span**2), front + 0.015 * (1 - span**2)], axis=1)
+    between = np.stack(
+        [span * (eye - wide), height + 0.35 * tall + 0.02 * (1 - span**2), front + 0.015 * (1 - span**2)], axis=1
+    )
     parts.append(tube(between, radius, colour, gloss))
     return parts
 

@@ -28,7 +28,9 @@ def ears(person: Identity, head: Head) -> List[Surfels]:
         outward = np.sign(normals[..., :1] * side)
         shade = 1 - 0.35 * np.exp(-(((v - 0.25) / 0.25) ** 2))
         colour = skin_colour(person) * np.array([1.0, 0.9, 0.88]) * shade[..., None]
-        parts.append(surfels(points, normals * np.where(outward == 0, 1, outward), colour, 0.06, np.ones(v.shape, bool)))
+        parts.append(
+            surfels(points, normals * np.where(outward == 0, 1, outward), colour, 0.06, np.ones(v.shape, bool))
+        )
     return parts
 
 
@@ -78,6 +80,8 @@ def _cloth(random: np.random.RandomState, rows: int, columns: int) -> np.ndarray
         share = (np.sin(column * random.uniform(80, 240)) > 0).astype(float)
     else:
         share = 1 / (1 + np.exp(-(row - random.uniform(0.1, 0.3)) / 0.01))
-    folds = cv2.resize(random.standard_normal((8, 20)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
+    folds = cv2.resize(
+        random.standard_normal((8, 20)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+    )
     colour = base * (1 - share[..., None]) + other * share[..., None]
     return np.clip(colour * (1 + 0.12 * folds[..., None]), 0.01, 0.9)

@@ -107,4 +107,6 @@ def _bun(person: Identity) -> Surfels:
     strands = _strands(generator(person.texture_seed, "bun"), (rows, columns))
     shape = np.stack([np.sin(v) * np.sin(u), np.cos(v), np.sin(v) * np.cos(u)], axis=2)
     centre = np.array([0.0, 0.35, -1.05 * person["head_depth"] - 0.08])
-    return _dressed(person, centre + shape * (radius + 0.012 * strands)[..., None], np.ones((rows, columns), bool), strands, 1)
+    return _dressed(
+        person, centre + shape * (radius + 0.012 * strands)[..., None], np.ones((rows, columns), bool), strands, 1
+    )

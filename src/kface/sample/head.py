@@ -74,11 +74,49 @@ def _profiles(person: Identity, y: np.ndarray) -> "tuple[np.ndarray, np.ndarray,
     chin, crown, w = person["chin_length"], person["crown"], person["head_width"]
     jaw = person["jaw_width"]
     drop = person["jaw_drop"]
-    heights = [chin - 0.06, chin, chin + 0.10, -0.86 + drop, -0.55 + drop, -0.22, 0.10, 0.42, 0.72, 0.95, crown - 0.06, crown + 0.02]
+    heights = [
+        chin - 0.06,
+        chin,
+        chin + 0.10,
+        -0.86 + drop,
+        -0.55 + drop,
+        -0.22,
+        0.10,
+        0.42,
+        0.72,
+        0.95,
+        crown - 0.06,
+        crown + 0.02,
+    ]
     scale = (crown - 0.06) / 1.14
-    widths = [0.02, person["chin_width"], person["chin_width"] + 0.13, jaw, 0.5 * (jaw + w) + 0.01 + 0.3 * person["cheekbone"],
-              w + person["cheekbone"] - 0.01, w + 0.01, w + 0.03 + person["temple"], w - 0.01, w * 0.78, w * 0.40, 0.0]
-    fronts = [0.30, 0.70, 0.80, 0.82, 0.84, 0.845, 0.87, 0.86 + person["forehead"], 0.76 + person["forehead"], 0.60, 0.32, 0.0]
+    widths = [
+        0.02,
+        person["chin_width"],
+        person["chin_width"] + 0.13,
+        jaw,
+        0.5 * (jaw + w) + 0.01 + 0.3 * person["cheekbone"],
+        w + person["cheekbone"] - 0.01,
+        w + 0.01,
+        w + 0.03 + person["temple"],
+        w - 0.01,
+        w * 0.78,
+        w * 0.40,
+        0.0,
+    ]
+    fronts = [
+        0.30,
+        0.70,
+        0.80,
+        0.82,
+        0.84,
+        0.845,
+        0.87,
+        0.86 + person["forehead"],
+        0.76 + person["forehead"],
+        0.60,
+        0.32,
+        0.0,
+    ]
     backs = [0.20, 0.25, 0.32, 0.48, 0.66, 0.84, 0.95, 0.99, 0.93, 0.76, 0.40, 0.0]
     heights = [h if h < 0.5 else h * scale if h < crown - 0.07 else h for h in heights]
     rows = y[:, 0]
@@ -128,7 +166,11 @@ def features(person: Identity, expression: Expression, x: np.ndarray, y: np.ndar
     lips = mouth_half_width(person, expression)
     out += (0.8 * person["lip_forward"] + 0.02) * bump(x, y, (0, mouth), (lips + 0.06, 0.14))
     out += person["lip_forward"] * bump(x, y, (0, mouth + 0.6 * person["upper_lip"]), (0.75 * lips, 0.035))
-    out += 1.15 * person["lip_forward"] * bump(x, y, (0, mouth - 0.6 * person["lower_lip"] - 0.03 * smile), (0.65 * lips, 0.042))
+    out += (
+        1.15
+        * person["lip_forward"]
+        * bump(x, y, (0, mouth - 0.6 * person["lower_lip"] - 0.03 * smile), (0.65 * lips, 0.042))
+    )
     out -= 0.028 * bump(x, y, (0, mouth), (0.9 * lips, 0.014))
     out -= person["philtrum"] * bump(x, y, (0, 0.5 * (mouth + tip) + 0.01), (0.028, 0.06))
     out -= 0.035 * bump(x, y, (0, mouth - 0.165), (0.15, 0.04))
@@ -165,7 +207,9 @@ def _sideways(person: Identity, expression: Expression, x: np.ndarray, y: np.nda
     return np.sign(x) * push
 
 
-def _landmarks(person: Identity, expression: Expression, points: np.ndarray, x: np.ndarray, y: np.ndarray) -> Dict[str, np.ndarray]:
+def _landmarks(
+    person: Identity, expression: Expression, points: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> Dict[str, np.ndarray]:
     """Return K-Face's annotated points on the moved surface; x > 0 is the person's left."""
     eye, height = person["eye_distance"], person["eye_height"]
     lips = mouth_half_width(person, expression)

@@ -1,7 +1,7 @@
 """Who somebody is: the traits of a procedural person, drawn from the identity's name alone."""
 
 import hashlib
-from typing import Dict, List, Tuple
+from typing import List
 
 import numpy as np
 

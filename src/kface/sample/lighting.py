@@ -1,6 +1,6 @@
 """The rig's lamps: what each gives to every surfel once, and K-Face's 30 lights as weighted sums of that."""
 
-from typing import Dict, List, Tuple
+from typing import List, Tuple
 
 import cv2
 import numpy as np

@@ -26,7 +26,9 @@ def paint(person: Identity, expression: Expression, head: Head) -> "tuple[np.nda
     side = np.abs(x)
     albedo = np.broadcast_to(skin_colour(person), x.shape + (3,)).copy()
     albedo *= _mottling(person, x.shape)[..., None]
-    redden = 0.10 * bump(side, y, (0.40, -0.32), (0.2, 0.16)) + 0.12 * bump(x, y, (0, person["nose_length"]), (0.12, 0.08))
+    redden = 0.10 * bump(side, y, (0.40, -0.32), (0.2, 0.16)) + 0.12 * bump(
+        x, y, (0, person["nose_length"]), (0.12, 0.08)
+    )
     albedo *= 1 - (redden * (1 + 0.5 * expression.smile))[..., None] * np.array([0.0, 0.55, 0.6])
     _darken(albedo, 0.16 * bump(side, y, (person["eye_distance"], person["eye_height"] - 0.09), (0.14, 0.035)))
     _darken(albedo, (0.10 + 0.25 * person["age"]) * _wrinkles(person, expression, side, y))
@@ -62,8 +64,12 @@ def _mottling(person: Identity, shape: "tuple[int, ...]") -> np.ndarray:
     """Uneven skin and freckles: noise of two sizes, the same for a person whatever else changes."""
     random = generator(person.texture_seed, "skin")
     rows, columns = shape
-    coarse = cv2.resize(random.standard_normal((18, 26)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
-    fine = cv2.resize(random.standard_normal((90, 130)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
+    coarse = cv2.resize(
+        random.standard_normal((18, 26)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+    )
+    fine = cv2.resize(
+        random.standard_normal((90, 130)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+    )
     freckles = np.clip(fine - 1.5, 0, 1.5) * min(person["freckles"], 1.0)
     return np.clip(1 + 0.035 * coarse + 0.02 * fine - 0.28 * freckles, 0.5, 1.2)
 
@@ -72,7 +78,7 @@ def _wrinkles(person: Identity, expression: Expression, side: np.ndarray, y: np.
     brow = person["brow_height"]
     lines = expression.frown * 1.2 * bump(side, y, (0.05, brow - 0.02), (0.012, 0.05))
     for level in (0.38, 0.47, 0.56):
-        lines = lines + (0.35 * person["age"]) * np.exp(-((y - level) / 0.010) ** 2) * np.exp(-((side / 0.42) ** 4))
+        lines = lines + (0.35 * person["age"]) * np.exp(-(((y - level) / 0.010) ** 2)) * np.exp(-((side / 0.42) ** 4))
     corner = bump(side, y, (person["eye_distance"] + 0.2, person["eye_height"]), (0.04, 0.05))
     return lines + expression.smile * 0.5 * corner * np.abs(np.sin(y * 130))
 
@@ -96,7 +102,9 @@ def _nostrils(person: Identity, albedo: np.ndarray, side: np.ndarray, y: np.ndar
     _darken(albedo, 0.22 * bump(side, y, (person["nose_width"] + 0.02, person["nose_length"] - 0.03), (0.03, 0.05)))
 
 
-def _mouth(person: Identity, expression: Expression, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray) -> None:
+def _mouth(
+    person: Identity, expression: Expression, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
+) -> None:
     half = mouth_half_width(person, expression)
     u = side / half
     shape = np.clip(1 - u**2, 0, 1)
@@ -114,21 +122,33 @@ def _mouth(person: Identity, expression: Expression, albedo: np.ndarray, x: np.n
         inside = _step(upper - y, 0.006) * _step(y - lower, 0.006) * _step(0.86 - u, 0.03)
         _mix(albedo, np.array([0.10, 0.03, 0.03]), inside)
         gum = upper - 0.85 * (upper - lower)
-        gaps = 1 - 0.25 * np.exp(-(((side + 0.021) % 0.042 - 0.021) / 0.004) ** 2)
+        gaps = 1 - 0.25 * np.exp(-((((side + 0.021) % 0.042 - 0.021) / 0.004) ** 2))
         teeth = inside * _step(y - gum, 0.008)
-        _mix(albedo, np.array([0.78, 0.74, 0.66]) * (1 - 0.35 * np.clip(u, 0, 1)[..., None] ** 2) * gaps[..., None], teeth)
+        _mix(
+            albedo,
+            np.array([0.78, 0.74, 0.66]) * (1 - 0.35 * np.clip(u, 0, 1)[..., None] ** 2) * gaps[..., None],
+            teeth,
+        )
     else:
         line = np.exp(-(((y - middle) / 0.0085) ** 2)) * _step(1.04 - u, 0.05)
         _mix(albedo, colour * 0.22, 0.9 * line)
-    _darken(albedo, 0.35 * bump(side, y, (half * 1.02, person["mouth_height"] + mouth_corner_lift(person, expression)), (0.02, 0.018)))
+    _darken(
+        albedo,
+        0.35
+        * bump(side, y, (half * 1.02, person["mouth_height"] + mouth_corner_lift(person, expression)), (0.02, 0.018)),
+    )
 
 
-def _brows(person: Identity, expression: Expression, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray) -> None:
+def _brows(
+    person: Identity, expression: Expression, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
+) -> None:
     centre = person["eye_distance"] + 0.015 - 0.035 * expression.frown
     u = (side - centre) / person["brow_length"]
     inner = np.clip(-u, 0, 1)
     height = person["brow_height"] + 0.012 * expression.smile - 0.045 * expression.frown
-    line = height + person["brow_arch"] * (1 - (u - 0.3) ** 2) + person["brow_tilt"] * u - 0.04 * expression.frown * inner
+    line = (
+        height + person["brow_arch"] * (1 - (u - 0.3) ** 2) + person["brow_tilt"] * u - 0.04 * expression.frown * inner
+    )
     thick = person["brow_thickness"] * np.clip(1.05 - 0.65 * np.clip(u, -0.6, 1), 0.15, 1.3)
     across = (y - line) / np.maximum(thick, 1e-3)
     along = _step(1 - np.abs(u), 0.12)
@@ -144,13 +164,19 @@ def lids(person: Identity, expression: Expression, side: np.ndarray) -> "tuple[n
     opening = person["eye_opening"] * (1 - 0.38 * expression.smile - 0.22 * expression.frown)
     tilt = person["eye_height"] + person["eye_tilt"] * u
     shape = np.clip(1 - np.abs(u) ** 2.3, 0, 1)
-    upper = tilt + opening * 1.05 * shape ** 0.75
+    upper = tilt + opening * 1.05 * shape**0.75
     lower = tilt - opening * (0.75 - 0.25 * expression.smile) * shape
     return u, upper, lower
 
 
 def _eyes(
-    person: Identity, expression: Expression, albedo: np.ndarray, gloss: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
+    person: Identity,
+    expression: Expression,
+    albedo: np.ndarray,
+    gloss: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    side: np.ndarray,
 ) -> None:
     u, upper, lower = lids(person, expression, side)
     between = _step(1 - np.abs(u), 0.05)

@@ -1,6 +1,6 @@
 """A scene: one person in one take (accessory and expression), lit once for all lights and seen by any camera."""
 
-from typing import Dict, NamedTuple, Tuple
+from typing import NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from kface.sample import accessories, body, camera, hair, lighting, paint
 from kface.sample import head as heads
 from kface.sample.annotate import annotate
 from kface.sample.identity import Identity, generator
-from kface.sample.surfels import Surfels, join, surfels
+from kface.sample.surfels import join, surfels
 
 
 class View(NamedTuple):
@@ -56,12 +56,13 @@ class Scene(object):
         upper = join(parts)
         pose = camera.Pose(
             *[float(value) for value in np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))],
-            shift=tuple(float(value) for value in np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12))
+            shift=tuple(float(value) for value in np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)),
         )
         turn = camera.rotation(pose.yaw, pose.pitch, pose.roll)
         shift = np.array(pose.shift)
         upper = upper._replace(
-            points=(upper.points @ turn.T + shift).astype(np.float32), normals=(upper.normals @ turn.T).astype(np.float32)
+            points=(upper.points @ turn.T + shift).astype(np.float32),
+            normals=(upper.normals @ turn.T).astype(np.float32),
         )
         clothes = body.shoulders(self.random)
         clothes = clothes._replace(points=(clothes.points + shift).astype(np.float32))
@@ -91,7 +92,9 @@ class Scene(object):
         # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
         weight = np.maximum(cv2.GaussianBlur(mask[..., 0], (0, 0), 1.2), 1e-3)[..., None]
         albedo = np.where(mask > 0, albedo, cv2.GaussianBlur(albedo, (0, 0), 1.2) / weight)
-        spread = np.concatenate([cv2.GaussianBlur(lamps[..., :4], (0, 0), 1.2), cv2.GaussianBlur(lamps[..., 4:], (0, 0), 1.2)], 2)
+        spread = np.concatenate(
+            [cv2.GaussianBlur(lamps[..., :4], (0, 0), 1.2), cv2.GaussianBlur(lamps[..., 4:], (0, 0), 1.2)], 2
+        )
         lamps = np.where(mask > 0, lamps, spread / weight)
         return View(
             albedo.astype(np.float32),

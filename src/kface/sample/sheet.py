@@ -1,6 +1,6 @@
 """A contact sheet: some people of the sample under some conditions, for the eye."""
 
-from typing import List, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import cv2
 import numpy as np

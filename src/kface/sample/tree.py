@@ -114,7 +114,11 @@ def write_sample(
         KFaceError: The root holds a sample of other settings, or cannot be written.
     """
     started = time.time()
-    for key, value, least in (("identities", identities, 1), ("views", views, 0), ("lights_per_view", lights_per_view, 1)):
+    for key, value, least in (
+        ("identities", identities, 1),
+        ("views", views, 0),
+        ("lights_per_view", lights_per_view, 1),
+    ):
         if not isinstance(value, int) or value < least:
             raise ConfigError("must be a whole number of at least {}, not {!r}".format(least, value), key)
     if resolution not in SIZES:
@@ -151,13 +155,17 @@ def write_sample(
     return SampleReport(root, identities, images, identities - len(missing), time.time() - started)
 
 
-def _write_all(folder: Path, names: List[str], settings: Tuple[int, int, int, Conditions, str], jobs: int, progress: bool) -> None:
+def _write_all(
+    folder: Path, names: List[str], settings: Tuple[int, int, int, Conditions, str], jobs: int, progress: bool
+) -> None:
     import joblib
     import tqdm
 
     calls = (joblib.delayed(write_identity)(str(folder), name, *settings) for name in names)
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    with tqdm.tqdm(total=len(names), desc="synthetic sample", unit=" people", disable=None if progress else True) as bar:
+    with tqdm.tqdm(
+        total=len(names), desc="synthetic sample", unit=" people", disable=None if progress else True
+    ) as bar:
         for problem in parallel(calls):
             if problem is not None:
                 raise KFaceError(*problem)
@@ -218,13 +226,17 @@ def _same_settings(path: Path, settings: Dict[str, object]) -> None:
     if theirs != settings:
         other = sorted(key for key in settings if not isinstance(theirs, dict) or theirs.get(key) != settings[key])
         raise KFaceError(
-            "holds a sample of other settings ({})".format(", ".join(other)), path.parent, "give another directory or remove it"
+            "holds a sample of other settings ({})".format(", ".join(other)),
+            path.parent,
+            "give another directory or remove it",
         )
 
 
 def _unwritable(error: OSError, where: PathLike) -> KFaceError:
     return KFaceError(
-        "the sample cannot be written ({})".format(error.strerror or error), where, "make room or choose another directory"
+        "the sample cannot be written ({})".format(error.strerror or error),
+        where,
+        "make room or choose another directory",
     )
 
 

@@ -46,7 +46,9 @@ class Resampling(object):
         # A genuine pair has one person: it counts as often as that person, not as the square.
         return np.where(self.same[:, None], first, first * second)
 
-    def of_rates(self, ranked: Ranked, *figures: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> "list[Optional[Interval]]":
+    def of_rates(
+        self, ranked: Ranked, *figures: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    ) -> "list[Optional[Interval]]":
         """Return the intervals of figures that are computed from FMR and FNMR, each (t, b) -> (b,)."""
         values = [[] for _ in figures]  # type: list[list[np.ndarray]]
         for start in range(0, len(self.draws), BLOCK):

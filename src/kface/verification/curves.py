@@ -58,12 +58,16 @@ def rank(scores: np.ndarray, genuine: np.ndarray) -> Ranked:
     scores = np.asarray(scores, np.float64)
     genuine = np.asarray(genuine, bool)
     if scores.ndim != 1 or scores.shape != genuine.shape:
-        raise KFaceError("scores and labels must have the same shape (m,), not {} and {}".format(scores.shape, genuine.shape))
+        raise KFaceError(
+            "scores and labels must have the same shape (m,), not {} and {}".format(scores.shape, genuine.shape)
+        )
     if np.isnan(scores).any():
         raise KFaceError("a score is no number")
     if genuine.all() or not genuine.any():
         raise KFaceError(
-            "error rates need genuine and impostor pairs, there are {} and {}".format(int(genuine.sum()), int((~genuine).sum()))
+            "error rates need genuine and impostor pairs, there are {} and {}".format(
+                int(genuine.sum()), int((~genuine).sum())
+            )
         )
     order = np.argsort(-scores, kind="mergesort")
     ordered = scores[order]

@@ -107,7 +107,11 @@ def verify(
     failed = scores <= FAILED
     value, threshold = eer(scores, genuine)
     left = ~failed
-    acquired = eer(scores[left], genuine[left])[0] if failed.any() and genuine[left].any() and not genuine[left].all() else value
+    acquired = (
+        eer(scores[left], genuine[left])[0]
+        if failed.any() and genuine[left].any() and not genuine[left].all()
+        else value
+    )
     return VerificationReport(
         accuracy=Figure(float(by_fold.mean()), intervals["accuracy"]),
         accuracy_error=float(by_fold.std(ddof=1) / np.sqrt(len(by_fold))),

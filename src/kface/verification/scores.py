@@ -30,7 +30,9 @@ def score_pairs(
     embeddings = np.asarray(embeddings, np.float32)
     pairs = np.asarray(pairs)
     if embeddings.ndim != 2 or pairs.ndim != 2 or pairs.shape[1] != 2:
-        raise KFaceError("embeddings must be (n, d) and pairs (m, 2), not {} and {}".format(embeddings.shape, pairs.shape))
+        raise KFaceError(
+            "embeddings must be (n, d) and pairs (m, 2), not {} and {}".format(embeddings.shape, pairs.shape)
+        )
     if len(pairs) and (pairs.min() < 0 or pairs.max() >= len(embeddings)):
         raise KFaceError("a pair names an image that has no embedding")
     if not np.isfinite(embeddings).all():

@@ -61,7 +61,9 @@ def resnet50(
         if first:
             shortcut = normalise(convolve(x, 4 * filters, 1, stride, f"{name}_shortcut"), f"{name}_shortcut_bn")
         x = layers.ReLU(name=f"{name}_relu1")(normalise(convolve(x, filters, 1, 1, f"{name}_conv1"), f"{name}_bn1"))
-        x = layers.ReLU(name=f"{name}_relu2")(normalise(convolve(x, filters, 3, stride, f"{name}_conv2"), f"{name}_bn2"))
+        x = layers.ReLU(name=f"{name}_relu2")(
+            normalise(convolve(x, filters, 3, stride, f"{name}_conv2"), f"{name}_bn2")
+        )
         x = normalise(convolve(x, 4 * filters, 1, 1, f"{name}_conv3"), f"{name}_bn3", gamma="zeros")
         return layers.ReLU(name=f"{name}_relu3")(layers.Add(name=f"{name}_add")([shortcut, x]))
 

@@ -34,5 +34,5 @@ class TestSet:
 
     @property
     def genuine(self) -> np.ndarray:
-        """bool (m,), pairs of one person."""
+        """Bool (m,), pairs of one person."""
         return np.asarray(self.people[self.pairs[:, 0]] == self.people[self.pairs[:, 1]])

@@ -23,9 +23,7 @@ BATCH = 32
 SCHEMA = 1
 
 
-def acquire(
-    files: Sequence[Path], cache: Path, title: str, progress: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return the aligned face of each photograph.
 
     The face is the one nearest to the middle of the image (benchmarks centre theirs; bystanders stand beside). An image
@@ -59,9 +57,10 @@ def acquire(
     failed = np.zeros(len(files), bool)
     detectors = [Detector(min_face=MIN_FACES[0], threads=2)]
     detectors += [detectors[0].with_min_face(size) for size in MIN_FACES[1:]]
-    with ThreadPoolExecutor(2) as pool, tqdm.tqdm(
-        total=len(files), desc=f"{title}: faces", unit=" images", disable=None if progress else True
-    ) as bar:
+    with (
+        ThreadPoolExecutor(2) as pool,
+        tqdm.tqdm(total=len(files), desc=f"{title}: faces", unit=" images", disable=None if progress else True) as bar,
+    ):
         for start in range(0, len(files), BATCH):
             images = list(pool.map(read_image, files[start : start + BATCH]))
             for number, crop in enumerate(_faces(images, detectors), start):

@@ -18,14 +18,14 @@ from kface.images import decode_image
 from train.testsets.base import TestSet
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """The pickle asks for something else than plain values."""
 
 
 def _latin1(text: Any, encoding: Any = "latin1") -> bytes:
     """Python 2 files, re-pickled, hold their bytes as text that is encoded back: the only call that is known here."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _Refused("_codecs.encode with other arguments")
+        raise _RefusedError("_codecs.encode with other arguments")
     return text.encode("latin1")
 
 
@@ -37,10 +37,10 @@ class _PlainUnpickler(pickle.Unpickler):
             return _latin1
         if (module, name) in (("builtins", "bytes"), ("__builtin__", "bytes")):
             return bytes
-        raise _Refused(f"{module}.{name}")
+        raise _RefusedError(f"{module}.{name}")
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise _Refused("a persistent object")
+        raise _RefusedError("a persistent object")
 
 
 def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
@@ -59,7 +59,7 @@ def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
         raise ConfigError(f"cannot be read ({error.strerror})", path, "give the file, or leave the test set out")
     try:
         value = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
-    except _Refused as error:
+    except _RefusedError as error:
         raise LayoutError(f"asks for {error}, which no test set needs", path, "do not trust this file")
     except Exception:  # a damaged pickle can raise nearly anything
         raise LayoutError("is damaged, or not a test set in insightface's form", path, "download it again")

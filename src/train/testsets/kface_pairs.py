@@ -6,6 +6,7 @@ import numpy as np
 
 from kface.dataset import Manifest, read_arrays
 from kface.errors import ProtocolError
+from kface.layout import Capture
 from kface.protocols import make_pairs, read_pairs
 from train.testsets.base import TestSet
 
@@ -22,6 +23,7 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
         ProtocolError: The test split has too few people or images, or the file names an image that it does not hold.
     """
     images, captures = read_arrays(manifest, "test")
+    captures = _told_apart(captures)
     index = {capture: number for number, capture in enumerate(captures)}
     if isinstance(pairs, int):
         chosen = make_pairs(captures, pairs, seed=seed, train=manifest.subjects("train"))
@@ -31,7 +33,9 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
     for pair in chosen:
         for capture in (pair.a, pair.b):
             if capture not in index:
-                raise ProtocolError("is not in the data set's test split", capture.path(), "see its manifest for refusals")
+                raise ProtocolError(
+                    "is not in the data set's test split", capture.path(), "see its manifest for refusals"
+                )
         rows.append((index[pair.a], index[pair.b]))
     names = {subject: number for number, subject in enumerate(sorted({capture.subject for capture in captures}))}
     synthetic = bool(manifest.source.get("synthetic"))
@@ -44,3 +48,15 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
         failed=np.zeros(len(images), bool),
         synthetic=synthetic,
     )
+
+
+def _told_apart(captures: list[Capture]) -> list[Capture]:
+    """Number the images of a person where a corpus has no conditions that would tell them apart."""
+    if len(set(captures)) == len(captures):
+        return captures
+    seen: dict[str, int] = {}
+    numbered = []
+    for capture in captures:
+        seen[capture.subject] = seen.get(capture.subject, 0) + 1
+        numbered.append(capture._replace(camera=seen[capture.subject]))
+    return numbered

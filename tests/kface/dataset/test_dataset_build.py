@@ -331,7 +331,7 @@ class TestLandmarks:
     def test_annotation_files(self, root, tmp_path):
         landmarks = np.array([[80, 60], [60, 50], [100, 50], [65, 80], [95, 80], [50, 55], [110, 55]], np.float32)
         names = ("face", "right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
-        annotation = Annotation(landmarks, {name: (40.0, 30.0, 80.0, 80.0) for name in names})
+        annotation = Annotation(landmarks, dict.fromkeys(names, (40.0, 30.0, 80.0, 80.0)))
         one = Capture(SUBJECTS[0], 1, 1, 1, 7)
         (root / one.annotation_path()).write_text(format_annotation(annotation, 7))
         (root / one._replace(camera=8).annotation_path()).write_text("what?")
@@ -485,7 +485,7 @@ class TestDisk:
             writes[0] = 0
             with pytest.raises(DatasetError, match=r"cannot be written \(No space left on device\); free some space"):
                 make(root, tmp_path / "out{}".format(failing))
-            assert not [path for path in (tmp_path / "out{}".format(failing)).rglob(".tmp-*")]
+            assert not list((tmp_path / "out{}".format(failing)).rglob(".tmp-*"))
             with pytest.raises(DatasetError, match="no finished data set"):
                 load(tmp_path / "out{}".format(failing))
             report = make(root, tmp_path / "out{}".format(failing))
@@ -496,7 +496,7 @@ class TestDisk:
         place = mount("size=96k")
         with pytest.raises(DatasetError, match="cannot be written .*No space left.* finished work is kept"):
             make(root, place / "out")
-        assert not [path for path in place.rglob(".tmp-*")]
+        assert not list(place.rglob(".tmp-*"))
         assert list((place / "out" / "shards").iterdir())
         with pytest.raises(DatasetError, match="no finished data set"):
             load(place / "out")

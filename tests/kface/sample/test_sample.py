@@ -144,7 +144,12 @@ def test_a_plan_covers_the_conditions():
     seen = {"S": set(), "L": set(), "E": set(), "C": set()}
     for name in subject_names(5):
         chosen = plan(name, 16, 3, 0, PAPER.conditions)
-        captures = [(take, camera, light) for take, cameras in chosen.items() for camera, lights in cameras.items() for light in lights]
+        captures = [
+            (take, camera, light)
+            for take, cameras in chosen.items()
+            for camera, lights in cameras.items()
+            for light in lights
+        ]
         assert len(captures) == len(set(captures))
         assert all(1 in chosen[1, 1][camera] for camera in range(4, 11))
         for (accessory, expression), camera, light in captures:
@@ -211,7 +216,9 @@ def test_other_settings_are_refused(tree):
 
 def test_other_resolutions_and_conditions(tmp_path):
     pytest.importorskip("joblib", reason="the tree is written in parallel by joblib")
-    wanted = Conditions(accessories=frozenset([1]), lights=frozenset([1]), expressions=frozenset([1]), cameras=frozenset([7]))
+    wanted = Conditions(
+        accessories=frozenset([1]), lights=frozenset([1]), expressions=frozenset([1]), cameras=frozenset([7])
+    )
     write_sample(tmp_path, identities=1, views=0, jobs=1, conditions=wanted, progress=False, resolution="Low")
     image = next(iter(sorted((tmp_path / "Low_Resolution").rglob("*.jpg"))))
     from kface.images import read_image

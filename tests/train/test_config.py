@@ -1,0 +1,128 @@
+"""Every configuration composes, and what it names can be made; mistakes are answered in one line."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kface import stage
+from kface.dataset.stage import settings_of
+from kface.errors import ConfigError
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("budget", "experiment"))
+CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+PAIRS = [(backbone, loss) for backbone in ("resnet50", "mobilenetv2") for loss in ("arcface", "cosface", "softmax")]
+
+
+def make_all(config):
+    """Make everything a training configuration names, with small networks."""
+    from train import backbones, stages
+
+    settings_of(config)
+    stages.check_evaluation(config.evaluate)
+    fit = stage.instantiate(config.fit, "fit")
+    arguments = stages.plain(config.backbone)
+    backbones.build(**{**arguments, "width": 0.125})
+    head = stage.instantiate(config.loss, "loss", classes=54)
+    optimizer = stage.instantiate(
+        config.optimizer, "optimizer", steps_per_epoch=10, epochs=fit.epochs, batch_size=fit.batch_size
+    )
+    corpus = stage.instantiate(config.corpus, "corpus")
+    return fit, head, optimizer, corpus
+
+
+@pytest.mark.parametrize(("backbone", "loss"), PAIRS)
+def test_every_column_of_table_5(backbone, loss):
+    config = stage.compose("train", [f"backbone={backbone}", f"loss={loss}"])
+    fit, head, _, corpus = make_all(config)
+    assert type(head).__name__.lower() == loss
+    assert fit.batch_size == 16  # the sample's budget
+    assert corpus.synthetic
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice(group, choice):
+    make_all(stage.compose("train", ["backbone=mobilenetv2", f"{group}={choice}"]))
+
+
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+def test_every_experiment(experiment):
+    make_all(stage.compose("train", [f"experiment={experiment}", "backbone=mobilenetv2"]))
+
+
+@pytest.mark.parametrize("root", sorted(path.stem for path in CONF.glob("*.yaml")))
+def test_every_stage(root):
+    assert stage.compose(root)
+
+
+def test_k_face_has_the_long_budget():
+    config = stage.compose("train", ["corpus=kface", "corpus.root=somewhere"])
+    assert stage.instantiate(config.fit, "fit").batch_size == 128
+    with pytest.raises(ConfigError, match=r"add corpus\.root=DIR"):
+        stage.instantiate(stage.compose("train", ["corpus=kface"]).corpus, "corpus").prepare()
+
+
+def test_the_samples_command_line_has_the_same_defaults():
+    from kface.corpora import SampleCorpus
+
+    config = stage.compose("dataset").corpus
+    made, default = stage.instantiate(config, "corpus"), SampleCorpus()
+    assert (made.identities, made.views, made.lights_per_view) == (
+        default.identities,
+        default.views,
+        default.lights_per_view,
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["backbone=resnet51"], "backbone=resnet51: there is no such choice; choose one of: resnet50, mobilenetv2"),
+        (["loss=triplet"], "choose one of: arcface, cosface, softmax"),
+        (["fit.epoch=3"], "there is no such key; the keys in fit are: epochs"),
+        (["learning_rate=3"], "learning_rate=3: there is no such key"),
+    ],
+)
+def test_mistakes_are_answered_with_the_choices(overrides, message):
+    with pytest.raises(ConfigError) as caught:
+        stage.compose("train", overrides)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["fit.epochs=none"], r"fit\.epochs: must be a whole number"),
+        (["fit.batch_size=0"], r"fit\.batch_size"),
+        (["backbone.embedding=1"], r"backbone\.embedding"),
+        (["loss.margin=9"], r"loss\.margin"),
+        (["optimizer.learning_rate=-1"], r"optimizer\.learning_rate"),
+        (["evaluate.lfw=/nowhere/at/all"], r"evaluate\.lfw=/nowhere/at/all: there is no such file"),
+        (["evaluate.pairs=none.txt"], r"evaluate\.pairs=none\.txt"),
+        (["detector.landmarks=guess"], "landmarks"),
+        (["corpus.identities=1"], r"corpus\.identities"),
+        (["runtime.name=abacus"], "runtime"),
+    ],
+)
+def test_values_that_make_no_sense_are_named(overrides, message):
+    config = stage.compose("train", ["backbone=mobilenetv2", *overrides])
+    with pytest.raises(ConfigError, match=message) as caught:
+        make_all(config)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_program_ends_with_one_line_and_two():
+    process = subprocess.run(
+        [sys.executable, "-m", "train", "backbone=resnet51"],
+        capture_output=True,
+        text=True,
+        cwd=CONF.parent,
+        env=dict(os.environ),
+    )
+    assert process.returncode == 2
+    assert re.fullmatch(r"train: backbone=resnet51: .*choose one of: resnet50, mobilenetv2\n", process.stderr)
+    assert process.stdout == ""

@@ -1,0 +1,175 @@
+"""Evaluation, the plots, Table 5, run directories and the notebook."""
+
+import io
+import json
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kface.errors import ConfigError, KFaceError, TrainingError
+from train import evaluation, runs, table5
+from train.testsets import TestSet
+
+ROOT = Path(__file__).resolve().parents[2]
+ABOUT = {"backbone": "resnet50", "loss": "arcface", "trained_on": "the synthetic sample", "seed": 0}
+
+
+def made_set(name="kface", synthetic=True, people=8, each=5):
+    random = np.random.default_rng(0)
+    who = np.repeat(np.arange(people), each)
+    images = np.clip(
+        128
+        + 60 * random.standard_normal((people, 1, 1, 3))[who]
+        + 40 * random.standard_normal((people * each, 112, 112, 3)),
+        0,
+        255,
+    ).astype(np.uint8)
+    first, second = np.triu_indices(people * each, 1)
+    chosen = np.concatenate([np.flatnonzero(who[first] == who[second]), np.flatnonzero(who[first] != who[second])[::5]])
+    pairs = np.stack([first[chosen], second[chosen]], axis=1)
+    return TestSet(
+        name,
+        "K-Face-shaped synthetic sample" if synthetic else "LFW",
+        images,
+        pairs,
+        who,
+        None,
+        np.zeros(len(images), bool),
+        synthetic,
+    )
+
+
+def by_colour(images):
+    return (images.mean(axis=(1, 2)) - 128).astype(np.float32)
+
+
+def by_chance(images):
+    return np.random.default_rng(1).standard_normal((len(images), 16)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("outputs")
+    run = root / "2026-01-02" / "resnet50-arcface"
+    report = evaluation.evaluate(by_colour, [made_set(), made_set("lfw", False)], run, ABOUT, by_chance, replicates=50)
+    return root, run, report
+
+
+def test_the_report(outputs):
+    _, run, report = outputs
+    assert report == json.loads((run / "report.json").read_text())
+    kface = report["sets"]["kface"]
+    assert kface["synthetic_sample"]
+    assert kface["eer"]["value"] < 0.2 < kface["before_training"]["eer"]
+    assert kface["before_training"]["eer_ratio"] == pytest.approx(
+        kface["eer"]["value"] / kface["before_training"]["eer"]
+    )
+    low, high = kface["accuracy"]["interval"]
+    assert low <= kface["accuracy"]["value"] <= high
+    assert report["sets"]["agedb30"] is None
+    assert kface["tar_at_far"]["1e-04"] is None
+
+
+def test_the_plots_are_pictures(outputs):
+    from kface.images import read_image
+
+    for name in ("roc.png", "det.png"):
+        picture = read_image(outputs[1] / name)
+        assert picture.shape[0] > 400
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+
+
+def test_the_row(outputs):
+    row = table5.row(outputs[2])
+    assert "synthetic sample" in row
+    assert "AgeDB-30          not available" in row
+    assert "60.38" in row
+    assert "99.38 % is on K-Face itself" in row
+    assert "before training" in row
+    assert ", ratio 0." in row
+    assert max(len(line) for line in row.splitlines()) <= 130
+
+
+def test_the_whole_table(outputs, capsys):
+    root, _, report = outputs
+    newer = root / "2026-01-03" / "resnet50-arcface"
+    newer.mkdir(parents=True)
+    (newer / "report.json").write_text(json.dumps({**report, "made": "2030-01-01T00:00:00+00:00"}))
+    other = root / "2026-01-03" / "mobilenetv2-softmax"
+    other.mkdir()
+    (other / "report.json").write_text("{")
+    found = table5.collect(root)
+    assert [one["made"] for one in found] == ["2030-01-01T00:00:00+00:00"]
+    assert "report.json: is damaged" in capsys.readouterr().err
+    text = table5.table(found)
+    assert text.count("\n") == 3
+    assert "not available" in text
+    assert "(synthetic sample)" in text
+    assert "| the paper, trained on K-Face | 60.38 | 50.30 | 53.67 | 99.38 |" in text
+
+
+def test_the_command_without_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert table5.main() == 2
+    assert "there are no runs" in capsys.readouterr().err
+
+
+def test_reports_of_other_versions_are_refused(outputs, tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({**outputs[2], "schema": 99}))
+    with pytest.raises(KFaceError, match="schema version 99"):
+        evaluation.read_report(path)
+
+
+def test_raw_pixels():
+    images = made_set().images
+    embedded = evaluation.raw_pixels(images)
+    assert embedded.shape == (len(images), 784)
+    np.testing.assert_allclose(embedded.mean(axis=1), 0, atol=1e-3)
+
+
+def test_failures_count(tmp_path):
+    testset = made_set()
+    failed = np.zeros(len(testset.images), bool)
+    failed[:3] = True
+    failing = TestSet(**{**vars(testset), "failed": failed})
+    report = evaluation.evaluate(by_colour, [failing], tmp_path, ABOUT, replicates=0)["sets"]["kface"]
+    assert report["failed_to_acquire"] == 3
+    assert report["pairs"]["failed"] > 0
+    assert report["eer"]["value"] > report["eer_without_failures"]
+
+
+def test_run_directories(tmp_path):
+    first, second = (runs.new_run(tmp_path, "resnet50", "arcface") for _ in range(2))
+    assert second.name == "resnet50-arcface-2"
+    with pytest.raises(TrainingError, match="no run of resnet50-arcface"):
+        runs.find_run(tmp_path, True, "resnet50", "arcface")
+    (first / "checkpoints").mkdir()
+    (first / "checkpoints" / "state.json").write_text("{}")
+    assert runs.find_run(tmp_path, True, "resnet50", "arcface") == first
+    assert runs.find_run(tmp_path, str(second), "resnet50", "arcface") == second
+    with pytest.raises(TrainingError, match="no such run"):
+        runs.find_run(tmp_path, "nowhere", "resnet50", "arcface")
+    with pytest.raises(ConfigError, match="no trained run"):
+        runs.newest_run(tmp_path, None)
+    (second / "model.json").write_text("{}")
+    assert runs.newest_run(tmp_path, None) == second
+    with pytest.raises(ConfigError, match="holds no trained network"):
+        runs.newest_run(tmp_path, str(first))
+
+
+def test_the_notebook_reads_what_the_runs_wrote(outputs, monkeypatch):
+    monkeypatch.chdir(outputs[0].parent)
+    monkeypatch.setenv("KFACE_OUTPUTS", str(outputs[0]))
+    notebook = json.loads((ROOT / "notebooks" / "table5.ipynb").read_text())
+    names = {}
+    out = io.StringIO()
+    with redirect_stdout(out):
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                assert cell["outputs"] == []
+                exec("".join(cell["source"]), names)
+    assert "synthetic sample" in out.getvalue()
+    assert names["pictures"]
