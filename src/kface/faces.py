@@ -22,7 +22,7 @@ class Faces(NamedTuple):
     landmarks: np.ndarray
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]
         """How many faces there are (``len`` of a NamedTuple is its number of fields)."""
         return int(self.scores.shape[0])
 

@@ -79,7 +79,7 @@ def run(stage: str, task: Callable[[Any], Optional[int]], argv: Optional[Sequenc
     except KFaceError as error:
         return _refuse(stage, error)
 
-    status = []  # type: List[int]
+    status: List[int] = []
 
     def guarded(config: Any) -> None:
         try:

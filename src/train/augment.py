@@ -6,13 +6,14 @@ take them: same seed, same result. Rates after AdaFace (Kim et al., 2022): flip 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import tensorflow as tf
 
 from kface.errors import ConfigError
 
-Image = tf.Tensor
-Seed = tf.Tensor
+Image: TypeAlias = tf.Tensor
+Seed: TypeAlias = tf.Tensor
 
 
 def flip(image: Image, seed: Seed) -> Image:

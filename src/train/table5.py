@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def row(report: dict[str, Any]) -> str:
             )
         if result["failed_to_acquire"]:
             lines.append(
-                f"{shown}: no face found in {result['failed_to_acquire']} of {result['images']} images; they count as non-matches"
+                f"{shown}: no face found in {result['failed_to_acquire']} of {result['images']} images, "
+                "which count as non-matches"
             )
     kface = report["sets"].get("kface")
     if kface is not None and kface["synthetic_sample"] and "kface" in paper:
@@ -80,7 +81,7 @@ def row(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def columns(table: list[tuple[str, ...]]) -> list[str]:
+def columns(table: Sequence[tuple[str, ...]]) -> list[str]:
     """Return a table's lines, its columns aligned, a rule below the first."""
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     made = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]

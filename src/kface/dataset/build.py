@@ -202,7 +202,8 @@ def _make(
 
 def _chunks(source: Source, settings: DatasetSettings, detector: Any, pending: List[Work]) -> Iterator[Chunk]:
     """Yield the work in full, an identity's images at a time."""
-    subject, items = None, []  # type: Optional[str], List[Item]
+    subject: Optional[str] = None
+    items: List[Item] = []
     pieces: Dict[int, List[Item]] = {}
     references: Dict[Tuple[str, int], List[str]] = {}
     for work in pending:

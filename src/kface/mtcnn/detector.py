@@ -9,7 +9,7 @@ from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, weights
-from kface.networks import open_network
+from kface.networks import Network, open_network
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -70,9 +70,9 @@ class Detector(object):
         self.factor = float(factor)
         directory = weights.prepare(models)
         known = weights.hashes(directory)
-        self._networks = {
+        self._networks: Dict[str, Network] = {
             name: open_network(directory / (name + ".onnx"), runtime, threads, known[name]) for name in weights.NAMES
-        }  # type: Dict[str, Network]
+        }
 
     def with_min_face(self, min_face: float) -> "Detector":
         """Return a detector for another smallest face that shares this one's networks."""
@@ -127,8 +127,8 @@ class Detector(object):
 
     def _propose(self, images: List[np.ndarray]) -> List[Candidates]:
         """Run P-Net over the pyramids; images of one size go through it together."""
-        parts = [[] for _ in images]  # type: List[List[Tuple[np.ndarray, np.ndarray]]]
-        groups = {}  # type: Dict[Tuple[int, ...], List[int]]
+        parts: List[List[Tuple[np.ndarray, np.ndarray]]] = [[] for _ in images]
+        groups: Dict[Tuple[int, ...], List[int]] = {}
         for number, image in enumerate(images):
             groups.setdefault(image.shape[:2], []).append(number)
         for (height, width), numbers in groups.items():
@@ -163,7 +163,7 @@ class Detector(object):
         """Crop all candidates of all images, run a network on them, and hand each image its part of the outputs."""
         counts = [len(candidates.boxes) for candidates in found]
         total = sum(counts)
-        outputs = {}  # type: Dict[str, np.ndarray]
+        outputs: Dict[str, np.ndarray] = {}
         if total:
             crops = np.concatenate(
                 [

@@ -14,8 +14,8 @@ class _Graph(object):
     """Collects nodes; every node has one output and reads the one before unless told otherwise."""
 
     def __init__(self) -> None:
-        self.nodes = []  # type: List[Any]
-        self.constants = []  # type: List[Any]
+        self.nodes: List[Any] = []
+        self.constants: List[Any] = []
 
     def add(
         self, kind: str, inputs: Sequence[str], output: str, constants: Sequence[np.ndarray] = (), **attributes: Any

@@ -49,7 +49,7 @@ class OpenCvNetwork(Network):
 
     def close(self) -> None:
         """See :meth:`Network.close`."""
-        self._net = None
+        self._net = cv2.dnn.Net()
 
 
 def _first(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import os
-from typing import List, NamedTuple, Optional, Union
+from typing import Dict, List, NamedTuple, Optional, Union
 
 from kface.errors import ConfigError, ModelError
 from kface.files import sha256_bytes
@@ -20,10 +20,10 @@ class Runtime(NamedTuple):
 
 
 #: By name, in the order in which ``auto`` tries them.
-RUNTIMES = {
+RUNTIMES: Dict[str, Runtime] = {
     "onnxruntime": Runtime("kface.networks.onnxruntime_adapter", "onnxruntime"),
     "opencv": Runtime("kface.networks.opencv_adapter", "cv2"),
-}  # type: Dict[str, Runtime]
+}
 
 
 def runtimes() -> List[str]:
@@ -62,5 +62,5 @@ def open_network(
     if sha256 is not None and sha256_bytes(data) != sha256:
         raise ModelError("is not the file it was (its SHA-256 differs)", path, "make it again")
     adapter = importlib.import_module(RUNTIMES[name].adapter)
-    network = adapter.load(data, os.fspath(path), threads)  # type: Network
+    network: Network = adapter.load(data, os.fspath(path), threads)
     return network

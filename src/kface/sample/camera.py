@@ -1,6 +1,6 @@
 """The rig's cameras: projection, visibility by a z-buffer of surfels, filling of the holes between them."""
 
-from typing import NamedTuple, Tuple
+from typing import Tuple
 
 import cv2
 import numpy as np
@@ -12,15 +12,6 @@ DISTANCE = 12.0
 PIXELS = 68.0
 #: Where the head's origin, the middle between the eyes, lies in the picture.
 CENTRE = (WIDTH / 2.0, 126.0)
-
-
-class Pose(NamedTuple):
-    """How a person stands in the rig: turned by small angles (radians) and off its centre (units of 10 cm)."""
-
-    yaw: float
-    pitch: float
-    roll: float
-    shift: Tuple[float, float, float]
 
 
 def rotation(yaw: float, pitch: float, roll: float = 0.0) -> np.ndarray:

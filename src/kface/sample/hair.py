@@ -29,7 +29,7 @@ def build(person: Identity, head: Head) -> List[Surfels]:
 def edge(person: Identity, angle: np.ndarray) -> np.ndarray:
     """Return the height above which hair grows, by the angle around the head (0 is the middle of the face)."""
     around = np.abs(angle)
-    front = person["hairline"] * (person["crown"] / 1.2)
+    front = np.full_like(angle, person["hairline"] * (person["crown"] / 1.2))
     if person.hair_style == "fringe":
         front -= 0.34
     if person.hair_style == "side parting":

@@ -19,7 +19,7 @@ class Expression(NamedTuple):
 
 
 #: K-Face's expressions by number.
-EXPRESSIONS = {1: Expression(0, 0), 2: Expression(1, 0), 3: Expression(0, 1)}  # type: Dict[int, Expression]
+EXPRESSIONS: Dict[int, Expression] = {1: Expression(0, 0), 2: Expression(1, 0), 3: Expression(0, 1)}
 
 
 class Head(NamedTuple):

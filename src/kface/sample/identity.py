@@ -1,12 +1,12 @@
 """Who somebody is: the traits of a procedural person, drawn from the identity's name alone."""
 
 import hashlib
-from typing import List
+from typing import Dict, List, Set, Tuple
 
 import numpy as np
 
 #: Name -> mean and standard deviation. Lengths are in units of 10 cm; the line through the eyes is y = 0.
-TRAITS = {
+TRAITS: Dict[str, Tuple[float, float]] = {
     # The skull
     "head_width": (0.70, 0.045),
     "head_depth": (1.0, 0.045),
@@ -65,7 +65,7 @@ TRAITS = {
     "hair_volume": (0.11, 0.032),
     "hair_lightness": (0.06, 0.035),
     "ear_size": (1.0, 0.12),
-}  # type: Dict[str, Tuple[float, float]]
+}
 
 #: Draws beyond this many standard deviations are cut, so that nobody is a caricature.
 CLIP = 2.2
@@ -124,7 +124,7 @@ def subject_names(count: int, seed: int = 0) -> List[str]:
 
     YYMMDD, rig 1-4, running number of the day. The days are those of a year in which K-Face was not recorded.
     """
-    names = set()
+    names: Set[str] = set()
     random = generator(seed, "subjects")
     while len(names) < count:
         names.add(

@@ -1,6 +1,6 @@
 """The rig's lamps: what each gives to every surfel once, and K-Face's 30 lights as weighted sums of that."""
 
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from kface.layout import LIGHTS
 from kface.sample.surfels import Surfels
 
 #: Lamps by their place in the rig, degrees: yaw (positive to the right) and elevation.
-LAMPS = (
+LAMPS: Tuple[Tuple[str, int, Tuple[float, float]], ...] = (
     ("horizontal", 90, (90.0, 5.0)),
     ("horizontal", 45, (45.0, 5.0)),
     ("horizontal", 0, (0.0, 5.0)),
@@ -17,7 +17,7 @@ LAMPS = (
     ("horizontal", -90, (-90.0, 5.0)),
     ("vertical", 30, (0.0, 38.0)),
     ("vertical", -15, (0.0, -22.0)),
-)  # type: Tuple[Tuple[str, int, Tuple[float, float]], ...]
+)
 
 #: Light that comes from everywhere, as a share of the lamps': white walls.
 AMBIENT = 0.16
@@ -111,7 +111,7 @@ def exposure(light: int) -> Tuple[float, float]:
     return gain, 1.2 + 1.1 * np.log10(1000.0 / lux) ** 1.7
 
 
-_LIT = {number: weights(number) for number in LIGHTS}  # type: Dict[int, np.ndarray]
+_LIT: Dict[int, np.ndarray] = {number: weights(number) for number in LIGHTS}
 
 
 def mixed(lamps: np.ndarray, light: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """A scene: one person in one take (accessory and expression), lit once for all lights and seen by any camera."""
 
-from typing import NamedTuple, Tuple
+from typing import Dict, NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from kface.sample import accessories, body, camera, hair, lighting, paint
 from kface.sample import head as heads
 from kface.sample.annotate import annotate
 from kface.sample.identity import Identity, generator
-from kface.sample.surfels import join, surfels
+from kface.sample.surfels import Surfels, join, surfels
 
 
 class View(NamedTuple):
@@ -54,20 +54,17 @@ class Scene(object):
         worn = accessories.build(accessory, person, head, self.random)
         parts = [skin] + hair.build(person, head) + body.ears(person, head) + [body.neck(person)] + worn
         upper = join(parts)
-        pose = camera.Pose(
-            *[float(value) for value in np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))],
-            shift=tuple(float(value) for value in np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)),
-        )
-        turn = camera.rotation(pose.yaw, pose.pitch, pose.roll)
-        shift = np.array(pose.shift)
+        yaw, pitch, roll = np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))
+        shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
+        turn = camera.rotation(float(yaw), float(pitch), float(roll))
         upper = upper._replace(
             points=(upper.points @ turn.T + shift).astype(np.float32),
             normals=(upper.normals @ turn.T).astype(np.float32),
         )
         clothes = body.shoulders(self.random)
         clothes = clothes._replace(points=(clothes.points + shift).astype(np.float32))
-        self.surfels = join([upper, clothes])  # type: Surfels
-        self.landmarks = {name: turn @ point + shift for name, point in head.landmarks.items()}  # type: Dict[str, np.ndarray]
+        self.surfels: Surfels = join([upper, clothes])
+        self.landmarks: Dict[str, np.ndarray] = {name: turn @ point + shift for name, point in head.landmarks.items()}
         self.head_points = upper.points[: skin.count : 7]
         self.backdrop = self.random.uniform(0.10, 0.55) * self.random.uniform(0.85, 1.0, 3)
         self.lamps = lighting.irradiance(self.surfels)

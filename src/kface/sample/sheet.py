@@ -1,6 +1,6 @@
 """A contact sheet: some people of the sample under some conditions, for the eye."""
 
-from typing import Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from kface.sample.identity import Identity, subject_names
 from kface.sample.scene import Scene, develop, noise_of
 
 #: Accessory, light, expression and camera of the columns.
-COLUMNS = (
+COLUMNS: Sequence[Tuple[int, int, int, int]] = (
     (1, 1, 1, 7),
     (1, 1, 2, 9),
     (2, 2, 1, 4),
@@ -19,7 +19,7 @@ COLUMNS = (
     (3, 1, 1, 11),
     (4, 3, 1, 16),
     (6, 5, 2, 5),
-)  # type: Sequence[Tuple[int, int, int, int]]
+)
 
 
 def contact_sheet(
@@ -30,7 +30,7 @@ def contact_sheet(
     Returns:
         uint8 (h, w, 3), RGB.
     """
-    rows = []  # type: List[np.ndarray]
+    rows: List[np.ndarray] = []
     for name in subject_names(people, seed):
         person = Identity(name, seed)
         cells = []

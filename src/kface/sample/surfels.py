@@ -23,7 +23,7 @@ class Surfels(NamedTuple):
     gloss: np.ndarray
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]
         """How many there are."""
         return len(self.points)
 

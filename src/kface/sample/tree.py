@@ -60,7 +60,7 @@ def plan(
         By take (accessory, expression), by camera, the lights.
     """
     random = generator(seed, "plan", subject)
-    chosen = {}  # type: Dict[Tuple[int, int], Dict[int, List[int]]]
+    chosen: Dict[Tuple[int, int], Dict[int, List[int]]] = {}
     for accessory, light, expression, camera in FRONTAL:
         chosen.setdefault((accessory, expression), {}).setdefault(camera, []).append(light)
     accessories, expressions = _numbers(conditions.accessories, 6), _numbers(conditions.expressions, 3)
@@ -246,7 +246,7 @@ def _numbers(wanted: Optional[FrozenSet[int]], count: int) -> List[int]:
 
 def _shuffled(random: np.random.RandomState, values: List[int], count: int) -> List[int]:
     """Return so many values, each about equally often, in random order."""
-    bag = []  # type: List[int]
+    bag: List[int] = []
     while len(bag) < count:
         bag += [values[index] for index in random.permutation(len(values))]
     return bag[:count]

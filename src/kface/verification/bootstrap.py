@@ -50,7 +50,7 @@ class Resampling(object):
         self, ranked: Ranked, *figures: Callable[[np.ndarray, np.ndarray], np.ndarray]
     ) -> "list[Optional[Interval]]":
         """Return the intervals of figures that are computed from FMR and FNMR, each (t, b) -> (b,)."""
-        values = [[] for _ in figures]  # type: list[list[np.ndarray]]
+        values: list[list[np.ndarray]] = [[] for _ in figures]
         for start in range(0, len(self.draws), BLOCK):
             fmr, fnmr = rates(ranked, self.weights(start, start + BLOCK))
             for found, figure in zip(values, figures):

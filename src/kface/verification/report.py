@@ -1,6 +1,6 @@
 """All figures of one test set."""
 
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import numpy as np
 
@@ -129,15 +129,15 @@ def verify(
 def _intervals(
     ranked: Ranked, people: np.ndarray, right: np.ndarray, fars: "list[float]", replicates: int, seed: int
 ) -> "Dict[Any, Optional[Interval]]":
-    names = ["eer"] + list(fars)  # type: list[Any]
+    names: list[Any] = ["eer"] + list(fars)
     if replicates < 1:
         return dict.fromkeys(names + ["accuracy"])
     resampling = Resampling(people, replicates, seed)
     figures = [crossing] + [_tar(far) for far in fars]
-    found = dict(zip(names, resampling.of_rates(ranked, *figures)))  # type: Dict[Any, Optional[Interval]]
+    found: Dict[Any, Optional[Interval]] = dict(zip(names, resampling.of_rates(ranked, *figures)))
     found["accuracy"] = resampling.of_mean(right)
     return found
 
 
-def _tar(far: float):  # type: ignore[no-untyped-def]
+def _tar(far: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     return lambda fmr, fnmr: within(fmr, fnmr, far)
