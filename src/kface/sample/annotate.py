@@ -1,6 +1,6 @@
 """Annotations of a rendered view: projected landmarks and boxes around the parts, in pixels of the high resolution."""
 
-from typing import Dict
+from typing import Dict, Tuple
 
 import numpy as np
 
@@ -42,5 +42,5 @@ def annotate(landmarks: Dict[str, np.ndarray], head: np.ndarray, view: np.ndarra
     return Annotation(pixels.astype(np.float32), boxes)
 
 
-def _around(centre: np.ndarray, width: float, height: float) -> "tuple[float, float, float, float]":
+def _around(centre: np.ndarray, width: float, height: float) -> Tuple[float, float, float, float]:
     return (float(centre[0] - width / 2), float(centre[1] - height / 2), float(width), float(height))

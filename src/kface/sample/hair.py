@@ -1,6 +1,6 @@
 """Hair: shells over the skull, and curtains that hang beside the face for those who wear it long."""
 
-from typing import List
+from typing import List, Tuple
 
 import cv2
 import numpy as np
@@ -67,7 +67,7 @@ def _dressed(person: Identity, points: np.ndarray, keep: np.ndarray, strands: np
     return surfels(points, grid_normals(points), colour, 0.16, keep)
 
 
-def _strands(random: np.random.RandomState, shape: "tuple[int, ...]") -> np.ndarray:
+def _strands(random: np.random.RandomState, shape: Tuple[int, ...]) -> np.ndarray:
     """Return noise that runs along the columns, of about unit size: strands that fall."""
     rows, columns = shape
     coarse = random.standard_normal((7, max(8, columns // 7))).astype(np.float32)

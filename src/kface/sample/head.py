@@ -1,6 +1,6 @@
 """The head: horizontal slices lofted into a grid, with Gaussian fields that push the features out and in."""
 
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Tuple
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def _rows(person: Identity) -> np.ndarray:
     return 0.55 * even + 0.45 * crowded
 
 
-def _profiles(person: Identity, y: np.ndarray) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+def _profiles(person: Identity, y: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return half the width, the front's and the back's depth of each slice."""
     chin, crown, w = person["chin_length"], person["crown"], person["head_width"]
     jaw = person["jaw_width"]

@@ -1,5 +1,7 @@
 """The colours of the face: skin, eyes, brows, lips and marks, laid on in the head's own coordinates."""
 
+from typing import Tuple
+
 import cv2
 import numpy as np
 
@@ -20,7 +22,7 @@ def hair_colour(person: Identity) -> np.ndarray:
     return person["hair_lightness"] * np.array([1.0, 0.78, 0.62]) + 0.006
 
 
-def paint(person: Identity, expression: Expression, head: Head) -> "tuple[np.ndarray, np.ndarray]":
+def paint(person: Identity, expression: Expression, head: Head) -> Tuple[np.ndarray, np.ndarray]:
     """Return the albedo (rows, columns, 3) and the gloss (rows, columns) of the head's surface."""
     x, y = head.x, head.y
     side = np.abs(x)
@@ -60,7 +62,7 @@ def _step(value: np.ndarray, width: float) -> np.ndarray:
     return np.clip(0.5 + 0.5 * value / width, 0, 1)
 
 
-def _mottling(person: Identity, shape: "tuple[int, ...]") -> np.ndarray:
+def _mottling(person: Identity, shape: Tuple[int, ...]) -> np.ndarray:
     """Uneven skin and freckles: noise of two sizes, the same for a person whatever else changes."""
     random = generator(person.texture_seed, "skin")
     rows, columns = shape
@@ -157,7 +159,7 @@ def _brows(
     _mix(albedo, 0.5 * hair_colour(person) + 0.008, 1.15 * amount)
 
 
-def lids(person: Identity, expression: Expression, side: np.ndarray) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+def lids(person: Identity, expression: Expression, side: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the place across the eye (-1 inner corner, 1 outer) and the heights of the upper and the lower lid."""
     width = person["eye_width"]
     u = (side - person["eye_distance"]) / width

@@ -150,7 +150,7 @@ def _noise(random: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:
     return np.tile(grain, (rows, columns, 1))[: size[1], : size[0]]
 
 
-def render(capture: Capture, seed: int = 0) -> "tuple[np.ndarray, Annotation]":
+def render(capture: Capture, seed: int = 0) -> Tuple[np.ndarray, Annotation]:
     """Render one capture of the sample.
 
     Args:

@@ -4,7 +4,7 @@ A person's pairs resemble each other, so resampling pairs would promise too much
 a pair counts as often as its person was drawn (genuine), or as the product of how often its two people were (impostor).
 """
 
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -48,9 +48,9 @@ class Resampling(object):
 
     def of_rates(
         self, ranked: Ranked, *figures: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    ) -> "list[Optional[Interval]]":
+    ) -> List[Optional[Interval]]:
         """Return the intervals of figures that are computed from FMR and FNMR, each (t, b) -> (b,)."""
-        values: list[list[np.ndarray]] = [[] for _ in figures]
+        values: List[List[np.ndarray]] = [[] for _ in figures]
         for start in range(0, len(self.draws), BLOCK):
             fmr, fnmr = rates(ranked, self.weights(start, start + BLOCK))
             for found, figure in zip(values, figures):

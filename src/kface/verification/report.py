@@ -1,6 +1,6 @@
 """All figures of one test set."""
 
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -127,9 +127,9 @@ def verify(
 
 
 def _intervals(
-    ranked: Ranked, people: np.ndarray, right: np.ndarray, fars: "list[float]", replicates: int, seed: int
+    ranked: Ranked, people: np.ndarray, right: np.ndarray, fars: List[float], replicates: int, seed: int
 ) -> "Dict[Any, Optional[Interval]]":
-    names: list[Any] = ["eer"] + list(fars)
+    names: List[Any] = ["eer"] + list(fars)
     if replicates < 1:
         return dict.fromkeys(names + ["accuracy"])
     resampling = Resampling(people, replicates, seed)
