@@ -103,6 +103,7 @@ def build(
     }
     with Workspace(out, {key: header[key] for key in ("settings", "detector")}) as workspace:
         problems = Problems()
+        source.survey(problems)
         plan = list(_plan(source, people, settings, header, problems))
         if not plan:
             raise DatasetError("holds no image that the protocol {} wants".format(settings.protocol), root)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
@@ -26,6 +27,8 @@ MIN_SIDE = 20
 #: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
 TIE = 0.95
 NO_FACE = "no face found"
+#: How often a worker looks whether the building process is still there.
+WATCH_SECONDS = 0.5
 
 CONDITIONS = ("accessory", "light", "expression", "camera")
 
@@ -128,7 +131,7 @@ def extract(chunk: Chunk) -> Extracted:
         KFaceError: The detector cannot be opened, or fails on an image, which is named.
     """
     if os.getpid() != chunk.parent:
-        _settle()
+        _settle(chunk.parent)
     finder = _Finder(chunk)
     framed: List[bytes] = []
     refused: List[Tuple[str, str]] = []
@@ -288,12 +291,22 @@ def _detectors(factory: Any, sizes: Tuple[float, ...]) -> List[Tuple[float, Any]
     return found
 
 
-def _settle() -> None:
-    """Prepare a worker process: one thread, and Ctrl-C is the parent's business."""
+def _settle(parent: int) -> None:
+    """Prepare a worker process: one thread, Ctrl-C is the parent's business, and it does not outlive the parent."""
     if getattr(_local, "settled", False):
         return
     _local.settled = True
     cv2.setNumThreads(1)
+    # Workers on other machines, or of a cluster's own process, have another parent and are not ours to end.
+    if os.getppid() == parent:
+        threading.Thread(target=_end_with, args=(parent,), name="kface-parent-watch", daemon=True).start()
     # Some backends run tasks outside a process's main thread, where signals cannot be set.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent was killed; it would wait for work, and hold its memory, for minutes."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)

@@ -47,10 +47,13 @@ class KFaceSource:
         """Return the identities, sorted."""
         return self.tree.subjects()
 
+    def survey(self, problems: Problems) -> None:
+        """Report what lies beside the identities."""
+        self.tree.survey(self.conditions, problems)
+
     def items(self, subject: str, problems: Optional[Problems] = None) -> List[Item]:
         """Return one identity's images, sorted; `problems` receives what does not parse beside them."""
-        wanted = self.conditions._replace(subjects=frozenset([subject]))
-        paths = dict(self.tree.files(wanted, problems))
+        paths = dict(self.tree.files_of(subject, self.conditions, problems))
         kept = select(paths, self.settings.max_per_identity, self.settings.seed)
         return [Item(paths[capture], capture.path(), capture) for capture in kept]
 
@@ -99,6 +102,9 @@ class FolderSource:
     def subjects(self) -> List[str]:
         """Return the people's folders that hold an image, sorted."""
         return [name for name in self._people if self._files(name, Problems())]
+
+    def survey(self, problems: Problems) -> None:
+        """Report nothing: files beside the people's folders are nobody's."""
 
     def items(self, subject: str, problems: Optional[Problems] = None) -> List[Item]:
         """Return one person's images, sorted by name; `problems` receives what else lies there."""

@@ -158,6 +158,24 @@ class Tree:
                 for captured in _walk_subject(subject_path, subject, resolution, conditions, problems):
                     yield captured
 
+    def files_of(
+        self, subject: str, conditions: Conditions = EVERYTHING, problems: Optional[Problems] = None
+    ) -> Iterator[Tuple[Capture, str]]:
+        """Yield one identity's wanted captures with their paths, without listing the other identities."""
+        problems = Problems() if problems is None else problems
+        for resolution, folder in self._roots(conditions):
+            path = os.path.join(folder, subject)
+            if os.path.isdir(path):
+                for captured in _walk_subject(path, subject, resolution, conditions, problems):
+                    yield captured
+
+    def survey(self, conditions: Conditions, problems: Problems) -> None:
+        """Report what lies beside the identities and does not belong there."""
+        for name in self._extra:
+            problems.add("second folder of a resolution", os.path.join(self.root, name))
+        for _, folder in self._roots(conditions):
+            _folders(folder, _subject_of, None, problems, "identity")
+
 
 def annotation_beside(path: str) -> Optional[str]:
     """Return the path of the annotation file beside an image, or None where there is none."""

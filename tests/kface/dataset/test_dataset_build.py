@@ -470,8 +470,8 @@ def mount(tmp_path):
 class TestDisk:
     def test_full(self, root, tmp_path, monkeypatch):
         """The disk is full at each write in turn; afterwards there is room and the build goes on."""
-        make(root, tmp_path / "whole")
         writes = [0]
+        failing = 0
         fsync = os.fsync
 
         def full(handle):
@@ -481,7 +481,10 @@ class TestDisk:
             fsync(handle)
 
         monkeypatch.setattr(os, "fsync", full)
-        for failing in range(1, 28, 2):
+        make(root, tmp_path / "whole")
+        total = writes[0]
+        assert total == len(contents(tmp_path / "whole"))
+        for failing in [*range(1, total, 2), total]:
             writes[0] = 0
             with pytest.raises(DatasetError, match=r"cannot be written \(No space left on device\); free some space"):
                 make(root, tmp_path / "out{}".format(failing))
