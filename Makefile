@@ -61,8 +61,8 @@ floor: setup
 	@.venv/bin/vermin -t=3.6- --eval-annotations --no-tips --violations --quiet src/kface $(wildcard src/deploy)
 
 bench: setup ## detector and data set speed, side by side with the mtcnn package
-	@$(PY) benchmarks/detector.py
-	@$(PY) benchmarks/dataset.py
+	@$(PY) -m benchmarks.detector
+	@$(PY) -m benchmarks.dataset
 
 lock: setup ## renew constraints.txt: the newest versions that resolve together on Python 3.10-3.13
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra gui --extra dev \

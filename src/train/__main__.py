@@ -16,12 +16,10 @@ def main(config: Any) -> None:
 
     started = time.monotonic()
     settings_of(config)
-    from train import (
-        backbones,
-        backend,  # noqa: F401 - before whatever imports TensorFlow
-        runs,
-        stages,
-    )
+    from train import backend
+
+    backend.start_quietly()
+    from train import backbones, runs, stages
     from train.fit import train_run
     from train.heads import default_scale
 

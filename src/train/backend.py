@@ -1,12 +1,15 @@
-"""Imports TensorFlow without the lines that it writes before its log settings are read."""
+"""Starts TensorFlow without the lines that it writes before its log settings are read."""
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-def _import_quietly() -> None:
-    """Keep file descriptor 2 away from TensorFlow's C++ code while it starts; Python's own messages still get through."""
+def start_quietly() -> None:
+    """Import TensorFlow; call this before whatever imports it otherwise.
+
+    What anything writes to file descriptor 2 meanwhile is lost; an exception is not.
+    """
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
     try:
@@ -16,6 +19,3 @@ def _import_quietly() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(null)
-
-
-_import_quietly()

@@ -14,11 +14,10 @@ def main(config: Any) -> None:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from train import (
-        backend,  # noqa: F401 - before whatever imports TensorFlow
-        runs,
-        stages,
-    )
+    from train import backend
+
+    backend.start_quietly()
+    from train import runs, stages
 
     stages.check_evaluation(config.evaluate)
     run_dir = runs.newest_run(Path(config.output_dir), config.run)

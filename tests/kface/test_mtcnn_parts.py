@@ -7,6 +7,8 @@ import pytest
 
 from kface.errors import ConfigError, ImageError, ModelError
 from kface.mtcnn import Detector, boxes, pyramid, weights
+from kface.mtcnn import detector as detector_module
+from kface.networks import runtimes
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +143,38 @@ def test_wrong_settings(detector, settings, key):
         Detector(**settings)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_change_nothing(detector, threads):
+    image = np.random.RandomState(1).randint(0, 256, (301, 403, 3)).astype(np.uint8)
+    faces, others = detector.detect(image), Detector(threads=threads).detect(image)
+    assert faces.count == others.count
+    np.testing.assert_allclose(faces.boxes, others.boxes, atol=1e-3)
+
+
+@pytest.mark.parametrize("rows", [1, 14, 15, 33, 80])
+def test_strips_give_the_rows_of_the_whole(rows):
+    def outputs(height):
+        # A valid 3x3, a 2x2 pool that rounds up, two more valid 3x3.
+        return -(-(height - 2) // 2) - 4
+
+    for height in range(12, 200):
+        done = 0
+        for strip in pyramid.strips(height, rows):
+            assert strip.start == 2 * done
+            assert strip.stop <= height
+            done += outputs(strip.stop - strip.start)
+        assert done == outputs(height)
+
+
+def test_strips_change_nothing(detector, monkeypatch):
+    image = np.random.RandomState(2).randint(0, 256, (211, 190, 3)).astype(np.uint8)
+    whole = detector._run_pnet([pyramid.level(pyramid.normalise(image), 0.6)])[0]
+    monkeypatch.setattr(detector_module, "STRIP_PIXELS", 2000)
+    parts = detector._run_pnet([pyramid.level(pyramid.normalise(image), 0.6)])[0]
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], atol=1e-5)
+
+
 def test_many_at_once_as_one_by_one(detector):
     random = np.random.RandomState(0)
     images = [
@@ -157,14 +191,17 @@ def test_the_networks_are_kept_with_their_hashes(tmp_path):
     pytest.importorskip("joblib", reason="converting needs joblib")
     directory = weights.prepare(tmp_path / "models")
     before = {path.name: path.stat().st_mtime_ns for path in directory.iterdir()}
-    assert set(before) == {"pnet.onnx", "rnet.onnx", "onet.onnx", "manifest.json"}
+    forms = [name + form for name in weights.NAMES for form in (".onnx", ".split.onnx")]
+    assert set(before) == set(forms + ["manifest.json"])
     weights.prepare(directory)
     assert {path.name: path.stat().st_mtime_ns for path in directory.iterdir()} == before
-    data = bytearray((directory / "onet.onnx").read_bytes())
-    data[len(data) // 2] ^= 1
-    (directory / "onet.onnx").write_bytes(bytes(data))
-    with pytest.raises(ModelError, match=r"onet\.onnx.*SHA-256"):
-        Detector(models=directory)
+    for runtime in runtimes():
+        path, _ = weights.files(directory, runtime)["onet"]
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+        with pytest.raises(ModelError, match=r"onet\..*onnx.*SHA-256"):
+            Detector(models=directory, runtime=runtime)
     (directory / "manifest.json").write_text("{")
     with pytest.raises(ModelError, match="damaged"):
         Detector(models=directory)

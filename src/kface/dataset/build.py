@@ -192,7 +192,9 @@ def _make(
 
     by_key = {work.key: work for work in pending}
     chunks = _chunks(source, settings, detector, pending)
-    bar = tqdm(total=sum(work.images for work in pending), unit="img", desc="data set", disable=not progress)
+    bar = tqdm(
+        total=sum(work.images for work in pending), unit="img", desc="data set", disable=None if progress else True
+    )
     with bar, _one_thread(), _results(chunks, jobs, backend) as results:
         for done in results:
             work = by_key[done.key]

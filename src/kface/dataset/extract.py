@@ -1,13 +1,8 @@
 """From image files to a shard's bytes: what one worker does, without touching the data set's directory."""
 
-import contextlib
-import os
-import signal
 import threading
-import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 
 from kface.alignment import align
@@ -19,6 +14,7 @@ from kface.errors import DatasetError, ImageError, KFaceError, LayoutError
 from kface.faces import Faces
 from kface.images import decode_image, encode_jpeg, read_bytes
 from kface.layout import annotation_beside, read_annotation
+from kface.workers import settle
 
 #: Images that go through the detector together.
 BATCH = 8
@@ -27,8 +23,6 @@ MIN_SIDE = 20
 #: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
 TIE = 0.95
 NO_FACE = "no face found"
-#: How often a worker looks whether the building process is still there.
-WATCH_SECONDS = 0.5
 
 CONDITIONS = ("accessory", "light", "expression", "camera")
 
@@ -130,8 +124,7 @@ def extract(chunk: Chunk) -> Extracted:
     Raises:
         KFaceError: The detector cannot be opened, or fails on an image, which is named.
     """
-    if os.getpid() != chunk.parent:
-        _settle(chunk.parent)
+    settle(chunk.parent)
     finder = _Finder(chunk)
     framed: List[bytes] = []
     refused: List[Tuple[str, str]] = []
@@ -289,24 +282,3 @@ def _detectors(factory: Any, sizes: Tuple[float, ...]) -> List[Tuple[float, Any]
         _local.key = key
     found: List[Tuple[float, Any]] = _local.detectors
     return found
-
-
-def _settle(parent: int) -> None:
-    """Prepare a worker process: one thread, Ctrl-C is the parent's business, and it does not outlive the parent."""
-    if getattr(_local, "settled", False):
-        return
-    _local.settled = True
-    cv2.setNumThreads(1)
-    # Workers on other machines, or of a cluster's own process, have another parent and are not ours to end.
-    if os.getppid() == parent:
-        threading.Thread(target=_end_with, args=(parent,), name="kface-parent-watch", daemon=True).start()
-    # Some backends run tasks outside a process's main thread, where signals cannot be set.
-    with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _end_with(parent: int) -> None:
-    """End this worker soon after its parent was killed; it would wait for work, and hold its memory, for minutes."""
-    while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
-    os._exit(1)

@@ -7,10 +7,7 @@ from typing import Tuple
 
 import numpy as np
 
-from kface.mtcnn.pyramid import CELL
-
-#: Pixels between two of P-Net's windows.
-STRIDE = 2
+from kface.mtcnn.pyramid import CELL, STRIDE
 
 
 def probability(logits: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""The cascade: proposals on a pyramid, refined twice, all candidates of all images in one batch a stage."""
+"""The cascade: proposals on a pyramid, refined twice, all candidates of all images in a few batches a stage."""
 
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -9,16 +9,16 @@ from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, weights
-from kface.networks import Network, open_network
+from kface.networks import Network, open_network, resolve
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 #: Overlaps above these die: within a level, between levels, after R-Net, and (by the smaller box) after O-Net.
 NMS = (0.5, 0.7, 0.7, 0.7)
-#: Crops that go through R- or O-Net at once.
-BATCH = 256
-#: Pixels of one level that go through P-Net at once, over several images of one size.
-LEVEL_PIXELS = 1 << 21
+#: Crops that go through R- and O-Net at once: what a core's cache holds of their feature maps.
+BATCHES = {"rnet": 64, "onet": 16}
+#: Pixels that go through P-Net at once, for the same reason: levels of several images of one size, or a strip of a level.
+STRIP_PIXELS = 3 << 14
 
 
 class Candidates(NamedTuple):
@@ -35,13 +35,13 @@ class Detector(object):
     threads that call it at the same time.
 
     Args:
-        models: Directory of the three ONNX networks; by default that of :func:`kface.mtcnn.weights.prepare`.
+        models: Directory of the ONNX networks; by default that of :func:`kface.mtcnn.weights.prepare`.
         min_face: Side of the smallest face in pixels, at least 20; rounded down to the grid 20 / factor^k, so that the
             faces it still finds are where they would be found with 20.
         thresholds: Scores above which P-, R- and O-Net pass a candidate on.
         factor: Scale from one level of the pyramid to the next.
         runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto``.
-        threads: Threads the networks may use.
+        threads: Threads to use; one for each core this process may use where None.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -64,15 +64,25 @@ class Detector(object):
             raise ConfigError(
                 "must be three numbers from 0 to 1, not {}".format(list(thresholds)), "detector.thresholds"
             )
+        if threads is not None and threads < 1:
+            raise ConfigError("must be at least 1, not {}".format(threads), "threads")
         pyramid.dropped_levels(min_face, factor)
         self.min_face = float(min_face)
         self.thresholds = tuple(float(value) for value in thresholds)
         self.factor = float(factor)
-        directory = weights.prepare(models)
-        known = weights.hashes(directory)
+        name = resolve(runtime)
+        known = weights.files(weights.prepare(models), name)
         self._networks: Dict[str, Network] = {
-            name: open_network(directory / (name + ".onnx"), runtime, threads, known[name]) for name in weights.NAMES
+            network: open_network(path, name, threads, digest) for network, (path, digest) in known.items()
         }
+        self._map: Callable[..., Any] = map
+        threads = threads or _cores()
+        if threads > 1 and self._networks["pnet"].reentrant:
+            # Small networks gain more from working on several pieces side by side than from sharing out each piece.
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._networks = {network: open_network(path, name, 1, digest) for network, (path, digest) in known.items()}
+            self._map = ThreadPoolExecutor(threads, "kface-mtcnn").map
 
     def with_min_face(self, min_face: float) -> "Detector":
         """Return a detector for another smallest face that shares this one's networks."""
@@ -102,7 +112,7 @@ class Detector(object):
         return self.detect_many([rgb])[0]
 
     def detect_many(self, images: Sequence[np.ndarray]) -> List[Faces]:
-        """Find the faces in several images of any sizes; R- and O-Net see the candidates of all of them at once.
+        """Find the faces in several images of any sizes; each network sees the candidates of all of them together.
 
         Args:
             images: uint8 (h, w, 3), RGB.
@@ -126,31 +136,60 @@ class Detector(object):
         return [self._faces(*values) for values in self._refine("onet", 48, found, pixels, shapes)]
 
     def _propose(self, images: List[np.ndarray]) -> List[Candidates]:
-        """Run P-Net over the pyramids; images of one size go through it together."""
+        """Run P-Net over the pyramids and suppress what overlaps within each level, then between them."""
+        levels = [
+            (number, scale)
+            for number, image in enumerate(images)
+            for scale in pyramid.scales(image.shape[0], image.shape[1], self.min_face, self.factor)
+        ]
+        resized = list(self._map(lambda level: pyramid.level(images[level[0]], level[1]), levels))
+        maps = self._run_pnet(resized)
+
+        def read(level: Tuple[Tuple[int, float], Dict[str, np.ndarray]]) -> Tuple[np.ndarray, np.ndarray]:
+            (_, scale), outputs = level
+            boxes, scores = box.proposals(outputs["offsets"], outputs["logits"][0], self.thresholds[0], scale)
+            stay = box.suppress(boxes, NMS[0])
+            return boxes[stay], scores[stay]
+
         parts: List[List[Tuple[np.ndarray, np.ndarray]]] = [[] for _ in images]
+        for (number, _), part in zip(levels, self._map(read, list(zip(levels, maps)))):
+            parts[number].append(part)
+        return [self._join_levels(part) for part in parts]
+
+    @staticmethod
+    def _join_levels(parts: List[Tuple[np.ndarray, np.ndarray]]) -> Candidates:
+        if not parts:
+            return Candidates(np.zeros((0, 4)), np.zeros((0,), np.float32))
+        best = _sorted(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
+        stay = box.suppress(best.boxes, NMS[1])
+        return Candidates(box.square(best.boxes[stay]), best.scores[stay])
+
+    def _run_pnet(self, levels: List[np.ndarray]) -> List[Dict[str, np.ndarray]]:
+        """Run P-Net over levels of any sizes, float32 (3, h, w); small ones of one size together, large ones in strips."""
         groups: Dict[Tuple[int, ...], List[int]] = {}
-        for number, image in enumerate(images):
-            groups.setdefault(image.shape[:2], []).append(number)
-        for (height, width), numbers in groups.items():
-            for scale in pyramid.scales(height, width, self.min_face, self.factor):
-                together = max(1, int(LEVEL_PIXELS / (height * width * scale * scale)))
-                for start in range(0, len(numbers), together):
-                    block = numbers[start : start + together]
-                    batch = np.stack([pyramid.level(images[number], scale) for number in block])
-                    maps = self._networks["pnet"].run(batch)
-                    for number, offsets, logits in zip(block, maps["offsets"], maps["logits"]):
-                        boxes, found = box.proposals(offsets, logits[0], self.thresholds[0], scale)
-                        stay = box.suppress(boxes, NMS[0])
-                        parts[number].append((boxes[stay], found[stay]))
-        candidates = []
-        for levels in parts:
-            if not levels:
-                candidates.append(Candidates(np.zeros((0, 4)), np.zeros((0,), np.float32)))
-                continue
-            best = _sorted(np.concatenate([part[0] for part in levels]), np.concatenate([part[1] for part in levels]))
-            stay = box.suppress(best.boxes, NMS[1])
-            candidates.append(Candidates(box.square(best.boxes[stay]), best.scores[stay]))
-        return candidates
+        for number, level in enumerate(levels):
+            groups.setdefault(level.shape, []).append(number)
+        pieces: List[Tuple[List[int], slice]] = []
+        for (_, height, width), numbers in groups.items():
+            together = max(1, STRIP_PIXELS // (height * width))
+            strips = pyramid.strips(height, max(1, STRIP_PIXELS // width))
+            for start in range(0, len(numbers), together):
+                pieces += [(numbers[start : start + together], strip) for strip in strips]
+
+        def run(piece: Tuple[List[int], slice]) -> Dict[str, np.ndarray]:
+            numbers, strip = piece
+            return self._networks["pnet"].run(np.stack([levels[number][:, strip] for number in numbers]))
+
+        found: List[List[Dict[str, np.ndarray]]] = [[] for _ in levels]
+        for (numbers, _), outputs in zip(pieces, self._map(run, pieces)):
+            for place, number in enumerate(numbers):
+                found[number].append({name: values[place] for name, values in outputs.items()})
+        return [
+            parts[0]
+            if len(parts) == 1
+            else {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+            for parts in found
+        ]
 
     def _refine(
         self,
@@ -162,18 +201,21 @@ class Detector(object):
     ) -> List[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
         """Crop all candidates of all images, run a network on them, and hand each image its part of the outputs."""
         counts = [len(candidates.boxes) for candidates in found]
-        total = sum(counts)
-        outputs: Dict[str, np.ndarray] = {}
-        if total:
-            crops = np.concatenate(
-                [
-                    pyramid.crop_and_resize(source, (shape[0], shape[1]), candidates.boxes, size)
-                    for source, shape, candidates in zip(pixels, shapes, found)
-                    if source is not None
-                ]
-            )
-            blocks = [self._networks[name].run(crops[start : start + BATCH]) for start in range(0, total, BATCH)]
-            outputs = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+        owners = np.repeat(np.arange(len(found)), counts)
+        boxes = np.concatenate([candidates.boxes for candidates in found]) if found else np.zeros((0, 4))
+
+        def run(start: int) -> Dict[str, np.ndarray]:
+            block = slice(start, start + BATCHES[name])
+            crops = []
+            for owner in np.unique(owners[block]):
+                source, shape = pixels[owner], shapes[owner]
+                mine = boxes[block][owners[block] == owner]
+                if source is not None:
+                    crops.append(pyramid.crop_and_resize(source, (shape[0], shape[1]), mine, size))
+            return self._networks[name].run(crops[0] if len(crops) == 1 else np.concatenate(crops))
+
+        blocks = list(self._map(run, range(0, len(boxes), BATCHES[name])))
+        outputs = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]} if blocks else {}
         parts = []
         start = 0
         for candidates, count in zip(found, counts):
@@ -213,3 +255,10 @@ class Detector(object):
 def _sorted(boxes: np.ndarray, scores: np.ndarray) -> Candidates:
     order = box.descending(scores)
     return Candidates(boxes[order], scores[order])
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

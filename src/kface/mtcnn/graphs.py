@@ -1,4 +1,9 @@
-"""The three networks as ONNX graphs, built from lists of weights in Keras' order."""
+"""The three networks as ONNX graphs, built from lists of weights in Keras' order.
+
+There are two forms of each. The plain one has PRelu nodes, which every runtime knows. ONNX Runtime computes those without
+vector instructions and leaves its blocked memory layout for them: half of the cascade's time. The split form writes
+PReLU(x) = s x + (1 - s) max(x, 0) as depthwise convolutions, which stay in that layout; the values differ by rounding.
+"""
 
 from typing import Any, List, Sequence, Tuple
 
@@ -13,7 +18,8 @@ IR_VERSION = 8
 class _Graph(object):
     """Collects nodes; every node has one output and reads the one before unless told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, split: bool) -> None:
+        self.split = split
         self.nodes: List[Any] = []
         self.constants: List[Any] = []
 
@@ -45,43 +51,54 @@ def _convolution(graph: _Graph, weights: _Weights, source: str, name: str) -> st
     """Add a valid convolution with its PReLU; kernels go from HWIO to OIHW."""
     kernel, bias, slopes = weights.take(3)
     out = graph.add("Conv", [source], name, [kernel.transpose(3, 2, 0, 1), bias], kernel_shape=kernel.shape[:2])
-    return graph.add("PRelu", [out], name + "_prelu", [slopes.reshape(-1, 1, 1)])
+    slopes = slopes.reshape(-1, 1, 1)
+    if not graph.split:
+        return graph.add("PRelu", [out], name + "_prelu", [slopes])
+    each = {"kernel_shape": (1, 1), "group": len(slopes)}
+    scaled = graph.add("Conv", [out], name + "_scaled", [slopes[..., None]], **each)
+    positive = graph.add("Relu", [out], name + "_positive")
+    rest = graph.add("Conv", [positive], name + "_rest", [1 - slopes[..., None]], **each)
+    return graph.add("Add", [rest, scaled], name + "_prelu")
 
 
-def _pool(
-    graph: _Graph, source: str, name: str, size: int, pads: Tuple[int, int, int, int] = (0, 0, 0, 0), **more: Any
-) -> str:
-    return graph.add("MaxPool", [source], name, kernel_shape=(size, size), strides=(2, 2), pads=pads, **more)
+def _pool(graph: _Graph, source: str, name: str, size: int, pads: Tuple[int, int, int, int] = (0, 0, 0, 0)) -> str:
+    return graph.add("MaxPool", [source], name, kernel_shape=(size, size), strides=(2, 2), pads=pads)
 
 
-def _face_logit(graph: _Graph, kind: str, source: str, kernel: np.ndarray, bias: np.ndarray, **more: Any) -> None:
-    """Add the difference of the two logits; its sigmoid is the second output of their softmax.
+def _gemm(graph: _Graph, source: str, name: str, kernel: np.ndarray, bias: np.ndarray) -> str:
+    """Add a dense layer; its kernel goes from (in, out) to (out, in), the one form that every OpenCV reads rightly."""
+    return graph.add("Gemm", [source], name, [kernel.T, bias], transB=1)
+
+
+def _difference(kernel: np.ndarray, bias: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Return the weights of the difference of the two logits; its sigmoid is the second output of their softmax.
 
     The sigmoid is left to :func:`kface.mtcnn.boxes.probability`: runtimes approximate it differently near 1, where the
     order of the proposals is decided, and no importer can take a softmax along a wrong axis.
     """
-    graph.add(kind, [source], "logits", [kernel, bias], **more)
+    return kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
 
 
-def pnet(arrays: Sequence[Any]) -> Any:
+def pnet(arrays: Sequence[Any], split: bool = False) -> Any:
     """Return P-Net: ``image`` (n, 3, h, w) -> ``offsets`` (n, 4, h', w') and ``logits`` (n, 1, h', w')."""
-    graph, weights = _Graph(), _Weights(arrays)
+    graph, weights = _Graph(split), _Weights(arrays)
     x = _convolution(graph, weights, "image", "conv1")
-    x = _pool(graph, x, "pool1", 2, ceil_mode=1)
+    # A pad at the end rounds up as ceil_mode does, which OpenCV 4.1 (the Nano's) ignores.
+    x = _pool(graph, x, "pool1", 2, (0, 0, 1, 1))
     x = _convolution(graph, weights, x, "conv2")
     x = _convolution(graph, weights, x, "conv3")
     kernel, bias, score_kernel, score_bias = weights.take(4)
     graph.add("Conv", [x], "offsets", [kernel.transpose(3, 2, 0, 1), bias], kernel_shape=(1, 1))
-    difference = (score_kernel[..., 1:] - score_kernel[..., :1]).transpose(3, 2, 0, 1)
-    _face_logit(graph, "Conv", x, difference, score_bias[1:] - score_bias[:1], kernel_shape=(1, 1))
+    kernel, bias = _difference(score_kernel, score_bias)
+    graph.add("Conv", [x], "logits", [kernel.transpose(3, 2, 0, 1), bias], kernel_shape=(1, 1))
     return _model(
         graph, "pnet", ["n", 3, "h", "w"], [("offsets", ["n", 4, "oh", "ow"]), ("logits", ["n", 1, "oh", "ow"])]
     )
 
 
-def rnet(arrays: Sequence[Any]) -> Any:
+def rnet(arrays: Sequence[Any], split: bool = False) -> Any:
     """Return R-Net: ``image`` (n, 3, 24, 24) -> ``offsets`` (n, 4) and ``logits`` (n, 1)."""
-    graph, weights = _Graph(), _Weights(arrays)
+    graph, weights = _Graph(split), _Weights(arrays)
     x = _convolution(graph, weights, "image", "conv1")
     x = _pool(graph, x, "pool1", 3, (0, 0, 1, 1))
     x = _convolution(graph, weights, x, "conv2")
@@ -92,9 +109,9 @@ def rnet(arrays: Sequence[Any]) -> Any:
     return _model(graph, "rnet", ["n", 3, 24, 24], [("offsets", ["n", 4]), ("logits", ["n", 1])])
 
 
-def onet(arrays: Sequence[Any]) -> Any:
+def onet(arrays: Sequence[Any], split: bool = False) -> Any:
     """Return O-Net: ``image`` (n, 3, 48, 48) -> ``offsets`` (n, 4), ``landmarks`` (n, 10) and ``logits`` (n, 1)."""
-    graph, weights = _Graph(), _Weights(arrays)
+    graph, weights = _Graph(split), _Weights(arrays)
     x = _convolution(graph, weights, "image", "conv1")
     x = _pool(graph, x, "pool1", 3, (0, 0, 1, 1))
     x = _convolution(graph, weights, x, "conv2")
@@ -113,15 +130,14 @@ def _dense(graph: _Graph, weights: _Weights, source: str, shape: Tuple[int, int,
     kernel, bias, slopes = weights.take(3)
     kernel = kernel.reshape(shape + (-1,)).transpose(2, 1, 0, 3).reshape(kernel.shape)
     x = graph.add("Flatten", [source], "flat", axis=1)
-    x = graph.add("Gemm", [x], "dense", [kernel, bias])
+    x = _gemm(graph, x, "dense", kernel, bias)
     return graph.add("PRelu", [x], "dense_prelu", [slopes])
 
 
 def _heads(graph: _Graph, weights: _Weights, source: str, names: Sequence[str]) -> None:
     for name in names:
-        graph.add("Gemm", [source], name, weights.take(2))
-    kernel, bias = weights.take(2)
-    _face_logit(graph, "Gemm", source, kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1])
+        _gemm(graph, source, name, *weights.take(2))
+    _gemm(graph, source, "logits", *_difference(*weights.take(2)))
 
 
 def _model(graph: _Graph, name: str, source: Sequence[Any], outputs: Sequence[Tuple[str, Sequence[Any]]]) -> Any:

@@ -10,6 +10,8 @@ from kface.errors import ConfigError
 
 #: Side of P-Net's window in pixels.
 CELL = 12
+#: Pixels between two of P-Net's windows.
+STRIDE = 2
 #: The smallest face of the reference's grid in pixels; a larger smallest face drops levels of the same grid.
 BASE_FACE = 20.0
 
@@ -60,6 +62,29 @@ def level(normalised: np.ndarray, scale: float) -> np.ndarray:
     height, width = normalised.shape[:2]
     size = (max(int(width * scale), 1), max(int(height * scale), 1))
     return cv2.resize(normalised, size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+
+
+def strips(height: int, rows: int) -> List[slice]:
+    """Cut a level into strips of rows that P-Net maps to the very rows that it maps the whole level to.
+
+    An output row sees :data:`CELL` rows, two further down than the one before; a strip starts at an even row, where the
+    pool's windows start too.
+
+    Args:
+        height: Of the level.
+        rows: How high a strip may be; at least a window and a step.
+
+    Returns:
+        What to take of the level; a single strip where it is low enough.
+    """
+    rows = max(rows, CELL + STRIDE)
+    if height <= rows:
+        return [slice(0, height)]
+    step = (rows - CELL) // STRIDE * STRIDE + STRIDE
+    overlap = CELL - STRIDE
+    # The last strip takes the rest, which an odd height leaves one row more of.
+    starts = list(range(0, height - overlap - 1, step))
+    return [slice(start, height if start == starts[-1] else start + step + overlap) for start in starts]
 
 
 def pixels_for_crops(normalised: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""Turns the weights in the ``mtcnn`` wheel into three ONNX files, once, and keeps them with their hashes."""
+"""Turns the weights in the ``mtcnn`` wheel into ONNX files, once, and keeps them with their hashes."""
 
 import importlib.util
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from kface.errors import ModelError
 from kface.files import sha256_bytes, write_atomic, write_json
@@ -12,7 +12,10 @@ from kface.files import sha256_bytes, write_atomic, write_json
 PathLike = Union[str, "os.PathLike[str]"]
 
 NAMES = ("pnet", "rnet", "onet")
-SCHEMA = 1
+#: Runtimes that are served with the split form of the graphs; the others take the plain one.
+SPLIT = ("onnxruntime",)
+#: Raised whenever the same wheel would make other files.
+SCHEMA = 2
 #: SHA-256 of the weight files in mtcnn 1.0.0. They are joblib pickles, and a pickle can run code when it is read: only
 #: files with exactly these bytes, which hold lists of float32 arrays and nothing else, are ever unpickled.
 WHEEL_SHA256 = {
@@ -27,11 +30,15 @@ def default_directory() -> Path:
     named = os.environ.get("KFACE_MODELS")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "kface" / "mtcnn-1.0.0"
+    return (
+        Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+        / "kface"
+        / "mtcnn-1.0.0-{}".format(SCHEMA)
+    )
 
 
 def prepare(directory: Optional[PathLike] = None) -> Path:
-    """Make the three ONNX files where they are not there yet, and return their directory.
+    """Make the ONNX files where they are not there yet, and return their directory.
 
     Raises:
         ModelError: The wheel is absent or is another version, or the directory cannot be written.
@@ -43,18 +50,23 @@ def prepare(directory: Optional[PathLike] = None) -> Path:
     from kface.mtcnn import graphs
 
     source = _wheel()
-    made = {name: getattr(graphs, name)(_load(source, name)).SerializeToString() for name in NAMES}
+    arrays = {name: _load(source, name) for name in NAMES}
+    made = {
+        _file(name, split): getattr(graphs, name)(arrays[name], split).SerializeToString()
+        for name in NAMES
+        for split in (False, True)
+    }
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, data in made.items():
-            write_atomic(target / (name + ".onnx"), data)
+            write_atomic(target / name, data)
         # The manifest comes last: where it is, the networks are whole.
         write_json(
             target / "manifest.json",
             {
                 "schema": SCHEMA,
                 "source": "mtcnn 1.0.0 (MIT)",
-                "files": {name + ".onnx": sha256_bytes(data) for name, data in made.items()},
+                "files": {name: sha256_bytes(data) for name, data in made.items()},
             },
         )
     except OSError as error:
@@ -62,8 +74,23 @@ def prepare(directory: Optional[PathLike] = None) -> Path:
     return target
 
 
+def _file(name: str, split: bool) -> str:
+    return name + (".split.onnx" if split else ".onnx")
+
+
+def files(directory: PathLike, runtime: str) -> Dict[str, Tuple[Path, str]]:
+    """Return the file and its SHA-256 of each network, by its name, in the form that suits a runtime.
+
+    Raises:
+        ModelError: There is no manifest, or it is damaged or of another version.
+    """
+    known = hashes(directory)
+    named = {name: _file(name, runtime in SPLIT) for name in NAMES}
+    return {name: (Path(directory) / file, known[file]) for name, file in named.items()}
+
+
 def hashes(directory: PathLike) -> Dict[str, str]:
-    """Return the SHA-256 of the three files, by name, as the directory's manifest has them.
+    """Return the SHA-256 of the files, by their names, as the directory's manifest has them.
 
     Raises:
         ModelError: There is no manifest, or it is damaged or of another version.
@@ -72,7 +99,8 @@ def hashes(directory: PathLike) -> Dict[str, str]:
     remedy = "remove {} and run: python -m kface.mtcnn prepare".format(directory)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        files = {name: str(manifest["files"][name + ".onnx"]) for name in NAMES}
+        names = [_file(name, split) for name in NAMES for split in (False, True)]
+        found = {name: str(manifest["files"][name]) for name in names}
         schema = manifest["schema"]
     except OSError as error:
         raise ModelError(
@@ -82,7 +110,7 @@ def hashes(directory: PathLike) -> Dict[str, str]:
         raise ModelError("is damaged", path, remedy)
     if schema != SCHEMA:
         raise ModelError("has schema version {} instead of {}".format(schema, SCHEMA), path, remedy)
-    return files
+    return found
 
 
 def _wheel() -> Path:

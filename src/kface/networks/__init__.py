@@ -5,6 +5,6 @@ asked for, so that a machine needs only the runtimes that it uses.
 """
 
 from kface.networks.base import Network
-from kface.networks.registry import RUNTIMES, open_network, runtimes
+from kface.networks.registry import RUNTIMES, open_network, resolve, runtimes
 
-__all__ = ["RUNTIMES", "Network", "open_network", "runtimes"]
+__all__ = ["RUNTIMES", "Network", "open_network", "resolve", "runtimes"]

@@ -13,11 +13,13 @@ class Network(object):
 
     Attributes:
         runtime: The runtime's name, such as ``onnxruntime``.
+        reentrant: Whether several threads may call :meth:`run` at the same time.
         inputs: Shape of each input by its name, in the file's order; empty where the runtime does not tell.
         outputs: Names of the outputs, in the file's order.
     """
 
     runtime = ""
+    reentrant = False
 
     def __init__(self, inputs: Dict[str, Shape], outputs: List[str]) -> None:
         self.inputs = inputs

@@ -12,12 +12,15 @@ class OnnxRuntimeNetwork(Network):
     """A session of ONNX Runtime."""
 
     runtime = "onnxruntime"
+    reentrant = True
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Threads that spin while they wait take the cores from whatever comes between two networks.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1

@@ -31,6 +31,21 @@ def runtimes() -> List[str]:
     return [name for name, runtime in RUNTIMES.items() if importlib.util.find_spec(runtime.package) is not None]
 
 
+def resolve(runtime: str) -> str:
+    """Return the name of an installed runtime: the one that is named, or the preferred one for ``auto``.
+
+    Raises:
+        ConfigError: There is no such runtime, or it is not installed.
+    """
+    installed = runtimes()
+    name = (installed[0] if installed else "auto") if runtime == "auto" else runtime
+    if name not in RUNTIMES:
+        raise ConfigError("there is no such runtime", runtime, "choose one of: auto, {}".format(", ".join(RUNTIMES)))
+    if name not in installed:
+        raise ConfigError("is not installed here", runtime, "install {}".format(RUNTIMES[name].package))
+    return name
+
+
 def open_network(
     path: PathLike, runtime: str = "auto", threads: Optional[int] = None, sha256: Optional[str] = None
 ) -> Network:
@@ -46,12 +61,7 @@ def open_network(
         ConfigError: There is no such runtime, or it is not installed.
         ModelError: The file is absent, has another hash, or is no network that the runtime can read.
     """
-    installed = runtimes()
-    name = (installed[0] if installed else "auto") if runtime == "auto" else runtime
-    if name not in RUNTIMES:
-        raise ConfigError("there is no such runtime", runtime, "choose one of: auto, {}".format(", ".join(RUNTIMES)))
-    if name not in installed:
-        raise ConfigError("is not installed here", runtime, "install {}".format(RUNTIMES[name].package))
+    name = resolve(runtime)
     if threads is not None and threads < 1:
         raise ConfigError("must be at least 1, not {}".format(threads), "threads")
     try:

@@ -96,4 +96,4 @@ def _fill(image: np.ndarray, depth: np.ndarray) -> Tuple[np.ndarray, np.ndarray]
 
 def coverage(there: np.ndarray) -> np.ndarray:
     """Return how much of each pixel the person covers, from 0 to 1, with a soft edge."""
-    return cv2.GaussianBlur(there.astype(np.float32), (0, 0), 0.7)
+    return cv2.GaussianBlur(there.astype(np.float32), (0, 0), 0.9)

@@ -99,9 +99,9 @@ def _profiles(person: Identity, y: np.ndarray) -> Tuple[np.ndarray, np.ndarray, 
         w + 0.01,
         w + 0.03 + person["temple"],
         w - 0.01,
-        w * 0.78,
-        w * 0.40,
-        0.0,
+        w * 0.80,
+        w * 0.63,
+        w * 0.52,
     ]
     fronts = [
         0.30,
@@ -113,11 +113,11 @@ def _profiles(person: Identity, y: np.ndarray) -> Tuple[np.ndarray, np.ndarray, 
         0.87,
         0.86 + person["forehead"],
         0.76 + person["forehead"],
-        0.60,
-        0.32,
-        0.0,
+        0.62,
+        0.50,
+        0.42,
     ]
-    backs = [0.20, 0.25, 0.32, 0.48, 0.66, 0.84, 0.95, 0.99, 0.93, 0.76, 0.40, 0.0]
+    backs = [0.20, 0.25, 0.32, 0.48, 0.66, 0.84, 0.95, 0.99, 0.93, 0.78, 0.62, 0.52]
     heights = [h if h < 0.5 else h * scale if h < crown - 0.07 else h for h in heights]
     rows = y[:, 0]
     found = []

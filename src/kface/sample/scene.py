@@ -12,6 +12,9 @@ from kface.sample.annotate import annotate
 from kface.sample.identity import Identity, generator
 from kface.sample.surfels import Surfels, join, surfels
 
+#: Standard deviation in pixels, of the half-size picture, over which hair gives way to skin.
+HAIR_EDGE = 0.9
+
 
 class View(NamedTuple):
     """What a camera sees, before any light is chosen.
@@ -52,7 +55,8 @@ class Scene(object):
         skin = surfels(head.points, head.normals, albedo, 0.0, np.ones(head.x.shape, bool))
         skin = skin._replace(gloss=gloss.reshape(-1).astype(np.float32))
         worn = accessories.build(accessory, person, head, self.random)
-        parts = [skin] + hair.build(person, head) + body.ears(person, head) + [body.neck(person)] + worn
+        grown = hair.build(person, head)
+        parts = [skin] + grown + body.ears(person, head) + [body.neck(person)] + worn
         upper = join(parts)
         yaw, pitch, roll = np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))
         shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
@@ -64,6 +68,9 @@ class Scene(object):
         clothes = body.shoulders(self.random)
         clothes = clothes._replace(points=(clothes.points + shift).astype(np.float32))
         self.surfels: Surfels = join([upper, clothes])
+        # Which surfels are hair: its edge against the face is softened in the picture.
+        self.is_hair = np.zeros(self.surfels.count, bool)
+        self.is_hair[skin.count : skin.count + sum(part.count for part in grown)] = True
         self.landmarks: Dict[str, np.ndarray] = {name: turn @ point + shift for name, point in head.landmarks.items()}
         self.head_points = upper.points[: skin.count : 7]
         self.backdrop = self.random.uniform(0.10, 0.55) * self.random.uniform(0.85, 1.0, 3)
@@ -87,12 +94,16 @@ class Scene(object):
         lamps = self.lamps[chosen] * mask
         shine = highlight[chosen] * mask[..., 0]
         # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
-        weight = np.maximum(cv2.GaussianBlur(mask[..., 0], (0, 0), 1.2), 1e-3)[..., None]
-        albedo = np.where(mask > 0, albedo, cv2.GaussianBlur(albedo, (0, 0), 1.2) / weight)
-        spread = np.concatenate(
-            [cv2.GaussianBlur(lamps[..., :4], (0, 0), 1.2), cv2.GaussianBlur(lamps[..., 4:], (0, 0), 1.2)], 2
+        seen = np.concatenate([albedo, lamps], axis=2)
+        hair_there = there & self.is_hair[chosen]
+        # Likewise between hair and what lies behind it, which ends in a staircase otherwise.
+        within = cv2.GaussianBlur(hair_there.astype(np.float32), (0, 0), HAIR_EDGE)[..., None]
+        seen = np.where(
+            (within > 0.01) & (within < 0.99) & there[..., None],
+            within * _spread(seen, hair_there) + (1 - within) * _spread(seen, there & ~hair_there),
+            _spread(seen, there),
         )
-        lamps = np.where(mask > 0, lamps, spread / weight)
+        albedo, lamps = seen[..., :3], seen[..., 3:]
         return View(
             albedo.astype(np.float32),
             lamps.astype(np.float32),
@@ -107,6 +118,22 @@ class Scene(object):
         down = np.linspace(-1, 1, camera.HEIGHT, dtype=np.float32)[:, None, None]
         shade = 1 - 0.18 * across**2 - 0.10 * down + 0.06 * np.sin(2.2 * across + number)
         return (shade * self.backdrop).astype(np.float32)
+
+
+def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return the values, carried a little way beyond the pixels where they hold.
+
+    Args:
+        values: float32 (h, w, c).
+        where: bool (h, w).
+    """
+    mask = where[..., None].astype(np.float32)
+    inside = values * mask
+    # OpenCV's filter takes four channels at most.
+    parts = [cv2.GaussianBlur(inside[..., at : at + 4], (0, 0), 1.2) for at in range(0, values.shape[2], 4)]
+    blurred = np.concatenate([part.reshape(values.shape[:2] + (-1,)) for part in parts], axis=2)
+    weight = np.maximum(cv2.GaussianBlur(mask[..., 0], (0, 0), 1.2), 1e-3)[..., None]
+    return np.where(mask > 0, values, blurred / weight)
 
 
 def develop(view: View, light: int, random: np.random.RandomState, resolution: str = "High") -> np.ndarray:

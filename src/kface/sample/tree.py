@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from kface.layout import ANNOTATED_LIGHTS, SIZES, Capture, Conditions, format_an
 from kface.protocols import PAPER
 from kface.sample.identity import Identity, generator, subject_names
 from kface.sample.scene import Scene, develop, noise_of, scaled
+from kface.workers import settle
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -158,31 +159,47 @@ def write_sample(
 def _write_all(
     folder: Path, names: List[str], settings: Tuple[int, int, int, Conditions, str], jobs: int, progress: bool
 ) -> None:
-    import joblib
     import tqdm
 
-    calls = (joblib.delayed(write_identity)(str(folder), name, *settings) for name in names)
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    calls = [(str(folder), name) + settings + (os.getpid(),) for name in names]
     with tqdm.tqdm(
         total=len(names), desc="synthetic sample", unit=" people", disable=None if progress else True
     ) as bar:
-        for problem in parallel(calls):
+        for problem in _results(calls, jobs):
             if problem is not None:
                 raise KFaceError(*problem)
             bar.update()
 
 
+def _results(calls: List[Tuple], jobs: int) -> Iterator["Optional[Tuple[str, str, str]]"]:
+    """Yield what :func:`write_identity` returns, as it gets done."""
+    if jobs == 1:
+        for call in calls:
+            yield write_identity(*call)
+        return
+    import joblib
+
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    for problem in parallel(joblib.delayed(write_identity)(*call) for call in calls):
+        yield problem
+
+
 def write_identity(
-    folder: str, subject: str, views: int, lights_per_view: int, seed: int, conditions: Conditions, resolution: str
+    folder: str,
+    subject: str,
+    views: int,
+    lights_per_view: int,
+    seed: int,
+    conditions: Conditions,
+    resolution: str,
+    parent: int,
 ) -> "Optional[Tuple[str, str, str]]":
     """Write one identity into a temporary folder and move it into its place; runs in a worker.
 
     Returns:
         The arguments of a KFaceError where the disk is full or read-only.
     """
-    import cv2
-
-    cv2.setNumThreads(1)
+    settle(parent)
     temporary = os.path.join(folder, ".tmp-{}-{}".format(subject, os.getpid()))
     try:
         person = Identity(subject, seed)

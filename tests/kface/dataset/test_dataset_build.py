@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -512,7 +513,7 @@ class TestDisk:
         def refuse(*args, **kwargs):
             raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "out"))
 
-        monkeypatch.setattr(os, "mkdir", refuse)
+        monkeypatch.setattr(Path, "mkdir", refuse)
         with pytest.raises(DatasetError, match=r"out: cannot be written \(Permission denied\)"):
             make(root, tmp_path / "out")
 

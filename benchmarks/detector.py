@@ -1,0 +1,63 @@
+"""Detector ms a frame against the ``mtcnn`` package, side by side on the same frames: ``make bench``."""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from functools import partial
+
+import numpy as np
+
+from benchmarks.frames import frames
+from benchmarks.timing import interleaved
+from kface.mtcnn import Detector
+from train import backend
+
+#: The least ratio this project holds itself to.
+WANTED = 3.0
+
+
+def main() -> int:
+    backend.start_quietly()
+    import mtcnn
+
+    oracle = mtcnn.MTCNN()
+    detector = Detector()
+
+    def reference(image: np.ndarray) -> np.ndarray:
+        found: np.ndarray = oracle.detect_faces(image, output_type="numpy", fit_to_image=False, box_format="xyxy")
+        return found
+
+    print(f"Detector, smallest face 20 px, {os.cpu_count()} cores, kface on {detector.runtime}: median ms a frame")
+    print(f"{'frames':<17} {'size':<9} {'faces':>5} {'mtcnn':>8} {'kface':>8} {'ratio':>6}   the same faces?")
+    ratios = []
+    for source, faces, image in frames():
+        found, ours = reference(image), detector.detect(image)
+        times = interleaved({"mtcnn": partial(reference, image), "kface": partial(detector.detect, image)})
+        ratios.append(times["mtcnn"] / times["kface"])
+        size = f"{image.shape[1]}x{image.shape[0]}"
+        print(
+            f"{source:<17} {size:<9} {faces:>5} {times['mtcnn']:8.1f} {times['kface']:8.1f} {ratios[-1]:6.2f}   "
+            f"{agreement(found, ours.landmarks)}",
+            flush=True,
+        )
+    print(
+        f"ratio: {min(ratios):.2f} at least (wanted: {WANTED:.0f}), {np.exp(np.mean(np.log(ratios))):.2f} in the mean"
+    )
+    return 0
+
+
+def agreement(reference: np.ndarray, landmarks: np.ndarray) -> str:
+    """Say how many faces there are on both sides and how far their landmarks lie apart."""
+    if len(reference) != len(landmarks):
+        return f"no: {len(reference)} and {len(landmarks)}"
+    if not len(landmarks):
+        return "yes: none"
+    theirs = np.stack([reference[:, 6:11], reference[:, 11:16]], axis=2)
+    apart = np.abs(theirs[:, None] - landmarks[None]).max(axis=(2, 3)).min(axis=1)
+    return f"yes: {len(landmarks)}, landmarks {apart.max():.4f} px apart at most"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
