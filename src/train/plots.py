@@ -35,7 +35,6 @@ def plot_roc(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None
     axes.set_xlabel("false match rate (FMR)")
     axes.set_ylabel("true accept rate (TAR = 1 - FNMR)")
     axes.set_title(f"ROC {heading}".strip())
-    axes.legend(loc="upper left")
     _save(figure, path)
 
 
@@ -67,7 +66,6 @@ def plot_det(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None
     axes.set_xlabel("false match rate (FMR)")
     axes.set_ylabel("false non-match rate (FNMR)")
     axes.set_title(f"DET {heading}".strip())
-    axes.legend(loc="upper right")
     _save(figure, path)
 
 
@@ -80,7 +78,7 @@ def _figure() -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 5.4), layout="constrained")
+    figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.grid(visible=True, which="major", color="0.85")
@@ -88,4 +86,6 @@ def _figure() -> tuple[Any, Any]:
 
 
 def _save(figure: Any, path: Path) -> None:
+    # Below the axes: inside there is always some curve in the way.
+    figure.legend(loc="outside lower center", frameon=False)
     figure.savefig(path, dpi=110)

@@ -18,6 +18,9 @@ WORN = {
     6: ("horn", True),
 }
 
+#: How strongly glasses curve around the face.
+WRAP = 0.55
+
 
 def build(accessory: int, person: Identity, head: Head, random: np.random.RandomState) -> List[Surfels]:
     """Return what an accessory adds.
@@ -51,14 +54,14 @@ def _glasses(kind: str, person: Identity, head: Head, draws: np.ndarray) -> List
     if kind == "plain":
         radius, colour, gloss = 0.009 + 0.004 * draws[3], np.array([0.25, 0.24, 0.22]) * (0.3 + draws[4]), 0.5
     elif kind == "horn":
-        radius, colour, gloss = 0.021 + 0.009 * draws[3], np.array([0.05, 0.03, 0.02]) * (0.2 + 1.2 * draws[4]), 0.35
+        radius, colour, gloss = 0.014 + 0.007 * draws[3], np.array([0.11, 0.06, 0.035]) * (0.3 + 1.4 * draws[4]), 0.35
     else:
         radius, colour, gloss = 0.014 + 0.010 * draws[3], np.array([0.03, 0.03, 0.03]) * (0.3 + draws[4]), 0.5
         wide, tall = wide + 0.02, tall + 0.035
     eye = max(person["eye_distance"], wide + 0.055)
     height = person["eye_height"] - 0.035
     bridge = float(nose_profile(person, np.array([0.02]))[0])
-    front = max(_surface(head, 0, 0.02), 0.86 + bridge) + 0.05
+    front = max(_surface(head, 0, 0.02), 0.86 + bridge) + 0.015
     angle = np.linspace(0, 2 * np.pi, 121)
     ring_x = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / squareness) * wide
     ring_y = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / squareness) * tall
@@ -66,12 +69,12 @@ def _glasses(kind: str, person: Identity, head: Head, draws: np.ndarray) -> List
     temple = person["head_width"] + 0.045
     for side in (-1.0, 1.0):
         x = side * eye + ring_x
-        z = front - 0.10 * (np.abs(x) / 0.6) ** 2
+        z = front - WRAP * x**2
         parts.append(tube(np.stack([x, height + ring_y, z], axis=1), radius, colour, gloss))
         hinge = side * (eye + wide)
         arm = np.array(
             [
-                [hinge, height + 0.4 * tall, front - 0.10 * ((eye + wide) / 0.6) ** 2],
+                [hinge, height + 0.4 * tall, front - WRAP * (eye + wide) ** 2],
                 [side * temple, height + 0.4 * tall, 0.45],
                 [side * temple, height + 0.35 * tall, 0.05],
                 [side * (temple - 0.01), height - 0.10, -0.12],
@@ -92,7 +95,7 @@ def _lens(x: float, y: float, wide: float, tall: float, squareness: float, front
     u, v = np.meshgrid(np.linspace(-1, 1, 56), np.linspace(1, -1, 44))
     inside = np.abs(u) ** squareness + np.abs(v) ** squareness < 1
     px = x + u * wide
-    points = np.stack([px, y + v * tall, front - 0.10 * (np.abs(px) / 0.6) ** 2 + 0.01 * (1 - u**2 - v**2)], axis=2)
+    points = np.stack([px, y + v * tall, front - WRAP * px**2 + 0.01 * (1 - u**2 - v**2)], axis=2)
     tint = np.array([0.012, 0.012, 0.014]) + 0.03 * draws[5] * np.array([1.0, 0.7, 0.4])
     tint = tint * (1 + 0.5 * v[..., None])
     return surfels(points, grid_normals(points), tint, 0.7, inside)

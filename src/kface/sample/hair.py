@@ -16,14 +16,25 @@ _SIDES = {"short": -0.05, "side parting": -0.12, "fringe": -0.30, "bob": -0.45, 
 _CURTAINS = {"bob": -0.95, "long": -1.75}
 
 
-def build(person: Identity, head: Head) -> List[Surfels]:
-    """Return a person's hair over a head."""
-    parts = [_shell(person, head, layer) for layer in range(2)]
+#: Height from which a cap presses the hair flat.
+_UNDER_CAP = 0.46
+
+
+def build(person: Identity, head: Head, capped: bool = False) -> List[Surfels]:
+    """Return a person's hair over a head; what a cap hides is left out, so that it does not grow through it."""
+    parts = [_shell(person, head, layer, capped) for layer in range(2)]
     if person.hair_style in _CURTAINS:
         parts += _curtain(person, _CURTAINS[person.hair_style])
     if person.hair_style == "tied back":
         parts.append(_bun(person))
     return parts
+
+
+def scalp(person: Identity, head: Head, albedo: np.ndarray) -> np.ndarray:
+    """Return the skin's colours with the roots laid on, so that no skin shines through between the hair's surfels."""
+    above = head.y - edge(person, np.arctan2(head.x, head.points[..., 2]))
+    roots = np.clip((above - 0.10) / 0.06, 0, 1)[..., None]
+    return albedo * (1 - roots) + 0.8 * hair_colour(person) * roots
 
 
 def edge(person: Identity, angle: np.ndarray) -> np.ndarray:
@@ -43,12 +54,10 @@ def edge(person: Identity, angle: np.ndarray) -> np.ndarray:
     return height * (1 - behind) - 0.78 * behind
 
 
-def _shell(person: Identity, head: Head, layer: int) -> Surfels:
+def _shell(person: Identity, head: Head, layer: int, capped: bool) -> Surfels:
     """Return one of two layers, from the roots outwards; they overlap into an uneven edge."""
-    step = 1
-    points, normals = head.points[::step], head.normals[::step]
-    angle = np.arctan2(head.x[::step], np.maximum(head.points[::step, :, 2], -9))
-    y = head.y[::step]
+    points, normals, y = head.points, head.normals, head.y
+    angle = np.arctan2(head.x, points[..., 2])
     random = generator(person.texture_seed, "hair", layer)
     strands = _strands(random, points.shape[:2])
     above = y - edge(person, angle) - 0.05 * strands * (1 + layer)
@@ -58,7 +67,7 @@ def _shell(person: Identity, head: Head, layer: int) -> Surfels:
     lift = lift * (0.55 + 0.65 * np.clip((y - 0.2) / 0.9, 0, 1)) + 0.012
     wave = 0.012 * strands
     shell = points + normals * (lift + wave)[..., None]
-    keep = above > 0
+    keep = (above > 0) & ((y < _UNDER_CAP) | (not capped))
     return _dressed(person, shell, keep, strands, layer)
 
 

@@ -52,10 +52,11 @@ class Scene(object):
         moved = heads.EXPRESSIONS[expression]
         head = heads.build(person, moved)
         albedo, gloss = paint.paint(person, moved, head)
+        albedo = hair.scalp(person, head, albedo)
         skin = surfels(head.points, head.normals, albedo, 0.0, np.ones(head.x.shape, bool))
         skin = skin._replace(gloss=gloss.reshape(-1).astype(np.float32))
         worn = accessories.build(accessory, person, head, self.random)
-        grown = hair.build(person, head)
+        grown = hair.build(person, head, capped=accessories.WORN[accessory][1])
         parts = [skin] + grown + body.ears(person, head) + [body.neck(person)] + worn
         upper = join(parts)
         yaw, pitch, roll = np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))
