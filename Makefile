@@ -24,7 +24,7 @@ setup: ## make .venv and install the pinned packages (EXTRAS=train-gpu,dev for a
 	@scripts/setup $(EXTRAS)
 
 sample: setup ## write the synthetic K-Face-shaped sample to data/sample
-	@$(PY) -m train.corpora $(OVERRIDES)
+	@$(PY) -m kface.corpora $(OVERRIDES)
 
 dataset: setup ## detect, align and shard a corpus into 112x112 faces
 	@$(PY) -m kface.dataset $(OVERRIDES)

@@ -1,8 +1,12 @@
-"""Where the images come from: a K-Face tree that the user holds, or the procedural sample."""
+"""Where the images come from: a K-Face tree that the user holds, their own photographs, or the procedural sample.
+
+``python -m kface.corpora`` writes the sample.
+"""
 
 import os
+import sys
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from kface.errors import ConfigError, LayoutError
 
@@ -124,3 +128,17 @@ class SampleCorpus:
             progress=progress,
         )
         return self.root
+
+
+def main(config: Any) -> None:
+    """Prepare the corpus that ``conf/dataset.yaml`` names, and say where it is."""
+    from kface.stage import instantiate
+
+    corpus = instantiate(config.corpus, "corpus")
+    print("{}: {}".format(corpus.title, corpus.prepare(progress=config.progress)))
+
+
+if __name__ == "__main__":
+    from kface.stage import run
+
+    sys.exit(run("dataset", main))

@@ -41,22 +41,9 @@ def main(config: Any) -> None:
     manifest = report.manifest
 
     run_dir = resumed or runs.new_run(outputs, arguments["name"], loss)
-    OmegaConf.save(config, run_dir / "config.yaml", resolve=True)
     classes = len(manifest.subjects("train"))
     scale = config.loss.scale or default_scale(classes)
     print(f"training: {arguments['name']} with {loss} (scale {scale:.1f}), {classes} people, in {run_dir}")
-    train_run(
-        manifest,
-        run_dir,
-        arguments,
-        lambda count: stage.instantiate(config.loss, "loss", classes=count),
-        lambda steps, epochs, batch: stage.instantiate(
-            config.optimizer, "optimizer", steps_per_epoch=steps, epochs=epochs, batch_size=batch
-        ),
-        fit,
-        resume=resumed is not None,
-        quiet=not config.progress,
-    )
     about = {
         "backbone": arguments["name"],
         "loss": loss,
@@ -69,6 +56,21 @@ def main(config: Any) -> None:
         "data_set": str(manifest.directory),
         "backbone_arguments": arguments,
     }
+    if resumed is None:
+        OmegaConf.save(config, run_dir / "config.yaml", resolve=True)
+        runs.write_about(run_dir, about)
+    train_run(
+        manifest,
+        run_dir,
+        arguments,
+        lambda count: stage.instantiate(config.loss, "loss", classes=count),
+        lambda steps, epochs, batch: stage.instantiate(
+            config.optimizer, "optimizer", steps_per_epoch=steps, epochs=epochs, batch_size=batch
+        ),
+        fit,
+        resume=resumed is not None,
+        quiet=not config.progress,
+    )
     row = stages.verify_run(config, run_dir, manifest, arguments, about)
     print(f"\n{row}\n\nreport, plots and checkpoints: {run_dir} ({(time.monotonic() - started) / 60:.1f} minutes)")
 

@@ -1,9 +1,15 @@
 """Run directories: ``<output_dir>/<date>/<backbone>-<loss>[-N]``."""
 
 import datetime
+import json
 from pathlib import Path
+from typing import Any
 
 from kface.errors import ConfigError, TrainingError
+from kface.files import write_json
+
+ABOUT = "run.json"
+SCHEMA = 1
 
 
 def new_run(outputs: Path, backbone: str, loss: str) -> Path:
@@ -59,3 +65,30 @@ def newest_run(outputs: Path, named: str | None) -> Path:
     if not runs:
         raise ConfigError("there is no trained run", outputs, "run: make train backbone=resnet50 loss=arcface")
     return max(runs, key=lambda path: path.stat().st_mtime).parent
+
+
+def write_about(run_dir: Path, about: dict[str, Any]) -> None:
+    """Write down what a run is (backbone, loss, data set, ...) before it starts; raises TrainingError."""
+    try:
+        write_json(run_dir / ABOUT, {"schema": SCHEMA, **about})
+    except OSError as error:
+        raise TrainingError(f"cannot be written ({error.strerror or error})", run_dir / ABOUT, "set output_dir=DIR")
+
+
+def read_about(run_dir: Path) -> dict[str, Any]:
+    """Return what :func:`write_about` wrote.
+
+    Raises:
+        TrainingError: It is absent, damaged or of another version.
+    """
+    path = run_dir / ABOUT
+    try:
+        about = dict(json.loads(path.read_text(encoding="utf-8")))
+        complete = {"backbone", "loss", "data_set", "backbone_arguments", "seed"} <= set(about)
+    except OSError as error:
+        raise TrainingError(f"cannot be read ({error.strerror})", path, "give a run's directory: run=DIR")
+    except (ValueError, TypeError):
+        raise TrainingError("is damaged", path, "train again")
+    if about.pop("schema", None) != SCHEMA or not complete:
+        raise TrainingError(f"is not of schema version {SCHEMA}", path, "train again")
+    return about

@@ -173,3 +173,15 @@ def test_the_notebook_reads_what_the_runs_wrote(outputs, monkeypatch):
                 exec("".join(cell["source"]), names)
     assert "synthetic sample" in out.getvalue()
     assert names["pictures"]
+
+
+def test_what_a_run_is_is_known_before_it_ends(tmp_path):
+    about = {**ABOUT, "data_set": "data/aligned/x", "backbone_arguments": {"name": "resnet50"}}
+    runs.write_about(tmp_path, about)
+    assert runs.read_about(tmp_path) == about
+    for text, message in (('{"schema": 1}', "schema"), ("{", "damaged"), ("[1]", "damaged")):
+        (tmp_path / runs.ABOUT).write_text(text)
+        with pytest.raises(TrainingError, match=message):
+            runs.read_about(tmp_path)
+    with pytest.raises(TrainingError, match=r"give a run's directory: run=DIR"):
+        runs.read_about(tmp_path / "absent")

@@ -70,7 +70,8 @@ def build(
         out: The data set's directory.
         settings: What decides the content.
         jobs: Worker processes; -1 for one a core.
-        backend: Any joblib backend: "loky", "multiprocessing", "threading", or one that Dask, Ray or Spark registered.
+        backend: Any joblib backend: "loky", "multiprocessing", "threading", "dask", "ray", "spark", or one that was
+            registered before.
         progress: Whether to show a progress bar, and to say so where there is nothing to do.
         detector: Has ``open()`` (a detector with ``with_min_face`` and ``detect_many``) and ``describe()`` (a dict);
             picklable and comparable. MTCNN by default.
@@ -250,6 +251,7 @@ def _results(chunks: Iterator[Chunk], jobs: int, backend: str) -> Iterator[Itera
         return
     import joblib
 
+    _register(backend)
     try:
         context = joblib.parallel_config(backend=backend, n_jobs=jobs)
     except (ValueError, ImportError) as error:
@@ -266,6 +268,32 @@ def _results(chunks: Iterator[Chunk], jobs: int, backend: str) -> Iterator[Itera
             yield _guarded(results)
         finally:
             results.close()
+
+
+def _register(backend: str) -> None:
+    """Make a cluster's backend known to joblib, and connect to the cluster where that is a step of its own.
+
+    Ray and Spark connect by their own settings (RAY_ADDRESS, spark-defaults); Dask by DASK_SCHEDULER_ADDRESS, else to a
+    cluster of its own on this machine.
+    """
+    try:
+        if backend == "ray":
+            from ray.util.joblib import register_ray
+
+            register_ray()
+        elif backend == "spark":
+            from joblibspark import register_spark
+
+            register_spark()
+        elif backend == "dask":
+            from distributed import Client
+
+            Client(set_as_default=True)
+    except ImportError as error:
+        package = {"ray": "ray", "spark": "joblibspark", "dask": "distributed"}[backend]
+        raise ConfigError(
+            "is not installed here ({})".format(error), "backend=" + backend, "pip install {}".format(package)
+        )
 
 
 def _waves(chunks: Iterator[Chunk], joblib: Any) -> Iterator[Extracted]:

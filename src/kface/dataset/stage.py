@@ -58,6 +58,7 @@ def prepare(config: Any, out: Optional[Any] = None) -> BuildReport:
         directory,
         settings,
         jobs=config.jobs,
+        backend=config.backend,
         progress=config.progress,
         name=corpus.name,
         synthetic=corpus.synthetic,

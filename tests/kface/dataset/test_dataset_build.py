@@ -1,4 +1,5 @@
 import errno
+import importlib.util
 import json
 import os
 import shutil
@@ -294,6 +295,16 @@ class TestParallel:
         pytest.importorskip("joblib", minversion="1.4")
         with pytest.raises(ConfigError, match="abacus"):
             make(root, tmp_path / "out", backend="abacus")
+
+    @pytest.mark.parametrize(
+        ("backend", "module"), [("dask", "distributed"), ("ray", "ray"), ("spark", "joblibspark")]
+    )
+    def test_a_cluster_that_is_not_installed(self, root, tmp_path, backend, module):
+        pytest.importorskip("joblib", minversion="1.4")
+        if importlib.util.find_spec(module) is not None:
+            pytest.skip("{} is installed here".format(module))
+        with pytest.raises(ConfigError, match="pip install {}".format(module)):
+            make(root, tmp_path / "out", backend=backend)
 
 
 class TestLandmarks:
