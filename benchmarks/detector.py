@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.frames import frames
-from benchmarks.timing import interleaved
+from export.timing import interleaved
 from kface.mtcnn import Detector
 from train import backend
 
