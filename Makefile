@@ -4,16 +4,16 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PY := .venv/bin/python
-EXTRAS ?= train,dev
+EXTRAS ?= train,export,dev
 NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # Every key=value given to make that is not one of these is an override for Hydra.
-OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS
+OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE
 quote = '$(subst ','\'',$(1))'
 OVERRIDES = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(if $(filter $(v),$(OWN)),,$(call quote,$(v)=$(value $(v))))))
 
-.PHONY: help setup sample dataset train evaluate table5 test test-slow test-nano lint format floor bench lock clean
+.PHONY: help setup sample dataset train evaluate table5 export verify-engines test test-slow test-nano lint format floor bench bench-networks lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ evaluate: setup ## verify a trained run again (run=DIR, by default the newest; e
 
 table5: setup ## print all runs' rows of Table 5 beside the paper's
 	@$(PY) -m train.table5
+
+export: setup ## a bundle of the newest run (run=DIR, embedder=FILE.onnx): .pb, ONNX, UFF, INT8, detector, thresholds, model card
+	@$(PY) -m export $(OVERRIDES)
+
+verify-engines: ## on a board with TensorRT: build the engines of BUNDLE=DIR, compare them with the ONNX files and time both
+	@PYTHONPATH=src $(if $(wildcard $(PY)),$(PY),python3) -m kface.engines verify --bundle $(BUNDLE)
 
 test: setup ## the default test suite
 	@$(PY) -m pytest $(PYTEST_ARGS)
@@ -64,8 +70,11 @@ bench: setup ## detector and data set speed, side by side with the mtcnn package
 	@$(PY) -m benchmarks.detector
 	@$(PY) -m benchmarks.dataset
 
+bench-networks: setup ## the runtimes side by side on the newest bundle's embedder and on the detector
+	@$(PY) -m benchmarks.networks
+
 lock: setup ## renew constraints.txt: the newest versions that resolve together on Python 3.10-3.13
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra gui --extra dev \
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra openvino --extra gui --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay

@@ -35,10 +35,15 @@ def check_evaluation(settings: Any) -> None:
 
 
 def testsets(config: Any, manifest: Manifest) -> list[TestSet]:
-    """Load the test sets that the configuration names, and the data set's own."""
+    """Load the data set's own test set, and those that the configuration names."""
+    return [kface_set(manifest, config.evaluate.pairs, config.seed), *photographs(config)]
+
+
+def photographs(config: Any) -> list[TestSet]:
+    """Load the test sets of photographs that the configuration names."""
     settings = config.evaluate
     cache = Path(config.data_dir) / "faces"
-    made = [kface_set(manifest, settings.pairs, config.seed)]
+    made = []
     if settings.lfw:
         made.append(lfw_set(Path(settings.lfw).expanduser(), cache, config.progress))
     for key, title in (("agedb30", "AgeDB-30"), ("cfp_fp", "CFP-FP")):

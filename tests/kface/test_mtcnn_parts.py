@@ -175,6 +175,25 @@ def test_strips_change_nothing(detector, monkeypatch):
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-5)
 
 
+def test_a_packed_pyramid_changes_nothing(detector, monkeypatch):
+    """TensorRT's way through P-Net, on a runtime that is here."""
+    random = np.random.RandomState(5)
+    images = [
+        random.randint(0, 256, shape + (3,)).astype(np.uint8) for shape in [(97, 120), (97, 120), (64, 101), (5, 5)]
+    ]
+    monkeypatch.setattr(weights, "PACKED", (runtimes(".onnx")[0],))
+    packed = Detector(threads=1)
+    assert packed._packed is not None
+    for one, other in zip(detector.detect_many(images), packed.detect_many(images)):
+        np.testing.assert_allclose(other.boxes, one.boxes, atol=1e-3)
+        np.testing.assert_allclose(other.scores, one.scores, atol=1e-4)
+    opened = packed._packed._opened
+    assert len(opened) == 2
+    for side in range(40, 60, 4):
+        packed.detect(np.zeros((side, side, 3), np.uint8))
+    assert len(opened) == 4
+
+
 def test_many_at_once_as_one_by_one(detector):
     random = np.random.RandomState(0)
     images = [
@@ -192,14 +211,12 @@ def test_the_networks_are_kept_with_their_hashes(tmp_path):
     directory = weights.prepare(tmp_path / "models")
     before = {path.name: path.stat().st_mtime_ns for path in directory.iterdir()}
     forms = [name + form for name in weights.NAMES for form in (".onnx", ".split.onnx")]
-    assert set(before) == set(forms + ["manifest.json"])
+    assert set(before) == set(forms + [weights.CANVAS, "manifest.json"])
     weights.prepare(directory)
     assert {path.name: path.stat().st_mtime_ns for path in directory.iterdir()} == before
-    for runtime in runtimes():
+    for runtime in runtimes(".onnx"):
         path, _ = weights.files(directory, runtime)["onet"]
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(bytes(data))
+        path.write_bytes(path.read_bytes() + b"\0")
         with pytest.raises(ModelError, match=r"onet\..*onnx.*SHA-256"):
             Detector(models=directory, runtime=runtime)
     (directory / "manifest.json").write_text("{")

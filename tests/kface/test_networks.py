@@ -22,7 +22,7 @@ def test_runtimes_agree_on_both_forms_of_all_three_networks(models):
     for name, shape in sorted(shapes.items()):
         batch = random.uniform(-1, 1, shape).astype(np.float32)
         files = [models / (name + form) for form in (".onnx", ".split.onnx")]
-        found = [open_network(file, runtime, threads=1).run(batch) for file in files for runtime in runtimes()]
+        found = [open_network(file, runtime, threads=1).run(batch) for file in files for runtime in runtimes(".onnx")]
         for other in found[1:]:
             assert set(other) == set(found[0])
             for key in other:
@@ -31,13 +31,13 @@ def test_runtimes_agree_on_both_forms_of_all_three_networks(models):
 
 def test_what_a_network_tells(models):
     network = open_network(models / "rnet.onnx", threads=1)
-    assert network.runtime == runtimes()[0]
+    assert network.runtime == runtimes(".onnx")[0]
     assert set(network.outputs) == {"offsets", "logits"}
     assert set(network.run(np.zeros((3, 3, 24, 24), np.float32))) == {"offsets", "logits"}
     network.close()
 
 
-@pytest.mark.parametrize("runtime", runtimes())
+@pytest.mark.parametrize("runtime", runtimes(".onnx"))
 def test_a_batch_that_does_not_fit_is_one_line(models, runtime):
     network = open_network(models / "rnet.onnx", runtime, threads=1)
     with pytest.raises(ModelError, match="shape") as caught:
@@ -45,7 +45,7 @@ def test_a_batch_that_does_not_fit_is_one_line(models, runtime):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("runtime", runtimes())
+@pytest.mark.parametrize("runtime", runtimes(".onnx"))
 def test_damaged_files_are_refused(models, tmp_path, runtime):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"not a network")
@@ -66,7 +66,7 @@ def test_hashes_are_checked_before_opening(models, tmp_path):
 
 
 def test_unknown_settings():
-    with pytest.raises(ConfigError, match="choose one of: auto, onnxruntime, opencv"):
+    with pytest.raises(ConfigError, match="choose one of: auto, tensorrt, openvino, onnxruntime, opencv"):
         open_network("x.onnx", "caffe")
     with pytest.raises(ConfigError, match="at least 1"):
         open_network("x.onnx", threads=0)
@@ -75,6 +75,8 @@ def test_unknown_settings():
 def test_an_uninstalled_runtime(monkeypatch):
     from kface.networks import registry
 
-    monkeypatch.setitem(registry.RUNTIMES, "abacus", registry.Runtime("kface.networks.abacus", "no_such_package"))
+    monkeypatch.setitem(
+        registry.RUNTIMES, "abacus", registry.Runtime("kface.networks.abacus", "no_such_package", (".onnx",))
+    )
     with pytest.raises(ConfigError, match="is not installed here; install no_such_package"):
         open_network("x.onnx", "abacus")

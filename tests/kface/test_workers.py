@@ -40,9 +40,7 @@ def running(pid):
 def test_a_worker_ends_with_its_parent(tmp_path):
     mark = tmp_path / "pid"
     environment = dict(os.environ, PYTHONPATH=SOURCES)
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, WORKER, str(mark)], env=environment, stdin=subprocess.PIPE
-    )
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, WORKER, str(mark)], env=environment, stdin=subprocess.PIPE)
     deadline = time.time() + 60
     while not (mark.exists() and mark.read_text()) and time.time() < deadline:
         time.sleep(0.05)

@@ -1,44 +1,10 @@
-"""A tiny data set, built by the real builder around a detector that always finds the same face."""
+"""The tiny data set, for everything that trains."""
 
-import numpy as np
 import pytest
-
-from kface.dataset import DatasetSettings, build
-from kface.faces import Faces
-from kface.images import encode_jpeg
-
-LANDMARKS = np.array([[45, 50], [75, 50], [60, 70], [48, 90], [72, 90]], np.float32)
-
-
-class FixedDetector:
-    """Stands in for :class:`kface.dataset.Mtcnn`: a factory and its detector in one."""
-
-    def describe(self):
-        return {"name": "fixed"}
-
-    def open(self):
-        return self
-
-    def with_min_face(self, min_face):
-        return self
-
-    def detect_many(self, images):
-        box = np.array([[30, 25, 90, 105]], np.float32)
-        return [Faces(box, np.array([0.99], np.float32), LANDMARKS[None]) for _ in images]
+from tiny_data_set import make_tiny_data_set
 
 
 @pytest.fixture(scope="session")
 def tiny_manifest(tmp_path_factory):
-    """Six people, ten images each, told apart by their colour; four of them train."""
-    root = tmp_path_factory.mktemp("people")
-    random = np.random.default_rng(0)
-    for person in range(6):
-        folder = root / f"person{person}"
-        folder.mkdir()
-        colour = random.integers(40, 216, 3)
-        for number in range(10):
-            image = np.clip(colour + random.normal(0, 12, (120, 120, 3)), 0, 255).astype(np.uint8)
-            (folder / f"{number}.jpg").write_bytes(encode_jpeg(image))
-    settings = DatasetSettings(layout="folders", test=2, seed=1)
-    out = tmp_path_factory.mktemp("faces") / "tiny"
-    return build(root, out, settings, jobs=1, progress=False, detector=FixedDetector()).manifest
+    """Six people, ten images each; four of them train."""
+    return make_tiny_data_set(tmp_path_factory.mktemp("people"), tmp_path_factory.mktemp("faces") / "tiny")

@@ -16,11 +16,12 @@ def settings_of(config: Any) -> DatasetSettings:
     Raises:
         ConfigError: A value has the wrong type or lies outside its range.
     """
-    if config.runtime.name not in ("auto", *RUNTIMES):
+    readers = [name for name, runtime in RUNTIMES.items() if ".onnx" in runtime.formats]
+    if config.runtime.name not in ("auto", *readers):
         raise ConfigError(
             "there is no such runtime",
             "runtime.name=" + str(config.runtime.name),
-            "choose one of: auto, " + ", ".join(RUNTIMES),
+            "choose one of: auto, " + ", ".join(readers),
         )
     test = config.protocol.test
     return DatasetSettings(

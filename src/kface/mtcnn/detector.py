@@ -9,6 +9,7 @@ from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, weights
+from kface.mtcnn.packed import PackedPNet
 from kface.networks import Network, open_network, resolve
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -72,16 +73,22 @@ class Detector(object):
         self.factor = float(factor)
         name = resolve(runtime)
         known = weights.files(weights.prepare(models), name)
-        self._networks: Dict[str, Network] = {
-            network: open_network(path, name, threads, digest) for network, (path, digest) in known.items()
-        }
+        self._packed: Optional[PackedPNet] = None
+        if name in weights.PACKED:
+            path, digest = known.pop("pnet")
+            self._packed = PackedPNet(lambda shape: open_network(path, name, None, digest, shape))
+
+        def open_all(threads: Optional[int]) -> Dict[str, Network]:
+            return {network: open_network(path, name, threads, digest) for network, (path, digest) in known.items()}
+
+        self._networks = open_all(threads)
         self._map: Callable[..., Any] = map
         threads = threads or _cores()
-        if threads > 1 and self._networks["pnet"].reentrant:
+        if threads > 1 and self._networks["rnet"].reentrant:
             # Small networks gain more from working on several pieces side by side than from sharing out each piece.
             from concurrent.futures import ThreadPoolExecutor
 
-            self._networks = {network: open_network(path, name, 1, digest) for network, (path, digest) in known.items()}
+            self._networks = open_all(1)
             self._map = ThreadPoolExecutor(threads, "kface-mtcnn").map
 
     def with_min_face(self, min_face: float) -> "Detector":
@@ -95,7 +102,7 @@ class Detector(object):
     @property
     def runtime(self) -> str:
         """Name of the runtime that runs the networks."""
-        return self._networks["pnet"].runtime
+        return self._networks["rnet"].runtime
 
     def detect(self, rgb: np.ndarray) -> Faces:
         """Find the faces in one image.
@@ -143,7 +150,12 @@ class Detector(object):
             for scale in pyramid.scales(image.shape[0], image.shape[1], self.min_face, self.factor)
         ]
         resized = list(self._map(lambda level: pyramid.level(images[level[0]], level[1]), levels))
-        maps = self._run_pnet(resized)
+        if self._packed is None:
+            maps = self._run_pnet(resized)
+        else:
+            maps = []
+            for number in range(len(images)):
+                maps += self._packed.run([level for level, (owner, _) in zip(resized, levels) if owner == number])
 
         def read(level: Tuple[Tuple[int, float], Dict[str, np.ndarray]]) -> Tuple[np.ndarray, np.ndarray]:
             (_, scale), outputs = level

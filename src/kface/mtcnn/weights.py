@@ -14,8 +14,11 @@ PathLike = Union[str, "os.PathLike[str]"]
 NAMES = ("pnet", "rnet", "onet")
 #: Runtimes that are served with the split form of the graphs; the others take the plain one.
 SPLIT = ("onnxruntime",)
+#: Runtimes that build a network for one size of input: they get P-Net's canvas form (:mod:`kface.mtcnn.canvas`).
+PACKED = ("tensorrt",)
+CANVAS = "pnet.canvas.onnx"
 #: Raised whenever the same wheel would make other files.
-SCHEMA = 2
+SCHEMA = 3
 #: SHA-256 of the weight files in mtcnn 1.0.0. They are joblib pickles, and a pickle can run code when it is read: only
 #: files with exactly these bytes, which hold lists of float32 arrays and nothing else, are ever unpickled.
 WHEEL_SHA256 = {
@@ -47,7 +50,7 @@ def prepare(directory: Optional[PathLike] = None) -> Path:
     if (target / "manifest.json").is_file():
         hashes(target)
         return target
-    from kface.mtcnn import graphs
+    from kface.mtcnn import canvas, graphs
 
     source = _wheel()
     arrays = {name: _load(source, name) for name in NAMES}
@@ -56,6 +59,7 @@ def prepare(directory: Optional[PathLike] = None) -> Path:
         for name in NAMES
         for split in (False, True)
     }
+    made[CANVAS] = canvas.network(made[_file("pnet", False)])
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, data in made.items():
@@ -86,6 +90,8 @@ def files(directory: PathLike, runtime: str) -> Dict[str, Tuple[Path, str]]:
     """
     known = hashes(directory)
     named = {name: _file(name, runtime in SPLIT) for name in NAMES}
+    if runtime in PACKED:
+        named["pnet"] = CANVAS
     return {name: (Path(directory) / file, known[file]) for name, file in named.items()}
 
 
@@ -99,7 +105,7 @@ def hashes(directory: PathLike) -> Dict[str, str]:
     remedy = "remove {} and run: python -m kface.mtcnn prepare".format(directory)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        names = [_file(name, split) for name in NAMES for split in (False, True)]
+        names = [_file(name, split) for name in NAMES for split in (False, True)] + [CANVAS]
         found = {name: str(manifest["files"][name]) for name in names}
         schema = manifest["schema"]
     except OSError as error:

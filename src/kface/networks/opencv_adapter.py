@@ -1,6 +1,7 @@
 """OpenCV's DNN module, with the classic engine where there is a choice: the new one gives other boxes for MTCNN."""
 
-from typing import Dict, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Optional
 
 import cv2
 import numpy as np
@@ -21,10 +22,10 @@ class OpenCvNetwork(Network):
         # The buffer and not the path is read: OpenCV opens Korean paths on some systems only.
         buffer = np.frombuffer(data, np.uint8)
         try:
-            if hasattr(cv2.dnn, "ENGINE_CLASSIC"):
-                self._net = cv2.dnn.readNetFromONNX(buffer, engine=cv2.dnn.ENGINE_CLASSIC)
-            else:
-                self._net = cv2.dnn.readNetFromONNX(buffer)
+            read: Any = cv2.dnn.readNetFromTensorflow if path.lower().endswith(".pb") else cv2.dnn.readNetFromONNX
+            classic = {"engine": cv2.dnn.ENGINE_CLASSIC} if hasattr(cv2.dnn, "ENGINE_CLASSIC") else {}
+            with _silence():
+                self._net = read(buffer, **classic)
             self._layers = list(self._net.getUnconnectedOutLayersNames())
         except cv2.error as error:
             raise ModelError("is not a network that OpenCV can read ({})".format(_first(error)), path)
@@ -52,10 +53,25 @@ class OpenCvNetwork(Network):
         self._net = cv2.dnn.Net()
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep OpenCV from printing what its exception says anyway."""
+    logging = getattr(getattr(cv2, "utils", None), "logging", None)
+    if logging is None:
+        yield
+        return
+    before = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
+
+
 def _first(error: Exception) -> str:
     return " ".join(str(error).split())[:120]
 
 
 def load(data: bytes, path: str, threads: Optional[int]) -> Network:
-    """Open an ONNX file's bytes."""
+    """Open the bytes of an ONNX file, or of a frozen TensorFlow graph where the path ends in ``.pb``."""
     return OpenCvNetwork(data, path, threads)

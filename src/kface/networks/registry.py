@@ -3,7 +3,8 @@
 import importlib
 import importlib.util
 import os
-from typing import Dict, List, NamedTuple, Optional, Union
+import platform
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 from kface.errors import ConfigError, ModelError
 from kface.files import sha256_bytes
@@ -13,41 +14,84 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 class Runtime(NamedTuple):
-    """Where a runtime's adapter is, and the package that has to be installed for it."""
+    """A runtime.
+
+    Attributes:
+        adapter: The module that adapts it.
+        package: What has to be installed for it.
+        formats: Endings of the files that it reads.
+        fixed: Whether it builds a network for sizes that have to be known before; its ``load`` then takes ``profiles``.
+    """
 
     adapter: str
     package: str
+    formats: Tuple[str, ...]
+    fixed: bool = False
 
 
-#: By name, in the order in which ``auto`` tries them.
+#: By name, the fastest first where it was measured (`make bench`); ``auto`` takes the first that is installed.
 RUNTIMES: Dict[str, Runtime] = {
-    "onnxruntime": Runtime("kface.networks.onnxruntime_adapter", "onnxruntime"),
-    "opencv": Runtime("kface.networks.opencv_adapter", "cv2"),
+    "tensorrt": Runtime("kface.networks.tensorrt_adapter", "tensorrt", (".onnx", ".engine"), True),
+    "openvino": Runtime("kface.networks.openvino_adapter", "openvino", (".onnx",)),
+    "onnxruntime": Runtime("kface.networks.onnxruntime_adapter", "onnxruntime", (".onnx",)),
+    "opencv": Runtime("kface.networks.opencv_adapter", "cv2", (".onnx", ".pb")),
+    "tensorflow": Runtime("kface.networks.tensorflow_adapter", "tensorflow", (".pb",)),
 }
 
 
-def runtimes() -> List[str]:
-    """Return the names of the installed runtimes, the preferred one first."""
-    return [name for name, runtime in RUNTIMES.items() if importlib.util.find_spec(runtime.package) is not None]
+def runtimes(ending: Optional[str] = None) -> List[str]:
+    """Return the names of the installed runtimes, the preferred one first.
+
+    Args:
+        ending: Only those that read such files, for instance ``.onnx``.
+    """
+    return [
+        name
+        for name, runtime in RUNTIMES.items()
+        if (ending is None or ending in runtime.formats) and importlib.util.find_spec(runtime.package) is not None
+    ]
 
 
-def resolve(runtime: str) -> str:
+def resolve(runtime: str, ending: str = ".onnx") -> str:
     """Return the name of an installed runtime: the one that is named, or the preferred one for ``auto``.
 
+    ``auto`` thinks of TensorRT on a Jetson alone: on other machines its package is often there without a GPU, and an
+    engine takes minutes to build.
+
+    Args:
+        runtime: A name in :data:`RUNTIMES`, or ``auto``.
+        ending: Of the file that it is to read.
+
     Raises:
-        ConfigError: There is no such runtime, or it is not installed.
+        ConfigError: There is no such runtime, it is not installed, or does not read such files.
     """
     installed = runtimes()
-    name = (installed[0] if installed else "auto") if runtime == "auto" else runtime
-    if name not in RUNTIMES:
+    if runtime == "auto":
+        jetson = platform.machine() == "aarch64"
+        fitting = [name for name in runtimes(ending) if jetson or name != "tensorrt"]
+        if not fitting:
+            readers = [RUNTIMES[name].package for name in RUNTIMES if ending in RUNTIMES[name].formats]
+            raise ConfigError(
+                "no runtime that reads {} files is installed".format(ending), runtime, "install " + " or ".join(readers)
+            )
+        return fitting[0]
+    if runtime not in RUNTIMES:
         raise ConfigError("there is no such runtime", runtime, "choose one of: auto, {}".format(", ".join(RUNTIMES)))
-    if name not in installed:
-        raise ConfigError("is not installed here", runtime, "install {}".format(RUNTIMES[name].package))
-    return name
+    if runtime not in installed:
+        raise ConfigError("is not installed here", runtime, "install {}".format(RUNTIMES[runtime].package))
+    if ending not in RUNTIMES[runtime].formats:
+        raise ConfigError(
+            "does not read {} files".format(ending), runtime, "choose one of: " + ", ".join(runtimes(ending))
+        )
+    return runtime
 
 
 def open_network(
-    path: PathLike, runtime: str = "auto", threads: Optional[int] = None, sha256: Optional[str] = None
+    path: PathLike,
+    runtime: str = "auto",
+    threads: Optional[int] = None,
+    sha256: Optional[str] = None,
+    shape: Optional[Tuple[int, ...]] = None,
 ) -> Network:
     """Open a network file.
 
@@ -56,12 +100,14 @@ def open_network(
         runtime: A name in :data:`RUNTIMES`, or ``auto`` for the first that is installed.
         threads: Threads a run may use; the runtime's own choice where None.
         sha256: The file's expected hash; it is checked on the very bytes that are then opened.
+        shape: The one shape of input that it will be run on, where that is known; runtimes that build a network for its
+            sizes need it where the file leaves more than the batch open.
 
     Raises:
         ConfigError: There is no such runtime, or it is not installed.
         ModelError: The file is absent, has another hash, or is no network that the runtime can read.
     """
-    name = resolve(runtime)
+    name = resolve(runtime, os.path.splitext(os.fspath(path))[1].lower())
     if threads is not None and threads < 1:
         raise ConfigError("must be at least 1, not {}".format(threads), "threads")
     try:
@@ -72,5 +118,6 @@ def open_network(
     if sha256 is not None and sha256_bytes(data) != sha256:
         raise ModelError("is not the file it was (its SHA-256 differs)", path, "make it again")
     adapter = importlib.import_module(RUNTIMES[name].adapter)
-    network: Network = adapter.load(data, os.fspath(path), threads)
+    options = {"profiles": {"image": (shape, shape, shape)}} if RUNTIMES[name].fixed and shape is not None else {}
+    network: Network = adapter.load(data, os.fspath(path), threads, **options)
     return network

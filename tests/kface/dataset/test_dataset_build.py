@@ -296,9 +296,7 @@ class TestParallel:
         with pytest.raises(ConfigError, match="abacus"):
             make(root, tmp_path / "out", backend="abacus")
 
-    @pytest.mark.parametrize(
-        ("backend", "module"), [("dask", "distributed"), ("ray", "ray"), ("spark", "joblibspark")]
-    )
+    @pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray"), ("spark", "joblibspark")])
     def test_a_cluster_that_is_not_installed(self, root, tmp_path, backend, module):
         pytest.importorskip("joblib", minversion="1.4")
         if importlib.util.find_spec(module) is not None:

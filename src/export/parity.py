@@ -1,0 +1,106 @@
+"""Whether an exported file computes what the Keras model computes."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kface.errors import ModelError
+
+#: Batches that every file is run at.
+BATCHES = (1, 8)
+#: Largest difference between two unit embeddings' elements, and between their direction and the same, that is rounding.
+CLOSE = 1e-4
+SAME_DIRECTION = 1 - 1e-5
+
+
+class Parity(NamedTuple):
+    """One file, one reader.
+
+    Attributes:
+        file: The file's name in the bundle.
+        reader: What ran it.
+        batch: Faces at a time.
+        difference: Largest absolute difference of an element between unit embeddings.
+        cosine: Smallest cosine between a face's embedding and the Keras model's.
+        faces: How many faces were compared.
+    """
+
+    file: str
+    reader: str
+    batch: int
+    difference: float
+    cosine: float
+    faces: int
+
+
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    """Return float32 (n, d), L2-normalised."""
+    embeddings = np.asarray(embeddings, np.float32)
+    return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+
+
+def compare(
+    file: str,
+    reader: str,
+    run: Callable[[np.ndarray], np.ndarray],
+    inputs: np.ndarray,
+    wanted: np.ndarray,
+    batches: Sequence[int] = BATCHES,
+    exact: bool = True,
+) -> list[Parity]:
+    """Run a file on faces at several batch sizes and compare its embeddings with the Keras model's.
+
+    Args:
+        file: Its name, for the error.
+        reader: What runs it.
+        run: float32 (n, 3, h, w) -> (n, d).
+        inputs: float32 (n, 3, h, w), preprocessed faces, at least as many as the largest batch.
+        wanted: float32 (n, d), of the Keras model.
+        batches: The batch sizes; (1,) alone for a file of fixed batch.
+        exact: Whether more than rounding is an error; not so for reduced precision, which pairs judge.
+
+    Raises:
+        ModelError: The file computes something else.
+    """
+    rows = []
+    wanted = unit(wanted)
+    for batch in batches:
+        parts = [run(inputs[start : start + batch]) for start in range(0, len(inputs) - batch + 1, batch)]
+        found = np.concatenate([np.asarray(part, np.float32).reshape(batch, -1) for part in parts])
+        if found.shape[1] != wanted.shape[1] or not np.isfinite(found).all():
+            raise ModelError(
+                f"gives embeddings of shape {found.shape[1:]} or not finite ones by {reader}", file, "do not use it"
+            )
+        found, target = unit(found), wanted[: len(found)]
+        difference = float(np.abs(found - target).max())
+        cosine = float(np.sum(found * target, axis=1).min())
+        if exact and (difference > CLOSE or cosine < SAME_DIRECTION):
+            raise ModelError(
+                f"does not compute what the Keras model does: read by {reader} at batch {batch} its embeddings differ by "
+                f"{difference:.1e} (cosine {cosine:.6f})",
+                file,
+                "it is not bundled",
+            )
+        rows.append(Parity(file, reader, batch, difference, cosine, len(found)))
+    return rows
+
+
+def table(rows: Sequence[Parity], faces: str) -> str:
+    """Return the parity table as plain text.
+
+    Args:
+        rows: Of all files.
+        faces: What the faces are, such as "real faces (LFW)".
+    """
+    width = max(len(row.file) for row in rows)
+    reader = max(len(row.reader) for row in rows)
+    lines = [
+        f"Parity with the Keras model on {rows[0].faces} {faces}:",
+        f"{'file':<{width}}  {'read by':<{reader}}  batch  max abs difference  smallest cosine",
+    ]
+    lines += [
+        f"{row.file:<{width}}  {row.reader:<{reader}}  {row.batch:>5}  {row.difference:>18.1e}  {row.cosine:>15.7f}"
+        for row in rows
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,114 @@
+"""Smaller embedders: INT8 by static quantisation, FP16 by conversion. What they lose is measured elsewhere, on pairs."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kface.errors import ConfigError
+
+#: Faces a calibration needs at least: fewer and the ranges are luck.
+LEAST_FACES = 32
+
+
+def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
+    """Quantise an ONNX embedder statically, weights per channel, activations by their range on aligned faces.
+
+    Args:
+        model: An ONNX file's bytes, input float32 (n, 3, h, w).
+        faces: float32 (n, 3, h, w), preprocessed as the network wants them.
+        batch: Faces at a time.
+
+    Returns:
+        An ONNX file's bytes with QuantizeLinear and DequantizeLinear pairs (QDQ), the form that ONNX Runtime, OpenVINO and
+        TensorRT read; the division by the L2 norm stays in float32.
+
+    Raises:
+        ConfigError: There are too few faces.
+    """
+    from onnxruntime import quantization
+
+    if len(faces) < LEAST_FACES:
+        raise ConfigError(
+            f"needs {LEAST_FACES} faces at least, there are {len(faces)}",
+            "export.calibration_faces",
+            "give a larger data set",
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        source, prepared, target = (Path(folder) / name for name in ("fp32.onnx", "prepared.onnx", "int8.onnx"))
+        source.write_bytes(model)
+        quantization.shape_inference.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        name = _input_name(model)
+        before = logging.root.manager.disable
+        # The quantiser advises every user of what has been done in the line above.
+        logging.disable(logging.WARNING)
+        try:
+            quantization.quantize_static(
+                str(prepared),
+                str(target),
+                _Faces(name, faces, batch),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                op_types_to_quantize=["Conv", "MatMul", "Gemm", "Add", "MaxPool", "GlobalAveragePool"],
+                activation_type=quantization.QuantType.QInt8,
+                weight_type=quantization.QuantType.QInt8,
+                extra_options={"ActivationSymmetric": True},
+            )
+        finally:
+            logging.disable(before)
+        return target.read_bytes()
+
+
+def to_fp16(model: bytes) -> bytes:
+    """Store an ONNX embedder's weights and compute in float16; inputs and outputs stay float32."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    converted = convert_float_to_float16(
+        onnx.load_model_from_string(model), keep_io_types=True, op_block_list=["ReduceSum", "Sqrt", "Max", "Div"]
+    )
+    return bytes(converted.SerializeToString())
+
+
+def _input_name(model: bytes) -> str:
+    import onnx
+
+    return str(onnx.load_model_from_string(model).graph.input[0].name)
+
+
+class _Faces:
+    """Hands the faces to the quantiser, a batch at a time; what it takes for a calibration data reader."""
+
+    def __init__(self, name: str, faces: np.ndarray, batch: int) -> None:
+        self.name, self.faces, self.batch = name, faces, batch
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Start again."""
+        self._left: Iterator[np.ndarray] = (
+            self.faces[start : start + self.batch] for start in range(0, len(self.faces), self.batch)
+        )
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """Return the next batch, or None at the end."""
+        block = next(self._left, None)
+        return None if block is None else {self.name: block}
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Take part of the faces only; the quantiser asks for it where memory is short."""
+        self.faces = self.faces[start_index:end_index]
+        self.rewind()
+
+    def __iter__(self) -> "_Faces":
+        return self
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        block = self.get_next()
+        if block is None:
+            raise StopIteration
+        return block
+
+    def __len__(self) -> int:
+        return len(self.faces)

@@ -1,0 +1,24 @@
+"""A directory that deploys: networks, how to feed them, what they can do, and the check that it is whole."""
+
+from kface.bundle.card import model_card
+from kface.bundle.directory import Bundle, load, write
+from kface.bundle.manifest import File, Manifest, Preprocessing, Provenance, Template, describe, fingerprint
+from kface.bundle.thresholds import Row, Thresholds, measure, threshold_table
+
+__all__ = [
+    "Bundle",
+    "File",
+    "Manifest",
+    "Preprocessing",
+    "Provenance",
+    "Row",
+    "Template",
+    "Thresholds",
+    "describe",
+    "fingerprint",
+    "load",
+    "measure",
+    "model_card",
+    "threshold_table",
+    "write",
+]

@@ -1,0 +1,230 @@
+"""The model card: a bundle's manifest for people to read, and nothing besides."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from kface.bundle.manifest import DYNAMIC, NETWORKS, File, Manifest
+from kface.bundle.thresholds import Thresholds
+from kface.verification.report import Figure
+
+#: Said beside every figure that was measured on it.
+SAMPLE = "synthetic sample"
+#: What of the report's "run" the card tells, by key.
+RUN = (
+    ("backbone", "Backbone"),
+    ("loss", "Loss"),
+    ("trained_on", "Trained on"),
+    ("protocol", "Protocol"),
+    ("people", "People"),
+    ("images", "Images"),
+    ("epochs", "Epochs"),
+    ("seed", "Seed"),
+)
+
+TRIAL = (
+    "> **Trained on the synthetic sample.** It has never seen a real face. This model is for trying out the programs around\n"
+    "> it, **not for recognising people**: neither to let somebody in nor to tell somebody's name."
+)
+INTENDED = (
+    "Verification and identification of people who have agreed to it, under conditions like those of the test sets below\n"
+    "and with a threshold of the table below."
+)
+NOT_INTENDED = (
+    "Not intended: to recognise people without their consent; to decide alone over somebody's access, liberty or money; to\n"
+    "infer age, sex, descent, health or mood; conditions or groups of people that the test sets do not hold. It does not\n"
+    "detect photographs or masks held before the camera."
+)
+
+
+def model_card(manifest: Manifest) -> str:
+    """Return a bundle's model card.
+
+    The card's own entry in the manifest is left out, so that the card can be written before it is listed.
+
+    Args:
+        manifest: The bundle's.
+
+    Returns:
+        Markdown.
+    """
+    preprocessing, template = manifest.preprocessing, manifest.template
+    width, height = preprocessing.size
+    sections = [
+        "# {}".format(_text(manifest.name)),
+        "A face embedding network: it maps an aligned face ({}x{} pixels, {}) to a vector of {} numbers.\n"
+        "Two faces are as alike as the cosine between their vectors is high.".format(
+            width, height, preprocessing.colour, manifest.embedding
+        ),
+        TRIAL if manifest.synthetic else "",
+        _table(
+            ("", ""),
+            [
+                ("Created", manifest.created),
+                ("Licence", manifest.licence),
+                ("Fingerprint", _code(manifest.fingerprint)),
+            ],
+        ),
+        "Templates made with a bundle of another fingerprint cannot be compared with this one's.",
+        "## Intended use",
+        "Trying out the programs around the model, with made-up faces." if manifest.synthetic else INTENDED,
+        NOT_INTENDED,
+        "## Training and provenance",
+        _run(manifest.training),
+        _table(("What", "Source", "Licence"), [(part.what, part.source, part.licence) for part in manifest.provenance]),
+        "## Figures",
+        _figures(manifest.training),
+        "## Thresholds",
+        _thresholds(manifest.thresholds),
+        "## Preprocessing",
+        "Faces are aligned to {} by five landmarks, cut out at {}x{} pixels, in the order {}, and fed as "
+        "(pixel - {:g}) / {:g}.".format(
+            _text(template.name), width, height, preprocessing.colour, preprocessing.mean, preprocessing.divisor
+        ),
+        _table(
+            ("Landmark", "x", "y"),
+            [
+                (str(number), *("{:g}".format(value) for value in point))
+                for number, point in enumerate(template.points, 1)
+            ],
+        ),
+        "## Files",
+        _files([file for file in manifest.files if file.role != "card"]),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _text(value: Any) -> str:
+    """Return a value so that it stays within a table's cell and is not taken for Markdown or HTML."""
+    line = " ".join(str(value).split())
+    for sign in "\\|<>*_`[]":
+        line = line.replace(sign, "\\" + sign)
+    return line
+
+
+def _code(value: str) -> str:
+    return "`{}`".format(" ".join(value.replace("`", "'").replace("|", "/").split()))
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    # Cells of code were made by _code: escaping them again would show the escapes.
+    lines = [[cell if cell.startswith("`") else _text(cell) for cell in row] for row in rows]
+    return "\n".join("| {} |".format(" | ".join(cells)) for cells in [heads, ["---"] * len(heads)] + lines)
+
+
+def _run(training: Dict[str, Any]) -> str:
+    about = training.get("run")
+    about = about if isinstance(about, dict) else {}
+    return _table(
+        ("", ""), [(title, str(about[key])) for key, title in RUN if isinstance(about.get(key), (str, int, float))]
+    )
+
+
+def _figure(value: Any) -> Optional[Tuple[str, str]]:
+    """Return a report's figure and its interval; None where it holds none."""
+    try:
+        low_high = value["interval"]
+        read = "{:.2f} %".format(100 * value["value"])
+        return read, "" if low_high is None else "{:.2f} to {:.2f} %".format(100 * low_high[0], 100 * low_high[1])
+    # The report is another stage's file, copied as it was: what is not a figure there is none here.
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _figures(training: Dict[str, Any]) -> str:
+    sets = training.get("sets")
+    rows: List[Sequence[str]] = []
+    for name, result in sorted(sets.items()) if isinstance(sets, dict) else ():
+        if not isinstance(result, dict):
+            continue
+        title = _marked(str(result.get("title") or name), bool(result.get("synthetic_sample")))
+        tars = result.get("tar_at_far")
+        found = [("Accuracy (10 folds)", result.get("accuracy")), ("EER", result.get("eer"))] + [
+            ("TAR at FAR {}".format(far), tar) for far, tar in sorted(tars.items() if isinstance(tars, dict) else ())
+        ]
+        for what, value in found:
+            figure = _figure(value)
+            if figure is not None:
+                rows.append((title, what) + figure)
+    if not rows:
+        return "None were measured."
+    return _table(("Test set", "Figure", "Value", "95 % interval"), rows)
+
+
+def _marked(source: str, synthetic: bool) -> str:
+    return "{} ({})".format(source, SAMPLE) if synthetic and SAMPLE not in source else source
+
+
+def _thresholds(thresholds: Optional[Thresholds]) -> str:
+    if thresholds is None:
+        return "None were measured: choose one on pairs of your own."
+    source = _marked(thresholds.source, thresholds.synthetic)
+    rows: List[Sequence[str]] = []
+    for row in thresholds.rows:
+        if row.threshold is None or row.fmr is None or row.fnmr is None:
+            rows.append(("{:g}".format(row.target), str(row.reason), "", "", "", "", source))
+            continue
+        rows.append(
+            ("{:g}".format(row.target), "{:.4f}".format(row.threshold)) + _rate(row.fmr) + _rate(row.fnmr) + (source,)
+        )
+    draws = (
+        " The intervals come from {} draws of people (seed {}).".format(thresholds.replicates, thresholds.seed)
+        if thresholds.replicates
+        else ""
+    )
+    return "\n\n".join(
+        [
+            "A pair is accepted whose cosine reaches the threshold.\n"
+            "Measured on {} genuine and {} impostor pairs of {} people.{}".format(
+                thresholds.genuine, thresholds.impostors, thresholds.people, draws
+            ),
+            _table(("Target FMR", "Threshold", "FMR", "95 % interval", "FNMR", "95 % interval", "Measured on"), rows),
+            "An interval of 0 to 0 says that no error was seen, not that there is none." if draws else "",
+        ]
+    ).rstrip()
+
+
+def _rate(figure: Figure) -> Tuple[str, str]:
+    interval = figure.interval
+    return (
+        "{:.3g}".format(figure.value),
+        "" if interval is None else "{:.3g} to {:.3g}".format(interval.low, interval.high),
+    )
+
+
+def _files(files: Sequence[File]) -> str:
+    ordered = sorted(files, key=lambda file: file.path)
+    networks = [file for file in ordered if file.path.lower().endswith(NETWORKS)]
+    return "\n\n".join(
+        part
+        for part in (
+            _table(
+                ("File", "Format", "Precision", "Opset", "Batch", "L2 norm", "Input", "Outputs", "Parity"),
+                [_network(file) for file in networks],
+            ),
+            _table(
+                ("File", "Role", "Bytes", "SHA-256"),
+                [(_code(file.path), file.role, str(file.bytes), _code(file.sha256)) for file in ordered],
+            ),
+        )
+        if part
+    )
+
+
+def _network(file: File) -> Sequence[str]:
+    norm = {True: "inside", False: "to be done by the caller", None: ""}[file.normalised]
+    parity = ", ".join(
+        "{} {}".format(key, "{:.6g}".format(value) if isinstance(value, float) else value)
+        for key, value in sorted((file.parity or {}).items())
+    )
+    return (
+        _code(file.path),
+        file.format,
+        str(file.precision),
+        "" if file.opset is None else str(file.opset),
+        "any" if file.batch == DYNAMIC else str(file.batch),
+        norm,
+        "{} ({})".format(file.input, file.layout),
+        ", ".join(file.outputs),
+        parity,
+    )

@@ -1,0 +1,230 @@
+"""TensorRT's Python API as its generations have it: 8.0 to 8.2 (Jetson Nano), 8.5 and 8.6, 10, and 11.
+
+Whoever needs a call that came or went between them finds it here, chosen by whether it is there.
+"""
+
+import importlib
+import logging
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from kface.errors import ConfigError, ModelError
+
+#: Sizes of one input in a profile: the least, the usual and the most.
+Profile = Tuple[Tuple[int, ...], Tuple[int, ...], Tuple[int, ...]]
+
+LOGGER = logging.getLogger(__name__)
+
+
+class Tensor(NamedTuple):
+    """An input or output of an engine; a size that varies is -1."""
+
+    name: str
+    is_input: bool
+    dtype: Any
+    shape: Tuple[int, ...]
+
+
+def tensorrt() -> Any:
+    """Return the ``tensorrt`` module.
+
+    Raises:
+        ConfigError: It is not installed, or its libraries are not.
+    """
+    remedy = "take TensorRT from JetPack or from NVIDIA for this machine's CUDA"
+    try:
+        trt = importlib.import_module("tensorrt")
+    # The package can be there without NVIDIA's libraries, which shows in several ways.
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ConfigError("is not installed here ({})".format(first_line(error)), "tensorrt", remedy)
+    if not hasattr(trt, "Builder"):
+        raise ConfigError("is installed without its libraries", "tensorrt", remedy)
+    return trt
+
+
+def first_line(error: object) -> str:
+    """Return the first line that says something of an error's text."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+_MESSAGES: Dict[Any, Any] = {}
+
+
+def messages(trt: Any) -> Any:
+    """Return the one logger that every TensorRT object of this process is made with.
+
+    It is an ``ILogger`` that hands warnings to the ``logging`` module and keeps errors, which TensorRT reports nowhere
+    else: ``take()`` returns the first error since the last ``take()``, or None.
+    """
+    if trt not in _MESSAGES:
+        _MESSAGES[trt] = _messages(trt)
+    return _MESSAGES[trt]
+
+
+def _messages(trt: Any) -> Any:
+    class Messages(trt.ILogger):
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self._errors: List[str] = []
+            self.target = LOGGER
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.Logger.ERROR, trt.Logger.INTERNAL_ERROR):
+                self._errors.append(message)
+            elif severity == trt.Logger.WARNING:
+                self.target.warning("%s", message)
+
+        def take(self) -> Optional[str]:
+            errors, self._errors = self._errors, []
+            return first_line(errors[0]) if errors else None
+
+    return Messages()
+
+
+def network_flags(trt: Any) -> int:
+    """Return what ``create_network`` needs for an ONNX file; from TensorRT 10 on every network is of that kind."""
+    explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
+    return 0 if explicit is None else 1 << int(explicit)
+
+
+def set_workspace(trt: Any, config: Any, size: int) -> None:
+    """Limit the scratch memory, in bytes."""
+    if hasattr(config, "set_memory_pool_limit"):
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, size)
+    else:
+        config.max_workspace_size = size
+
+
+def set_flag(trt: Any, config: Any, name: str) -> bool:
+    """Set a builder flag where this TensorRT has it, and return whether it has."""
+    flag = getattr(trt.BuilderFlag, name, None)
+    if flag is not None:
+        config.set_flag(flag)
+    return flag is not None
+
+
+def numpy_type(trt: Any, tensor: Tensor, where: str) -> Any:
+    """Return NumPy's type for a tensor's.
+
+    ``trt.nptype`` is not asked: that of TensorRT 8 fails beside newer NumPys, which have no ``np.bool``.
+
+    Raises:
+        ModelError: The tensor holds something other than floating-point numbers.
+    """
+    if tensor.dtype == trt.DataType.FLOAT:
+        return np.float32
+    if tensor.dtype == trt.DataType.HALF:
+        return np.float16
+    raise ModelError("has a tensor {} of {}, not of floating-point numbers".format(tensor.name, tensor.dtype), where)
+
+
+class Calls(object):
+    """How an engine is asked and run; see :func:`calls`."""
+
+    def __init__(self, trt: Any, engine: Any) -> None:
+        self._trt = trt
+        self._engine = engine
+
+    def tensors(self) -> List[Tensor]:
+        """Return the engine's inputs and outputs in its order."""
+        raise NotImplementedError  # pragma: no cover - both generations have their own
+
+    def profile(self, tensor: Tensor) -> Profile:
+        """Return the sizes that an input may have."""
+        raise NotImplementedError  # pragma: no cover - both generations have their own
+
+    def set_shape(self, context: Any, name: str, shape: Tuple[int, ...]) -> bool:
+        """Set an input's size for the next run and return whether it is allowed."""
+        raise NotImplementedError  # pragma: no cover - both generations have their own
+
+    def shape(self, context: Any, name: str) -> Tuple[int, ...]:
+        """Return an output's size for the input sizes that are set."""
+        raise NotImplementedError  # pragma: no cover - both generations have their own
+
+    def enqueue(self, context: Any, addresses: Dict[str, int], stream: int) -> bool:
+        """Put a run onto a stream, with the device address of every tensor, and return whether it was taken."""
+        raise NotImplementedError  # pragma: no cover - both generations have their own
+
+
+class TensorCalls(Calls):
+    """TensorRT 8.5 and later: tensors are known by name."""
+
+    def tensors(self) -> List[Tensor]:
+        """See :meth:`Calls.tensors`."""
+        engine = self._engine
+        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+        return [
+            Tensor(
+                name,
+                engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT,
+                engine.get_tensor_dtype(name),
+                tuple(engine.get_tensor_shape(name)),
+            )
+            for name in names
+        ]
+
+    def profile(self, tensor: Tensor) -> Profile:
+        """See :meth:`Calls.profile`."""
+        if -1 not in tensor.shape:
+            return (tensor.shape,) * 3
+        least, usual, most = self._engine.get_tensor_profile_shape(tensor.name, 0)
+        return tuple(least), tuple(usual), tuple(most)
+
+    def set_shape(self, context: Any, name: str, shape: Tuple[int, ...]) -> bool:
+        """See :meth:`Calls.set_shape`."""
+        return bool(context.set_input_shape(name, shape))
+
+    def shape(self, context: Any, name: str) -> Tuple[int, ...]:
+        """See :meth:`Calls.shape`."""
+        return tuple(context.get_tensor_shape(name))
+
+    def enqueue(self, context: Any, addresses: Dict[str, int], stream: int) -> bool:
+        """See :meth:`Calls.enqueue`."""
+        for name, address in addresses.items():
+            if not context.set_tensor_address(name, address):
+                return False
+        return bool(context.execute_async_v3(stream))
+
+
+class BindingCalls(Calls):
+    """TensorRT before 8.5: tensors are bindings, known by their number."""
+
+    def tensors(self) -> List[Tensor]:
+        """See :meth:`Calls.tensors`."""
+        engine = self._engine
+        return [
+            Tensor(
+                engine.get_binding_name(index),
+                bool(engine.binding_is_input(index)),
+                engine.get_binding_dtype(index),
+                tuple(engine.get_binding_shape(index)),
+            )
+            for index in range(engine.num_bindings)
+        ]
+
+    def profile(self, tensor: Tensor) -> Profile:
+        """See :meth:`Calls.profile`."""
+        if -1 not in tensor.shape:
+            return (tensor.shape,) * 3
+        least, usual, most = self._engine.get_profile_shape(0, self._engine.get_binding_index(tensor.name))
+        return tuple(least), tuple(usual), tuple(most)
+
+    def set_shape(self, context: Any, name: str, shape: Tuple[int, ...]) -> bool:
+        """See :meth:`Calls.set_shape`."""
+        return bool(context.set_binding_shape(self._engine.get_binding_index(name), shape))
+
+    def shape(self, context: Any, name: str) -> Tuple[int, ...]:
+        """See :meth:`Calls.shape`."""
+        return tuple(context.get_binding_shape(self._engine.get_binding_index(name)))
+
+    def enqueue(self, context: Any, addresses: Dict[str, int], stream: int) -> bool:
+        """See :meth:`Calls.enqueue`."""
+        names = [self._engine.get_binding_name(index) for index in range(self._engine.num_bindings)]
+        return bool(context.execute_async_v2([addresses[name] for name in names], stream))
+
+
+def calls(trt: Any, engine: Any) -> Calls:
+    """Return the calls that an engine understands; the newer ones where it has both."""
+    return (TensorCalls if hasattr(engine, "num_io_tensors") else BindingCalls)(trt, engine)

@@ -1,0 +1,80 @@
+"""What stands beside an engine: what it was built from and for, and the hash of its bytes.
+
+TensorRT runs what a plan says without checking it, so nothing is deserialised whose hash has not been compared first.
+"""
+
+import json
+import os
+from typing import Any, Dict, Optional, Union
+
+from kface.engines.memory import Memory
+from kface.errors import ModelError
+from kface.files import sha256_bytes, write_atomic, write_json
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Raised whenever the same description would make another engine.
+SCHEMA = 1
+REMEDY = "remove it and build the engine again"
+
+
+def path_of(engine: PathLike) -> str:
+    """Return the sidecar's path."""
+    return os.fspath(engine) + ".json"
+
+
+def description(
+    trt: Any, memory: Memory, onnx_sha256: str, precision: str, profiles: Any, calibrator: Optional[Any]
+) -> Dict[str, Any]:
+    """Return all that decides what an engine is, ready for JSON."""
+    if isinstance(profiles, dict):
+        profiles = {name: [list(map(int, size)) for size in sizes] for name, sizes in profiles.items()}
+    return {
+        "schema": SCHEMA,
+        "onnx": onnx_sha256,
+        "tensorrt": str(trt.__version__),
+        "gpu": memory.gpu,
+        "precision": precision,
+        "profiles": profiles,
+        "calibration": calibrator.name if calibrator is not None and precision == "int8" else None,
+    }
+
+
+def write(engine: PathLike, plan: bytes, described: Dict[str, Any]) -> Dict[str, Any]:
+    """Write an engine and its sidecar and return what the sidecar holds.
+
+    Raises:
+        ModelError: They cannot be written.
+    """
+    found = dict(described, sha256=sha256_bytes(plan), bytes=len(plan))
+    try:
+        write_atomic(engine, plan)
+        # The sidecar comes last: an engine that lost its own, or has an older one, is refused and not run.
+        write_json(path_of(engine), found)
+    except OSError as error:
+        raise ModelError(
+            "cannot be written ({})".format(error.strerror or error), engine, "free space or choose a folder"
+        )
+    return found
+
+
+def check(engine: PathLike, plan: bytes) -> Dict[str, Any]:
+    """Compare an engine's bytes with its sidecar and return what that holds.
+
+    Raises:
+        ModelError: There is no sidecar, it is damaged, or it is another engine's.
+    """
+    path = path_of(engine)
+    try:
+        with open(path, "rb") as stream:
+            found = json.loads(stream.read().decode("utf-8"))
+        schema, expected = found["schema"], found["sha256"]
+    except OSError as error:
+        raise ModelError("cannot be read ({})".format(error.strerror or error), path, REMEDY)
+    except (ValueError, KeyError, TypeError):
+        raise ModelError("is damaged", path, REMEDY)
+    if schema != SCHEMA:
+        raise ModelError("has schema version {} instead of {}".format(schema, SCHEMA), path, REMEDY)
+    if sha256_bytes(plan) != expected:
+        raise ModelError("is not the engine that was built (its SHA-256 differs)", engine, REMEDY)
+    return dict(found)

@@ -1,0 +1,231 @@
+"""The export stage from end to end, on a tiny run: a bundle that loads, or one line that says why not."""
+
+import shutil
+
+import numpy as np
+import pytest
+from tiny_data_set import make_tiny_data_set
+
+from export import stage as export_stage
+from export.judge import Change, Verdict, judge
+from kface import bundle, stage
+from kface.errors import ConfigError, ModelError, TrainingError
+from kface.networks import open_network
+from train.testsets import TestSet
+
+ARGUMENTS = {"name": "mobilenetv2", "width": 0.25, "embedding": 16}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with data/ and outputs/, and a run in it that was trained for an epoch."""
+    from train import optimizers, runs
+    from train.evaluation import evaluate
+    from train.fit import Embedder, FitSettings, train_run
+    from train.heads import Softmax
+    from train.testsets import kface_set
+
+    place = tmp_path_factory.mktemp("workplace")
+    manifest = make_tiny_data_set(place / "people", place / "data" / "aligned" / "tiny")
+    run_dir = place / "outputs" / "2026-01-02" / "mobilenetv2-softmax"
+    run_dir.mkdir(parents=True)
+    about = {
+        "backbone": "mobilenetv2",
+        "loss": "softmax",
+        "trained_on": "the synthetic sample",
+        "seed": 0,
+        "data_set": str(manifest.directory),
+        "backbone_arguments": ARGUMENTS,
+    }
+    runs.write_about(run_dir, about)
+    settings = FitSettings(epochs=2, batch_size=8, images_per_epoch=64, tensorboard=False)
+    result = train_run(
+        manifest,
+        run_dir,
+        ARGUMENTS,
+        Softmax,
+        optimizers.adamw,
+        settings,
+        quiet=True,
+    )
+    evaluate(Embedder(result.backbone), [kface_set(manifest, 40)], run_dir, about, replicates=0)
+    return place
+
+
+def config_of(workplace, *overrides):
+    return stage.compose(
+        "export",
+        [
+            f"output_dir={workplace}/outputs",
+            f"data_dir={workplace}/data",
+            "parity.faces=8",
+            "precision.seconds=0.01",
+            "precision.calibration_faces=40",
+            "precision.allowed_loss=1",
+            "thresholds.replicates=5",
+            "evaluate.pairs=40",
+            "formats.fixed_batches=[]",
+            "formats.opsets=[13]",
+            "progress=false",
+            *overrides,
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def made(workplace):
+    return export_stage.export(config_of(workplace))
+
+
+def test_the_bundle_is_whole_and_runs(made, workplace):
+    assert made == workplace / "outputs" / "2026-01-02" / "mobilenetv2-softmax" / "bundle"
+    loaded = bundle.load(made)
+    names = {file.path for file in loaded.manifest.files}
+    assert {"embedder.pb", "embedder.onnx", "embedder.uff", "embedder.int8.onnx", "embedder.fp16.onnx"} <= names
+    assert {"detector/pnet.onnx", "detector/rnet.onnx", "detector/onet.onnx", "detector/manifest.json"} <= names
+    assert loaded.manifest.embedding == 16
+    assert loaded.manifest.synthetic
+    faces = np.random.default_rng(0).uniform(-1, 1, (3, 3, 112, 112)).astype(np.float32)
+    found = {}
+    for runtime in ("onnxruntime", "tensorflow", "opencv"):
+        file = loaded.embedder(runtime)
+        network = open_network(loaded.path(file.path), runtime, sha256=file.sha256)
+        found[runtime] = next(iter(network.run(faces).values())).reshape(3, -1)
+        np.testing.assert_allclose(np.linalg.norm(found[runtime], axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found["tensorflow"], found["onnxruntime"], atol=1e-4)
+    assert all(file.parity for file in loaded.manifest.files if file.role == "embedder")
+
+
+def test_the_detector_runs_from_the_bundle(made):
+    from kface.mtcnn import Detector
+
+    detector = Detector(models=bundle.load(made).detector_directory)
+    assert detector.detect(np.zeros((60, 60, 3), np.uint8)).count == 0
+    bundle.load(made)
+
+
+def test_card_and_settings_can_be_read(made):
+    card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "synthetic sample" in card
+    assert str(made.parent) not in card + (made / "manifest.json").read_text(encoding="utf-8")
+    from omegaconf import OmegaConf
+
+    settings = OmegaConf.load(made / "deploy.yaml")
+    assert settings.match.unknown is None or settings.match.unknown <= settings.match.recognised
+    # It is there to be edited.
+    (made / "deploy.yaml").write_text("detector: {}\n", encoding="utf-8")
+    bundle.load(made)
+
+
+def test_an_edited_bundle_is_refused(made, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(made, copy)
+    bundle.load(copy)
+    data = bytearray((copy / "embedder.uff").read_bytes())
+    data[1000] ^= 1
+    (copy / "embedder.uff").write_bytes(bytes(data))
+    with pytest.raises(ModelError, match=r"embedder\.uff"):
+        bundle.load(copy)
+
+
+def test_what_loses_too_much_is_not_bundled(workplace, tmp_path, capsys, monkeypatch):
+    def verdict(file, before, after, sets, size, allowed, seconds):
+        changes = (Change("K-Face", (0.1, 0.1 if "fp16" in file else 0.13), {1e-2: (0.5, 0.49)}),)
+        return Verdict(file, changes, size, {1: 1.0}, allowed)
+
+    monkeypatch.setattr(export_stage, "judge", verdict)
+    overrides = ("precision.allowed_loss=0.02", "formats.uff=false", f"out={tmp_path}/b")
+    out = export_stage.export(config_of(workplace, *overrides))
+    printed = capsys.readouterr().out
+    assert "refused: it loses 3.0 points where 2.0 are allowed" in printed
+    assert not (out / "embedder.int8.onnx").exists()
+    names = {file.path for file in bundle.load(out).manifest.files}
+    assert "embedder.int8.onnx" not in names
+    assert "embedder.fp16.onnx" in names
+
+
+def test_loss_is_judged_on_pairs():
+    random = np.random.default_rng(0)
+    people = np.repeat(np.arange(8), 6)
+    centres = random.normal(0, 1, (8, 3))[people]
+    first, second = np.triu_indices(48, 1)
+    pairs = np.stack([first, second], axis=1)
+    images = np.zeros((48, 112, 112, 3), np.uint8)
+    inputs = (centres + random.normal(0, 0.1, (48, 3)))[:, :, None, None].astype(np.float32)
+    testset = TestSet("kface", "K-Face", images, pairs, people, failed=np.zeros(48, bool))
+    made = {}
+    for name, noise in (("exact", 0.0), ("rough", 0.01), ("ruined", 5.0)):
+        made[name] = judge(
+            name,
+            lambda batch: batch.reshape(len(batch), -1),
+            lambda batch, noise=noise: batch.reshape(len(batch), -1) + random.normal(0, noise, (len(batch), 3)),
+            [(testset, inputs)],
+            (100, 30),
+            0.02,
+            seconds=0,
+        )
+    assert made["exact"].changes[0].loss == 0
+    assert made["exact"].accepted
+    assert made["rough"].accepted
+    assert not made["ruined"].accepted
+    assert made["ruined"].changes[0].eer[1] > made["ruined"].changes[0].eer[0] + 0.1
+    assert set(made["exact"].speed_up) == {1, 8}
+    assert made["ruined"].to_dict()["bytes"] == [100, 30]
+
+
+def test_a_foreign_embedder(made, workplace, tmp_path):
+    # Our own ONNX file stands for somebody else's.
+    overrides = (
+        f"embedder={made}/embedder.onnx",
+        f"out={tmp_path}/foreign",
+        "preprocessing.colour=rgb",
+        "preprocessing.normalisation=[127.5,128]",
+        "precision.fp16=false",
+        "precision.int8=false",
+    )
+    loaded = bundle.load(export_stage.export(config_of(workplace, *overrides)))
+    assert loaded.manifest.name == "embedder"
+    assert loaded.manifest.fingerprint == bundle.load(made).manifest.fingerprint
+    assert {file.path for file in loaded.manifest.files if file.role == "embedder"} == {"embedder.onnx"}
+
+
+def test_the_old_bundle_stays_where_the_new_one_fails(made, workplace, monkeypatch):
+    before = (made / "manifest.json").read_bytes()
+    broken = lambda graph, output, source: b"not a network"  # noqa: E731
+    monkeypatch.setattr(export_stage.files, "write_uff", broken)
+    with pytest.raises(ModelError, match=r"UFF|uff"):
+        export_stage.export(config_of(workplace))
+    assert (made / "manifest.json").read_bytes() == before
+    assert not list(made.parent.glob("bundle.*"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        (["run=/nowhere"], ConfigError, "no trained network"),
+        (["embedder=/nowhere.onnx"], ConfigError, r"embedder=/nowhere\.onnx: there is no such file"),
+        (["formats.opsets=[]"], ConfigError, r"formats\.opsets"),
+        (["formats.opsets=[12]"], ConfigError, "opset"),
+        (["parity.faces=1"], ConfigError, r"parity\.faces"),
+        (["precision.allowed_loss=2"], ConfigError, r"precision\.allowed_loss"),
+        (["evaluate.lfw=/nowhere"], ConfigError, r"evaluate\.lfw"),
+    ],
+)
+def test_mistakes_are_one_line(workplace, overrides, error, message):
+    with pytest.raises(error, match=message) as caught:
+        export_stage.export(config_of(workplace, *overrides))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_its_description(made, workplace, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(made.parent, run, ignore=shutil.ignore_patterns("bundle"))
+    (run / "run.json").unlink()
+    with pytest.raises(TrainingError, match=r"run\.json"):
+        export_stage.export(config_of(workplace, f"run={run}"))
+
+
+def test_a_directory_that_is_no_bundle_is_left_alone(workplace, tmp_path):
+    (tmp_path / "precious").mkdir()
+    with pytest.raises(ConfigError, match="is no bundle"):
+        export_stage.export(config_of(workplace, f"out={tmp_path}/precious"))
