@@ -6,6 +6,7 @@ import pytest
 
 from kface.images import read_image
 from kface.mtcnn import Detector
+from kface.networks import runtimes
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +101,9 @@ def test_large_faces_stay_where_they_are(shared_data, detector):
             assert np.abs(large.landmarks - landmarks).max(axis=(1, 2)).min() < 0.05
 
 
-def test_opencv_finds_the_same(shared_data, detector):
-    other = Detector(runtime="opencv")
+@pytest.mark.parametrize("runtime", [name for name in runtimes(".onnx") if name != "onnxruntime"])
+def test_other_runtimes_find_the_same(shared_data, detector, runtime):
+    other = Detector(runtime=runtime)
     for image in lfw_images(shared_data, 1500):
         one, two = detector.detect(image), other.detect(image)
         assert one.count == two.count

@@ -181,7 +181,7 @@ def test_a_packed_pyramid_changes_nothing(detector, monkeypatch):
     images = [
         random.randint(0, 256, shape + (3,)).astype(np.uint8) for shape in [(97, 120), (97, 120), (64, 101), (5, 5)]
     ]
-    monkeypatch.setattr(weights, "PACKED", (runtimes(".onnx")[0],))
+    monkeypatch.setattr(weights, "PACKED", ("onnxruntime",))
     packed = Detector(threads=1)
     assert packed._packed is not None
     for one, other in zip(detector.detect_many(images), packed.detect_many(images)):

@@ -71,7 +71,7 @@ class Detector(object):
         self.min_face = float(min_face)
         self.thresholds = tuple(float(value) for value in thresholds)
         self.factor = float(factor)
-        name = resolve(runtime)
+        name = resolve(runtime, preferred=weights.PREFERRED)
         known = weights.files(weights.prepare(models), name)
         self._packed: Optional[PackedPNet] = None
         if name in weights.PACKED:
@@ -84,8 +84,7 @@ class Detector(object):
         self._networks = open_all(threads)
         self._map: Callable[..., Any] = map
         threads = threads or _cores()
-        if threads > 1 and self._networks["rnet"].reentrant:
-            # Small networks gain more from working on several pieces side by side than from sharing out each piece.
+        if threads > 1 and name in weights.SIDE_BY_SIDE and self._networks["rnet"].reentrant:
             from concurrent.futures import ThreadPoolExecutor
 
             self._networks = open_all(1)

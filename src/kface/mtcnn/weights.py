@@ -12,6 +12,10 @@ from kface.files import sha256_bytes, write_atomic, write_json
 PathLike = Union[str, "os.PathLike[str]"]
 
 NAMES = ("pnet", "rnet", "onet")
+#: What ``auto`` runs the cascade with where it is installed: measured to be the fastest (`make bench-networks`).
+PREFERRED = ("onnxruntime",)
+#: Runtimes that gain from threads of ours working on pieces side by side; the others share out each piece better.
+SIDE_BY_SIDE = ("onnxruntime",)
 #: Runtimes that are served with the split form of the graphs; the others take the plain one.
 SPLIT = ("onnxruntime",)
 #: Runtimes that build a network for one size of input: they get P-Net's canvas form (:mod:`kface.mtcnn.canvas`).

@@ -52,7 +52,7 @@ def runtimes(ending: Optional[str] = None) -> List[str]:
     ]
 
 
-def resolve(runtime: str, ending: str = ".onnx") -> str:
+def resolve(runtime: str, ending: str = ".onnx", preferred: Tuple[str, ...] = ()) -> str:
     """Return the name of an installed runtime: the one that is named, or the preferred one for ``auto``.
 
     ``auto`` thinks of TensorRT on a Jetson alone: on other machines its package is often there without a GPU, and an
@@ -61,6 +61,7 @@ def resolve(runtime: str, ending: str = ".onnx") -> str:
     Args:
         runtime: A name in :data:`RUNTIMES`, or ``auto``.
         ending: Of the file that it is to read.
+        preferred: Runtimes that suit these networks better than the general order, for ``auto`` on other machines.
 
     Raises:
         ConfigError: There is no such runtime, it is not installed, or does not read such files.
@@ -74,7 +75,8 @@ def resolve(runtime: str, ending: str = ".onnx") -> str:
             raise ConfigError(
                 "no runtime that reads {} files is installed".format(ending), runtime, "install " + " or ".join(readers)
             )
-        return fitting[0]
+        best = [name for name in preferred if name in fitting]
+        return best[0] if best and fitting[0] != "tensorrt" else fitting[0]
     if runtime not in RUNTIMES:
         raise ConfigError("there is no such runtime", runtime, "choose one of: auto, {}".format(", ".join(RUNTIMES)))
     if runtime not in installed:
