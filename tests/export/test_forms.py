@@ -73,8 +73,10 @@ class TestOnnx:
         path = write(tmp_path, "embedder.batch1.onnx", onnx_export.to_onnx(small_network, 17, 1))
         rows = files.prove(path, smooth, wanted, 1)
         assert {row.batch for row in rows} == {1}
-        with pytest.raises(ModelError, match="shape"):
-            next(iter(files.readers(path).values()))(smooth[:2])
+        # OpenCV would take it, and give something else.
+        for run in files.readers(path).values():
+            with pytest.raises(ModelError, match="shape"):
+                run(smooth[:2])
 
     @pytest.mark.parametrize(("opset", "batch", "key"), [(12, None, "opset"), (13, 0, "batch"), (13, 1.5, "batch")])
     def test_wrong_settings(self, small_network, opset, batch, key):

@@ -1,13 +1,14 @@
 """OpenCV's DNN module, with the classic engine where there is a choice: the new one gives other boxes for MTCNN."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, Optional
 
 import cv2
 import numpy as np
 
 from kface.errors import ModelError
-from kface.networks.base import Network
+from kface.networks.base import Network, Shape
+from kface.networks.onnx_inputs import inputs_of
 
 
 class OpenCvNetwork(Network):
@@ -32,11 +33,21 @@ class OpenCvNetwork(Network):
         if threads is not None:
             cv2.setNumThreads(threads)
         self._path = path
+        inputs: Dict[str, Shape] = {}
+        if not path.lower().endswith(".pb"):
+            # OpenCV does not tell, and takes batches that the file does not: what comes out of them is wrong.
+            with suppress(ValueError):
+                inputs = inputs_of(data)
         # The importer prefixes an output's name with its place in the graph, as in "onnx_node_output_0!scores".
-        super(OpenCvNetwork, self).__init__({}, [name.split("!")[-1] for name in self._layers])
+        super(OpenCvNetwork, self).__init__(inputs, [name.split("!")[-1] for name in self._layers])
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
+        for shape in self.inputs.values():
+            if len(shape) != batch.ndim or any(size not in (None, given) for size, given in zip(shape, batch.shape)):
+                raise ModelError(
+                    "cannot run on a batch of shape {} (it takes {})".format(batch.shape, list(shape)), self._path
+                )
         try:
             self._net.setInput(batch)
             values = self._net.forward(self._layers)
