@@ -53,21 +53,19 @@ class Verdict(NamedTuple):
         """Whether it loses no more than is allowed, on every test set."""
         return all(change.loss <= self.allowed for change in self.changes)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON takes it."""
-        return {
-            "sets": {
-                change.title: {
-                    "eer": list(change.eer),
-                    "tar_at_far": {f"{far:.0e}": list(values) for far, values in change.tar.items()},
-                }
-                for change in self.changes
-            },
-            "bytes": list(self.size),
-            "speed_up": {str(batch): round(ratio, 2) for batch, ratio in self.speed_up.items()},
-            "largest_loss": max(change.loss for change in self.changes),
-            "allowed_loss": self.allowed,
+    def figures(self) -> dict[str, Any]:
+        """Return the figures that a bundle's manifest keeps: numbers by what they are."""
+        found: dict[str, Any] = {
+            "share of the size": round(self.size[1] / self.size[0], 3),
+            "largest loss": round(max(change.loss for change in self.changes), 5),
+            "allowed loss": self.allowed,
         }
+        for batch, ratio in self.speed_up.items():
+            found[f"speed-up at batch {batch}"] = round(ratio, 2)
+        for change in self.changes:
+            found[f"EER on {change.title}"] = round(change.eer[1], 5)
+            found[f"EER of full precision on {change.title}"] = round(change.eer[0], 5)
+        return found
 
     def lines(self) -> list[str]:
         """Return the verdict as plain text."""

@@ -2,49 +2,28 @@
 
 import datetime
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from export import files, foreign, parity, precision
+from export import detector_parity, files, parity, precision, subjects
 from export.deployment import deploy_settings
 from export.judge import Verdict, judge
+from export.subjects import Subject
 from kface import bundle
+from kface.bundle.manifest import CANONICAL
 from kface.dataset import Manifest as DataSet
 from kface.dataset import load as load_data_set
 from kface.dataset import read_arrays
 from kface.errors import ConfigError, KFaceError, ModelError
+from kface.files import sha256_bytes
 from kface.mtcnn import weights
-from kface.networks import open_network
+from kface.networks import open_network, runtimes
 from kface.verification import score_pairs
 from train import runs, stages
-from train.evaluation import read_report
-from train.fit import load_backbone
 from train.testsets import TestSet
-
-LICENCE_OF_THE_SAMPLE = "Apache-2.0 (procedural: no photograph, no person)"
-
-
-class Subject(NamedTuple):
-    """What is exported.
-
-    Attributes:
-        name: Such as "resnet50-arcface".
-        preprocessing: What it expects.
-        embed: float32 faces (n, 3, h, w), preprocessed -> (n, d), on this machine, as the trained network computes them.
-        training: The run's report, or what is known of a foreign embedder.
-        synthetic: Whether it was trained on the synthetic sample.
-        provenance: Of data and weights.
-    """
-
-    name: str
-    preprocessing: foreign.Preprocessing
-    embed: Callable[[np.ndarray], np.ndarray]
-    training: dict[str, Any]
-    synthetic: bool
-    provenance: tuple[bundle.Provenance, ...]
 
 
 def export(config: Any) -> Path:
@@ -75,7 +54,31 @@ def export(config: Any) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise ModelError(f"the bundle cannot be written ({error.strerror or error})", out, "make room or set out=DIR")
+    build_engines(config, out)
     return out
+
+
+def build_engines(config: Any, out: Path) -> None:
+    """Build TensorRT's engines for this machine where it is installed; they are kept in the cache, not in the bundle.
+
+    Raises:
+        KFaceError: They were asked for, and cannot be built.
+    """
+    wanted = config.formats.engines
+    if wanted is False or (wanted == "auto" and "tensorrt" not in runtimes(".engine")):
+        return
+    from kface.engines import get_engine
+    from kface.engines.verify import bundle_files
+
+    try:
+        for path in bundle_files(out):
+            # P-Net's engine is built for a frame size when the detector first sees it.
+            if path.name != "pnet.onnx":
+                print(f"engine: {get_engine(path)}", flush=True)
+    except KFaceError as error:
+        if wanted != "auto":
+            raise
+        print(f"export: no engines ({error})")
 
 
 def check(config: Any) -> None:
@@ -87,6 +90,8 @@ def check(config: Any) -> None:
         raise ConfigError(f"must be from 0 to 1, not {config.precision.allowed_loss}", "precision.allowed_loss")
     if not isinstance(config.parity.faces, int) or config.parity.faces < max(parity.BATCHES):
         raise ConfigError(f"must be at least {max(parity.BATCHES)}, not {config.parity.faces!r}", "parity.faces")
+    if config.formats.engines not in ("auto", True, False):
+        raise ConfigError(f"must be auto, true or false, not {config.formats.engines!r}", "formats.engines")
     if config.embedder and config.run:
         raise ConfigError("exclude each other", "embedder and run", "leave one out")
     if config.embedder and not Path(config.embedder).is_file():
@@ -130,10 +135,10 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, data_set: DataSet | N
     shown = f"faces of the {real.title}" if real.synthetic else f"real faces ({real.title})"
     faces = real.images[~real.failed][: config.parity.faces]
     if run_dir is not None:
-        subject, made, inputs, wanted = _own(folder, config, run_dir, faces)
+        subject, made, inputs, wanted = subjects.from_run(folder, config, run_dir, faces)
     else:
-        subject, made, inputs, wanted = _foreign(folder, config, real, faces)
-    canonical = open_network(folder / bundle_canonical(made), "onnxruntime")
+        subject, made, inputs, wanted = subjects.from_file(folder, config, real, faces)
+    canonical = open_network(folder / CANONICAL, "onnxruntime")
 
     def run(batch: np.ndarray) -> np.ndarray:
         return next(iter(canonical.run(batch).values())).reshape(len(batch), -1)
@@ -146,15 +151,15 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, data_set: DataSet | N
         verdict = _judge(folder, config, name, data, run, given, made)
         verdicts.append(verdict)
         if verdict.accepted:
-            about = {**next(one.facts for one in made if one.name == "embedder.onnx"), "precision": name.split(".")[1]}
+            about = {**next(one.facts for one in made if one.name == CANONICAL), "precision": name.split(".")[1]}
             proven = files.write_and_prove(folder, name, data, about, inputs, wanted, exact=False)
-            made.append(proven._replace(facts={**about, "parity": verdict.to_dict()}))
+            made.append(proven._replace(facts={**about, "parity": verdict.figures()}))
         else:
             (folder / name).unlink()
-    _detector(folder)
+    detector = _detector(folder, real.images[~real.failed][:8])
     thresholds = _thresholds(config, run, given[0])
-    entries = _entries(folder, made)
-    canonical_file = next(entry for entry in entries if entry.path == "embedder.onnx")
+    entries = _entries(folder, made, detector)
+    canonical_file = next(entry for entry in entries if entry.path == CANONICAL)
     preprocessing = bundle.Preprocessing(
         colour=subject.preprocessing.colour.upper(),
         mean=subject.preprocessing.mean,
@@ -183,113 +188,6 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, data_set: DataSet | N
         print("\n".join(verdict.lines()))
 
 
-def bundle_canonical(made: list[files.Made]) -> str:
-    """Return the name of the file that stands for the embedder: ``embedder.onnx``."""
-    return next(one.name for one in made if one.name == "embedder.onnx")
-
-
-def _own(
-    folder: Path, config: Any, run_dir: Path, faces: np.ndarray
-) -> tuple[Subject, list[files.Made], np.ndarray, np.ndarray]:
-    """Make the files of a run's network."""
-    network = load_backbone(run_dir)
-    about = runs.read_about(run_dir)
-    preprocessing = foreign.Preprocessing()
-    inputs = preprocessing.apply(faces)
-    wanted = np.asarray(network(preprocessing.apply(faces, "NHWC"), training=False))
-    made = []
-    for one in files.make_all(
-        network,
-        folder,
-        inputs,
-        wanted,
-        list(config.formats.opsets),
-        list(config.formats.fixed_batches),
-        bool(config.formats.uff),
-    ):
-        print(f"made and proven: {one.name}, {len(one.data) / 1e6:.1f} MB", flush=True)
-        made.append(one)
-    synthetic = about["trained_on"] == "the synthetic sample"
-    licence = config.licence_of_data or (LICENCE_OF_THE_SAMPLE if synthetic else "not stated (set licence_of_data)")
-    subject = Subject(
-        f"{about['backbone']}-{about['loss']}",
-        preprocessing,
-        lambda batch: np.asarray(network(batch.transpose(0, 2, 3, 1), training=False)),
-        _training(run_dir),
-        synthetic,
-        (
-            bundle.Provenance("training data", str(about["trained_on"]), licence),
-            bundle.Provenance("embedder weights", f"trained by kface, {run_dir.name}", str(config.licence)),
-            _DETECTOR,
-        ),
-    )
-    return subject, made, inputs, wanted
-
-
-def _training(run_dir: Path) -> dict[str, Any]:
-    """Return the run's report without the paths of the machine that it was made on."""
-    report = read_report(run_dir / "report.json")
-    report["run"] = {key: value for key, value in report["run"].items() if key != "data_set"}
-    return report
-
-
-_DETECTOR = bundle.Provenance("detector weights", "mtcnn 1.0.0 (Zhang et al., 2016), converted", "MIT")
-
-
-def _foreign(
-    folder: Path, config: Any, pairs: TestSet, faces: np.ndarray
-) -> tuple[Subject, list[files.Made], np.ndarray, np.ndarray]:
-    """Take over a foreign embedder as it is, once it is known how to feed it."""
-    path = Path(config.embedder)
-    embedder = foreign.Embedder(path)
-    if embedder.batch is not None:
-        raise ModelError(
-            f"takes batches of {embedder.batch} only", path, "export it with a dynamic batch, by its own framework"
-        )
-    given = config.preprocessing
-    normalisation = None if given.normalisation is None else [float(value) for value in given.normalisation]
-    tried = foreign.probe(embedder, pairs.images, pairs.pairs, pairs.genuine, str(given.colour).lower(), normalisation)
-    for one in tried:
-        print(f"tried {one.preprocessing}: EER {100 * one.eer:.1f} % on {pairs.title}")
-    preprocessing = tried[0].preprocessing
-    inputs = preprocessing.apply(faces, embedder.layout)
-    wanted = embedder.run(faces, preprocessing)
-    unit = bool(np.allclose(np.linalg.norm(wanted, axis=1), 1, atol=1e-3))
-    data = path.read_bytes()
-    about = files.facts(
-        opset=_opset(data),
-        normalised=unit,
-        input=embedder.input,
-        outputs=tuple(embedder.network.outputs),
-        layout=embedder.layout,
-    )
-    made = [files.write_and_prove(folder, "embedder.onnx", data, about, inputs, wanted)]
-    training = {
-        "foreign": path.name,
-        "preprocessing": [{"tried": str(one.preprocessing), "eer": one.eer, "on": pairs.title} for one in tried],
-    }
-    subject = Subject(
-        path.stem,
-        preprocessing,
-        lambda batch: next(iter(embedder.network.run(batch).values())),
-        training,
-        False,
-        (
-            bundle.Provenance("training data", "not known to kface", config.licence_of_data or "not stated"),
-            bundle.Provenance("embedder weights", path.name, str(config.licence)),
-            _DETECTOR,
-        ),
-    )
-    return subject, made, inputs, wanted
-
-
-def _opset(model: bytes) -> int:
-    import onnx
-
-    sets = onnx.load_model_from_string(model).opset_import
-    return max(int(one.version) for one in sets if one.domain in ("", "ai.onnx"))
-
-
 def _reduced(
     config: Any,
     made: list[files.Made],
@@ -299,7 +197,7 @@ def _reduced(
     layout: str,
 ) -> list[tuple[str, bytes]]:
     """Make the embedders of reduced precision."""
-    source = next(one.data for one in made if one.name == "embedder.onnx")
+    source = next(one.data for one in made if one.name == CANONICAL)
     found = []
     if config.precision.int8:
         # Never the faces that the result is judged on, where there are others.
@@ -324,7 +222,7 @@ def _judge(
 ) -> Verdict:
     (folder / name).write_bytes(data)
     network = open_network(folder / name, "onnxruntime")
-    size = len(next(one.data for one in made if one.name == "embedder.onnx"))
+    size = len(next(one.data for one in made if one.name == CANONICAL))
     return judge(
         name,
         run,
@@ -336,42 +234,44 @@ def _judge(
     )
 
 
-def _detector(folder: Path) -> None:
-    """Copy the detector's networks; their manifest comes with them, and is checked against the copies."""
+def _detector(folder: Path, faces: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Copy the detector's networks and prove each; return by file what the proofs showed.
+
+    Their manifest comes with them, and is checked against the copies.
+    """
     source = weights.prepare()
-    known = weights.hashes(source)
-    (folder / "detector").mkdir()
-    for name, digest in known.items():
+    target = folder / "detector"
+    target.mkdir()
+    for name, digest in weights.hashes(source).items():
         data = (source / name).read_bytes()
-        if bundle_hash(data) != digest:
+        if sha256_bytes(data) != digest:
             raise ModelError("is not the file it was (its SHA-256 differs)", source / name, f"remove {source}")
-        (folder / "detector" / name).write_bytes(data)
-    shutil.copyfile(source / "manifest.json", folder / "detector" / "manifest.json")
+        (target / name).write_bytes(data)
+    shutil.copyfile(source / "manifest.json", target / "manifest.json")
+    return {path.name: detector_parity.prove(path, faces) for path in sorted(target.glob("*.onnx"))}
 
 
-def bundle_hash(data: bytes) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    from kface.files import sha256_bytes
+def _figures(rows: Sequence[parity.Parity]) -> dict[str, Any]:
+    """Return what a proof showed: the largest difference, and each reader's smallest cosine."""
+    found: dict[str, Any] = {"faces": max(row.faces for row in rows)}
+    found["largest difference"] = max(row.difference for row in rows)
+    for reader in dict.fromkeys(row.reader for row in rows):
+        found[f"smallest cosine by {reader}"] = round(min(row.cosine for row in rows if row.reader == reader), 7)
+    return found
 
-    return sha256_bytes(data)
 
-
-def _entries(folder: Path, made: list[files.Made]) -> list[bundle.File]:
+def _entries(folder: Path, made: list[files.Made], detector: dict[str, dict[str, Any]]) -> list[bundle.File]:
     entries = []
     for one in made:
         about = dict(one.facts)
-        figures = {
-            f"{row.reader}, batch {row.batch}": {"max_difference": row.difference, "cosine": row.cosine}
-            for row in one.parity
-        }
-        about["parity"] = {"faces": one.parity[0].faces, "readers": figures, **about.get("parity", {})}
+        about["parity"] = {**_figures(one.parity), **about.get("parity", {})}
         entries.append(bundle.describe(folder, one.name, "embedder", **about))
     for path in sorted((folder / "detector").iterdir()):
         network = {}
         if path.suffix == ".onnx":
             name = path.name.split(".")[0]
             outputs = ("offsets", "landmarks", "logits") if name == "onet" else ("offsets", "logits")
-            network = files.facts(opset=13, normalised=None, input="image", outputs=outputs)
+            network = files.facts(opset=13, normalised=None, outputs=outputs, parity=detector[path.name])
         entries.append(bundle.describe(folder, f"detector/{path.name}", "detector", **network))
     return entries
 

@@ -170,7 +170,8 @@ def test_loss_is_judged_on_pairs():
     assert not made["ruined"].accepted
     assert made["ruined"].changes[0].eer[1] > made["ruined"].changes[0].eer[0] + 0.1
     assert set(made["exact"].speed_up) == {1, 8}
-    assert made["ruined"].to_dict()["bytes"] == [100, 30]
+    assert made["ruined"].figures()["share of the size"] == 0.3
+    assert made["ruined"].figures()["EER on K-Face"] == pytest.approx(made["ruined"].changes[0].eer[1], abs=1e-4)
 
 
 def test_a_foreign_embedder(made, workplace, tmp_path):
@@ -206,6 +207,7 @@ def test_the_old_bundle_stays_where_the_new_one_fails(made, workplace, monkeypat
         (["embedder=/nowhere.onnx"], ConfigError, r"embedder=/nowhere\.onnx: there is no such file"),
         (["formats.opsets=[]"], ConfigError, r"formats\.opsets"),
         (["formats.opsets=[12]"], ConfigError, "opset"),
+        (["formats.engines=perhaps"], ConfigError, r"formats\.engines"),
         (["parity.faces=1"], ConfigError, r"parity\.faces"),
         (["precision.allowed_loss=2"], ConfigError, r"precision\.allowed_loss"),
         (["evaluate.lfw=/nowhere"], ConfigError, r"evaluate\.lfw"),
@@ -215,6 +217,18 @@ def test_mistakes_are_one_line(workplace, overrides, error, message):
     with pytest.raises(error, match=message) as caught:
         export_stage.export(config_of(workplace, *overrides))
     assert "\n" not in str(caught.value)
+
+
+def test_engines_that_were_asked_for_and_cannot_be_built(made, workplace, capsys):
+    from kface.errors import KFaceError
+    from kface.networks import runtimes
+
+    if "tensorrt" in runtimes():
+        pytest.skip("TensorRT is installed here")
+    with pytest.raises(KFaceError, match="TensorRT|tensorrt"):
+        export_stage.build_engines(config_of(workplace, "formats.engines=true"), made)
+    export_stage.build_engines(config_of(workplace), made)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_run_without_its_description(made, workplace, tmp_path):
