@@ -42,8 +42,11 @@ class TestFrozen:
         assert max(row.difference for row in rows) < parity.CLOSE
 
     def test_resnet_too(self, smooth, tmp_path):
+        import keras
+
         from train import backbones
 
+        keras.utils.set_random_seed(1)
         network = stir(backbones.build("resnet50", width=0.125, embedding=16), smooth.transpose(0, 2, 3, 1))
         expected = np.asarray(network(smooth.transpose(0, 2, 3, 1), training=False))
         path = write(tmp_path, "embedder.pb", frozen.freeze(network).SerializeToString())

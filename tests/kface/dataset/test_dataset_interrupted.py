@@ -90,7 +90,7 @@ def test_ctrl_c_keeps_what_is_finished(undisturbed, tmp_path):
     pytest.importorskip("joblib", minversion="1.4")
     root, whole = undisturbed
     out = tmp_path / "out"
-    process = start(root, out, delay=0.05, jobs=2)
+    process = start(root, out, delay=0.2, jobs=2)
     deadline = time.time() + 60
     while time.time() < deadline and not list(out.glob("journal/t*.json")):
         time.sleep(0.01)
