@@ -80,3 +80,10 @@ def test_an_uninstalled_runtime(monkeypatch):
     )
     with pytest.raises(ConfigError, match="is not installed here; install no_such_package"):
         open_network("x.onnx", "abacus")
+
+
+def test_files_that_a_runtime_does_not_read(tmp_path):
+    for name, message in (("net.pb", "choose one of: opencv"), ("net.txt", r"ends in \.onnx or \.pb")):
+        (tmp_path / name).write_bytes(b"x")
+        with pytest.raises(ConfigError, match=message):
+            open_network(tmp_path / name, "onnxruntime" if "onnxruntime" in runtimes() else "openvino")

@@ -82,8 +82,11 @@ def resolve(runtime: str, ending: str = ".onnx", preferred: Tuple[str, ...] = ()
     if runtime not in installed:
         raise ConfigError("is not installed here", runtime, "install {}".format(RUNTIMES[runtime].package))
     if ending not in RUNTIMES[runtime].formats:
+        readers = runtimes(ending)
         raise ConfigError(
-            "does not read {} files".format(ending), runtime, "choose one of: " + ", ".join(runtimes(ending))
+            "does not read {} files".format(ending or "such"),
+            runtime,
+            "choose one of: " + ", ".join(readers) if readers else "give a file that ends in .onnx or .pb",
         )
     return runtime
 
