@@ -10,17 +10,18 @@ import numpy as np
 
 from export import detector_parity, files, parity, precision, subjects
 from export.deployment import deploy_settings
+from export.engines import build_engines
 from export.judge import Verdict, judge
 from export.subjects import Subject
 from kface import bundle
-from kface.bundle.manifest import CANONICAL
+from kface.bundle.manifest import CANONICAL, PRECISIONS
 from kface.dataset import Manifest as DataSet
 from kface.dataset import load as load_data_set
 from kface.dataset import read_arrays
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.files import sha256_bytes
 from kface.mtcnn import weights
-from kface.networks import open_network, runtimes
+from kface.networks import open_network
 from kface.verification import score_pairs
 from train import runs, stages
 from train.testsets import TestSet
@@ -54,31 +55,8 @@ def export(config: Any) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise ModelError(f"the bundle cannot be written ({error.strerror or error})", out, "make room or set out=DIR")
-    build_engines(config, out)
+    build_engines(config, out, lambda: _calibration(config, data_set, sets))
     return out
-
-
-def build_engines(config: Any, out: Path) -> None:
-    """Build TensorRT's engines for this machine where it is installed; they are kept in the cache, not in the bundle.
-
-    Raises:
-        KFaceError: They were asked for, and cannot be built.
-    """
-    wanted = config.formats.engines
-    if wanted is False or (wanted == "auto" and "tensorrt" not in runtimes(".engine")):
-        return
-    from kface.engines import get_engine
-    from kface.engines.verify import bundle_files
-
-    try:
-        for path in bundle_files(out):
-            # P-Net's engine is built for a frame size when the detector first sees it.
-            if path.name != "pnet.onnx":
-                print(f"engine: {get_engine(path)}", flush=True)
-    except KFaceError as error:
-        if wanted != "auto":
-            raise
-        print(f"export: no engines ({error})")
 
 
 def check(config: Any) -> None:
@@ -90,6 +68,9 @@ def check(config: Any) -> None:
         raise ConfigError(f"must be from 0 to 1, not {config.precision.allowed_loss}", "precision.allowed_loss")
     if not isinstance(config.parity.faces, int) or config.parity.faces < max(parity.BATCHES):
         raise ConfigError(f"must be at least {max(parity.BATCHES)}, not {config.parity.faces!r}", "parity.faces")
+    stray = set(config.formats.engine_precisions) - set(PRECISIONS)
+    if stray:
+        raise ConfigError(f"must be among {', '.join(PRECISIONS)}, not {stray.pop()!r}", "formats.engine_precisions")
     if config.formats.engines not in ("auto", True, False):
         raise ConfigError(f"must be auto, true or false, not {config.formats.engines!r}", "formats.engines")
     if config.embedder and config.run:
@@ -147,7 +128,7 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, data_set: DataSet | N
     layout = made[0].facts["layout"] if run_dir is None else "NCHW"
     given = [(testset, subject.preprocessing.apply(testset.images, layout)) for testset in sets]
     verdicts = []
-    for name, data in _reduced(config, made, subject, data_set, real, layout):
+    for name, data in _reduced(config, made, subject, data_set, sets, layout):
         verdict = _judge(folder, config, name, data, run, given, made)
         verdicts.append(verdict)
         if verdict.accepted:
@@ -188,24 +169,27 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, data_set: DataSet | N
         print("\n".join(verdict.lines()))
 
 
+def _calibration(config: Any, data_set: DataSet | None, sets: list[TestSet]) -> np.ndarray:
+    """Return faces to calibrate on, uint8 (n, 112, 112, 3), RGB: never those of the judgement, where there are others."""
+    images = read_arrays(data_set, "train")[0] if data_set is not None else sets[-1].images[::-1]
+    chosen = np.random.default_rng(config.seed).permutation(len(images))[: config.precision.calibration_faces]
+    return np.asarray(images[chosen])
+
+
 def _reduced(
     config: Any,
     made: list[files.Made],
     subject: Subject,
     data_set: DataSet | None,
-    real: TestSet,
+    sets: list[TestSet],
     layout: str,
 ) -> list[tuple[str, bytes]]:
     """Make the embedders of reduced precision."""
     source = next(one.data for one in made if one.name == CANONICAL)
     found = []
     if config.precision.int8:
-        # Never the faces that the result is judged on, where there are others.
-        images = read_arrays(data_set, "train")[0] if data_set is not None else real.images[::-1]
-        chosen = np.random.default_rng(config.seed).permutation(len(images))[: config.precision.calibration_faces]
-        found.append(
-            ("embedder.int8.onnx", precision.to_int8(source, subject.preprocessing.apply(images[chosen], layout)))
-        )
+        inputs = subject.preprocessing.apply(_calibration(config, data_set, sets), layout)
+        found.append(("embedder.int8.onnx", precision.to_int8(source, inputs)))
     if config.precision.fp16:
         found.append(("embedder.fp16.onnx", precision.to_fp16(source)))
     return found

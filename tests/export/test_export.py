@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from tiny_data_set import make_tiny_data_set
 
+from export import engines
 from export import stage as export_stage
 from export.judge import Change, Verdict, judge
 from kface import bundle, stage
-from kface.errors import ConfigError, ModelError, TrainingError
-from kface.networks import open_network
+from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
+from kface.networks import open_network, runtimes
 from train.testsets import TestSet
 
 ARGUMENTS = {"name": "mobilenetv2", "width": 0.25, "embedding": 16}
@@ -207,6 +208,7 @@ def test_the_old_bundle_stays_where_the_new_one_fails(made, workplace, monkeypat
         (["embedder=/nowhere.onnx"], ConfigError, r"embedder=/nowhere\.onnx: there is no such file"),
         (["formats.opsets=[]"], ConfigError, r"formats\.opsets"),
         (["formats.opsets=[12]"], ConfigError, "opset"),
+        (["formats.engine_precisions=[fp8]"], ConfigError, r"formats\.engine_precisions"),
         (["formats.engines=perhaps"], ConfigError, r"formats\.engines"),
         (["parity.faces=1"], ConfigError, r"parity\.faces"),
         (["precision.allowed_loss=2"], ConfigError, r"precision\.allowed_loss"),
@@ -220,15 +222,36 @@ def test_mistakes_are_one_line(workplace, overrides, error, message):
 
 
 def test_engines_that_were_asked_for_and_cannot_be_built(made, workplace, capsys):
-    from kface.errors import KFaceError
-    from kface.networks import runtimes
-
     if "tensorrt" in runtimes():
         pytest.skip("TensorRT is installed here")
     with pytest.raises(KFaceError, match="TensorRT|tensorrt"):
-        export_stage.build_engines(config_of(workplace, "formats.engines=true"), made)
-    export_stage.build_engines(config_of(workplace), made)
+        engines.build_engines(config_of(workplace, "formats.engines=true"), made, list)
+    assert engines.build_engines(config_of(workplace), made, list) == []
     assert capsys.readouterr().out == ""
+
+
+def test_engines_in_the_precisions_asked_for(made, workplace, monkeypatch):
+    asked = []
+
+    def get_engine(path, precision, calibrator):
+        asked.append((path.name, precision, calibrator))
+        return path.with_suffix(".engine")
+
+    monkeypatch.setattr(engines, "get_engine", get_engine)
+    images = np.random.default_rng(0).integers(0, 256, (19, 112, 112, 3)).astype(np.uint8)
+    config = config_of(workplace, "formats.engines=true", "formats.engine_precisions=[fp16,int8]")
+    assert len(engines.build_engines(config, made, lambda: images)) == 4
+    names = [(name, precision) for name, precision, _ in asked]
+    assert names == [
+        ("onet.onnx", "fp16"),
+        ("rnet.onnx", "fp16"),
+        ("embedder.onnx", "fp16"),
+        ("embedder.onnx", "int8"),
+    ]
+    assert [calibrator is not None for _, _, calibrator in asked] == [False, False, False, True]
+    batches = list(asked[-1][2].batches())
+    assert [batch.shape for batch in batches] == [(8, 3, 112, 112)] * 2
+    np.testing.assert_allclose(batches[0][0].transpose(1, 2, 0), (images[0] - 127.5) / 128, atol=1e-6)
 
 
 def test_a_run_without_its_description(made, workplace, tmp_path):

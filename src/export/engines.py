@@ -1,0 +1,68 @@
+"""TensorRT engines of a bundle for the machine that exports, where TensorRT is installed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.foreign import Preprocessing
+from kface import bundle
+from kface.engines import Calibrator, default_directory, get_engine
+from kface.engines.verify import bundle_files
+from kface.errors import KFaceError
+from kface.networks import runtimes
+
+#: Faces that TensorRT calibrates on at once.
+BATCH = 8
+
+
+def build_engines(config: Any, out: Path, faces: Callable[[], np.ndarray]) -> list[Path]:
+    """Build the engines of a bundle; they are kept in the cache, not in the bundle.
+
+    P-Net's is built for a frame size when the detector first sees one. Detector and embedder take the same precision but
+    for INT8, which costs the detector faces.
+
+    Args:
+        config: The stage's.
+        out: The bundle.
+        faces: Returns uint8 (n, 112, 112, 3), RGB, to calibrate INT8 on; called only where that is needed.
+
+    Raises:
+        KFaceError: They were asked for, and cannot be built.
+    """
+    wanted = config.formats.engines
+    if wanted is False or (wanted == "auto" and "tensorrt" not in runtimes(".engine")):
+        return []
+    made = []
+    try:
+        for path in bundle_files(out):
+            if path.name == "pnet.onnx":
+                continue
+            for precision in config.formats.engine_precisions:
+                calibrator = None
+                if precision == "int8":
+                    if path.parent.name == "detector":
+                        continue
+                    calibrator = calibration(out, faces)
+                made.append(get_engine(path, precision=precision, calibrator=calibrator))
+                print(f"engine: {made[-1]}", flush=True)
+    except KFaceError as error:
+        if wanted != "auto":
+            raise
+        print(f"export: no engines ({error})")
+    return made
+
+
+def calibration(out: Path, faces: Callable[[], np.ndarray]) -> Calibrator:
+    """Return the calibrator of a bundle's embedder."""
+    manifest = bundle.load(out, "sizes").manifest
+    expected = manifest.preprocessing
+    preprocessing = Preprocessing(expected.colour.lower(), expected.mean, expected.divisor)
+    layout = str(manifest.file("embedder.onnx").layout)
+
+    def batches() -> Iterator[np.ndarray]:
+        inputs = preprocessing.apply(faces(), layout)
+        return (inputs[start : start + BATCH] for start in range(0, len(inputs) - BATCH + 1, BATCH))
+
+    return Calibrator(batches, default_directory(), f"{manifest.name}-faces")
