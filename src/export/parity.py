@@ -12,6 +12,8 @@ BATCHES = (1, 8)
 #: Largest difference between two unit embeddings' elements, and between their direction and the same, that is rounding.
 CLOSE = 1e-4
 SAME_DIRECTION = 1 - 1e-5
+#: Below this cosine a reader of a file of reduced precision is warned about.
+TRUSTED = 0.95
 
 
 class Parity(NamedTuple):
@@ -103,4 +105,10 @@ def table(rows: Sequence[Parity], faces: str) -> str:
         f"{row.file:<{width}}  {row.reader:<{reader}}  {row.batch:>5}  {row.difference:>18.1e}  {row.cosine:>15.7f}"
         for row in rows
     ]
+    for file, by in dict.fromkeys((row.file, row.reader) for row in rows):
+        smallest = min(row.cosine for row in rows if (row.file, row.reader) == (file, by))
+        if smallest < TRUSTED:
+            lines.append(
+                f"{file}: {by} reads it otherwise than it is meant (cosine {smallest:.2f}): do not run it there"
+            )
     return "\n".join(lines)

@@ -132,3 +132,5 @@ class TestParity:
         text = parity.table(rows, "real faces")
         assert "1 real faces" in text
         assert "embedder.onnx  echo" in text
+        assert "do not run it there" not in text
+        assert "echo reads it otherwise" in parity.table([rows[0]._replace(cosine=0.7)], "real faces")
