@@ -98,7 +98,8 @@ def test_ctrl_c_keeps_what_is_finished(undisturbed, tmp_path):
     code, error = finish(process)
     # The stage turns the exception into one line; here it is the interpreter that reports it.
     assert code in (1, -signal.SIGINT)
-    assert error.strip().endswith("KeyboardInterrupt")
+    # joblib's own tracker of temporary files may have a word afterwards.
+    assert "KeyboardInterrupt" in error.splitlines()
     assert error.count("Traceback") == 1
     assert list(out.glob("shards/*.tfrecord"))
     assert not list(out.rglob(".tmp-*"))
