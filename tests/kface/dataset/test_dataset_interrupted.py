@@ -21,7 +21,13 @@ SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(kface.__file__)))
 def start(root, out, delay=0.0, jobs=1, kill_at=0, when="before"):
     environment = dict(os.environ, PYTHONPATH=SOURCES)
     command = [sys.executable, dataset_fakes.__file__, root, out, delay, jobs, kill_at, when]
-    return subprocess.Popen([str(word) for word in command], env=environment, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [str(word) for word in command],
+        env=environment,
+        stderr=subprocess.PIPE,
+        # Where the tests run in the background of a shell, Ctrl-C is ignored, and so it would be here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def finish(process):
