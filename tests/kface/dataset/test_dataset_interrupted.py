@@ -26,7 +26,7 @@ def start(root, out, delay=0.0, jobs=1, kill_at=0, when="before"):
         env=environment,
         stderr=subprocess.PIPE,
         # Where the tests run in the background of a shell, Ctrl-C is ignored, and so it would be here.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
