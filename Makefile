@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PY := .venv/bin/python
-EXTRAS ?= train,export,dev
+EXTRAS ?= train,export,deploy,dev
 NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -74,7 +74,7 @@ bench-networks: setup ## the runtimes side by side on the newest bundle's embedd
 	@$(PY) -m benchmarks.networks
 
 lock: setup ## renew constraints.txt: the newest versions that resolve together on Python 3.10-3.13
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra openvino --extra gui --extra dev \
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra deploy --extra openvino --extra gui --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay

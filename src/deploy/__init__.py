@@ -1,0 +1,1 @@
+"""The realtime recogniser: streams, tracking, gallery and the Jetson installation. Imports kface alone."""

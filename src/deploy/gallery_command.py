@@ -1,0 +1,275 @@
+"""``python -m deploy gallery ...``: who is enrolled, from the command line.
+
+The exit status is 0, 1 where an image was refused (each with its reason), and 2 where nothing could be done.
+"""
+
+import argparse
+import getpass
+import os
+import sys
+from typing import Any, Callable, Dict, List, Optional
+
+from deploy.face_reader import FaceReader, open_reader
+from kface.errors import ConfigError, ImageError, KFaceError
+from kface.gallery import ENVIRONMENT, Gallery, Limits, default_gallery_file, measure, open_gallery, require
+from kface.gallery.archive import check_passphrase
+from kface.networks import RUNTIMES
+from kface.recognizer import RECOGNISED, Decision
+from kface.recognizer.templates import Template
+
+PASSPHRASE = "KFACE_GALLERY_PASSPHRASE"
+BUNDLE = "KFACE_BUNDLE"
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command and return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return COMMANDS[arguments.command](arguments)
+    except KFaceError as error:
+        _say("gallery: {}".format(error), sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        _say("gallery: stopped; what was said to be enrolled is", sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    files = argparse.ArgumentParser(add_help=False)
+    files.add_argument("--gallery", metavar="FILE", help="default: KFACE_GALLERY, or {}".format(default_gallery_file()))
+    files.add_argument("--key-file", metavar="FILE", help="mode 0600; default: {} or a file".format(ENVIRONMENT))
+    files.add_argument("--keyring", action="store_true", help="take the key from the operating system's keyring")
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument("--bundle", metavar="DIR", help="the exported model; default: {}".format(BUNDLE))
+    model.add_argument("--runtime", default="auto", choices=["auto"] + list(RUNTIMES))
+    model.add_argument("--precision", default="fp32", choices=["fp32", "fp16", "int8"])
+
+    parser = argparse.ArgumentParser(prog="python -m deploy gallery", description="People who are recognised.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    # Python 3.6 takes it as an attribute only.
+    commands.required = True
+
+    def command(name: str, about: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=about, description=about, parents=[files] + list(parents))
+
+    add = command("add", "enrol a person from images of one face each", model)
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("images", metavar="IMAGE", nargs="+")
+    add.add_argument("--keep-crops", action="store_true", help="keep the faces, encrypted, for a later model")
+    for limit, value in zip(Limits._fields[:3], Limits()):
+        add.add_argument("--{}".format(limit), type=float, default=value, help="quality gate (default: %(default)s)")
+    shown = command("list", "show who is enrolled, or the templates of some")
+    shown.add_argument("names", metavar="NAME", nargs="*")
+    rename = command("rename", "give a person another name")
+    rename.add_argument("name", metavar="NAME")
+    rename.add_argument("new", metavar="NEW")
+    delete = command("delete", "forget a person, or one of a person's templates")
+    delete.add_argument("name", metavar="NAME", help="or the ID that an error named")
+    delete.add_argument("--template", type=int, metavar="ID", help="only this one")
+    merge = command("merge", "give a person another's templates, and forget the other")
+    merge.add_argument("into", metavar="NAME")
+    merge.add_argument("other", metavar="OTHER")
+    for name, about in (("export", "write all to one encrypted file"), ("import", "add everybody of an export")):
+        command(name, "{}; the passphrase is asked for, or in {}".format(about, PASSPHRASE)).add_argument("file")
+    again = command("reenrol", "make all templates anew from kept crops, for another model", model)
+    again.add_argument("--discard", action="store_true", help="remove templates that have no crop")
+    match = command("match", "tell who is in images", model)
+    match.add_argument("images", metavar="IMAGE", nargs="+")
+    match.add_argument("-k", type=int, default=1, help="how many people for each face (default: %(default)s)")
+    deciding = match.add_mutually_exclusive_group()
+    deciding.add_argument(
+        "--fmr", type=float, help="false match rate whose threshold decides; default: the bundle's advice"
+    )
+    deciding.add_argument("--threshold", type=float, metavar="COSINE", help="the threshold itself")
+    return parser
+
+
+def _say(line: str, stream: Any = None) -> None:
+    """Print a line; signs that the terminal's encoding lacks (Hangul under LANG=C) are escaped."""
+    stream = sys.stdout if stream is None else stream
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def _name(argument: str) -> str:
+    """Return a name as it was typed: Python 3.6 reads arguments as ASCII under LANG=C."""
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError:
+        raise ConfigError("is not UTF-8", ascii(argument), "type the name in UTF-8")
+
+
+def _open(arguments: argparse.Namespace, fingerprint: Optional[str] = None, create: bool = False) -> Gallery:
+    return open_gallery(arguments.gallery, fingerprint, arguments.key_file, arguments.keyring, create)
+
+
+def _reader(arguments: argparse.Namespace) -> FaceReader:
+    directory = arguments.bundle or os.environ.get(BUNDLE)
+    if not directory:
+        raise ConfigError("is not given", "--bundle", "give the directory of an exported model, or set " + BUNDLE)
+    return open_reader(directory, arguments.runtime, arguments.precision)
+
+
+def _passphrase(twice: bool) -> str:
+    """Return the passphrase of the environment or the terminal; arguments are for everybody to read."""
+    given = os.environ.get(PASSPHRASE)
+    if given is None:
+        if not sys.stdin.isatty():
+            raise ConfigError("is not set, and there is no terminal to ask on", PASSPHRASE, "set it")
+        given = getpass.getpass("Passphrase: ")
+        if twice and getpass.getpass("Again: ") != given:
+            raise ConfigError("the two passphrases differ", None, "try again")
+    return check_passphrase(given)
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    name, limits = _name(arguments.name), Limits(arguments.size, arguments.sharpness, arguments.yaw)
+    reader = _reader(arguments)
+    refused = 0
+    with _open(arguments, reader.fingerprint, create=True) as gallery:
+        for image in arguments.images:
+            try:
+                face = _one_face(reader.faces(image), limits, image)
+            except ImageError as error:
+                _say("gallery: {}".format(error), sys.stderr)
+                refused += 1
+                continue
+            template = gallery.add(name, face.embedding, face.crop if arguments.keep_crops else None)
+            _say("{}: template {} of {}".format(image, template, name))
+    if refused:
+        _say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
+    return 1 if refused else 0
+
+
+def _one_face(faces: List[Template], limits: Limits, image: str) -> Template:
+    """Return the face of an image to enrol; raises ImageError with the reasons where there is none that will do."""
+    face = faces[0] if len(faces) == 1 else None
+    if face is not None and face.failed:
+        raise ImageError("cannot be enrolled: {}".format(face.reason), image, "take another picture")
+    quality = None if face is None else measure(face.box, face.landmarks, face.crop)
+    require(len(faces), quality, limits, image)
+    return faces[0]
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    with _open(arguments) as gallery:
+        for name in arguments.names:
+            for template in gallery.templates(_name(name)):
+                crop = "with crop" if template.crop else "without crop"
+                _say("{}\t{}\t{}\t{}".format(_name(name), template.id, template.created, crop))
+        if not arguments.names:
+            for person in gallery.list():
+                _say(
+                    "{}\t{} templates\t{} crops\t{}".format(person.name, person.templates, person.crops, person.created)
+                )
+    return 0
+
+
+def _rename(arguments: argparse.Namespace) -> int:
+    with _open(arguments) as gallery:
+        gallery.rename(_name(arguments.name), _name(arguments.new))
+    return 0
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    name = _name(arguments.name)
+    with _open(arguments) as gallery:
+        if arguments.template is None:
+            _say("{} templates of {} deleted".format(gallery.delete(name), name))
+        elif arguments.template in [template.id for template in gallery.templates(name)]:
+            gallery.delete_template(arguments.template)
+        else:
+            raise ConfigError("has no template {}".format(arguments.template), name, "list NAME shows them")
+    return 0
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    into, other = _name(arguments.into), _name(arguments.other)
+    with _open(arguments) as gallery:
+        _say("{} templates of {} are {}'s now".format(gallery.merge(into, other), other, into))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    with _open(arguments) as gallery:
+        _say("{} people written to {}".format(gallery.export_to(arguments.file, _passphrase(True)), arguments.file))
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    passphrase = _passphrase(False)
+    with _open(arguments, create=True) as gallery:
+        done = gallery.import_from(arguments.file, passphrase)
+    _say("{} people new, {} templates added, {} known already".format(done.people, done.templates, done.known))
+    return 0
+
+
+def _reenrol(arguments: argparse.Namespace) -> int:
+    reader = _reader(arguments)
+    with _open(arguments, reader.fingerprint) as gallery:
+        done = gallery.reenrol(reader.embed, arguments.discard)
+    _say("{} templates made anew, {} removed".format(done.templates, done.discarded))
+    return 0
+
+
+def _match(arguments: argparse.Namespace) -> int:
+    if arguments.k < 1:
+        raise ConfigError("must be at least 1, not {}".format(arguments.k), "-k")
+    reader = _reader(arguments)
+    decision = _decision(arguments, reader)
+    refused = 0
+    with _open(arguments, reader.fingerprint) as gallery:
+        for image in arguments.images:
+            try:
+                faces = reader.faces(image)
+            except ImageError as error:
+                _say("gallery: {}".format(error), sys.stderr)
+                refused += 1
+                continue
+            if not faces:
+                _say("{}: no face".format(image))
+            for number, face in enumerate(faces, 1):
+                place = "{}: face {} at {:.0f},{:.0f}-{:.0f},{:.0f}".format(image, number, *face.box)
+                _say("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, decision)))
+    return 1 if refused else 0
+
+
+def _decision(arguments: argparse.Namespace, reader: FaceReader) -> Optional[Decision]:
+    if arguments.threshold is not None:
+        if not -1 <= arguments.threshold <= 1:
+            raise ConfigError("must be a cosine, from -1 to 1, not {:g}".format(arguments.threshold), "--threshold")
+        return Decision(arguments.threshold, arguments.threshold)
+    if arguments.fmr is not None:
+        if reader.thresholds is None:
+            raise ConfigError("the bundle has no thresholds", "--fmr", "give --threshold")
+        threshold = reader.thresholds.at(arguments.fmr)
+        return Decision(threshold, threshold, arguments.fmr)
+    return reader.decision
+
+
+def _answer(gallery: Gallery, reader: FaceReader, face: Template, k: int, decision: Optional[Decision]) -> str:
+    if face.failed:
+        return str(face.reason)
+    found = gallery.match(face.embedding, k, reader.thresholds)[0]
+    if not found:
+        return "unknown (nobody is enrolled)"
+    parts = []
+    for match in found:
+        state = "" if decision is None else decision.state(match.score)
+        name = match.name if state in (RECOGNISED, "") else "{} (nearest {})".format(state, match.name)
+        rate = "" if match.fmr is None else ", FMR {:g}".format(match.fmr)
+        parts.append("{}, score {:.3f}{}".format(name, match.score, rate))
+    return "; ".join(parts)
+
+
+COMMANDS: Dict[str, Callable[[argparse.Namespace], int]] = {
+    "add": _add,
+    "list": _list,
+    "rename": _rename,
+    "delete": _delete,
+    "merge": _merge,
+    "export": _export,
+    "import": _import,
+    "reenrol": _reenrol,
+    "match": _match,
+}

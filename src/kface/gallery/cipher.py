@@ -1,0 +1,101 @@
+"""AES-256-GCM, and the keys that come of a passphrase: the one module that adapts the ``cryptography`` package."""
+
+import hashlib
+import hmac
+import os
+import warnings
+from typing import Any, Tuple
+
+from kface.errors import ConfigError
+from kface.gallery.values import GalleryError
+
+KEY_BYTES = 32
+#: 96 bits, drawn for each message: what NIST SP 800-38D wants for up to 2^32 messages of a key.
+NONCE_BYTES = 12
+#: scrypt's cost (n), block size (r) and lanes (p): 64 MiB and about a quarter of a second on a PC.
+SCRYPT = (1 << 16, 8, 1)
+
+
+class ForgedError(Exception):
+    """A ciphertext that this key did not seal with these associated data."""
+
+
+def _aead(key: bytes) -> Any:
+    try:
+        # Its last version for Python 3.6 warns of that on every start.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError:
+        raise ConfigError(
+            "is not installed, and a gallery is encrypted with it", "cryptography", "install cryptography"
+        )
+    return AESGCM(key)
+
+
+class Cipher(object):
+    """Seals and opens with one key.
+
+    Args:
+        key: 32 random bytes. What seals and what makes handles are two keys derived from it.
+
+    Raises:
+        GalleryError: The key has another length.
+        ConfigError: The ``cryptography`` package is not installed.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise GalleryError("a key has {} bytes, not {}".format(KEY_BYTES, len(key)))
+        self._sealing = _aead(hmac.new(key, b"kface gallery: sealing", hashlib.sha256).digest())
+        self._handles = hmac.new(key, b"kface gallery: handles", hashlib.sha256).digest()
+
+    def seal(self, data: bytes, associated: bytes) -> Tuple[bytes, bytes]:
+        """Encrypt.
+
+        Args:
+            data: What nobody else may read.
+            associated: What it belongs to; it can only be opened with the same.
+
+        Returns:
+            A fresh random nonce, and the ciphertext with its tag.
+        """
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce, self._sealing.encrypt(nonce, data, associated)
+
+    def open(self, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
+        """Decrypt what :meth:`seal` made.
+
+        Raises:
+            ForgedError: Another key or other associated data sealed it, or it was changed since.
+        """
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return bytes(self._sealing.decrypt(nonce, sealed, associated))
+        # Whoever changes a file need not keep to a nonce's length or a column's type.
+        except (InvalidTag, ValueError, TypeError):
+            raise ForgedError()
+
+    def handle(self, text: str) -> bytes:
+        """Return 32 bytes by which a text can be looked up without being told (HMAC-SHA-256)."""
+        return hmac.new(self._handles, text.encode("utf-8"), hashlib.sha256).digest()
+
+
+def derive(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    """Return the key that scrypt (RFC 7914) makes of a passphrase: 32 bytes.
+
+    Args:
+        passphrase: In Unicode's composed form.
+        salt: Random bytes, kept with what the key seals.
+        n: Cost, a power of two; takes ``128 * n * r`` bytes of memory.
+        r: Block size.
+        p: Lanes.
+    """
+    _aead(bytes(KEY_BYTES))
+    from cryptography.hazmat.backends import default_backend
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+    # Versions below 3.1 cannot do without the backend.
+    made = Scrypt(salt=salt, length=KEY_BYTES, n=n, r=r, p=p, backend=default_backend())
+    return bytes(made.derive(passphrase.encode("utf-8")))

@@ -1,0 +1,353 @@
+"""The gallery: who is enrolled, kept so that it survives, and searched exactly."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Union
+
+import numpy as np
+
+from kface import alignment
+from kface.bundle.thresholds import Thresholds
+from kface.gallery import transfer
+from kface.gallery.cache import Cache
+from kface.gallery.cipher import Cipher, ForgedError
+from kface.gallery.index import search
+from kface.gallery.model import Model
+from kface.gallery.reenrolment import reenrol
+from kface.gallery.rows import Rows, associated
+from kface.gallery.store import TIMEOUT_S, Store
+from kface.gallery.values import GalleryError, Imported, Match, Person, Reenrolled, Template, clean_name, unit
+from kface.images import decode_image, encode_png
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class Gallery(object):
+    """Enrolled people with several templates each, in one encrypted file.
+
+    Templates, kept crops and names are encrypted with AES-256-GCM; each is bound to its person and schema, templates and
+    crops to the model as well, so that a row that was changed, or moved to another person, is refused. Not protected: how
+    many people and templates there are, when each was enrolled, the model's fingerprint, and that rows go missing or the
+    whole file is replaced by an older one. While the gallery is open the templates lie in this process' memory in the clear.
+
+    What :meth:`add` and the others have returned from is on the disk: neither ``kill -9`` nor a power cut loses it. Several
+    processes may have the gallery open at once, on a local disk; each sees the others' changes with its next call. Threads
+    may share an object. To copy a gallery that is in use, export it: the file alone lacks its newest part.
+
+    Args:
+        path: The file; made where it is not there, readable by its owner only.
+        fingerprint: Of the model whose templates these are (:attr:`kface.bundle.Manifest.fingerprint`). None takes the one
+            that the file has, for what needs no model: to list, rename, merge, delete, export and import.
+        key: 32 bytes, see :func:`kface.gallery.keys.find_key`.
+        create: Whether the file may be made.
+        timeout: Seconds to wait for another process' turn.
+
+    Raises:
+        GalleryError: The key is another one, or the file is damaged, cannot be used, or is absent and not to be made.
+        ConfigError: The ``cryptography`` package is not installed.
+
+    Example:
+        >>> with Gallery("gallery.db", bundle.manifest.fingerprint, find_key(create=True)) as gallery:  # doctest: +SKIP
+        ...     gallery.add("Kim", embedding)
+        ...     gallery.match(probes)[0]
+    """
+
+    def __init__(
+        self,
+        path: PathLike,
+        fingerprint: Optional[str],
+        key: bytes,
+        create: bool = True,
+        timeout: float = TIMEOUT_S,
+    ) -> None:
+        self._cipher = Cipher(key)
+        self._lock = threading.RLock()
+        self._store = Store(path, create, timeout)
+        self._rows = Rows(self._cipher, self._store.path)
+        self._model = Model(self._store, fingerprint)
+        self._cache = Cache(self._store, self._rows, self._model)
+        try:
+            self._check_key()
+        except BaseException:
+            self._store.close()
+            raise
+
+    def __enter__(self) -> "Gallery":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        with self._lock:
+            self._store.close()
+            self._cache.forget()
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._store.path
+
+    def _check_key(self) -> None:
+        """Compare the key with the one that the gallery was made with, before anything is sealed with another."""
+        data = associated("check", "")
+        with self._store.snapshot():
+            kept = self._store.fact("check")
+        if kept is None:
+            with self._store.transaction():
+                kept = self._store.fact("check")
+                if kept is None:
+                    nonce, sealed = self._cipher.seal(b"", data)
+                    kept = "{}:{}".format(nonce.hex(), sealed.hex())
+                    self._store.set_fact("check", kept)
+        try:
+            nonce, sealed = (bytes.fromhex(part) for part in kept.split(":"))
+            self._cipher.open(nonce, sealed, data)
+        except (ForgedError, ValueError):
+            raise GalleryError(
+                "its key is another one (or its first entry was changed)", self.path, "give the key it was made with"
+            )
+
+    def add(self, name: str, embedding: np.ndarray, crop: Optional[np.ndarray] = None) -> int:
+        """Enrol one template, for a new person or for one who is there already.
+
+        Args:
+            name: The person's name, see :func:`kface.gallery.values.clean_name`.
+            embedding: (d,), of any length but 0.
+            crop: uint8 (112, 112, 3), RGB, the aligned face, to be kept (encrypted) for a later model; None keeps none.
+
+        Returns:
+            The template's ID; it is on the disk by then.
+
+        Raises:
+            GalleryError: The gallery is of another model, or a value is none of these.
+        """
+        return self.add_many(name, np.asarray(embedding)[None], None if crop is None else [crop])[0]
+
+    def add_many(
+        self, name: str, embeddings: np.ndarray, crops: Optional[Sequence[Optional[np.ndarray]]] = None
+    ) -> List[int]:
+        """Enrol several templates of one person, all of them or none; see :meth:`add`.
+
+        Args:
+            name: The person's name.
+            embeddings: (n, d), n at least 1.
+            crops: One for each embedding, or None.
+        """
+        name = clean_name(name)
+        vectors = unit(embeddings)
+        if not len(vectors):
+            raise GalleryError("there is no embedding to enrol", name)
+        crops = [None] * len(vectors) if crops is None else crops
+        if len(crops) != len(vectors):
+            raise GalleryError("{} crops do not fit {} embeddings".format(len(crops), len(vectors)), name)
+        pngs = [None if crop is None else _png(crop) for crop in crops]
+        with self._writing() as db:
+            fingerprint = self._model.claim(vectors.shape[1])
+            person = self._rows.find_name(db, name) or self._rows.add_person(db, name)
+            return [
+                self._rows.add_template(db, person, fingerprint, _bytes(vector), png)
+                for vector, png in zip(vectors, pngs)
+            ]
+
+    def list(self) -> List[Person]:
+        """Return who is enrolled, by name."""
+        with self._lock, self._store.snapshot() as db:
+            rows = db.execute(
+                "SELECT p.id, p.nonce, p.sealed, count(t.id), count(c.template), p.created FROM person p"
+                " LEFT JOIN template t ON t.person = p.id LEFT JOIN crop c ON c.template = t.id GROUP BY p.id"
+            ).fetchall()
+            people = [Person(row[0], self._rows.name(*row[:3]), *row[3:]) for row in rows]
+        return sorted(people, key=lambda person: person.name)
+
+    def templates(self, person: str) -> List[Template]:
+        """Return a person's templates.
+
+        Args:
+            person: The name or the ID.
+
+        Raises:
+            GalleryError: There is no such person.
+        """
+        with self._lock, self._store.snapshot() as db:
+            rows = db.execute(
+                "SELECT t.id, t.created, c.template IS NOT NULL FROM template t LEFT JOIN crop c ON c.template = t.id"
+                " WHERE t.person = ? ORDER BY t.id",
+                (self._known(db, person),),
+            ).fetchall()
+        return [Template(row[0], row[1], bool(row[2])) for row in rows]
+
+    def crop(self, template: int) -> Optional[np.ndarray]:
+        """Return a template's kept crop, uint8 (112, 112, 3) RGB, or None where none is kept.
+
+        Raises:
+            GalleryError: There is no such template, or its crop was changed.
+        """
+        with self._lock, self._store.snapshot() as db:
+            png = self._rows.crop(db, template, self._owner(db, template), self._model.current() or "")
+        return None if png is None else decode_image(png, "crop of template {}".format(template))
+
+    def rename(self, person: str, name: str) -> None:
+        """Give a person another name.
+
+        Args:
+            person: The name up to now, or the ID.
+            name: The name from now on.
+
+        Raises:
+            GalleryError: There is no such person, or another has that name.
+        """
+        name = clean_name(name)
+        with self._writing() as db:
+            who = self._known(db, person)
+            if self._rows.find_name(db, name) not in (None, who):
+                raise GalleryError("somebody is enrolled under that name", name, "merge the two, or take another name")
+            self._rows.rename(db, who, name)
+
+    def delete(self, person: str) -> int:
+        """Forget a person, by name or ID, and return how many templates that were; raises GalleryError for nobody."""
+        with self._lock:
+            with self._writing() as db:
+                who = self._known(db, person)
+                count = len(self._rows.entries(db, who))
+                db.execute("DELETE FROM person WHERE id = ?", (who,))
+            self._store.forget()
+        return count
+
+    def delete_template(self, template: int) -> None:
+        """Forget one template and its crop; the person stays. Raises GalleryError where there is none."""
+        with self._lock:
+            with self._writing() as db:
+                self._owner(db, template)
+                db.execute("DELETE FROM template WHERE id = ?", (template,))
+            self._store.forget()
+
+    def merge(self, into: str, other: str) -> int:
+        """Give one person another's templates and forget the other, for instance where one was enrolled under two names.
+
+        Args:
+            into: Who stays, by name or ID.
+            other: Who goes.
+
+        Returns:
+            How many templates moved; they keep their IDs.
+
+        Raises:
+            GalleryError: There is no such person, the two are one, or a template was changed since it was written.
+        """
+        with self._writing() as db:
+            stays, goes = self._known(db, into), self._known(db, other)
+            if stays == goes:
+                raise GalleryError("is one and the same person", other, "give two")
+            fingerprint = self._model.current() or ""
+            moving = self._rows.entries(db, goes)
+            for template, _, _ in moving:
+                self._rows.move(db, template, (goes, fingerprint), (stays, fingerprint), None)
+            db.execute("DELETE FROM person WHERE id = ?", (goes,))
+        return len(moving)
+
+    def match(self, embeddings: np.ndarray, k: int = 1, thresholds: Optional[Thresholds] = None) -> List[List[Match]]:
+        """Search for probes among all templates, exactly.
+
+        Args:
+            embeddings: (n, d) or (d,), of any length but 0.
+            k: How many people to return for each, at least 1.
+            thresholds: The bundle's table, for the false match rate that a score stands for.
+
+        Returns:
+            For each probe the k people most like it, the best first; fewer where fewer have templates.
+
+        Raises:
+            GalleryError: The gallery is of another model, a template was changed since it was written, or a value is none
+                of these.
+        """
+        if k < 1:
+            raise GalleryError("k must be at least 1, not {}".format(k))
+        if np.asarray(embeddings).ndim == 2 and not len(embeddings):
+            return []
+        probes = unit(embeddings)
+        with self._lock:
+            index = self._cache.current()
+        if index.entries and index.matrix.shape[1] != probes.shape[1]:
+            raise GalleryError(
+                "its templates have {} numbers, not {}".format(index.matrix.shape[1], probes.shape[1]),
+                self.path,
+                "embed with the model that the gallery is of",
+            )
+        return search(index, probes, k, thresholds)
+
+    def reenrol(self, embed: Callable[[np.ndarray], np.ndarray], discard: bool = False, batch: int = 64) -> Reenrolled:
+        """Make all templates anew with the model that the gallery was opened for, from their kept crops; see there.
+
+        Args:
+            embed: Takes uint8 (n, 112, 112, 3) RGB and returns (n, d).
+            discard: Whether templates without a crop, which cannot be made anew, are removed; the people stay.
+            batch: Crops to embed at once.
+
+        Raises:
+            GalleryError: Templates without a crop are there and not to be removed; nothing has changed then.
+        """
+        with self._lock:
+            done = reenrol(self._store, self._rows, self._model, embed, discard, batch)
+            self._cache.expire()
+            return done
+
+    def export_to(self, path: PathLike, passphrase: str) -> int:
+        """Write everything to one encrypted file, for a copy or another machine; return how many people that were.
+
+        Args:
+            path: The file; replaced once the new one is whole.
+            passphrase: At least 8 signs; the key is derived from it by scrypt. Without it nobody can read the file.
+
+        Raises:
+            GalleryError: The passphrase is too short, a row was changed, or the file cannot be written.
+        """
+        with self._lock, self._store.snapshot() as db:
+            return transfer.export_to(path, passphrase, db, self._rows, self._model)
+
+    def import_from(self, path: PathLike, passphrase: str) -> Imported:
+        """Add everybody of an export, all or nothing; who has a name that is there gets the templates added.
+
+        A gallery without templates takes an export of any model (then see :meth:`reenrol`), another one its own only.
+
+        Raises:
+            GalleryError: It is no export, is damaged, of another model, or the passphrase is another one.
+        """
+        with self._writing() as db:
+            return transfer.import_from(path, passphrase, db, self._rows, self._model)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            with self._store.transaction() as db:
+                yield db
+            self._cache.expire()
+
+    def _known(self, db: sqlite3.Connection, who: str) -> str:
+        found = self._rows.find(db, who)
+        if found is None:
+            raise GalleryError("nobody is enrolled under that name", who, "list shows who is")
+        return found
+
+    def _owner(self, db: sqlite3.Connection, template: int) -> str:
+        row = db.execute("SELECT person FROM template WHERE id = ?", (template,)).fetchone()
+        if row is None:
+            raise GalleryError("there is no template {}".format(template), self.path)
+        return str(row[0])
+
+
+def _bytes(vector: np.ndarray) -> bytes:
+    return vector.astype("<f4").tobytes()
+
+
+def _png(crop: np.ndarray) -> bytes:
+    """Return a crop without loss, so that a later model sees what this one saw."""
+    crop = np.asarray(crop)
+    if crop.dtype != np.uint8 or crop.shape != (alignment.SIZE, alignment.SIZE, 3):
+        raise GalleryError(
+            "a crop must be uint8 ({0}, {0}, 3), not {1} {2}".format(alignment.SIZE, crop.dtype, crop.shape)
+        )
+    return encode_png(crop)

@@ -1,0 +1,158 @@
+"""Where a gallery's key comes from: a file, the environment or the operating system's keyring; never an argument."""
+
+import base64
+import binascii
+import contextlib
+import importlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from kface.errors import ConfigError
+from kface.gallery.cipher import KEY_BYTES
+from kface.gallery.values import GalleryError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Holds the key in base64.
+ENVIRONMENT = "KFACE_GALLERY_KEY"
+#: Names of the entry in the keyring.
+SERVICE, USER = "kface", "gallery key"
+LOST = "without its key a gallery cannot be read: restore the key, or enrol anew in another gallery file"
+
+
+def default_key_file() -> Path:
+    """Return where the key is kept unless told otherwise: the user's configuration, apart from the gallery itself."""
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return Path(home) / "kface" / "gallery.key"
+
+
+def find_key(file: Optional[PathLike] = None, keyring: bool = False, create: bool = False) -> bytes:
+    """Return the key: of the file or the keyring that is asked for, else of the environment, else of the default file.
+
+    Args:
+        file: A key file.
+        keyring: Use the operating system's keyring (needs the ``keyring`` package).
+        create: Make the key where there is none yet. Only for a gallery that does not exist yet: a new key opens no old
+            gallery.
+
+    Returns:
+        32 bytes.
+
+    Raises:
+        ConfigError: Both a file and the keyring are asked for, or the keyring is not there.
+        GalleryError: There is no key, it is no key, or its file may be read by others.
+    """
+    if file is not None and keyring:
+        raise ConfigError("a key comes from a file or from the keyring, not from both", None, "give one of them")
+    if keyring:
+        return _from_keyring(create)
+    if file is None and os.environ.get(ENVIRONMENT):
+        return decode_key(os.environ[ENVIRONMENT], "environment variable " + ENVIRONMENT)
+    path = os.fspath(file if file is not None else default_key_file())
+    if create and not os.path.lexists(path):
+        _make_file(path)
+    return _read_file(path)
+
+
+def new_key() -> bytes:
+    """Return 32 random bytes."""
+    return os.urandom(KEY_BYTES)
+
+
+def decode_key(text: str, where: object) -> bytes:
+    """Return the key that base64 stands for; the error does not show the text.
+
+    Raises:
+        GalleryError: It is not the base64 of 32 bytes.
+    """
+    try:
+        key = base64.b64decode(text.strip().encode("ascii"), validate=True)
+    except (binascii.Error, ValueError):
+        raise GalleryError("is not a key: not base64", where, LOST)
+    if len(key) != KEY_BYTES:
+        raise GalleryError("is not a key: {} bytes instead of {}".format(len(key), KEY_BYTES), where, LOST)
+    return key
+
+
+def _encode(key: bytes) -> str:
+    return base64.b64encode(key).decode("ascii")
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            # The opened file is looked at, not the path: that may be another one by now.
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise GalleryError("is not a file", path, "give a key file")
+            if os.name != "nt" and stat.S_IMODE(found.st_mode) & 0o077:
+                raise GalleryError(
+                    "others than its owner may use this key (mode {:04o})".format(stat.S_IMODE(found.st_mode)),
+                    path,
+                    "chmod 600 it, and think about who may have read it",
+                )
+            data = stream.read(1024)
+    except FileNotFoundError:
+        raise GalleryError("there is no key", path, LOST)
+    except OSError as error:
+        raise GalleryError("the key cannot be read ({})".format(error.strerror or error), path)
+    return decode_key(data.decode("latin-1"), path)
+
+
+def _make_file(path: str) -> None:
+    """Write a new key, unless another process was first; a reader sees a whole key or none."""
+    folder = os.path.dirname(path) or "."
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        # mkstemp opens with O_EXCL and mode 0600; a link, unlike a rename, does not replace a key that is there.
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write((_encode(new_key()) + "\n").encode("ascii"))
+                stream.flush()
+                os.fsync(stream.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+        finally:
+            os.unlink(temporary)
+        _sync_folder(folder)
+    except OSError as error:
+        raise GalleryError(
+            "a key cannot be written ({})".format(error.strerror or error),
+            path,
+            "give another key file, or set " + ENVIRONMENT,
+        )
+
+
+def _sync_folder(folder: str) -> None:
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _from_keyring(create: bool) -> bytes:
+    where = "keyring"
+    try:
+        # By its name, so that type checkers do not want an optional package.
+        keyring: Any = importlib.import_module("keyring")
+        errors: Any = importlib.import_module("keyring.errors")
+    except ImportError:
+        raise ConfigError("is not installed", where, "install keyring, or use a key file")
+    try:
+        text = keyring.get_password(SERVICE, USER)
+        if text is None and create:
+            keyring.set_password(SERVICE, USER, _encode(new_key()))
+            # What is kept is what counts, not what was handed over.
+            text = keyring.get_password(SERVICE, USER)
+    except errors.KeyringError as error:
+        raise ConfigError("cannot be used ({})".format(type(error).__name__), where, "use a key file")
+    if text is None:
+        raise GalleryError("there is no key", where, LOST)
+    return decode_key(text, where)

@@ -1,0 +1,87 @@
+"""Of which model a gallery's templates are: of one, and never of two."""
+
+from typing import Optional, Tuple
+
+from kface.gallery.store import RESTORE, Store
+from kface.gallery.values import GalleryError
+
+#: Numbers of the longest embedding.
+LONGEST = 1 << 16
+
+
+class Model(object):
+    """What a gallery was opened for, beside what it is of.
+
+    Args:
+        store: The opened file.
+        wanted: The fingerprint that it was opened for; None for whatever it is of.
+
+    Attributes:
+        wanted: As given.
+    """
+
+    def __init__(self, store: Store, wanted: Optional[str]) -> None:
+        self._store = store
+        self.wanted = wanted
+
+    def current(self) -> Optional[str]:
+        """Return the fingerprint of the templates that are there, or None before the first."""
+        return self._store.fact("fingerprint")
+
+    def size(self) -> int:
+        """Return the length of the embeddings that are there."""
+        text = self._store.fact("embedding") or ""
+        if not text.isdigit() or not 1 <= int(text) <= LONGEST:
+            raise GalleryError("is damaged: it does not say how long its embeddings are", self._store.path, RESTORE)
+        return int(text)
+
+    def check(self) -> Tuple[str, int]:
+        """Return fingerprint and length of the templates that are there; raises GalleryError where they are another's."""
+        current = self.current() or ""
+        if self.wanted is not None and current != self.wanted:
+            raise GalleryError(
+                "its templates are of another model ({:.12}) than this one ({:.12})".format(current, self.wanted),
+                self._store.path,
+                "make them anew from kept crops: python -m deploy gallery reenrol, or open it with the bundle it is of",
+            )
+        return current, self.size()
+
+    def claim(self, size: int) -> str:
+        """Return the fingerprint to seal new templates for, which are of `size` numbers; only inside a transaction.
+
+        Raises:
+            GalleryError: There are templates of another model, or the gallery was opened without one and has none.
+        """
+        if self._is_free():
+            if self.wanted is None:
+                raise GalleryError("it has no model yet", self._store.path, "open it with a bundle's fingerprint")
+            self.adopt(self.wanted, size)
+        fingerprint, known = self.check()
+        if size != known:
+            raise GalleryError(
+                "its templates have {} numbers, not {}".format(known, size),
+                self._store.path,
+                "embed with the model that the gallery is of",
+            )
+        return fingerprint
+
+    def accept(self, fingerprint: str, size: int) -> None:
+        """Make room for templates of an export; only inside a transaction; raises GalleryError where they do not fit."""
+        if self._is_free():
+            self.adopt(fingerprint, size)
+        if (self.current(), self.size()) != (fingerprint, size):
+            raise GalleryError(
+                "its templates are of another model ({:.12}) than those of the export ({:.12})".format(
+                    self.current() or "", fingerprint
+                ),
+                self._store.path,
+                "import into a new gallery file, and make them anew there: python -m deploy gallery reenrol",
+            )
+
+    def adopt(self, fingerprint: Optional[str], size: Optional[int]) -> None:
+        """Set of which model the gallery is from now on; only inside a transaction."""
+        self._store.set_fact("fingerprint", fingerprint)
+        self._store.set_fact("embedding", None if size is None else str(size))
+
+    def _is_free(self) -> bool:
+        return self.current() is None or not self._store.has_templates()

@@ -1,0 +1,47 @@
+"""A gallery and its key together, as programs open them."""
+
+import os
+from pathlib import Path
+from typing import Optional, Union
+
+from kface.gallery.gallery import Gallery
+from kface.gallery.keys import find_key
+from kface.gallery.store import absent
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+def default_gallery_file() -> Path:
+    """Return where the gallery is unless told otherwise: KFACE_GALLERY, or the user's data."""
+    named = os.environ.get("KFACE_GALLERY")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")) / "kface" / "gallery.db"
+
+
+def open_gallery(
+    path: Optional[PathLike] = None,
+    fingerprint: Optional[str] = None,
+    key_file: Optional[PathLike] = None,
+    keyring: bool = False,
+    create: bool = True,
+) -> Gallery:
+    """Open a gallery; a new one gets a new key where there is none yet.
+
+    Args:
+        path: The file; :func:`default_gallery_file` where None.
+        fingerprint: See :class:`Gallery`.
+        key_file: See :func:`kface.gallery.keys.find_key`.
+        keyring: See there.
+        create: Whether the gallery may be made.
+
+    Raises:
+        GalleryError: See :class:`Gallery` and :func:`find_key`.
+        ConfigError: See there.
+    """
+    target = os.fspath(path if path is not None else default_gallery_file())
+    there = os.path.lexists(target)
+    if not there and not create:
+        raise absent(target)
+    # A gallery whose key is gone must not get a new one: that would look as if nothing were lost.
+    return Gallery(target, fingerprint, find_key(key_file, keyring, create=not there), create)

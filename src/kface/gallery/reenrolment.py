@@ -1,0 +1,85 @@
+"""All templates anew, for another model, from the crops that were kept."""
+
+import sqlite3
+from typing import Callable, Dict, List, Optional
+
+import numpy as np
+
+from kface.gallery.model import Model
+from kface.gallery.rows import Entry, Rows
+from kface.gallery.store import Store
+from kface.gallery.values import GalleryError, Reenrolled, unit
+from kface.images import decode_image
+
+
+def reenrol(
+    store: Store,
+    rows: Rows,
+    model: Model,
+    embed: Callable[[np.ndarray], np.ndarray],
+    discard: bool,
+    batch: int,
+) -> Reenrolled:
+    """See :meth:`kface.gallery.Gallery.reenrol`; others may read and write while the network works."""
+    if model.wanted is None:
+        raise GalleryError("it was opened without a model", store.path, "open it with the new bundle's fingerprint")
+    made: Dict[Entry, bytes] = {}
+    while True:
+        with store.transaction() as db:
+            old, entries = model.current(), rows.entries(db)
+            if old is None or old == model.wanted:
+                return Reenrolled(0, 0)
+            kept = {row[0] for row in db.execute("SELECT template FROM crop")}
+            without = [entry for entry in entries if entry[0] not in kept]
+            if without and not discard:
+                raise GalleryError(
+                    "{} of {} templates, of {} people, have no crop and cannot be made anew".format(
+                        len(without), len(entries), len({person for _, person, _ in without})
+                    ),
+                    store.path,
+                    "give discard (--discard) to remove them, and enrol these people again",
+                )
+            missing = [entry for entry in entries if entry[0] in kept and entry not in made]
+            if not missing:
+                db.executemany("DELETE FROM template WHERE id = ?", [(entry[0],) for entry in without])
+                _replace(db, rows, model, old, [entry for entry in entries if entry[0] in kept], made)
+                return Reenrolled(len(entries) - len(without), len(without))
+        for start in range(0, len(missing), batch):
+            made.update(_embed(store, rows, model, old, missing[start : start + batch], embed))
+
+
+def _embed(
+    store: Store,
+    rows: Rows,
+    model: Model,
+    old: str,
+    entries: List[Entry],
+    embed: Callable[[np.ndarray], np.ndarray],
+) -> Dict[Entry, bytes]:
+    crops: Dict[Entry, np.ndarray] = {}
+    with store.snapshot() as db:
+        # Another process may have been faster, or have deleted or merged somebody.
+        there = set(rows.entries(db)) if model.current() == old else set()
+        for entry in entries:
+            png: Optional[bytes] = rows.crop(db, entry[0], entry[1], old) if entry in there else None
+            if png is not None:
+                crops[entry] = decode_image(png, "the crop of template {}".format(entry[0]))
+    if not crops:
+        return {}
+    vectors = unit(embed(np.stack(list(crops.values()))))
+    if len(vectors) != len(crops):
+        raise GalleryError("the model gave {} embeddings for {} crops".format(len(vectors), len(crops)), store.path)
+    return {entry: vector.astype("<f4").tobytes() for entry, vector in zip(crops, vectors)}
+
+
+def _replace(
+    db: sqlite3.Connection, rows: Rows, model: Model, old: str, entries: List[Entry], made: Dict[Entry, bytes]
+) -> None:
+    """Put the new templates in the old ones' places; the caller's transaction makes it all or nothing."""
+    wanted = str(model.wanted)
+    if not entries:
+        model.adopt(None, None)
+        return
+    for entry in entries:
+        rows.move(db, entry[0], (entry[1], old), (entry[1], wanted), made[entry])
+    model.adopt(wanted, len(made[entries[0]]) // 4)

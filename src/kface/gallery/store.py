@@ -1,0 +1,201 @@
+"""The gallery's SQLite file, so opened that what was acknowledged stays, whatever happens to the process or the power."""
+
+import contextlib
+import os
+import sqlite3
+import time
+from typing import Iterator, Optional, Union
+
+from kface.gallery.values import GalleryError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Raised whenever an older program would read the tables wrongly.
+SCHEMA = 1
+#: SQLite's mark of whose file it is: "kfac".
+APPLICATION = 0x6B666163
+#: How long a process waits for another one's turn.
+TIMEOUT_S = 30.0
+RESTORE = "restore it from an export"
+#: A template's nonce is in the index by person: what changed is found without reading the templates themselves.
+TABLES = (
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE person (id TEXT PRIMARY KEY, handle BLOB NOT NULL UNIQUE, nonce BLOB NOT NULL, sealed BLOB NOT NULL,"
+    " created TEXT NOT NULL)",
+    "CREATE TABLE template (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " person TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE, nonce BLOB NOT NULL, sealed BLOB NOT NULL,"
+    " created TEXT NOT NULL)",
+    "CREATE TABLE crop (template INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE, nonce BLOB NOT NULL,"
+    " sealed BLOB NOT NULL)",
+    "CREATE INDEX template_of_person ON template (person, id, nonce)",
+)
+
+
+class Store(object):
+    """An opened file. Not safe to share between threads that use it at the same time.
+
+    Args:
+        path: The file.
+        create: Whether to make it where it is not there.
+        timeout: Seconds to wait for another process' turn.
+
+    Raises:
+        GalleryError: It is not there, cannot be used, or is no gallery that this program reads.
+    """
+
+    def __init__(self, path: PathLike, create: bool = True, timeout: float = TIMEOUT_S) -> None:
+        self.path = os.fspath(path)
+        self._timeout = timeout
+        self._make_file(create)
+        with self._translated():
+            # Transactions are begun by hand: the module's own would begin them late, when a read may be out of date.
+            self._db = sqlite3.connect(self.path, timeout=timeout, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _make_file(self, create: bool) -> None:
+        try:
+            if create:
+                folder = os.path.dirname(self.path)
+                if folder:
+                    os.makedirs(folder, mode=0o700, exist_ok=True)
+                # SQLite gives its log and its shared memory the mode that the file itself has.
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            else:
+                os.close(os.open(self.path, os.O_RDWR))
+        except FileNotFoundError:
+            raise absent(self.path)
+        except OSError as error:
+            raise GalleryError("cannot be opened ({})".format(error.strerror or error), self.path)
+
+    def _prepare(self) -> None:
+        """Look whose file it is before anything in it is changed."""
+        with self._translated():
+            with self.snapshot():
+                empty = self._is_empty()
+            self._use_log()
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            # What is deleted is overwritten.
+            self._db.execute("PRAGMA secure_delete=ON")
+        if empty:
+            with self.transaction():
+                if self._is_empty():
+                    for statement in TABLES:
+                        self._db.execute(statement)
+                    self._db.execute("PRAGMA application_id={}".format(APPLICATION))
+                    self._db.execute("PRAGMA user_version={}".format(SCHEMA))
+
+    def _is_empty(self) -> bool:
+        """Return whether nothing was ever stored; raises GalleryError where it is somebody else's file."""
+        owner = self._number("PRAGMA application_id")
+        if owner == 0 and self._number("SELECT count(*) FROM sqlite_master") == 0:
+            return True
+        if owner != APPLICATION:
+            raise GalleryError("is not a gallery", self.path, "give another file")
+        version = self._number("PRAGMA user_version")
+        if version != SCHEMA:
+            raise GalleryError(
+                "has schema version {}, this program reads {}".format(version, SCHEMA),
+                self.path,
+                "use the version of kface that made it, or enrol in another file",
+            )
+        return False
+
+    def _number(self, statement: str) -> int:
+        return int(self._db.execute(statement).fetchone()[0])
+
+    def _use_log(self) -> None:
+        """Switch to the write-ahead log; while others open the file too, SQLite refuses that without any waiting."""
+        end = time.monotonic() + self._timeout
+        while True:
+            try:
+                mode = self._db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+                break
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+        if str(mode).lower() != "wal":
+            raise GalleryError("cannot have a write-ahead log here", self.path, "put it on a local disk")
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Say what SQLite says in one line with the file's name."""
+        try:
+            yield
+        except sqlite3.ProgrammingError as error:
+            raise GalleryError("cannot be used ({})".format(error), self.path, "open the gallery again")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise GalleryError(
+                    "another process uses it and did not let go of it for {:g} s".format(self._timeout),
+                    self.path,
+                    "try again, or end that process",
+                )
+            raise GalleryError(
+                "cannot be used ({})".format(error), self.path, "look at the disk's space and its rights"
+            )
+        except sqlite3.DatabaseError as error:
+            raise GalleryError("is damaged, or is not a gallery ({})".format(error), self.path, RESTORE)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write, alone: on leaving everything is on the disk, or after an exception nothing has changed."""
+        with self._scope("BEGIN IMMEDIATE") as db:
+            yield db
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Read one state of the file, whatever others write in the meantime."""
+        with self._scope("BEGIN") as db:
+            yield db
+
+    @contextlib.contextmanager
+    def _scope(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._translated():
+            self._db.execute(begin)
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def version(self) -> int:
+        """Return a number that is another one once another connection has changed the file."""
+        with self._translated():
+            return self._number("PRAGMA data_version")
+
+    def fact(self, name: str) -> Optional[str]:
+        """Return what :meth:`set_fact` set, or None."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_fact(self, name: str, value: Optional[str]) -> None:
+        """Keep something about the gallery as a whole, or None to forget it; only inside a transaction."""
+        self._db.execute("DELETE FROM facts WHERE name = ?", (name,))
+        if value is not None:
+            self._db.execute("INSERT INTO facts VALUES (?, ?)", (name, value))
+
+    def has_templates(self) -> bool:
+        """Return whether anybody has a template."""
+        return bool(self._number("SELECT EXISTS (SELECT 1 FROM template)"))
+
+    def forget(self) -> None:
+        """Empty the write-ahead log, which still holds what was deleted; it is left where others are reading."""
+        with self._translated():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._db.close()
+
+
+def absent(path: PathLike) -> GalleryError:
+    """Return the error of a file that is not there."""
+    return GalleryError("there is no gallery", path, "enrol somebody first: python -m deploy gallery add")

@@ -1,0 +1,144 @@
+"""People out of a gallery into an archive, and back; their templates are sealed for their new place on the way."""
+
+import json
+import os
+import sqlite3
+import struct
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
+
+from kface.gallery.archive import DAMAGED, Archive, read, write
+from kface.gallery.model import LONGEST, Model
+from kface.gallery.rows import Rows
+from kface.gallery.values import GalleryError, Imported, clean_name, now
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class Enrolled(NamedTuple):
+    """A template on its way: when it was enrolled, its vector as little-endian float32, and its crop as PNG."""
+
+    created: str
+    vector: bytes
+    crop: Optional[bytes]
+
+
+class Record(NamedTuple):
+    """A person on the way."""
+
+    name: str
+    created: str
+    templates: List[Enrolled]
+
+
+def export_to(path: PathLike, passphrase: str, db: sqlite3.Connection, rows: Rows, model: Model) -> int:
+    """See :meth:`kface.gallery.Gallery.export_to`."""
+    fingerprint = model.current()
+    size = 0 if fingerprint is None else model.size()
+    facts = {"fingerprint": fingerprint or "", "embedding": size, "created": now()}
+    return write(path, passphrase, facts, _records(db, rows, fingerprint or ""))
+
+
+def _records(db: sqlite3.Connection, rows: Rows, fingerprint: str) -> Iterator[bytes]:
+    for person, nonce, sealed, created in db.execute("SELECT id, nonce, sealed, created FROM person").fetchall():
+        when = dict(db.execute("SELECT id, created FROM template WHERE person = ?", (person,)).fetchall())
+        templates = [
+            Enrolled(
+                when[template],
+                rows.vector(db, template, person, fingerprint),
+                rows.crop(db, template, person, fingerprint),
+            )
+            for template, _, _ in rows.entries(db, person)
+        ]
+        yield pack(Record(rows.name(person, nonce, sealed), created, templates))
+
+
+def import_from(path: PathLike, passphrase: str, db: sqlite3.Connection, rows: Rows, model: Model) -> Imported:
+    """See :meth:`kface.gallery.Gallery.import_from`."""
+    people = added = known = 0
+    with read(path) as archive:
+        for data in archive.records(passphrase):
+            fingerprint, size = _facts(archive, path)
+            record = unpack(data, size, path)
+            if record.templates:
+                model.accept(fingerprint, size)
+            person = rows.find_name(db, record.name)
+            if person is None:
+                people += 1
+                person = rows.add_person(db, record.name, record.created)
+            there = {rows.vector(db, entry[0], person, fingerprint) for entry in rows.entries(db, person)}
+            for template in record.templates:
+                if template.vector in there:
+                    known += 1
+                    continue
+                rows.add_template(db, person, fingerprint, template.vector, template.crop, template.created)
+                there.add(template.vector)
+                added += 1
+    return Imported(people, added, known)
+
+
+def _facts(archive: Archive, path: PathLike) -> Tuple[str, int]:
+    fingerprint, size = archive.facts.get("fingerprint"), archive.facts.get("embedding")
+    if not isinstance(fingerprint, str) or type(size) is not int or not 0 <= size <= LONGEST:
+        raise GalleryError("does not say of which model it is", path, DAMAGED)
+    return fingerprint, size
+
+
+def pack(record: Record) -> bytes:
+    """Return a person as bytes: the length of some JSON, the JSON, the vectors, the crops."""
+    about = json.dumps(
+        {
+            "name": record.name,
+            "created": record.created,
+            "templates": [[each.created, None if each.crop is None else len(each.crop)] for each in record.templates],
+        }
+    ).encode("ascii")
+    vectors = [each.vector for each in record.templates]
+    crops = [each.crop for each in record.templates if each.crop is not None]
+    return b"".join([struct.pack(">I", len(about)), about] + vectors + crops)
+
+
+def unpack(data: bytes, size: int, path: PathLike) -> Record:
+    """Return the person that :func:`pack` made bytes of.
+
+    Args:
+        data: The bytes.
+        size: Length of an embedding.
+        path: Of the archive, for the error.
+
+    Raises:
+        GalleryError: The bytes are not that, or a vector is not finite.
+    """
+    try:
+        length = struct.unpack(">I", data[:4])[0]
+        about = json.loads(data[4 : 4 + length].decode("ascii"))
+        name, created = clean_name(about["name"]), _text(about["created"])
+        listed = [(_text(when), _length(crop)) for when, crop in about["templates"]]
+    except (ValueError, KeyError, TypeError, struct.error):
+        raise GalleryError("holds a person that cannot be read", path, DAMAGED)
+    place = 4 + length
+    end = place + 4 * size * len(listed)
+    if len(data) != end + sum(crop or 0 for _, crop in listed):
+        raise GalleryError("holds a person whose templates are not whole", path, DAMAGED)
+    templates = []
+    for when, crop in listed:
+        vector = data[place : place + 4 * size]
+        length_squared = float(np.square(np.frombuffer(vector, "<f4").astype(np.float64)).sum())
+        if not abs(length_squared - 1) < 1e-3:
+            raise GalleryError("holds a template that is not of length 1", path, DAMAGED)
+        templates.append(Enrolled(when, vector, None if crop is None else data[end : end + crop]))
+        place, end = place + 4 * size, end + (crop or 0)
+    return Record(name, created, templates)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _length(value: Any) -> Optional[int]:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError
+    return value

@@ -1,0 +1,40 @@
+"""From images to faces, templates and identities; from streams to tracks of people.
+
+Example:
+    >>> from kface.recognizer import FaceRecognizer
+    >>> recognizer = FaceRecognizer.load("bundle")  # doctest: +SKIP
+    >>> recognizer.verify("a.jpg", "b.jpg").same  # doctest: +SKIP
+    True
+"""
+
+from kface.recognizer.decision import RECOGNISED, UNDECIDED, UNKNOWN, Decision
+from kface.recognizer.pipeline import Frame, Pipeline, Result, Times
+from kface.recognizer.recognizer import FaceRecognizer
+from kface.recognizer.runner import Runner
+from kface.recognizer.settings import PipelineSettings, TrackSettings, read_settings
+from kface.recognizer.templates import Identified, Template, Templates, Verification
+from kface.recognizer.tracks import Tracker, TrackState
+from kface.recognizer.votes import Identity
+
+__all__ = [
+    "RECOGNISED",
+    "UNDECIDED",
+    "UNKNOWN",
+    "Decision",
+    "FaceRecognizer",
+    "Frame",
+    "Identified",
+    "Identity",
+    "Pipeline",
+    "PipelineSettings",
+    "Result",
+    "Runner",
+    "Template",
+    "Templates",
+    "Times",
+    "TrackSettings",
+    "TrackState",
+    "Tracker",
+    "Verification",
+    "read_settings",
+]

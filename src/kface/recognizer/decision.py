@@ -1,0 +1,79 @@
+"""Two thresholds: unknown below one, recognised from the other on, undecided in between."""
+
+import numbers
+from typing import Any, Mapping, NamedTuple, Optional
+
+from kface.bundle import Thresholds
+from kface.errors import ConfigError
+
+RECOGNISED = "recognised"
+UNDECIDED = "undecided"
+UNKNOWN = "unknown"
+
+#: Recognised is what meets the first FMR that could be measured, unknown what misses the last: as in ``deploy.yaml``.
+TARGETS = (1e-4, 1e-3, 1e-2)
+
+
+class Decision(NamedTuple):
+    """How cosines are judged.
+
+    Attributes:
+        recognised: From this cosine on it is the person.
+        unknown: Below this cosine it is nobody who is enrolled; at most `recognised`.
+        fmr: The false match rate at `recognised`, or an upper bound of it; None where none was measured.
+    """
+
+    recognised: float
+    unknown: float
+    fmr: Optional[float] = None
+
+    def state(self, score: float) -> str:
+        """Return :data:`RECOGNISED`, :data:`UNDECIDED` or :data:`UNKNOWN`."""
+        if score >= self.recognised:
+            return RECOGNISED
+        return UNDECIDED if score >= self.unknown else UNKNOWN
+
+    @classmethod
+    def from_thresholds(cls, table: Optional[Thresholds]) -> Optional["Decision"]:
+        """Return what a bundle's table recommends; None where it has no threshold."""
+        known = {} if table is None else {row.target: row.threshold for row in table.rows}
+        measured = [threshold for threshold in (known.get(target) for target in TARGETS) if threshold is not None]
+        if not measured:
+            return None
+        # A stricter target never has a lower threshold, but a table may lack the row of the loosest.
+        lower = known.get(TARGETS[-1])
+        return cls(measured[0], measured[0] if lower is None else min(lower, measured[0]), bound(table, measured[0]))
+
+    @classmethod
+    def from_settings(cls, match: Mapping[str, Any], table: Optional[Thresholds] = None) -> Optional["Decision"]:
+        """Return what the section ``match`` of a ``deploy.yaml`` says.
+
+        Args:
+            match: ``recognised`` and ``unknown``, cosines; both None leaves it to the table.
+            table: The bundle's, for the rate that the threshold stands for.
+
+        Raises:
+            ConfigError: A value is no cosine, or `unknown` is above `recognised`.
+        """
+        other = sorted(set(match) - {"recognised", "unknown"})
+        if other:
+            raise ConfigError("there is no such setting", "match." + str(other[0]), "choose: recognised, unknown")
+        recognised, unknown = match.get("recognised"), match.get("unknown")
+        if recognised is None and unknown is None:
+            return cls.from_thresholds(table)
+        if recognised is None:
+            raise ConfigError("is not given, but match.unknown is", "match.recognised", "give both")
+        unknown = recognised if unknown is None else unknown
+        for key, value in (("recognised", recognised), ("unknown", unknown)):
+            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not -1 <= float(value) <= 1:
+                raise ConfigError("must be a cosine, from -1 to 1, not {!r}".format(value), "match." + key)
+        if unknown > recognised:
+            raise ConfigError("is above match.recognised ({} > {})".format(unknown, recognised), "match.unknown")
+        return cls(float(recognised), float(unknown), bound(table, float(recognised)))
+
+
+def bound(table: Optional[Thresholds], threshold: float) -> Optional[float]:
+    """Return the lowest measured FMR that a threshold is sure to keep to; None where the table does not tell."""
+    rows = [] if table is None else table.rows
+    met = [row.fmr.value for row in rows if row.threshold is not None and row.fmr and row.threshold <= threshold]
+    return min(met) if met else None

@@ -1,0 +1,138 @@
+"""A bundle's embedder: aligned crops in, embeddings of length 1 out."""
+
+from typing import List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from kface.bundle import Bundle, File
+from kface.bundle.directory import FORMATS
+from kface.errors import ModelError
+from kface.files import sha256_file
+from kface.networks import Network, open_network, resolve
+
+#: Crops that go through the network at once where its batch is free; it bounds the memory that a crowd takes.
+LARGEST = 64
+#: An embedding shorter than this points nowhere.
+SHORTEST = 1e-6
+
+
+class Embeddings(NamedTuple):
+    """What came out.
+
+    Attributes:
+        vectors: float32 (n, d), of length 1; zeros where one failed.
+        failed: bool (n,), where the network gave nothing that has a direction.
+    """
+
+    vectors: np.ndarray
+    failed: np.ndarray
+
+
+class Embedder(object):
+    """Runs the embedder of a bundle as its manifest says.
+
+    Args:
+        bundle: The bundle.
+        runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto``.
+        precision: "fp32", "fp16" or "int8".
+        threads: Threads to use; the runtime's own choice where None.
+
+    Raises:
+        ConfigError: There is no such runtime or precision, or it is not installed.
+        ModelError: The bundle has no such file, or the file is not the one that was exported.
+    """
+
+    def __init__(
+        self, bundle: Bundle, runtime: str = "auto", precision: str = "fp32", threads: Optional[int] = None
+    ) -> None:
+        name = resolve(runtime, "." + FORMATS.get(runtime, "onnx"))
+        self.size = bundle.manifest.embedding
+        self._preprocessing = bundle.manifest.preprocessing
+        self.file, self._network = _open(bundle, name, precision, threads)
+        self._path = bundle.path(self.file.path)
+
+    @property
+    def runtime(self) -> str:
+        """Name of the runtime that runs the network."""
+        return self._network.runtime
+
+    def close(self) -> None:
+        """Give the network's memory back."""
+        self._network.close()
+
+    def run(self, crops: np.ndarray) -> Embeddings:
+        """Embed aligned faces.
+
+        Args:
+            crops: uint8 (n, 112, 112, 3), RGB.
+
+        Raises:
+            ModelError: The network cannot run, or gives something else than n embeddings of the manifest's length.
+        """
+        if not len(crops):
+            return Embeddings(np.zeros((0, self.size), np.float32), np.zeros((0,), bool))
+        fixed = self.file.batch if isinstance(self.file.batch, int) else None
+        step = fixed or LARGEST
+        parts = [self._part(crops[start : start + step], fixed) for start in range(0, len(crops), step)]
+        raw = np.concatenate(parts).astype(np.float64)
+        finite = np.isfinite(raw).all(axis=1)
+        raw[~finite] = 0
+        lengths = np.sqrt((raw * raw).sum(axis=1))
+        failed = lengths < SHORTEST
+        raw[failed] = 0
+        return Embeddings((raw / np.where(failed, 1, lengths)[:, None]).astype(np.float32), failed)
+
+    def _part(self, crops: np.ndarray, fixed: Optional[int]) -> np.ndarray:
+        count = len(crops)
+        if fixed is not None and count < fixed:
+            crops = np.concatenate([crops, np.repeat(crops[-1:], fixed - count, axis=0)])
+        outputs = self._network.run(self._prepare(crops))
+        names = [name for name in self.file.outputs if name in outputs]
+        values = outputs[names[0] if names else next(iter(outputs))]
+        values = np.asarray(values, np.float32).reshape(len(values), -1)
+        if values.shape != (len(crops), self.size):
+            raise ModelError(
+                "gave an array of shape {} for {} faces; the manifest says {} numbers each".format(
+                    values.shape, len(crops), self.size
+                ),
+                self._path,
+                "export the bundle again: make export",
+            )
+        return values[:count]
+
+    def _prepare(self, crops: np.ndarray) -> np.ndarray:
+        if self._preprocessing.colour == "BGR":
+            crops = crops[..., ::-1]
+        values = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
+        values -= np.float32(self._preprocessing.mean)
+        values /= np.float32(self._preprocessing.divisor)
+        return values
+
+
+def _open(bundle: Bundle, runtime: str, precision: str, threads: Optional[int]) -> Tuple[File, Network]:
+    """Open the form of the embedder that suits a runtime best and that it can read.
+
+    A Jetson Nano's ONNX Runtime and OpenCV are too old for the newest operator set that a bundle has.
+    """
+    best = bundle.embedder(runtime, precision)
+    older: List[File] = [
+        file
+        for file in bundle.manifest.files
+        if (file.role, file.format, file.precision) == (best.role, best.format, best.precision)
+        and file.batch == best.batch
+        and file.opset is not None
+        and best.opset is not None
+        and file.opset < best.opset
+    ]
+    failure: Optional[ModelError] = None
+    for file in [best] + sorted(older, key=lambda file: -(file.opset or 0)):
+        path = bundle.path(file.path)
+        try:
+            return file, open_network(path, runtime, threads, file.sha256)
+        except ModelError as error:
+            failure = failure or error
+            # Another form stands in for one that is too new, never for one that was changed.
+            if not path.is_file() or sha256_file(path) != file.sha256:
+                raise
+    assert failure is not None
+    raise failure

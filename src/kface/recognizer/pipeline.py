@@ -1,0 +1,200 @@
+"""A stream's frames, one after the other: find or follow the faces, align, embed and match them all together."""
+
+import threading
+import time
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from kface.errors import ImageError
+from kface.faces import Faces
+from kface.mtcnn.refine import refine
+from kface.recognizer.recognizer import FaceRecognizer, best_matches, crops_of
+from kface.recognizer.settings import PipelineSettings
+from kface.recognizer.tracks import Tracker, TrackState
+from kface.recognizer.views import alignable, sharpness, views_of
+from kface.recognizer.votes import Identity, Vote, count
+
+
+class Frame(NamedTuple):
+    """A frame of a stream; any value with these attributes will do in its place.
+
+    Attributes:
+        image: uint8 (h, w, 3), RGB.
+        time_monotonic: When it was captured, in seconds of ``time.monotonic()``.
+        number: Its place in the stream, from 0 on.
+    """
+
+    image: np.ndarray
+    time_monotonic: float
+    number: int
+
+
+class Times(NamedTuple):
+    """Seconds that the steps took.
+
+    Attributes:
+        detect: The cascade, or O-Net on the faces of the frame before.
+        align: Cutting the faces out, and looking at how they look.
+        embed: The embedder.
+        match: The gallery.
+        total: The whole frame, tracks and votes included.
+    """
+
+    detect: float
+    align: float
+    embed: float
+    match: float
+    total: float
+
+
+class Result(NamedTuple):
+    """What a frame shows.
+
+    Attributes:
+        frame: The frame.
+        faces: The faces in it, in its pixels.
+        identities: Who each of them is.
+        ids: The number of each one's track; None without tracks.
+        tracks: All tracks, those that are missing at the moment as well; none without tracks.
+        ended: Tracks that ended with this frame.
+        times: What the steps took.
+        detected: Whether the whole cascade ran.
+        embedded: How many faces were embedded.
+    """
+
+    frame: Frame
+    faces: Faces
+    identities: Tuple[Identity, ...]
+    ids: Tuple[Optional[int], ...]
+    tracks: Tuple[TrackState, ...]
+    ended: Tuple[TrackState, ...]
+    times: Times
+    detected: bool
+    embedded: int
+
+
+class Pipeline(object):
+    """Recognises people in the frames of one stream. To be called from one thread, :meth:`gallery_changed` from any.
+
+    Args:
+        recognizer: Finds and embeds faces; not to be used elsewhere at the same time.
+        gallery: Who is enrolled, see :class:`FaceRecognizer`; None for nobody.
+        settings: How; by default with tracks and without resizing.
+
+    Raises:
+        ConfigError: A setting is out of its range, or there are no thresholds.
+    """
+
+    def __init__(
+        self, recognizer: FaceRecognizer, gallery: Any = None, settings: Optional[PipelineSettings] = None
+    ) -> None:
+        settings = PipelineSettings() if settings is None else settings
+        settings.check()
+        self._recognizer = recognizer
+        self._gallery = gallery
+        self._settings = settings
+        self._decision = recognizer.needed_decision()
+        self._tracker = None if settings.tracks is None else Tracker(settings.tracks, self._decision)
+        self._changed = threading.Event()
+        self._next = 0
+
+    def gallery_changed(self) -> None:
+        """Let the views of the tracks vote anew with the next frame, because the gallery's people have changed."""
+        self._changed.set()
+
+    def process(self, frame: Any) -> Result:
+        """Recognise the people in the next frame.
+
+        Args:
+            frame: A :class:`Frame`, another value with its attributes, or just an image: uint8 (h, w, 3), RGB.
+
+        Raises:
+            ImageError: It is no such image.
+        """
+        frame = as_frame(frame, self._next)
+        self._next = frame.number + 1
+        began = time.perf_counter()
+        faces, owners, detected = self._look(frame.image)
+        # Landmarks that cannot be aligned make no face that could be followed or embedded.
+        fit = alignable(faces.landmarks) if self._tracker is not None else np.ones((faces.count,), bool)
+        if not fit.all():
+            faces, owners = faces.take(fit), None if owners is None else owners[fit]
+        looked = time.perf_counter()
+        crops = crops_of(frame.image, faces)
+        if self._tracker is None:
+            which = [int(number) for number in np.flatnonzero(alignable(faces.landmarks))]
+        else:
+            if self._changed.is_set():
+                self._changed.clear()
+                self._tracker.rematch(lambda some: best_matches(self._gallery, some, np.zeros((len(some),), bool)))
+            which = self._tracker.begin(faces, views_of(faces, sharpness(crops)), owners)
+        aligned = time.perf_counter()
+        embeddings = self._recognizer.embedder.run(crops[which])
+        embedded = time.perf_counter()
+        matches = best_matches(self._gallery, embeddings.vectors, embeddings.failed)
+        matched = time.perf_counter()
+        ids: List[Optional[int]] = [None] * faces.count
+        tracks: List[TrackState] = []
+        ended: List[TrackState] = []
+        if self._tracker is None:
+            identities = self._alone(faces.count, which, embeddings.failed, matches)
+        else:
+            ids = self._tracker.finish(embeddings.vectors, embeddings.failed, matches)
+            tracks, ended = self._tracker.states(), list(self._tracker.ended)
+            known = {track.number: track.identity for track in tracks}
+            identities = [known[number] for number in ids if number is not None]
+        done = time.perf_counter()
+        times = Times(looked - began, aligned - looked, embedded - aligned, matched - embedded, done - began)
+        return Result(
+            frame, faces, tuple(identities), tuple(ids), tuple(tracks), tuple(ended), times, detected, len(which)
+        )
+
+    def _alone(
+        self, faces: int, which: Sequence[int], failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
+    ) -> List[Identity]:
+        """Return who the faces are where each decides for itself."""
+        found = [count([], self._decision)] * faces
+        for number, bad, (person, score) in zip(which, failed, matches):
+            if not bad:
+                found[number] = count([Vote(person, score, 1.0)], self._decision)
+        return found
+
+    def _look(self, rgb: np.ndarray) -> Tuple[Faces, Optional[np.ndarray], bool]:
+        """Return the faces of a frame, the boxes that refined ones were found in, and whether the whole cascade ran."""
+        small, scale = self._reduce(rgb)
+        detector, tracker = self._recognizer.detector, self._tracker
+        if tracker is not None and not tracker.due:
+            faces, owners = refine(detector, small, tracker.boxes * np.tile(scale, 2))
+            if not tracker.lost(owners):
+                return _enlarge(faces, scale), owners, False
+        return _enlarge(detector.detect(small), scale), None, True
+
+    def _reduce(self, rgb: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Return what the detector is to see, and by which factors its width and height differ from the frame's."""
+        size = self._settings.dnn_size
+        if size is None:
+            return rgb, np.ones(2)
+        if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise ImageError("is not an RGB image: uint8 (h, w, 3) is needed")
+        height, width = rgb.shape[:2]
+        factor = min(size[0] / float(width), size[1] / float(height)) if width and height else 1.0
+        if factor >= 1:
+            return rgb, np.ones(2)
+        target = max(int(round(width * factor)), 1), max(int(round(height * factor)), 1)
+        small = cv2.resize(rgb, target, interpolation=cv2.INTER_AREA)
+        return small, np.array([target[0] / float(width), target[1] / float(height)])
+
+
+def as_frame(item: Any, number: int) -> Any:
+    """Return a frame as it is, and an image as a frame that was captured now."""
+    return item if hasattr(item, "image") else Frame(item, time.monotonic(), number)
+
+
+def _enlarge(faces: Faces, scale: np.ndarray) -> Faces:
+    """Return faces in the frame's pixels."""
+    if (scale == 1).all():
+        return faces
+    boxes = (faces.boxes / np.tile(scale, 2)).astype(np.float32)
+    return Faces(boxes, faces.scores, (faces.landmarks / scale).astype(np.float32))

@@ -1,0 +1,313 @@
+"""The recogniser for everyday use: images in; templates, verifications and identities out."""
+
+import os
+from typing import Any, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from kface import alignment, bundle
+from kface.bundle.directory import DETECTOR_MANIFEST
+from kface.errors import ConfigError, ImageError, ModelError
+from kface.faces import Faces
+from kface.files import sha256_file
+from kface.images import read_image
+from kface.mtcnn import Detector
+from kface.networks import runtimes
+from kface.recognizer import templates as made
+from kface.recognizer.decision import UNKNOWN, Decision
+from kface.recognizer.embedder import Embedder
+from kface.recognizer.templates import Identified, Template, Templates, Verification
+from kface.recognizer.views import alignable, sharpness
+from kface.verification.scores import FAILED
+
+PathLike = Union[str, "os.PathLike[str]"]
+Image = Union[np.ndarray, PathLike]
+
+#: The smallest face by default, in pixels; as in ``deploy.yaml``.
+MIN_FACE = 39.8
+
+
+class FaceRecognizer(object):
+    """Finds faces and tells whose they are. Not safe to share between threads that call it at the same time.
+
+    A gallery is anything with ``match(embeddings, k)``: for float32 (n, d) of length 1 it returns n lists of at most k
+    ``(person, score)``, the most similar one first.
+
+    Args:
+        detector: Finds faces and landmarks.
+        embedder: Embeds aligned faces.
+        fingerprint: The bundle's.
+        decision: The thresholds; None where there are none.
+
+    Attributes:
+        detector: As given.
+        embedder: As given.
+        fingerprint: As given.
+        decision: As given.
+
+    Example:
+        >>> recognizer = FaceRecognizer.load("bundle")  # doctest: +SKIP
+        >>> recognizer.verify("a.jpg", "b.jpg").same  # doctest: +SKIP
+        True
+    """
+
+    def __init__(
+        self, detector: Detector, embedder: Embedder, fingerprint: str, decision: Optional[Decision] = None
+    ) -> None:
+        self.detector = detector
+        self.embedder = embedder
+        self.fingerprint = fingerprint
+        self.decision = decision
+
+    @classmethod
+    def load(
+        cls,
+        bundle_dir: PathLike,
+        runtime: str = "auto",
+        precision: str = "fp32",
+        threads: Optional[int] = None,
+        detector: Optional[Mapping[str, Any]] = None,
+        match: Optional[Mapping[str, Any]] = None,
+    ) -> "FaceRecognizer":
+        """Open a bundle.
+
+        Args:
+            bundle_dir: The bundle's directory.
+            runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto`` for what is fastest here.
+            precision: The embedder's: "fp32", "fp16" or "int8".
+            threads: Threads to use; where None, one for each core.
+            detector: ``min_face``, ``thresholds`` and ``factor``, as in the section of ``deploy.yaml``; see
+                :class:`kface.mtcnn.Detector`. The smallest face is :data:`MIN_FACE` by default.
+            match: ``recognised`` and ``unknown``, as in the section of ``deploy.yaml``; by default the bundle's table decides.
+
+        Raises:
+            ConfigError: A setting does not exist or is out of its range.
+            ModelError: It is no bundle, or a file (named) is not the one that was exported.
+
+        Example:
+            >>> FaceRecognizer.load("bundle", **read_settings("deploy.yaml"))  # doctest: +SKIP
+        """
+        # The networks' hashes are checked as they are opened; the detector's are in a manifest of its own.
+        opened = bundle.load(bundle_dir, check="sizes")
+        models = opened.detector_directory
+        known = opened.manifest.file(DETECTOR_MANIFEST)
+        if sha256_file(opened.path(known.path)) != known.sha256:
+            raise ModelError("was changed: its SHA-256 is not the bundle's", opened.path(known.path), "copy it again")
+        decision = Decision.from_settings(match or {}, opened.manifest.thresholds)
+        # The cascade is ONNX: where the embedder's runtime cannot read that, another one finds the faces.
+        finder = runtime if runtime == "auto" or runtime in runtimes(".onnx") else "auto"
+        embedder = Embedder(opened, runtime, precision, threads)
+        return cls(
+            Detector(models, runtime=finder, threads=threads, **_detector_settings(detector)),
+            embedder,
+            opened.manifest.fingerprint,
+            decision,
+        )
+
+    def close(self) -> None:
+        """Give the embedder's memory back."""
+        self.embedder.close()
+
+    def __enter__(self) -> "FaceRecognizer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def faces(self, image: Image) -> List[Template]:
+        """Find all faces of an image and embed them.
+
+        Args:
+            image: uint8 (h, w, 3) RGB, or the path of an image file.
+
+        Returns:
+            A template for each face, best detection first; one that cannot be embedded says so.
+
+        Raises:
+            ImageError: It is no such image, or the file cannot be read.
+        """
+        return self._embed_all([image]).one_by_one()
+
+    def embed(self, images: Union[Image, Sequence[Image]]) -> Templates:
+        """Make a template of the largest face of each image; all of them go through the networks together.
+
+        Args:
+            images: One image or several: uint8 (h, w, 3) RGB, or paths.
+
+        Returns:
+            A template for each image, in order. Where there is no face, or it cannot be embedded, the template says so.
+
+        Raises:
+            ImageError: One is no such image, or its file cannot be read.
+        """
+        pixels = [_pixels(image) for image in _several(images)]
+        largest = []
+        for faces in self.detector.detect_many(pixels):
+            which = faces.largest()
+            largest.append(faces.take(np.array([] if which is None else [which], np.int64)))
+        found = self.embed_faces(pixels, largest)
+        return _one_each(found, [faces.count for faces in largest])
+
+    def embed_faces(self, images: Sequence[np.ndarray], faces: Sequence[Faces]) -> Templates:
+        """Embed faces that were found before, all faces of all images in one batch.
+
+        Args:
+            images: uint8 (h, w, 3), RGB.
+            faces: The faces of each.
+
+        Returns:
+            The templates of the first image's faces, then of the second's, and so on.
+        """
+        together = Faces(*(np.concatenate(values) for values in zip(Faces.empty(), *faces)))
+        crops = [crops_of(image, some) for image, some in zip(images, faces)]
+        stacked = np.concatenate([np.zeros((0,) + (alignment.SIZE,) * 2 + (3,), np.uint8)] + crops)
+        fit = alignable(together.landmarks)
+        out = self.embedder.run(stacked[fit])
+        embeddings = np.zeros((len(fit), self.embedder.size), np.float32)
+        embeddings[fit] = out.vectors
+        failed = np.ones((len(fit),), bool)
+        failed[fit] = out.failed
+        reasons = tuple(
+            (made.NOT_FINITE if good else made.NOT_ALIGNED) if bad else None for bad, good in zip(failed, fit)
+        )
+        return Templates(embeddings, failed, reasons, together, stacked, sharpness(stacked), self.fingerprint)
+
+    def verify(self, image_a: Image, image_b: Image) -> Verification:
+        """Tell whether the largest faces of two images are the same person's.
+
+        Args:
+            image_a: uint8 (h, w, 3) RGB, or a path.
+            image_b: The other.
+
+        Raises:
+            ConfigError: There is no threshold.
+            ImageError: One is no such image, or its file cannot be read.
+        """
+        decision = self.needed_decision()
+        pair = self.embed([image_a, image_b])
+        if pair.failed.any():
+            names = ("first", "second")
+            reason = ", ".join(
+                "{} image: {}".format(name, why) for name, why in zip(names, pair.reasons) if why is not None
+            )
+            return Verification(FAILED, False, decision.recognised, decision.fmr, reason)
+        score = float(np.clip(np.dot(pair.embeddings[0], pair.embeddings[1]), -1, 1))
+        return Verification(score, score >= decision.recognised, decision.recognised, decision.fmr)
+
+    def identify(self, image: Image, gallery: Any) -> List[Identified]:
+        """Tell who is in an image.
+
+        Args:
+            image: uint8 (h, w, 3) RGB, or a path.
+            gallery: Who is enrolled; see the class.
+
+        Returns:
+            An entry for each face, best detection first; unknown with a score of -2 where the face has no embedding.
+
+        Raises:
+            ConfigError: There is no threshold.
+            ImageError: It is no such image, or the file cannot be read.
+        """
+        decision = self.needed_decision()
+        found = self._embed_all([image])
+        best = best_matches(gallery, found.embeddings, found.failed)
+        return [
+            Identified(
+                face,
+                decision.state(match[1]),
+                None if decision.state(match[1]) == UNKNOWN else match[0],
+                match[1],
+                decision.fmr,
+            )
+            for face, match in zip(found.one_by_one(), best)
+        ]
+
+    def needed_decision(self) -> Decision:
+        """Return the thresholds; raises ConfigError where there are none."""
+        if self.decision is None:
+            raise ConfigError(
+                "the bundle has no threshold", "match.recognised", "give match.recognised and match.unknown"
+            )
+        return self.decision
+
+    def _embed_all(self, images: Sequence[Image]) -> Templates:
+        pixels = [_pixels(image) for image in images]
+        return self.embed_faces(pixels, self.detector.detect_many(pixels))
+
+
+def crops_of(rgb: np.ndarray, faces: Faces) -> np.ndarray:
+    """Return the aligned faces, uint8 (n, 112, 112, 3); black where landmarks cannot be aligned."""
+    fit = alignable(faces.landmarks)
+    if fit.all():
+        return alignment.align(rgb, faces.landmarks)
+    crops = np.zeros((len(fit), alignment.SIZE, alignment.SIZE, 3), np.uint8)
+    crops[fit] = alignment.align(rgb, faces.landmarks[fit])
+    return crops
+
+
+def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> List[Any]:
+    """Return (person, score) of the most similar template for each embedding; (None, -2) where there is none.
+
+    Args:
+        gallery: See :class:`FaceRecognizer`; None stands for an empty one.
+        embeddings: float32 (n, d), of length 1.
+        failed: bool (n,), those that are not to be compared.
+    """
+    found = [(None, FAILED)] * len(failed)  # type: List[Any]
+    there = np.flatnonzero(~failed)
+    if gallery is None or not len(there):
+        return found
+    for number, matches in zip(there, gallery.match(embeddings[there], 1)):
+        if len(matches):
+            person, score = matches[0][0], matches[0][1]
+            found[number] = (person, float(score))
+    return found
+
+
+def _one_each(found: Templates, counts: Sequence[int]) -> Templates:
+    """Give every image a template: a failed one where it has no face."""
+    places = np.cumsum([0] + list(counts))
+    blank = Templates(
+        np.zeros((1, found.embeddings.shape[1]), np.float32),
+        np.ones((1,), bool),
+        (made.NO_FACE,),
+        Faces(np.zeros((1, 4), np.float32), np.zeros((1,), np.float32), np.zeros((1, 5, 2), np.float32)),
+        np.zeros((1,) + found.crops.shape[1:], np.uint8),
+        np.zeros((1,), np.float32),
+        found.fingerprint,
+    )
+    with_blank = Templates(
+        np.concatenate([found.embeddings, blank.embeddings]),
+        np.concatenate([found.failed, blank.failed]),
+        found.reasons + blank.reasons,
+        Faces(*(np.concatenate(values) for values in zip(found.faces, blank.faces))),
+        np.concatenate([found.crops, blank.crops]),
+        np.concatenate([found.sharpness, blank.sharpness]),
+        found.fingerprint,
+    )
+    return with_blank.take([int(place) if count else -1 for place, count in zip(places, counts)])
+
+
+def _several(images: Union[Image, Sequence[Image]]) -> List[Image]:
+    if isinstance(images, (str, os.PathLike)) or (isinstance(images, np.ndarray) and images.ndim != 4):
+        return [images]
+    return list(images)
+
+
+def _pixels(image: Image) -> np.ndarray:
+    if isinstance(image, np.ndarray):
+        return image
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(image)
+    raise ImageError("is neither an RGB image (uint8, (h, w, 3)) nor a path", type(image).__name__)
+
+
+def _detector_settings(given: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
+    settings = dict(given or {})
+    other = sorted(set(settings) - {"min_face", "thresholds", "factor"})
+    if other:
+        raise ConfigError(
+            "there is no such setting", "detector." + str(other[0]), "choose one of: min_face, thresholds, factor"
+        )
+    settings.setdefault("min_face", MIN_FACE)
+    return settings

@@ -1,0 +1,220 @@
+"""Capture, inference and output side by side: three threads with a place for one frame, the newest, between them."""
+
+import threading
+import time
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional
+
+from kface.errors import KFaceError
+from kface.recognizer.pipeline import Frame, Pipeline, Result, as_frame
+from kface.recognizer.slot import ClosedError, Slot
+
+#: Seconds that :meth:`Runner.stop` waits for a source, a pipeline or an output to return.
+PATIENCE = 10.0
+
+
+class Counts(NamedTuple):
+    """What became of the frames.
+
+    Attributes:
+        captured: Frames that the source gave.
+        skipped: Frames that a newer one replaced before the pipeline took them.
+        processed: Frames that the pipeline took and gave a result for.
+        unseen: Results that a newer one replaced before the output took them.
+        shown: Results that the output took.
+    """
+
+    captured: int
+    skipped: int
+    processed: int
+    unseen: int
+    shown: int
+
+
+class Runner(object):
+    """Runs a stream through a pipeline.
+
+    Args:
+        source: Gives the frames, as :meth:`Pipeline.process` takes them. Where it has a method ``close`` that may be
+            called while another thread waits in it (a generator's may not), :meth:`stop` calls it, so that a source that
+            waits for a camera returns; a generator is closed by the thread that runs it.
+        pipeline: Recognises the people.
+        output: Takes each result.
+        drop: Whether frames and results give way to newer ones, as live pictures should; a file is read without loss where
+            False.
+        patience: Seconds that :meth:`stop` waits for the threads.
+
+    Example:
+        >>> with Runner(camera, pipeline, show) as runner:  # doctest: +SKIP
+        ...     runner.wait()
+    """
+
+    def __init__(
+        self,
+        source: Iterable[Any],
+        pipeline: Pipeline,
+        output: Callable[[Result], Any],
+        drop: bool = True,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._source = source
+        self._pipeline = pipeline
+        self._output = output
+        self._patience = patience
+        self._frames: Slot[Frame] = Slot(drop)
+        self._results: Slot[Result] = Slot(drop)
+        self._stopping = threading.Event()
+        self._done = threading.Event()
+        self._failure: Optional[BaseException] = None
+        self._lock = threading.Lock()
+        self._working = 0
+        self._captured = self._processed = self._shown = 0
+        self._threads: List[threading.Thread] = []
+
+    def start(self) -> "Runner":
+        """Start the threads; raises KFaceError where that was done before."""
+        if self._threads:
+            raise KFaceError("was started before", "the stream", "make a new runner for it")
+        steps = (("capture", self._capture), ("inference", self._infer), ("output", self._show))
+        self._threads = [
+            threading.Thread(target=self._guard, args=(step,), name="kface-" + name, daemon=True)
+            for name, step in steps
+        ]
+        self._working = len(self._threads)
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait for the source's end and for the last result to be taken.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            Whether all is done.
+
+        Raises:
+            KFaceError: It was not started.
+            BaseException: Whatever a thread ended with.
+        """
+        if not self._threads:
+            raise KFaceError("was not started", "the stream", "call start() before")
+        # A source that waits for a camera may go on doing so after the output has failed: that is no reason to wait here.
+        self._done.wait(timeout)
+        self._raise()
+        return self._done.is_set() and self._join(self._patience)
+
+    def stop(self) -> None:
+        """End the stream now: frames and results that nobody took are dropped. May be called twice.
+
+        Raises:
+            KFaceError: A thread did not return in time.
+            BaseException: Whatever a thread ended with.
+        """
+        self._halt()
+        if not self._join(self._patience):
+            stuck = [thread.name for thread in self._threads if thread.is_alive()]
+            raise KFaceError("did not end within {:g} s".format(self._patience), ", ".join(stuck))
+        self._raise()
+
+    @property
+    def running(self) -> bool:
+        """Whether a thread is still at work."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def counts(self) -> Counts:
+        """What has become of the frames so far."""
+        return Counts(self._captured, self._frames.dropped, self._processed, self._results.dropped, self._shown)
+
+    def __enter__(self) -> "Runner":
+        return self.start()
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        if kind is None:
+            self.stop()
+            return
+        # What the caller failed with counts more than what the threads have to say.
+        self._halt()
+        self._join(self._patience)
+
+    def _capture(self) -> None:
+        frames = iter(self._source)
+        try:
+            for number, item in enumerate(frames):
+                if self._stopping.is_set():
+                    return
+                frame = as_frame(item, number)
+                self._captured += 1
+                self._frames.put(frame)
+        except Exception:
+            # A source that is closed while it is waited for may well complain about that.
+            if not self._stopping.is_set():
+                raise
+        finally:
+            self._frames.close()
+            if _is_generator(frames):
+                frames.close()  # type: ignore[attr-defined]
+
+    def _infer(self) -> None:
+        try:
+            while True:
+                result = self._pipeline.process(self._frames.get())
+                self._processed += 1
+                self._results.put(result)
+        finally:
+            self._results.close()
+
+    def _show(self) -> None:
+        while True:
+            result = self._results.get()
+            self._output(result)
+            self._shown += 1
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except ClosedError:
+            pass
+        # Whatever it is belongs to the caller; here it would be printed and forgotten.
+        except BaseException as error:
+            self._fail(error)
+            self._halt()
+        finally:
+            with self._lock:
+                self._working -= 1
+                if not self._working:
+                    self._done.set()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._failure = self._failure or error
+        self._done.set()
+
+    def _halt(self) -> None:
+        first = not self._stopping.is_set()
+        self._stopping.set()
+        self._frames.close(discard=True)
+        self._results.close(discard=True)
+        close = getattr(self._source, "close", None)
+        if first and close is not None and not _is_generator(self._source):
+            try:
+                close()
+            except BaseException as error:
+                self._fail(error)
+
+    def _join(self, timeout: Optional[float]) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
+        return not self.running
+
+    def _raise(self) -> None:
+        with self._lock:
+            failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+
+def _is_generator(source: object) -> bool:
+    return hasattr(source, "gi_frame")

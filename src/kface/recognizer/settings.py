@@ -1,0 +1,134 @@
+"""Settings of the recogniser on streams, checked where they are made, and the door to ``deploy.yaml``."""
+
+import os
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
+
+from kface.errors import ConfigError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Sections of a ``deploy.yaml`` that :func:`read_settings` reads, and the settings of each; others are other rooms'.
+SECTIONS: Dict[str, Tuple[str, ...]] = {
+    "detector": ("min_face", "thresholds", "factor"),
+    "runtime": ("name", "precision"),
+    "match": ("recognised", "unknown"),
+}
+
+
+class TrackSettings(NamedTuple):
+    """How faces are followed.
+
+    Attributes:
+        detect_every: The whole cascade runs at least every so many frames, and whenever a face was lost.
+        missing: Frames after which a track ends whose face is not seen.
+        iou: Overlap from which on a face may be that of a track.
+        views: So many views of a track are embedded whatever they look like; before, nothing is decided.
+        memory: Views of a track that are kept and vote; the oldest goes first.
+        budget: Followed faces that are embedded in one frame at most, so that six of them do not delay it; those that are
+            new or in doubt are embedded at once.
+        refresh: A track is embedded again after so many frames in any case.
+        moved: Landmarks that moved more than this within the aligned crop, in pixels of 112, make a new view.
+        grown: A face that has grown by this factor makes a new view.
+        sharpened: A face that is sharper by this factor makes a new view.
+        takeover: So many views in a row that are alike among themselves, and like nothing the track has shown, are another
+            person's: a new track begins.
+    """
+
+    detect_every: int = 5
+    missing: int = 15
+    iou: float = 0.3
+    views: int = 3
+    memory: int = 30
+    budget: int = 3
+    refresh: int = 30
+    moved: float = 5.0
+    grown: float = 1.3
+    sharpened: float = 2.0
+    takeover: int = 3
+
+    def check(self) -> None:
+        """Raise a ConfigError where a setting is out of its range."""
+        for key in ("detect_every", "views", "memory", "budget", "refresh", "takeover"):
+            _whole("tracks." + key, getattr(self, key), 1)
+        _whole("tracks.missing", self.missing, 0)
+        if not 0 < self.iou <= 1:
+            raise ConfigError("must be from 0 to 1, not {}".format(self.iou), "tracks.iou")
+        if not self.moved > 0:
+            raise ConfigError("must be more than 0, not {}".format(self.moved), "tracks.moved")
+        for key in ("grown", "sharpened"):
+            if not getattr(self, key) > 1:
+                raise ConfigError("must be more than 1, not {}".format(getattr(self, key)), "tracks." + key)
+        if self.memory < self.views:
+            raise ConfigError("is less than tracks.views ({})".format(self.views), "tracks.memory")
+
+
+class PipelineSettings(NamedTuple):
+    """How a stream is processed.
+
+    Attributes:
+        tracks: None detects, embeds and decides in every frame by itself.
+        dnn_size: Width and height in pixels that frames are reduced to for the detector (the paper's "DNN resize",
+            Table 6); their proportions are kept and they are never enlarged. Faces are cut out of the frame itself. None
+            leaves frames as they are.
+    """
+
+    tracks: Optional[TrackSettings] = TrackSettings()
+    dnn_size: Optional[Tuple[int, int]] = None
+
+    def check(self) -> None:
+        """Raise a ConfigError where a setting is out of its range."""
+        if self.tracks is not None:
+            self.tracks.check()
+        if self.dnn_size is not None:
+            if len(self.dnn_size) != 2:
+                raise ConfigError("must be a width and a height, not {}".format(self.dnn_size), "dnn_size")
+            for side in self.dnn_size:
+                _whole("dnn_size", side, 12)
+
+
+def _whole(key: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError("must be a whole number of at least {}, not {!r}".format(least, value), key)
+
+
+def read_settings(path: PathLike) -> Dict[str, Any]:
+    """Read a ``deploy.yaml``, such as an edited copy of the one in a bundle.
+
+    Returns:
+        Keyword arguments for :meth:`FaceRecognizer.load`: runtime, precision, detector and match, as far as they are given.
+
+    Raises:
+        ConfigError: It cannot be read, is no YAML, or has a setting in these sections that there is not; or PyYAML is absent.
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise ConfigError("reading it needs PyYAML", path, "install PyYAML (apt install python3-yaml)")
+    try:
+        with open(os.fspath(path), encoding="utf-8") as stream:
+            document = yaml.safe_load(stream)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("cannot be read ({})".format(getattr(error, "strerror", None) or error), path)
+    except yaml.YAMLError as error:
+        raise ConfigError("is not YAML ({})".format(error), path)
+    document = {} if document is None else document
+    if not isinstance(document, dict):
+        raise ConfigError("must have sections, such as detector:", path)
+    found: Dict[str, Dict[str, Any]] = {}
+    for section, keys in SECTIONS.items():
+        values = document.get(section)
+        values = {} if values is None else values
+        if not isinstance(values, dict):
+            raise ConfigError("{} must have settings of its own".format(section), path)
+        other = sorted(str(key) for key in values if key not in keys)
+        if other:
+            raise ConfigError(
+                "there is no setting {}.{}".format(section, other[0]), path, "choose one of: " + ", ".join(keys)
+            )
+        found[section] = values
+    made: Dict[str, Any] = {key: found[key] for key in ("detector", "match") if found[key]}
+    if "name" in found["runtime"]:
+        made["runtime"] = found["runtime"]["name"]
+    if "precision" in found["runtime"]:
+        made["precision"] = found["runtime"]["precision"]
+    return made

@@ -1,0 +1,220 @@
+"""Tracks: faces that are followed from frame to frame, and whose views vote for who they are. Pure logic, no pixels.
+
+A frame has two halves. :meth:`Tracker.begin` takes the faces, gives them to tracks as far as that is clear, and says which of
+them have to be embedded: those in doubt, and those that look otherwise than before. :meth:`Tracker.finish` takes the
+embeddings, settles the doubts by likeness, and lets the views vote. So all faces of a frame are embedded in one batch.
+"""
+
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from kface.faces import Faces
+from kface.recognizer.association import Pair, best_pairs, clear_pairs, overlaps
+from kface.recognizer.decision import Decision
+from kface.recognizer.settings import TrackSettings
+from kface.recognizer.track import Sighting, Track, TrackState
+from kface.recognizer.views import View
+from kface.recognizer.votes import Vote
+
+#: Tracks whose boxes overlap by more than this are in each other's way: whose face is whose is looked at afterwards.
+CONTEST = 0.1
+
+__all__ = ["TrackState", "Tracker"]
+
+
+class Tracker(object):
+    """Follows faces.
+
+    Args:
+        settings: How.
+        decision: The thresholds, for votes and for whether two embeddings are of the same person.
+    """
+
+    def __init__(self, settings: TrackSettings, decision: Decision) -> None:
+        settings.check()
+        self.settings = settings
+        self.decision = decision
+        self.ended: List[TrackState] = []
+        self._tracks: List[Track] = []
+        self._numbers = 0
+        self._frame = -1
+        self._since = 0
+        self._faces = Faces.empty()
+        self._views: Sequence[View] = ()
+        self._pairs: List[Pair] = []
+        self._wanted: List[int] = []
+
+    @property
+    def due(self) -> bool:
+        """Whether the whole cascade has to run on the next frame: it is its turn, or there is nothing to follow."""
+        return self._since + 1 >= self.settings.detect_every or not any(track.missing == 0 for track in self._tracks)
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """Boxes to look at where the cascade does not run, float64 (n, 4); missing faces may be there again."""
+        return self._boxes(self._followed())
+
+    def lost(self, owners: np.ndarray) -> bool:
+        """Return whether a face that was seen in the frame before is not among the owners of the refined ones."""
+        found = {int(owner) for owner in owners}
+        return any(
+            self._tracks[number].missing == 0 and place not in found for place, number in enumerate(self._followed())
+        )
+
+    def begin(self, faces: Faces, views: Sequence[View], owners: Optional[np.ndarray] = None) -> List[int]:
+        """Take a frame's faces.
+
+        Args:
+            faces: The faces.
+            views: How each of them looks.
+            owners: For refined faces, the number in :attr:`boxes` of the box that each was found in; None where the whole
+                cascade ran.
+
+        Returns:
+            The numbers of the faces to embed.
+        """
+        self._frame += 1
+        self._since = 0 if owners is None else self._since + 1
+        self._faces, self._views, self.ended = faces, views, []
+        if owners is None:
+            seen = [number for number, track in enumerate(self._tracks) if track.missing == 0]
+            iou = overlaps(self._boxes(seen), faces.boxes)
+            pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou)]
+        else:
+            followed = self._followed()
+            pairs = [(followed[int(owner)], face) for face, owner in enumerate(owners)]
+        crossing = self._crossing()
+        # A face at a missing track's place may be somebody else's, and so may one that has just been in another's way.
+        self._pairs = [
+            (number, face)
+            for number, face in pairs
+            if self._tracks[number].missing == 0 and not (self._tracks[number].contested and face not in crossing)
+        ]
+        clear = {face: number for number, face in self._pairs}
+        wanting = [
+            (len(self._tracks[number].sightings), self._tracks[number].embedded, face)
+            for face, number in clear.items()
+            if self._tracks[number].wants(views[face], self._frame, self.settings)
+        ]
+        # Those that are known least come first, then those whose last embedding is the oldest.
+        followed = [face for _, _, face in sorted(wanting)[: self.settings.budget]]
+        self._wanted = sorted([face for face in range(faces.count) if face not in clear] + followed)
+        return list(self._wanted)
+
+    def finish(
+        self, embeddings: np.ndarray, failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
+    ) -> List[Optional[int]]:
+        """Take the embeddings of the faces that :meth:`begin` asked for.
+
+        Args:
+            embeddings: float32 (n, d), of length 1, in the order of those faces.
+            failed: bool (n,), those without an embedding.
+            matches: What the gallery says about each: the most similar person, and the cosine.
+
+        Returns:
+            The track's number for each face of the frame.
+        """
+        given: Dict[int, Sighting] = {}
+        for place, face in enumerate(self._wanted):
+            if not failed[place]:
+                view = self._views[face]
+                given[face] = Sighting(view, embeddings[place], Vote(matches[place][0], matches[place][1], view.weight))
+        pairs = self._pairs + self._settle(given)
+        ids: List[Optional[int]] = [None] * self._faces.count
+        crossing = self._crossing()
+        kept: List[Track] = []
+        owner = dict(pairs)
+        for number, track in enumerate(self._tracks):
+            if number not in owner:
+                track.missing += 1
+                if track.missing > self.settings.missing:
+                    self.ended.append(self._state(track))
+                else:
+                    kept.append(track)
+                continue
+            face = owner[number]
+            track = self._see(track, face, given.get(face))
+            track.contested = face in crossing
+            ids[face] = track.number
+            kept.append(track)
+        for face in range(self._faces.count):
+            if ids[face] is None:
+                track = self._see(self._new(), face, given.get(face))
+                track.contested = face in crossing
+                ids[face] = track.number
+                kept.append(track)
+        self._tracks = kept
+        return ids
+
+    def states(self) -> List[TrackState]:
+        """Return what is known about each track, in the order in which they began."""
+        return [self._state(track) for track in sorted(self._tracks, key=lambda track: track.number)]
+
+    def rematch(self, match: Callable[[np.ndarray], Sequence[Tuple[Any, float]]]) -> None:
+        """Vote anew, for instance because somebody was enrolled, renamed or deleted.
+
+        Args:
+            match: Says for embeddings, float32 (n, d), which person is the most similar, and the cosine.
+        """
+        every = [sighting for track in self._tracks for sighting in track.sightings]
+        if not every:
+            return
+        found = iter(match(np.stack([sighting.embedding for sighting in every])))
+        for track in self._tracks:
+            track.sightings = [
+                sighting._replace(vote=Vote(person, score, sighting.vote.weight))
+                for sighting, (person, score) in zip(list(track.sightings), found)
+            ]
+
+    def _boxes(self, numbers: Sequence[int]) -> np.ndarray:
+        return np.array([self._tracks[number].box for number in numbers], np.float64).reshape(-1, 4)
+
+    def _followed(self) -> List[int]:
+        """Return the tracks to look for: those that are seen, and missing ones whose place no other has taken."""
+        every = range(len(self._tracks))
+        seen = [number for number in every if self._tracks[number].missing == 0]
+        taken = np.any(overlaps(self._boxes(every), self._boxes(seen)) > CONTEST, axis=1).tolist()
+        return [number for number in every if number in seen or not taken[number]]
+
+    def _crossing(self) -> Set[int]:
+        iou = overlaps(self._faces.boxes, self._faces.boxes)
+        np.fill_diagonal(iou, 0)
+        return {int(face) for face in np.flatnonzero((iou > CONTEST).any(axis=1))}
+
+    def _settle(self, given: Dict[int, Sighting]) -> List[Pair]:
+        """Pair the tracks and faces that are still open, by likeness and overlap."""
+        taken_tracks = {number for number, _ in self._pairs}
+        taken_faces = {face for _, face in self._pairs}
+        tracks = [number for number in range(len(self._tracks)) if number not in taken_tracks]
+        faces = [face for face in range(self._faces.count) if face not in taken_faces]
+        if not tracks or not faces:
+            return []
+        iou = overlaps(self._boxes(tracks), self._faces.boxes[faces])
+        near = iou >= self.settings.iou
+        seen = np.array([self._tracks[number].missing == 0 for number in tracks])
+        likeness = np.array([[self._tracks[number].likeness(given.get(face)) for face in faces] for number in tracks])
+        # Where it was a moment ago it may look otherwise; after a gap it has to be alike, and elsewhere surely so.
+        allowed = near & (seen[:, None] | (likeness >= self.decision.unknown))
+        allowed |= likeness >= self.decision.recognised
+        return [(tracks[row], faces[column]) for row, column in best_pairs(likeness + 0.5 * iou, allowed)]
+
+    def _see(self, track: Track, face: int, sighting: Optional[Sighting]) -> Track:
+        """Show a track its face, and return it: or the new one that begins where another person has taken it over."""
+        others = track.add(sighting, self.decision, self.settings)
+        if others:
+            self.ended.append(self._state(track))
+            track = self._new()
+            for other in others:
+                track.add(other, self.decision, self.settings)
+        if sighting is not None:
+            track.embedded = self._frame
+        track.place(self._faces.boxes[face], self._faces.landmarks[face], float(self._faces.scores[face]))
+        return track
+
+    def _new(self) -> Track:
+        self._numbers += 1
+        return Track(self._numbers, self._frame)
+
+    def _state(self, track: Track) -> TrackState:
+        return track.state(self._frame, self.decision, self.settings)

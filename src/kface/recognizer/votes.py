@@ -1,0 +1,69 @@
+"""Who a track is: the views of a face vote, each with the weight of its size and sharpness."""
+
+from typing import Any, Dict, NamedTuple, Sequence
+
+from kface.recognizer.decision import UNDECIDED, UNKNOWN, Decision
+from kface.verification.scores import FAILED
+
+#: A person needs more than this share of the weight.
+MAJORITY = 0.5
+
+
+class Vote(NamedTuple):
+    """What the gallery says about one view.
+
+    Attributes:
+        person: The most similar one; None where the gallery has nobody.
+        score: Cosine with that person's template.
+        weight: See :attr:`kface.recognizer.views.View.weight`.
+    """
+
+    person: Any
+    score: float
+    weight: float
+
+
+class Identity(NamedTuple):
+    """Who a face is.
+
+    Attributes:
+        state: "recognised", "undecided" or "unknown".
+        person: The person where recognised, the candidate (or None) where undecided, None where unknown.
+        score: Weighted mean of the cosines of the votes that agree; -2 without any vote.
+        share: Their part of the weight, from 0 to 1.
+        votes: How many views have voted.
+    """
+
+    state: str
+    person: Any
+    score: float
+    share: float
+    votes: int
+
+
+def count(votes: Sequence[Vote], decision: Decision, least: int = 1) -> Identity:
+    """Count votes.
+
+    A vote below the lower threshold is one for nobody. The side with the most weight wins; its person is recognised where it
+    has the majority and the mean of its cosines reaches the upper threshold.
+
+    Args:
+        votes: In any order.
+        decision: The thresholds.
+        least: With fewer votes nothing is decided.
+    """
+    if not votes:
+        return Identity(UNDECIDED, None, FAILED, 0.0, 0)
+    weights: Dict[Any, float] = {}
+    scores: Dict[Any, float] = {}
+    for vote in votes:
+        side = vote.person if decision.state(vote.score) != UNKNOWN else None
+        weights[side] = weights.get(side, 0.0) + vote.weight
+        scores[side] = scores.get(side, 0.0) + vote.weight * vote.score
+    winner = max(weights, key=lambda side: weights[side])
+    share = weights[winner] / sum(weights.values())
+    score = scores[winner] / weights[winner]
+    state = UNKNOWN if winner is None else decision.state(score)
+    if len(votes) < least or share <= MAJORITY:
+        state = UNDECIDED
+    return Identity(state, winner, score, share, len(votes))

@@ -1,0 +1,26 @@
+"""Cameras and video files by one URI scheme: ``file:PATH``, ``rtsp://...``, ``csi://0``, ``v4l2:///dev/video0``.
+
+:class:`Stream` plays one and keeps the newest frame; :class:`VideoFile` reads a file without loss.
+"""
+
+from kface.streams.clock import Timing
+from kface.streams.credentials import Secret
+from kface.streams.frame import Change, Frame, State, StreamError, StreamRefusedError
+from kface.streams.settings import KINDS, VIEW_SIZES, StreamSettings
+from kface.streams.stream import Stream
+from kface.streams.video_file import VideoFile
+
+__all__ = [
+    "KINDS",
+    "VIEW_SIZES",
+    "Change",
+    "Frame",
+    "Secret",
+    "State",
+    "Stream",
+    "StreamError",
+    "StreamRefusedError",
+    "StreamSettings",
+    "Timing",
+    "VideoFile",
+]

@@ -1,0 +1,156 @@
+"""Ids and passwords of cameras: where they come from, and how they stay out of whatever is printed."""
+
+import os
+import re
+import stat
+from typing import Any, Mapping, NamedTuple, Optional, Union
+from urllib.parse import quote
+
+from kface.errors import ConfigError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Environment variables: an id and a password for every camera that has none of its own, and a file by address.
+ID_VARIABLE = "KFACE_STREAM_ID"
+PASSWORD_VARIABLE = "KFACE_STREAM_PASSWORD"
+FILE_VARIABLE = "KFACE_STREAM_CREDENTIALS"
+#: What stands where a credential would.
+MASK = "***"
+
+_LARGEST_FILE = 1 << 16
+_USERINFO = re.compile(r"(//)[^/?#\s]*@")
+# Cheap cameras take the login in the path: /user=admin&password=secret&channel=1 (XMEye and its many names).
+_PARAMETER = re.compile(
+    r"(?i)\b((?:user(?:name)?|login|usr|pass(?:word|wd)?|pwd|token|auth|key|secret)[=_])[^&?/;#\s]+"
+)
+
+
+class Secret(object):
+    """A text that shows itself only on request: ``repr``, ``str`` and everything that holds one print stars.
+
+    Example:
+        >>> Secret("garden"), Secret("garden").reveal()
+        (***, 'garden')
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return MASK if self._text else "''"
+
+    __str__ = __repr__
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Secret is not written anywhere")
+
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "Secret":
+        return self
+
+
+def mask(text: str, password: Secret = Secret(), id: Secret = Secret()) -> str:  # noqa: B008 - it never changes
+    """Return a text without credentials, in one line: those of URLs, those in cameras' paths, and the given ones.
+
+    Args:
+        text: What somebody else (a decoder, a camera) said.
+        password: Hidden wherever it occurs, as it is or percent-encoded.
+        id: Likewise, as a word of its own: "admin" is also a part of other words.
+    """
+    for secret, whole in ((password, len(password.reveal()) < 4), (id, True)):
+        plain = secret.reveal()
+        for form in sorted({plain, quote(plain, safe="")}, key=len, reverse=True) if plain else ():
+            pattern = re.escape(form)
+            text = re.sub(r"(?<!\w){}(?!\w)".format(pattern) if whole else pattern, MASK, text)
+    text = _PARAMETER.sub(r"\1" + MASK, _USERINFO.sub(r"\1" + MASK + "@", text))
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+class Credentials(NamedTuple):
+    """An id and a password."""
+
+    id: Secret
+    password: Secret
+
+
+def find(
+    address: str, known_id: Secret, file: Optional[PathLike] = None, environ: Optional[Mapping[str, str]] = None
+) -> Optional[Credentials]:
+    """Look up the credentials of a camera: in a file, by its address, then in the environment.
+
+    A line of the file is ``ADDRESS ID PASSWORD``, the password being the rest of the line; ``*`` stands for any address,
+    ``#`` begins a comment line.
+
+    Args:
+        address: The camera's, as in its URI.
+        known_id: The id it is to be, or an empty one.
+        file: The file; by default the one that ``KFACE_STREAM_CREDENTIALS`` names, if it does.
+        environ: The environment; this process's where None.
+
+    Raises:
+        ConfigError: The file cannot be read, can be read by others, or has a line that is not of that form.
+    """
+    environment = os.environ if environ is None else environ
+    chosen = file if file is not None else environment.get(FILE_VARIABLE) or None
+    if chosen is not None:
+        for place, name, password in _lines(chosen):
+            if place in (address, "*") and known_id.reveal() in ("", name):
+                return Credentials(Secret(name), Secret(password))
+    name, password = environment.get(ID_VARIABLE, ""), environment.get(PASSWORD_VARIABLE, "")
+    if password and (name or known_id):
+        if known_id and name not in ("", known_id.reveal()):
+            return None
+        return Credentials(known_id or Secret(name), Secret(password))
+    return None
+
+
+def _lines(path: PathLike) -> Any:
+    """Yield (address, id, password) of a file that only its owner can read."""
+    try:
+        # Whether others can read it is asked of the very file that is open, not of the name. O_NONBLOCK: of a named
+        # pipe too, instead of waiting for a writer.
+        handle = os.open(os.fspath(path), os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ConfigError("is not a file", path, "name a file of lines ADDRESS ID PASSWORD")
+            if found.st_mode & 0o077 or found.st_uid not in (0, os.geteuid()):
+                raise ConfigError("holds passwords and is open to other users", path, "chmod 600 it, and own it")
+            data = stream.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise ConfigError("cannot be read ({})".format(error.strerror or error), path)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8", path, "save it as UTF-8")
+    if len(data) > _LARGEST_FILE:
+        raise ConfigError("is larger than a file of credentials can be", path, "name another file")
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.rstrip("\r")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        parts = line.lstrip().split(None, 2)
+        if len(parts) < 3:
+            raise ConfigError(
+                "has a line {} that is not ADDRESS ID PASSWORD".format(number),
+                path,
+                "write the three with spaces between",
+            )
+        yield parts[0], parts[1], parts[2]

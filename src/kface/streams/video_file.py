@@ -1,0 +1,83 @@
+"""A video file frame by frame, without loss."""
+
+import time
+from typing import Iterator, Optional, Union
+
+from kface.errors import ConfigError
+from kface.streams.backends import open_capture
+from kface.streams.clock import EXACT, Limiter
+from kface.streams.frame import Frame, StreamError, to_rgb
+from kface.streams.settings import StreamSettings
+from kface.streams.worker import Opener, native_fps
+
+#: As fast as the consumer takes the frames, or no faster than the file's own frames a second.
+PACES = ("fast", "native")
+
+
+class VideoFile(object):
+    """Reads a video file in the caller's thread: every frame once, in order, however slow the caller is.
+
+    Args:
+        source: Settings of the kind "file", or a URI of one. Where the settings limit the frames a second, the frames
+            between are left out, by the file's time; a frame's number is still its place in the file.
+        pace: One of :data:`PACES`.
+        opener: What opens captures, instead of :func:`kface.streams.backends.open_capture`.
+
+    Attributes:
+        fps: The file's frames a second.
+
+    Raises:
+        ConfigError: It is no file, is not there, or the pace is neither.
+        StreamError: It cannot be decoded.
+
+    Example:
+        >>> with VideoFile("clip.mp4") as video:  # doctest: +SKIP
+        ...     faces = [detector.detect(frame.image) for frame in video]
+    """
+
+    def __init__(self, source: Union[str, StreamSettings], pace: str = "fast", opener: Optional[Opener] = None) -> None:
+        if pace not in PACES:
+            raise ConfigError("must be {}, not {!r}".format(" or ".join(PACES), pace), "pace")
+        self.settings = StreamSettings.from_uri(source) if isinstance(source, str) else source
+        if self.settings.kind != "file":
+            raise ConfigError("is no video file", self.settings.uri, "read it as a Stream")
+        self._pace = pace
+        self._capture = (opener or open_capture)(self.settings)
+        self.fps = native_fps(self._capture)
+
+    def __enter__(self) -> "VideoFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames; once.
+
+        Raises:
+            StreamError: There is no frame, or the decoder failed.
+        """
+        limiter = Limiter(self.settings.fps, EXACT)
+        number, begun = 0, time.monotonic()
+        while self._capture is not None and self._capture.grab():
+            if limiter.take(number / self.fps):
+                got, image = self._capture.retrieve()
+                if not got:
+                    raise StreamError("has a frame {} that cannot be decoded".format(number), self.settings.uri)
+                rgb = to_rgb(image, self.settings.resolution)
+                if self._pace == "native":
+                    # A caller that falls behind is not chased: it gets the rest at the native pace.
+                    begun = max(begun, time.monotonic() - (number + 1) / self.fps)
+                    time.sleep(max(0.0, begun + number / self.fps - time.monotonic()))
+                yield Frame(rgb, time.monotonic(), number)
+            number += 1
+        if number == 0 and self._capture is not None:
+            raise StreamError(
+                "holds no picture that can be decoded", self.settings.uri, "convert it: ffmpeg -i FILE new.mp4"
+            )

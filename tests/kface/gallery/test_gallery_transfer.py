@@ -1,0 +1,249 @@
+"""An export holds everything, is opened by its passphrase alone, and comes back whole or not at all."""
+
+import json
+import stat
+import struct
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cryptography")
+
+from gallery_fakes import MODEL, OTHER_MODEL, SIZE, crop, one, open_at, vectors
+
+from kface.gallery import GalleryError, Imported
+from kface.gallery import archive as container
+from kface.gallery.archive import DIGEST_BYTES, MAGIC, read, write
+from kface.gallery.transfer import Enrolled, Record, pack, unpack
+
+PASSPHRASE = "장미와 철의 바람"
+OTHER_KEY = bytes(32)
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    monkeypatch.setattr(container, "SCRYPT", (1 << 10, 8, 1))
+
+
+@pytest.fixture
+def exported(tmp_path):
+    path = tmp_path / "people.kfg"
+    with open_at(tmp_path / "gallery.db") as gallery:
+        gallery.add("Kim", one(1), crop(1))
+        gallery.add("Kim", one(2))
+        gallery.add("Lee", one(3))
+        assert gallery.export_to(path, PASSPHRASE) == 2
+    return path
+
+
+def sign(data):
+    return data + __import__("hashlib").sha256(data).digest()
+
+
+def test_it_comes_back_with_another_key(exported, tmp_path):
+    with open_at(tmp_path / "other.db", key=OTHER_KEY) as gallery:
+        assert gallery.import_from(exported, PASSPHRASE) == Imported(2, 3, 0)
+        assert [(person.name, person.templates, person.crops) for person in gallery.list()] == [
+            ("Kim", 2, 1),
+            ("Lee", 1, 0),
+        ]
+        for seed, name in ((1, "Kim"), (2, "Kim"), (3, "Lee")):
+            assert gallery.match(one(seed))[0][0][:2] == (name, pytest.approx(1.0))
+        np.testing.assert_array_equal(gallery.crop(gallery.templates("Kim")[0].id), crop(1))
+    with open_at(tmp_path / "gallery.db") as gallery, open_at(tmp_path / "other.db", key=OTHER_KEY) as other:
+        assert [person.created for person in other.list()] == [person.created for person in gallery.list()]
+
+
+def test_a_second_import_adds_nothing_and_names_that_are_there_get_the_templates(exported, tmp_path):
+    with open_at(tmp_path / "other.db", key=OTHER_KEY) as gallery:
+        gallery.add("Lee", one(9))
+        assert gallery.import_from(exported, PASSPHRASE) == Imported(1, 3, 0)
+        assert gallery.import_from(exported, PASSPHRASE) == Imported(0, 0, 3)
+        assert [(person.name, person.templates) for person in gallery.list()] == [("Kim", 2), ("Lee", 2)]
+
+
+def test_an_export_is_its_owners_and_holds_nothing_readable(exported):
+    assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+    data = exported.read_bytes()
+    vector = (one(1) / np.linalg.norm(one(1))).astype("<f4").tobytes()
+    assert b"Kim" not in data
+    assert vector[:8] not in data
+    assert b"IHDR" not in data
+    assert PASSPHRASE.encode("utf-8") not in data
+
+
+def test_the_passphrase_is_one_however_it_was_typed_and_no_other(exported, tmp_path):
+    import unicodedata
+
+    with open_at(tmp_path / "other.db") as gallery:
+        with pytest.raises(GalleryError, match="the passphrase is another one, or the file was changed"):
+            gallery.import_from(exported, PASSPHRASE + ".")
+        with pytest.raises(GalleryError, match="at least 8 signs"):
+            gallery.import_from(exported, "short")
+        assert gallery.list() == []
+        gallery.import_from(exported, unicodedata.normalize("NFD", PASSPHRASE))
+        assert len(gallery.list()) == 2
+
+
+def test_a_short_passphrase_writes_nothing(tmp_path):
+    with open_at(tmp_path / "gallery.db") as gallery, pytest.raises(GalleryError, match="at least 8 signs"):
+        gallery.export_to(tmp_path / "out", "1234567")
+    assert not (tmp_path / "out").exists()
+
+
+def test_any_damage_is_found(exported, tmp_path):
+    data = exported.read_bytes()
+    with open_at(tmp_path / "other.db") as gallery:
+        for place in range(len(MAGIC), len(data), 997):
+            changed = bytearray(data)
+            changed[place] ^= 1
+            exported.write_bytes(bytes(changed))
+            with pytest.raises(GalleryError, match="is damaged: its SHA-256"):
+                gallery.import_from(exported, PASSPHRASE)
+        for length in (len(data) - 1, len(data) // 2, len(MAGIC), 50):
+            exported.write_bytes(data[:length])
+            with pytest.raises(GalleryError, match="is damaged: its SHA-256"):
+                gallery.import_from(exported, PASSPHRASE)
+        for other in (b"", b"no export at all" * 10, data[1:]):
+            exported.write_bytes(other)
+            with pytest.raises(GalleryError, match="is not a gallery's export"):
+                gallery.import_from(exported, PASSPHRASE)
+        exported.unlink()
+        with pytest.raises(GalleryError, match="cannot be read"):
+            gallery.import_from(exported, PASSPHRASE)
+        assert gallery.list() == []
+
+
+def split(data):
+    """Return the header and the records of an archive."""
+    body = data[:-DIGEST_BYTES]
+    place = len(MAGIC) + 4
+    length = struct.unpack(">I", body[place - 4 : place])[0]
+    header, place = body[: place + length], place + length
+    records = []
+    while place < len(body):
+        length = 1 + 4 + 12 + struct.unpack(">I", body[place + 1 : place + 5])[0]
+        records.append(body[place : place + length])
+        place += length
+    return header, records
+
+
+def test_records_cannot_be_dropped_moved_or_made_the_last(exported, tmp_path):
+    header, (first, second, end) = split(exported.read_bytes())
+    with open_at(tmp_path / "other.db") as gallery:
+        for records, what in (
+            ([first, end], "was changed after it was written"),
+            ([second, first, end], "the passphrase is another one, or the file was changed"),
+            ([first, first, end], "was changed after it was written"),
+            ([first, second], "ends in the middle"),
+            ([first, second, end, end], "goes on after its last record"),
+            ([first, b"e" + second[1:]], "was changed after it was written"),
+            ([], "ends in the middle"),
+        ):
+            exported.write_bytes(sign(header + b"".join(records)))
+            with pytest.raises(GalleryError, match=what):
+                gallery.import_from(exported, PASSPHRASE)
+        assert gallery.list() == []
+        exported.write_bytes(sign(header + first + second + end))
+        assert gallery.import_from(exported, PASSPHRASE).templates == 3
+
+
+def with_header(data, change):
+    header, records = split(data)
+    facts = json.loads(header[len(MAGIC) + 4 :].decode("ascii"))
+    text = change(facts)
+    text = json.dumps(facts).encode("ascii") if text is None else text
+    return sign(MAGIC + struct.pack(">I", len(text)) + text + b"".join(records))
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda facts: facts.update(fingerprint="b" * 64), "the passphrase is another one, or the file was changed"),
+        (lambda facts: facts["scrypt"].update(n=1 << 40), "out of range"),
+        (lambda facts: facts["scrypt"].update(n=1000), "out of range"),
+        (lambda facts: facts["scrypt"].update(n=0), "out of range"),
+        (lambda facts: facts["scrypt"].update(r=0), "out of range"),
+        (lambda facts: facts["scrypt"].update(p=10**6), "out of range"),
+        (lambda facts: facts["scrypt"].update(salt="zz"), "does not say how its key is derived"),
+        (lambda facts: facts.pop("scrypt") and None, "does not say how its key is derived"),
+        (lambda facts: b"[]", "no header"),
+        (lambda facts: b"{", "no header"),
+    ],
+)
+def test_a_changed_header_is_refused(exported, tmp_path, change, what):
+    exported.write_bytes(with_header(exported.read_bytes(), change))
+    with open_at(tmp_path / "other.db") as gallery, pytest.raises(GalleryError, match=what):
+        gallery.import_from(exported, PASSPHRASE)
+
+
+def test_another_models_export_goes_into_an_empty_gallery_only(exported, tmp_path):
+    with open_at(tmp_path / "full.db", OTHER_MODEL) as gallery:
+        gallery.add("Park", one(5))
+        with pytest.raises(GalleryError, match=r"of another model \(bbbbbbbbbbbb\) .*import into a new gallery file"):
+            gallery.import_from(exported, PASSPHRASE)
+        assert [person.name for person in gallery.list()] == ["Park"]
+    with open_at(tmp_path / "empty.db", OTHER_MODEL) as gallery:
+        assert gallery.import_from(exported, PASSPHRASE).people == 2
+        with pytest.raises(GalleryError, match="gallery reenrol"):
+            gallery.match(one(1))
+    with open_at(tmp_path / "empty.db", MODEL) as gallery:
+        assert gallery.match(one(1))[0][0].name == "Kim"
+
+
+def test_people_without_templates_and_empty_galleries_are_exported(tmp_path):
+    path = tmp_path / "out"
+    with open_at(tmp_path / "gallery.db") as gallery, open_at(tmp_path / "other.db") as other:
+        assert gallery.export_to(path, PASSPHRASE) == 0
+        assert other.import_from(path, PASSPHRASE) == Imported(0, 0, 0)
+        gallery.delete_template(gallery.add("Kim", one(1)))
+        assert gallery.export_to(path, PASSPHRASE) == 1
+        assert other.import_from(path, PASSPHRASE) == Imported(1, 0, 0)
+        assert [person.name for person in other.list()] == ["Kim"]
+
+
+def test_a_failed_export_leaves_the_old_one(exported, tmp_path):
+    before = exported.read_bytes()
+
+    def records():
+        yield b"first"
+        raise GalleryError("no more")
+
+    with pytest.raises(GalleryError, match="no more"):
+        write(exported, PASSPHRASE, {}, records())
+    assert exported.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".tmp")] == []
+    with pytest.raises(GalleryError, match="cannot be written"):
+        write(tmp_path / "absent" / "out", PASSPHRASE, {}, [])
+
+
+def test_an_archive_gives_back_what_was_written(tmp_path):
+    wanted = [b"", b"x" * 100000, bytes(range(256))]
+    assert write(tmp_path / "out", PASSPHRASE, {"a": 1}, wanted) == 3
+    with read(tmp_path / "out") as archive:
+        assert list(archive.records(PASSPHRASE)) == wanted
+        assert archive.facts["a"] == 1
+
+
+def test_a_person_that_is_none_is_refused():
+    vector = (vectors(1)[0] / np.linalg.norm(vectors(1)[0])).astype("<f4").tobytes()
+    good = Record("Kim", "2024-01-01T00:00:00+00:00", [Enrolled("now", vector, b"png"), Enrolled("now", vector, None)])
+    assert unpack(pack(good), SIZE, "file") == good
+    data = pack(good)
+    for bad in (
+        data[:-1],
+        data + b"x",
+        b"",
+        data[:3],
+        struct.pack(">I", 10**9) + data[4:],
+        data.replace(b"Kim", b"\xff\xff\xff"),
+    ):
+        with pytest.raises(GalleryError, match="holds a person"):
+            unpack(bad, SIZE, "file")
+    for values in (np.zeros(SIZE), np.full(SIZE, np.nan), np.full(SIZE, 5.0)):
+        record = Record("Kim", "now", [Enrolled("now", values.astype("<f4").tobytes(), None)])
+        with pytest.raises(GalleryError, match="not of length 1"):
+            unpack(pack(record), SIZE, "file")
+    for about in (b'{"name": 1}', b"[]", b'{"name": "a", "created": "b", "templates": [["c", -1]]}'):
+        with pytest.raises((GalleryError), match="holds a person|a name"):
+            unpack(struct.pack(">I", len(about)) + about, SIZE, "file")

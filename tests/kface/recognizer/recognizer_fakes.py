@@ -1,0 +1,227 @@
+"""People that are vectors, scenes that are boxes, and bundles whose embedder is a few nodes."""
+
+import numpy as np
+
+from kface import alignment, bundle
+from kface.faces import Faces
+from kface.mtcnn import weights
+from kface.recognizer.association import overlaps
+from kface.recognizer.decision import Decision
+from kface.recognizer.embedder import Embeddings
+from kface.recognizer.recognizer import best_matches
+from kface.recognizer.settings import TrackSettings
+from kface.recognizer.tracks import Tracker
+from kface.recognizer.views import View
+
+SIZE = 16
+DECISION = Decision(0.6, 0.3, 1e-4)
+NETWORK = {"batch": "dynamic", "input": "image", "outputs": ("embedding",), "layout": "NCHW", "precision": "fp32"}
+
+
+def unit(number, size=SIZE):
+    """Return a person's vector; those of different people are orthogonal."""
+    vector = np.zeros((size,), np.float32)
+    vector[number] = 1
+    return vector
+
+
+def mixed(first, second, cosine):
+    """Return a vector of length 1 with that cosine with the first of two orthogonal ones."""
+    return (cosine * first + np.sqrt(1 - cosine**2) * second).astype(np.float32)
+
+
+class Gallery(object):
+    """Enrolled people by name."""
+
+    def __init__(self, people=None):
+        self.people = dict(people or {})
+        self.calls = []
+
+    def match(self, embeddings, k):
+        assert embeddings.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+        self.calls.append(len(embeddings))
+        rows = []
+        for embedding in embeddings:
+            found = [(name, float(vector @ embedding)) for name, vector in self.people.items()]
+            rows.append(sorted(found, key=lambda match: -match[1])[:k])
+        return rows
+
+
+def faces_at(boxes, scores=None):
+    """Return faces with the template's landmarks in squares x, y (the middle) and side."""
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 3)
+    corners = boxes[:, :2] - boxes[:, 2:] / 2
+    landmarks = corners[:, None] + alignment.TEMPLATE[None] * boxes[:, None, 2:] / 112
+    scores = np.linspace(0.99, 0.9, len(boxes)) if scores is None else scores
+    return Faces(np.concatenate([corners, corners + boxes[:, 2:]], 1), np.asarray(scores, np.float32), landmarks)
+
+
+class Scene(object):
+    """Shows a tracker what people do, as the cascade and O-Net would."""
+
+    def __init__(self, settings=None, gallery=None):
+        self.tracker = Tracker(settings or TrackSettings(), DECISION)
+        self.gallery = Gallery({"ann": unit(0), "bob": unit(1)}) if gallery is None else gallery
+        self.embedded = []
+        self.detected = []
+        self.ended = []
+
+    def step(self, places, looks=None, turned=None, sharp=None):
+        """Show a frame.
+
+        Args:
+            places: x, y and side by who it is.
+            looks: Vector by who it is, where it is not what the gallery has.
+            turned: By how many pixels of the crop the nose has moved, by who it is.
+            sharp: Sharpness by who it is.
+
+        Returns:
+            The track's number and the identity, by who it is.
+        """
+        names = list(places)
+        faces = faces_at([places[name] for name in names])
+        owners, detected = None, True
+        if not self.tracker.due:
+            shown, owners = self._refine(faces)
+            if not self.tracker.lost(owners):
+                detected = False
+                faces, names = faces.take(shown), [names[number] for number in shown]
+        views = []
+        for name, area in zip(names, faces.areas):
+            shape = alignment.TEMPLATE.astype(np.float64)
+            shape[2, 0] += (turned or {}).get(name, 0.0)
+            views.append(View(shape, float(np.sqrt(area)), (sharp or {}).get(name, 100.0)))
+        which = self.tracker.begin(faces, views, None if detected else owners)
+        vectors = [self._vector(names[face], looks or {}) for face in which]
+        vectors = np.stack(vectors) if vectors else np.zeros((0, SIZE), np.float32)
+        failed = np.zeros((len(which),), bool)
+        ids = self.tracker.finish(vectors, failed, best_matches(self.gallery, vectors, failed))
+        self.embedded.append(sorted(names[face] for face in which))
+        self.detected.append(detected)
+        self.ended += self.tracker.ended
+        known = {state.number: state for state in self.tracker.states()}
+        return {name: (number, known[number].identity) for name, number in zip(names, ids)}
+
+    def run(self, count, places, **shown):
+        """Show several frames, places by a function of the frame's number or always the same; return what came of each."""
+        return [self.step(places(number) if callable(places) else places, **shown) for number in range(count)]
+
+    @staticmethod
+    def _vector(name, looks):
+        return looks.get(name, unit({"ann": 0, "bob": 1, "eve": 2, "dan": 3}[name]))
+
+    def _refine(self, faces):
+        shown, owners = [], []
+        for row, iou in enumerate(overlaps(self.tracker.boxes, faces.boxes)):
+            best = int(np.argmax(iou)) if len(iou) else 0
+            if len(iou) and iou[best] >= 0.3 and best not in shown:
+                shown.append(best)
+                owners.append(row)
+        return np.array(shown, np.int64), np.array(owners, np.int64)
+
+
+class FakeDetector(object):
+    """Finds what it was told to find in images of one grey level each."""
+
+    def __init__(self, found):
+        self.found = found
+        self.seen = []
+
+    def detect(self, rgb):
+        return self.detect_many([rgb])[0]
+
+    def detect_many(self, images):
+        self.seen += list(images)
+        return [self.found.get(int(image[0, 0, 0]), Faces.empty()) for image in images]
+
+
+class FakeEmbedder(object):
+    """Embeds a crop by its grey level in the middle: 10 is person 1, 20 person 2, and 255 nobody at all."""
+
+    size = SIZE
+
+    def __init__(self):
+        self.batches = []
+
+    def run(self, crops):
+        self.batches.append(len(crops))
+        levels = [int(crop[56, 56, 0]) for crop in crops]
+        failed = np.array([level == 255 for level in levels], bool)
+        vectors = [np.zeros((SIZE,)) if bad else unit(level // 10) for level, bad in zip(levels, failed)]
+        return Embeddings(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
+
+    def close(self):
+        self.batches = None
+
+
+def grey(level, shape=(200, 300)):
+    return np.full(shape + (3,), level, np.uint8)
+
+
+def tiny_embedder(batch=None):
+    """Return the bytes of an ONNX network that averages an image over squares of 16 pixels: 147 numbers, of any length."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    axis = "n" if batch is None else batch
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("GlobalAveragePool", ["pooled"], ["mean"]),
+        helper.make_node("Sub", ["pooled", "mean"], ["centred"]),
+        helper.make_node("Flatten", ["centred"], ["embedding"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [axis, 3, 112, 112])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [axis, 147])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def write_bundle(directory, embedder, size=147, batch="dynamic", thresholds=None, models=None, newer=()):
+    """Write a bundle with the bytes of an embedder and, where there is one, the detector of a directory."""
+    (directory / "detector").mkdir(parents=True)
+    (directory / "embedder.onnx").write_bytes(embedder)
+    files = [
+        bundle.describe(
+            directory, "embedder.onnx", "embedder", normalised=False, opset=13, **dict(NETWORK, batch=batch)
+        )
+    ]
+    for opset in newer:
+        name = "embedder.opset{}.onnx".format(opset)
+        (directory / name).write_bytes("opset {}".format(opset).encode("ascii"))
+        files.append(bundle.describe(directory, name, "embedder", normalised=False, opset=opset, **NETWORK))
+    for source in sorted(models.iterdir()) if models is not None else ():
+        (directory / "detector" / source.name).write_bytes(source.read_bytes())
+        facts = dict(NETWORK, opset=13, outputs=("logits",)) if source.suffix == ".onnx" else {}
+        files.append(bundle.describe(directory, "detector/" + source.name, "detector", **facts))
+    preprocessing, template = bundle.Preprocessing(), bundle.Template()
+    bundle.write(
+        directory,
+        bundle.Manifest(
+            name="tiny",
+            created="2024-05-06T07:08:09+00:00",
+            files=tuple(files),
+            embedding=size,
+            fingerprint=bundle.fingerprint(files[0].sha256, preprocessing, template),
+            training={},
+            thresholds=thresholds,
+            synthetic=True,
+            licence="Apache-2.0",
+            provenance=(),
+        ),
+    )
+    return directory
+
+
+def models_or_skip(pytest):
+    from kface.errors import ModelError
+
+    try:
+        return weights.prepare()
+    except ModelError as error:
+        return pytest.skip("the detector's networks are not here: {}".format(error))

@@ -1,0 +1,127 @@
+"""Thresholds, votes, and which views are worth an embedding."""
+
+import cv2
+import numpy as np
+import pytest
+from recognizer_fakes import DECISION, faces_at
+
+from kface import alignment
+from kface.bundle import Row, Thresholds
+from kface.errors import ConfigError
+from kface.recognizer.decision import Decision, bound
+from kface.recognizer.settings import TrackSettings
+from kface.recognizer.views import View, alignable, is_new, sharpness, views_of
+from kface.recognizer.votes import Vote, count
+from kface.verification.report import Figure
+
+
+def table(*rows):
+    made = [
+        Row(target, None, None, None, "not measurable")
+        if threshold is None
+        else Row(target, threshold, Figure(fmr), Figure(0.1))
+        for target, threshold, fmr in rows
+    ]
+    return Thresholds("pairs", True, 10, 1000, 5, 0, 0, tuple(made))
+
+
+FULL = table((1e-2, 0.3, 0.0099), (1e-3, 0.5, 0.0009), (1e-4, 0.6, 0.0001), (1e-5, 0.7, 0.0))
+
+
+def test_what_the_table_recommends():
+    assert Decision.from_thresholds(FULL) == Decision(0.6, 0.3, 0.0001)
+    assert Decision.from_thresholds(table((1e-2, 0.3, 0.01), (1e-4, None, None))) == Decision(0.3, 0.3, 0.01)
+    assert Decision.from_thresholds(table((1e-3, 0.5, 0.001))) == Decision(0.5, 0.5, 0.001)
+    assert Decision.from_thresholds(table((1e-4, None, None))) is None
+    assert Decision.from_thresholds(None) is None
+
+
+def test_what_the_settings_say():
+    assert Decision.from_settings({"recognised": 0.65, "unknown": 0.4}, FULL) == Decision(0.65, 0.4, 0.0001)
+    assert Decision.from_settings({"recognised": 0.2}, FULL) == Decision(0.2, 0.2, None)
+    assert Decision.from_settings({"recognised": 1, "unknown": -1}) == Decision(1.0, -1.0, None)
+    assert Decision.from_settings({"recognised": None, "unknown": None}, FULL) == Decision.from_thresholds(FULL)
+    assert Decision.from_settings({}) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"recognised": 1.5}, "match.recognised"),
+        ({"recognised": True}, "match.recognised"),
+        ({"recognised": "0.5"}, "match.recognised"),
+        ({"recognised": float("nan")}, "match.recognised"),
+        ({"recognised": 0.5, "unknown": 0.6}, "match.unknown"),
+        ({"unknown": 0.6}, "match.recognised"),
+        ({"threshold": 0.6}, "match.threshold"),
+    ],
+)
+def test_wrong_thresholds(wrong, key):
+    with pytest.raises(ConfigError, match=key):
+        Decision.from_settings(wrong)
+
+
+def test_the_rate_that_a_threshold_keeps_to():
+    assert [bound(FULL, value) for value in (0.29, 0.3, 0.55, 0.95)] == [None, 0.0099, 0.0009, 0.0]
+
+
+def test_states():
+    states = [DECISION.state(score) for score in (0.6, 0.5999, 0.3, 0.2999, -2.0)]
+    assert states == ["recognised", "undecided", "undecided", "unknown", "unknown"]
+
+
+def test_votes():
+    assert count([], DECISION).state == "undecided"
+    found = count([Vote("ann", 0.9, 1.0), Vote("ann", 0.6, 3.0), Vote("bob", 0.95, 1.0)], DECISION)
+    assert found == ("recognised", "ann", pytest.approx(0.675), pytest.approx(0.8), 3)
+    # The mean of the winner's cosines decides, not the best.
+    assert count([Vote("ann", 0.9, 1.0), Vote("ann", 0.4, 3.0)], DECISION).state == "undecided"
+    # Most of the weight is needed, not just more than any other.
+    split = [Vote("ann", 0.9, 2.0), Vote("bob", 0.9, 1.5), Vote("eve", 0.9, 1.5)]
+    assert count(split, DECISION)[:2] == ("undecided", "ann")
+    assert count([Vote("ann", 0.9, 1.0), Vote("bob", 0.9, 1.0)], DECISION).state == "undecided"
+    nobody = [Vote("ann", 0.1, 2.0), Vote("bob", 0.2, 2.0), Vote("ann", 0.9, 1.0)]
+    assert count(nobody, DECISION)[:3] == ("unknown", None, pytest.approx(0.15))
+    assert count([Vote("ann", 0.9, 1.0)], DECISION, least=2)[:2] == ("undecided", "ann")
+
+
+def test_larger_and_sharper_views_weigh_more():
+    def weight(side, sharp):
+        return View(np.zeros((5, 2)), side, sharp).weight
+
+    assert weight(112, 100) == pytest.approx(0.5)
+    assert weight(56, 100) == pytest.approx(0.25)
+    assert weight(500, 1e9) == pytest.approx(1)
+    assert weight(112, 50) < weight(112, 100) < weight(112, 400)
+    assert weight(0, 0) == 0.01
+
+
+def test_a_view_does_not_change_with_place_size_or_roll():
+    faces = faces_at([(60, 60, 40), (200, 90, 100)])
+    turn = cv2.getRotationMatrix2D((60, 60), 30, 1.0)
+    turned = faces._replace(landmarks=(faces.landmarks @ turn[:, :2].T + turn[:, 2]).astype(np.float32))
+    one, other = views_of(faces, np.array([1.0, 2.0]))
+    np.testing.assert_allclose(one.shape, alignment.TEMPLATE, atol=1e-3)
+    np.testing.assert_allclose(other.shape, alignment.TEMPLATE, atol=1e-3)
+    np.testing.assert_allclose(views_of(turned, np.zeros(2))[0].shape, alignment.TEMPLATE, atol=1e-3)
+    assert (one.side, one.sharpness, other.sharpness) == (pytest.approx(40), 1.0, 2.0)
+    moved = faces.landmarks.copy()
+    moved[0, 2, 0] += 40 * 10 / 112.0
+    away = views_of(faces._replace(landmarks=moved), np.zeros(2))[0]
+    assert is_new(away, [one], TrackSettings())
+    assert not is_new(away, [one, away], TrackSettings())
+
+
+def test_sharpness():
+    random = np.random.RandomState(0)
+    noise = random.randint(0, 256, (112, 112, 3)).astype(np.uint8)
+    found = sharpness(np.stack([noise, cv2.GaussianBlur(noise, (9, 9), 3), np.full_like(noise, 90)]))
+    assert found[0] > 10 * found[1] > 0
+    assert found[2] == 0
+    assert sharpness(np.zeros((0, 112, 112, 3), np.uint8)).shape == (0,)
+
+
+def test_landmarks_that_cannot_be_aligned():
+    landmarks = np.stack([alignment.TEMPLATE, np.full((5, 2), 7.0), np.full((5, 2), np.nan), np.full((5, 2), np.inf)])
+    assert alignable(landmarks).tolist() == [True, False, False, False]
+    assert alignable(np.zeros((0, 5, 2))).tolist() == []

@@ -1,0 +1,102 @@
+"""O-Net on the boxes of the frame before: the same as on the whole image, and whose face is whose."""
+
+import numpy as np
+import pytest
+
+from kface.errors import ImageError, ModelError
+from kface.images import read_image
+from kface.mtcnn import Detector, pyramid
+from kface.mtcnn import boxes as box
+from kface.mtcnn.detector import Candidates
+from kface.mtcnn.refine import refine
+
+
+@pytest.fixture(scope="module")
+def detector():
+    try:
+        return Detector(min_face=39.8, threads=1)
+    except ModelError as error:
+        pytest.skip("the detector's networks are not here: {}".format(error))
+
+
+@pytest.fixture(scope="module")
+def sheet(request):
+    """Twelve faces of the procedural sample."""
+    image = read_image(str(request.config.rootdir / "docs" / "images" / "sample.jpg"))
+    return np.ascontiguousarray(image[:510, :680])
+
+
+def whole(detector, image, boxes):
+    """O-Net on crops of the whole image, one box at a time."""
+    normalised = pyramid.normalise(image)
+    pixels = pyramid.pixels_for_crops(normalised)
+    found = []
+    for one in box.square(np.asarray(boxes, np.float64)):
+        candidates = [Candidates(one[None], np.ones((1,), np.float32))]
+        found.append(detector._faces(*detector._refine("onet", 48, candidates, [pixels], [normalised.shape[:2]])[0]))
+    return found
+
+
+def test_as_on_the_whole_image(detector, sheet):
+    faces = detector.detect(sheet)
+    assert faces.count >= 8
+    moved = faces.boxes + np.random.RandomState(0).uniform(-4, 4, faces.boxes.shape)
+    refined = refine(detector, sheet, moved)
+    assert sorted(refined.owners) == list(range(faces.count))
+    assert (np.diff(refined.faces.scores) <= 0).all()
+    expected = whole(detector, sheet, moved)
+    for place, owner in enumerate(refined.owners):
+        one = refined.faces.take(np.array([place]))
+        np.testing.assert_allclose(one.boxes, expected[owner].boxes, atol=1e-3)
+        np.testing.assert_allclose(one.landmarks, expected[owner].landmarks, atol=1e-3)
+        np.testing.assert_allclose(one.scores, expected[owner].scores, atol=1e-5)
+        assert np.abs(one.landmarks[0] - faces.landmarks[owner]).mean() < 3
+
+
+def test_faces_at_the_edge_of_the_image(detector, sheet):
+    x1, y1, x2, y2 = detector.detect(sheet).boxes[0]
+    side = max(x2 - x1, y2 - y1)
+    cut = np.ascontiguousarray(sheet[int(y1 + 0.04 * side) :, int(x1 + 0.04 * side) :])
+    boxes = np.array([[-0.1, -0.1, 0.98, 1.0]]) * side
+    (expected,) = whole(detector, cut, boxes)
+    assert expected.count == 1
+    np.testing.assert_allclose(refine(detector, cut, boxes).faces.landmarks, expected.landmarks, atol=1e-3)
+
+
+def test_what_is_no_face_any_more_is_lost(detector, sheet):
+    boxes = detector.detect(sheet).boxes[:3].copy()
+    grey = sheet.copy()
+    x1, y1, x2, y2 = boxes[1].astype(int)
+    grey[y1 - 20 : y2 + 20, x1 - 20 : x2 + 20] = 128
+    refined = refine(detector, grey, boxes)
+    assert sorted(refined.owners) == [0, 2]
+    outside = np.array([[-300, -300, -200, -200], [1e6, 1e6, 1e6 + 50, 1e6 + 50], [100, 100, 100, 100]], float)
+    refined = refine(detector, grey, np.concatenate([outside, boxes[2:]]))
+    assert refined.owners.tolist() == [3]
+    for none in (np.zeros((0, 4)), outside):
+        assert refine(detector, grey, none).faces.count == 0
+        assert refine(detector, grey, none).owners.shape == (0,)
+
+
+def test_two_boxes_that_end_at_one_face_leave_it_to_the_better(detector, sheet):
+    face = detector.detect(sheet).boxes[:1]
+    side = face[0, 2] - face[0, 0]
+    refined = refine(detector, sheet, np.concatenate([face + 0.2 * side, face]))
+    assert refined.owners.tolist() == [1]
+    both = [refine(detector, sheet, face + shift * side).faces.count for shift in (0.2, 0)]
+    assert both == [1, 1]
+
+
+def test_only_faces_that_pass_the_detectors_threshold(detector, sheet):
+    faces = detector.detect(sheet)
+    strict = Detector(min_face=39.8, threads=1, thresholds=(0.6, 0.7, 0.995))
+    kept = refine(strict, sheet, faces.boxes).faces.scores
+    assert 0 < len(kept) < refine(detector, sheet, faces.boxes).faces.count
+    assert (kept > 0.995).all()
+
+
+def test_what_cannot_be_refined(detector, sheet):
+    with pytest.raises(ImageError, match="uint8"):
+        refine(detector, sheet.astype(np.float32), np.zeros((0, 4)))
+    with pytest.raises(ImageError, match="finite"):
+        refine(detector, sheet, np.array([[0, 0, np.nan, 1]]))
