@@ -182,7 +182,7 @@ def test_a_wrong_password_is_one_clear_line_and_a_right_one_plays(clip, login):
             assert form not in everything
 
 
-@pytest.mark.parametrize("python", [sys.executable, pytest.param(SYSTEM_PYTHON, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("python", [sys.executable, SYSTEM_PYTHON])
 def test_decoders_that_are_refused_keep_silent(clip, python):
     if python == SYSTEM_PYTHON:
         require_gstreamer()

@@ -103,7 +103,9 @@ def sources(settings: StreamSettings, able: Build, codec: str = "") -> List[Sour
         found = [Source(Secret(text), cv2.CAP_GSTREAMER) for text in texts]
     if able.ffmpeg and settings.kind != "csi":
         url = settings.reveal_uri() if settings.kind == "rtsp" else os.path.abspath(settings.file)
-        found.append(Source(Secret(url), cv2.CAP_FFMPEG))
+        # Some of GStreamer's demultiplexers (GIF) wait for ever at a file's end: of files it gets those for the hardware.
+        place = len(found) - 1 if settings.kind == "file" and found else len(found)
+        found.insert(place, Source(Secret(url), cv2.CAP_FFMPEG))
     return found
 
 

@@ -87,8 +87,6 @@ class ArrivalClock(object):
     #: At the live edge so many pictures take at least this part of their intervals, none counting for more than its own:
     #: a busy machine makes pauses in a burst as well.
     EDGE = (8, 0.6)
-    #: Longer than this, in seconds, no burst lasts; a source that always sends in bursts is as live as it gets.
-    LONGEST_BURST = 3.0
 
     def __init__(self, interval: float, opened: float) -> None:
         self._interval = interval
@@ -96,31 +94,32 @@ class ArrivalClock(object):
         self._recent: Deque[float] = collections.deque(maxlen=self.EDGE[0])
         self._arrival: Optional[float] = None
         self._taken = opened
-        self._behind_since: Optional[float] = None
+        self._behind = True
 
     def stamp(self, arrival: float) -> float:
         """Return when the picture that arrived just now should have arrived; both in seconds of one clock."""
         if self._arrival is None:
-            self._arrival = self._behind_since = arrival
+            self._arrival = arrival
             return self._taken
         spacing, self._arrival = arrival - self._arrival, arrival
         interval = sorted(self._intervals)[len(self._intervals) // 2] if self._intervals else self._interval
         burst = spacing < 0.5 * interval
         due = self._taken + interval
         if spacing > max(self.STUCK[0] * interval, self.STUCK[1]):
-            self._behind_since = arrival if self._behind_since is None else self._behind_since
+            self._behind = True
             self._recent.clear()
         else:
             self._recent.append(min(spacing, interval))
             full = len(self._recent) == self.EDGE[0] and sum(self._recent) >= self.EDGE[0] * self.EDGE[1] * interval
             if full or (spacing > self.STUCK[1] and not burst):
-                self._behind_since = None
-        if due >= arrival or arrival - (self._behind_since or arrival) > self.LONGEST_BURST:
-            self._behind_since = None
-        # A source that has become slower or faster is measured anew; a burst says nothing of its speed.
-        if not burst or self._behind_since is None:
+                self._behind = False
+        if due >= arrival:
+            self._behind = False
+        # Measured all the time, because sources become slower at night; only a burst says nothing of their speed. One that
+        # always sends in groups is taken for slower than it is, and is at the live edge for that reason.
+        if not burst or not self._behind:
             self._intervals.append(spacing)
-        self._taken = min(arrival, due) if burst or self._behind_since is not None else arrival
+        self._taken = min(arrival, due) if burst or self._behind else arrival
         return self._taken
 
 

@@ -152,8 +152,7 @@ class Worker(object):
             if not decoded:
                 return StreamError("has a picture that cannot be decoded", self._settings.uri)
             rgb = to_rgb(image, self._settings.resolution) if wanted else None
-            if not self._stop.is_set():
-                self.live = True
-                self._sink(self, rgb, taken, index)
+            self.live = True
+            self._sink(self, rgb, taken, index)
             index += 1
         return None

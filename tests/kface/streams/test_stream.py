@@ -147,11 +147,15 @@ def test_the_number_of_blocked_threads_is_capped(play):
 
 def test_an_opening_that_hangs_is_given_up(play):
     blocker = Blocker()
-    stream = play(Opener(lambda: blocker() and Capture(), Capture(endless=True)))
+    late = Capture(endless=True)
+    stream = play(Opener(lambda: blocker() and late, Capture(endless=True)))
     stream.wait_live(GENEROUS)
     assert stream.blocked == 1
     assert stream.losses == 0, "it had never been live"
     blocker.go.set()
+    assert until(lambda: stream.blocked == 0)
+    assert late.released_by is not None
+    assert late.reads == 0
 
 
 def test_states_in_order_with_reasons_and_the_numbers_go_on(play):
@@ -168,6 +172,8 @@ def test_states_in_order_with_reasons_and_the_numbers_go_on(play):
     stream.close()
     assert stream.state is State.CLOSED
     assert until(lambda: changes[-1].state is State.CLOSED)
+    with pytest.raises(StreamError, match="has closed"):
+        stream.wait_live(0)
     assert all(later.time_monotonic >= earlier.time_monotonic for earlier, later in zip(changes, changes[1:]))
 
 
@@ -200,8 +206,10 @@ def test_a_stream_that_had_settled_is_tried_again_soon(play):
 def test_refused_credentials_are_told_at_once_and_not_tried_again_soon(play):
     opener = Opener(StreamRefusedError("refused the id or the password", CAMERA.uri, "correct them"))
     stream = play(opener, timing=QUICK._replace(refused_wait=30.0))
+    begun = time.monotonic()
     with pytest.raises(StreamRefusedError) as caught:
-        stream.wait_live(GENEROUS)
+        stream.wait_live(20.0)
+    assert time.monotonic() - begun < 15
     assert str(caught.value) == "rtsp://127.0.0.1:554/live: refused the id or the password; correct them"
     time.sleep(0.5)
     assert len(opener.times) == 1
@@ -225,6 +233,34 @@ def test_what_a_decoder_raises_is_a_loss_without_credentials(play, where):
     assert not any("hush" in reason or "watcher" in reason or "\n" in reason for reason in reasons)
     if where != "release":
         assert any("the decoder failed (RuntimeError: no route" in reason for reason in reasons)
+
+
+def test_a_release_that_fails_is_told_without_credentials(play, clip):
+    def fail():
+        raise RuntimeError("cannot free rtsp://watcher:hush-hush@127.0.0.1/live")
+
+    capture = Capture([picture(0)])
+    capture.release = fail
+    stream = play(Opener(capture), settings=clip)
+    assert until(lambda: stream.state is State.ENDED)
+    assert stream.reason.endswith("clip.mp4: cannot be released (cannot free rtsp://***@127.0.0.1/live)")
+
+
+def test_a_picture_of_a_worker_that_was_given_up_goes_nowhere(play):
+    blocker = Blocker()
+    stream = play(Opener(Capture([picture(0), blocker])), timing=QUICK._replace(stall=4.0))
+    frame = stream.read(GENEROUS)
+    stream._take(object(), picture(9), time.monotonic(), 9)
+    assert stream.latest() is frame
+    blocker.go.set()
+
+
+def test_a_closed_stream_has_no_frame(play):
+    stream = play(Opener(Capture(endless=True)))
+    assert stream.read(GENEROUS) is not None
+    stream.close()
+    assert stream.latest() is None
+    assert stream.read(GENEROUS) is None
 
 
 @pytest.mark.parametrize("image", [None, picture(0)[:0], picture(0).astype("float32"), picture(0)[:, :, :2]])
@@ -280,12 +316,70 @@ def test_a_file_plays_at_its_own_speed_and_ends(play, clip):
     numbers = [frame.number for frame in stream]
     assert time.monotonic() - begun >= 9 / 20.0
     assert numbers[-1] == 9
+    assert numbers == sorted(set(numbers))
     assert len(numbers) >= 3
     assert stream.state is State.ENDED
     assert stream.reason == ""
     assert [change.state.value for change in changes] == ["connecting", "live", "ended"]
     with pytest.raises(StreamError, match="has ended"):
         stream.wait_live(0)
+
+
+def test_a_file_goes_on_at_its_pace_after_a_delay_and_slow_ones_are_no_loss(play, clip):
+    pause = [lambda: time.sleep(0.3) or True]
+    stream = play(Opener(Capture(pause + [picture(n) for n in range(7)], fps=20)), settings=clip)
+    begun = time.monotonic()
+    assert list(stream)
+    assert time.monotonic() - begun >= 0.3 + 6 / 20.0 - 0.01
+    slow = play(Opener(Capture([picture(0)] * 3, fps=1.5)), settings=clip)
+    assert until(lambda: slow.state is State.ENDED)
+    assert slow.losses == 0, "the wait between two pictures is ours"
+
+
+def test_a_file_that_is_not_there_is_refused_at_once(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        Stream(str(tmp_path / "absent.mp4"))
+
+
+def test_the_last_frame_is_not_missed(clip):
+    stream = Stream(clip, opener=Opener(Capture()))
+    wait = stream.read
+
+    def read(timeout, after):
+        if stream.state is not State.ENDED:
+            # Between the timeout of this call and a look at the state, the last picture comes and the file ends.
+            stream._take(stream._worker, picture(0), time.monotonic(), 0)
+            stream._become(State.ENDED)
+            return None
+        return wait(timeout, after)
+
+    stream.read = read
+    assert [frame.number for frame in stream] == [0]
+
+
+def test_a_stream_is_live_with_its_first_fresh_picture(play):
+    def open_slowly():
+        time.sleep(0.7)
+        return Capture(endless=True, fps=50)
+
+    seen = []
+    stream = play(
+        Opener(open_slowly),
+        timing=QUICK._replace(oldest=0.5, opening=4.0),
+        on_state=lambda change: seen.append((change.state, stream.latest())),
+    )
+    stream.wait_live(GENEROUS)
+    assert until(lambda: len(seen) == 2)
+    assert seen[1][0] is State.LIVE
+    assert seen[1][1].number > 0, "what the decoder collected while it opened is too old"
+
+
+def test_a_picture_that_cannot_be_decoded_is_a_loss(play):
+    broken = Capture([picture(0)], endless=True)
+    broken.retrieve = lambda: (False, picture(0))
+    changes = []
+    play(Opener(broken, StreamError("is off")), on_state=changes.append)
+    assert until(lambda: any("cannot be decoded" in change.reason for change in changes))
 
 
 def test_a_file_can_begin_again(play, clip):
@@ -313,6 +407,16 @@ def test_a_file_on_a_drive_that_hangs_is_lost_and_comes_back(play, clip):
     assert until(lambda: stream.losses == 1)
     stream.wait_live(GENEROUS)
     blocker.go.set()
+
+
+def test_a_file_whose_read_was_too_slow_is_lost_not_ended(play, clip):
+    slow = Capture([picture(0), lambda: time.sleep(0.6) or True], endless=True)
+    changes = []
+    stream = play(Opener(slow, Capture(endless=True)), settings=clip, on_state=changes.append)
+    stream._watch = lambda worker: until(lambda: worker.over, 60) and worker.failure
+    assert until(lambda: stream.losses == 1)
+    assert until(lambda: len(changes) >= 3)
+    assert [change.state for change in changes[:3]] == [State.CONNECTING, State.LIVE, State.LOST]
 
 
 def test_closing_interrupts_every_wait_and_is_final(play):

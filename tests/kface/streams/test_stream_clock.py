@@ -91,6 +91,8 @@ def test_a_source_that_becomes_slower_or_faster():
             arrival += interval
             ages.append(arrival - clock.stamp(arrival))
         assert max(ages[len(ages) // 2 :]) < 0.05
+        burst = [clock.stamp(arrival + 10 + 0.001 * n) for n in range(10)]
+        assert burst == pytest.approx([arrival + interval * (n + 1) for n in range(10)], abs=0.01)
 
 
 @pytest.mark.parametrize("together", [3, 12])
@@ -123,3 +125,5 @@ def test_a_wrong_guess_of_the_interval_heals():
     clock = ArrivalClock(0.2, 0.0)
     ages = [0.02 * n - clock.stamp(0.02 * n) for n in range(1, 100)]
     assert max(ages[5:]) < 0.1
+    burst = [clock.stamp(10 + 0.001 * n) for n in range(10)]
+    assert burst == pytest.approx([0.02 * (100 + n) for n in range(10)], abs=0.01)
