@@ -9,11 +9,11 @@ NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # Every key=value given to make that is not one of these is an override for Hydra.
-OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE
+OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE HOST SSH_PORT SOAK_SECONDS
 quote = '$(subst ','\'',$(1))'
 OVERRIDES = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(if $(filter $(v),$(OWN)),,$(call quote,$(v)=$(value $(v))))))
 
-.PHONY: help setup sample dataset train evaluate table5 export verify-engines test test-slow test-nano lint format floor bench bench-networks lock clean
+.PHONY: help setup sample dataset train evaluate table5 export verify-engines deploy deploy-jetson test test-slow test-nano lint format floor bench bench-networks bench-realtime soak lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,13 +44,19 @@ export: setup ## a bundle of the newest run (run=DIR, embedder=FILE.onnx): .pb, 
 verify-engines: ## on a board with TensorRT: build the engines of BUNDLE=DIR, compare them with the ONNX files and time both
 	@PYTHONPATH=src $(if $(wildcard $(PY)),$(PY),python3) -m kface.engines verify --bundle $(BUNDLE)
 
+deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PATH (by default a clip of the synthetic sample)
+	@$(PY) -m deploy run $(OVERRIDES)
+
+deploy-jetson: setup ## one archive for a Jetson; with HOST=user@board send, install and start it there
+	@$(PY) -m deploy pack $(if $(HOST),--host $(call quote,$(HOST))) $(if $(SSH_PORT),--port $(call quote,$(SSH_PORT))) $(OVERRIDES)
+
 test: setup ## the default test suite
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 test-slow: setup ## the long tests (detector on 120 images, whole training runs)
 	@$(PY) -m pytest -m slow $(PYTEST_ARGS)
 
-test-nano: ## the tests of kface under Python 3.6, the nearest thing to a Jetson Nano (skips where no 3.6 is found)
+test-nano: ## the tests of kface and deploy under Python 3.6, the nearest thing to a Jetson Nano (skips where no 3.6 is found)
 	@scripts/test-nano $(NANO)
 
 lint: setup floor ## ruff, mypy, the Python 3.6 floor, and what must never be committed
@@ -72,6 +78,12 @@ bench: setup ## detector and data set speed, side by side with the mtcnn package
 
 bench-networks: setup ## the runtimes side by side on the newest bundle's embedder and on the detector
 	@$(PY) -m benchmarks.networks
+
+bench-realtime: setup ## Tables 8 and 9 and the whole loop as this machine sees them, beside the obvious way to do it
+	@$(PY) -m benchmarks.realtime
+
+soak: setup ## an hour of looped video with stream losses: memory, threads, old pictures (SOAK_SECONDS=3600)
+	@$(PY) -m benchmarks.soak $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS))
 
 lock: setup ## renew constraints.txt: the newest versions that resolve together on Python 3.10-3.13
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra deploy --extra openvino --extra gui --extra dev \

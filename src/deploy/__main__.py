@@ -6,6 +6,10 @@ from typing import Dict, List, Optional, Tuple
 
 #: The module with ``main(argv) -> exit status``, and what it does.
 COMMANDS: Dict[str, Tuple[str, str]] = {
+    "run": ("deploy.run_command", "recognise people in a stream"),
+    "enrol": ("deploy.enrol_command", "enrol a face that a running recogniser sees"),
+    "bench": ("deploy.bench_command", "measure detector, embedder and the whole loop on this machine"),
+    "pack": ("deploy.jetson.pack_command", "make the archive for a Jetson, and install it there"),
     "gallery": ("deploy.gallery_command", "enrol, list, rename, merge, delete, export, import and match people"),
 }
 

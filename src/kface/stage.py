@@ -54,7 +54,8 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> Any:
                 return hydra.compose(stage, list(overrides))
             except MissingConfigException as error:
                 raise _unknown_choice(stage, error, directory)
-            except (HydraException, OmegaConfBaseException) as error:
+            # Hydra has plain ValueErrors as well, for instance for detector=3.
+            except (HydraException, OmegaConfBaseException, ValueError) as error:
                 raise _unknown_key(stage, overrides, error)
     finally:
         GlobalHydra.instance().clear()
@@ -169,7 +170,7 @@ def _unknown_key(stage: str, overrides: Sequence[str], error: Exception) -> Conf
             return ConfigError(_first_line(fault), override, "write key=value; quote a value with special signs")
         try:
             base = hydra.compose(stage, others)
-        except (HydraException, OmegaConfBaseException):
+        except (HydraException, OmegaConfBaseException, ValueError):
             continue
         key = parsed.key_or_group
         parent, _, last = key.rpartition(".")

@@ -1,0 +1,97 @@
+"""``python -m deploy bench``: Tables 8 and 9 of the paper, and the streams' frames a second, as this machine sees them."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from deploy.bench import measure, printing, report
+from kface import bundle
+from kface.errors import ConfigError, KFaceError
+from kface.networks import RUNTIMES
+
+BUNDLE = "KFACE_BUNDLE"
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command and return its exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        wishes = wishes_of(arguments)
+        document = measure.run(open_bundles(arguments.bundle), wishes, say)
+        path = Path(arguments.out) if arguments.out else report.default_path()
+        report.write(path, document)
+    except KFaceError as error:
+        print("bench: {}".format(error), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bench: stopped; nothing was written", file=sys.stderr)
+        return 130
+    print(printing.whole(document))
+    print("\nwritten: {}".format(path))
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments; ``make bench-realtime`` takes the same."""
+    made = argparse.ArgumentParser(
+        prog="python -m deploy bench",
+        description="Measures detector, embedder and whole streams on this machine; an estimate for a Jetson Nano beside it.",
+    )
+    made.add_argument(
+        "--bundle",
+        metavar="DIR",
+        action="append",
+        help="the exported model; several for Table 9; default: {}, or the newest in outputs/".format(BUNDLE),
+    )
+    made.add_argument("--quick", action="store_true", help="few repetitions: a minute instead of several")
+    made.add_argument("--runtimes", metavar="A,B", help="only these, of: {}".format(", ".join(RUNTIMES)))
+    made.add_argument("--clip", metavar="FILE", help="a video with people to move over the picture")
+    made.add_argument(
+        "--synthetic", action="store_true", help="people of the synthetic sample, even where real clips are"
+    )
+    made.add_argument("--seconds", type=float, metavar="S", help="length of each turn at a camera's pace")
+    made.add_argument("--out", metavar="FILE.json", help="default: outputs/<date>/{}".format(report.FILE))
+    return made
+
+
+def wishes_of(arguments: argparse.Namespace) -> measure.Wishes:
+    """Return what the arguments ask for; raises ConfigError where one makes no sense."""
+    names = None
+    if arguments.runtimes is not None:
+        names = [name.strip() for name in arguments.runtimes.split(",") if name.strip()]
+        for name in names:
+            if name not in RUNTIMES:
+                raise ConfigError("there is no such runtime", name, "choose of: {}".format(", ".join(RUNTIMES)))
+        if not names:
+            raise ConfigError("names no runtime", "--runtimes", "choose of: {}".format(", ".join(RUNTIMES)))
+    if arguments.seconds is not None and not 0.5 <= arguments.seconds <= 3600:
+        raise ConfigError("must be from 0.5 to 3600 s, not {:g}".format(arguments.seconds), "--seconds")
+    return measure.Wishes(arguments.quick, names, arguments.clip, arguments.seconds, arguments.synthetic)
+
+
+def open_bundles(given: Optional[List[str]], outputs: str = "outputs") -> List[bundle.Bundle]:
+    """Open the bundles that are named, or else the newest of each model in ``outputs``, the newest of all first.
+
+    Raises:
+        ConfigError: None is named, and there is none.
+        ModelError: One is damaged.
+    """
+    if given or os.environ.get(BUNDLE):
+        return [bundle.load(directory) for directory in given or [os.environ[BUNDLE]]]
+    found = sorted(Path(outputs).glob("*/*/bundle/manifest.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    opened = {}  # type: dict
+    for path in found:
+        # A run's directory is named after its model, perhaps with a number behind.
+        name = "-".join(path.parents[1].name.split("-")[:2])
+        if name not in opened:
+            opened[name] = bundle.load(path.parent)
+    if not opened:
+        raise ConfigError("there is no bundle in {}".format(outputs), "--bundle", "give one, or make it: make export")
+    return list(opened.values())
+
+
+def say(line: str) -> None:
+    """Tell what is going on, apart from the report."""
+    print("bench: {}".format(line), file=sys.stderr, flush=True)

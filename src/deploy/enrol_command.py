@@ -1,0 +1,151 @@
+"""``python -m deploy enrol NAME --track N``: enrol a face of a running session, through the page that it serves.
+
+The exit status is 0, 1 where the face is not good enough, and 2 where nothing could be done.
+"""
+
+import argparse
+import json
+import sys
+import urllib.error
+import urllib.request
+from typing import Any, Dict, List, Optional
+from urllib.parse import urlsplit
+
+from deploy.terminal import say, typed_name
+from deploy.web.token import ENVIRONMENT, find_token
+from kface.errors import ConfigError, KFaceError
+
+ADDRESS = "http://127.0.0.1:8088"
+TIMEOUT_S = 20.0
+_LARGEST = 1 << 20
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the token to wherever it leads."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+class Page(object):
+    """A running session's page, as a program uses it.
+
+    Args:
+        address: Such as ``http://127.0.0.1:8088``.
+        token: Its token.
+
+    Raises:
+        ConfigError: It is no such address.
+    """
+
+    def __init__(self, address: str, token: str) -> None:
+        try:
+            parts = urlsplit(address)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            usable = False
+        if not usable or parts.username is not None or parts.query or parts.path not in ("", "/"):
+            raise ConfigError("must be an address such as " + ADDRESS, "--url", "leave the token out of it")
+        self._address = address.rstrip("/")
+        self._token = token
+        # No proxy: the token and the faces' names are for the session only.
+        self._opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
+
+    def call(self, name: str, command: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        """Ask, or give a command; raises KFaceError with the session's own line where it is refused."""
+        headers = {"Authorization": "Bearer " + self._token}
+        data = None
+        if command is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(command).encode("ascii")
+        request = urllib.request.Request("{}/api/{}".format(self._address, name), data, headers)
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
+                value = json.loads(answer.read(_LARGEST).decode("utf-8"))
+        except urllib.error.HTTPError as error:
+            with error:
+                raise KFaceError(_line(error.read(_LARGEST), error.code))
+        except ValueError:
+            raise KFaceError("does not answer as a session does", self._address, "correct --url")
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise KFaceError(
+                "no session answers ({})".format(getattr(reason, "strerror", None) or reason),
+                self._address,
+                "start one: python -m deploy run",
+            )
+        if not isinstance(value, dict):
+            raise KFaceError("does not answer as a session does", self._address, "correct --url")
+        return value
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command and return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _run(arguments)
+    except KFaceError as error:
+        say("enrol: {}".format(error), sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        say("enrol: stopped", sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy enrol", description="Enrol a face that a session sees now.")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="of the person, who may be enrolled already")
+    parser.add_argument("--track", type=int, metavar="N", help="the face; may be left out where there is one only")
+    parser.add_argument("--force", action="store_true", help="enrol it although it is not good enough")
+    parser.add_argument("--list", action="store_true", help="show the faces in view")
+    parser.add_argument("--url", default=ADDRESS, help="the session's page (default: %(default)s)")
+    parser.add_argument("--token-file", metavar="FILE", help="default: {}, or the session's file".format(ENVIRONMENT))
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.list == (arguments.name is not None):
+        raise ConfigError("give either NAME or --list", None, "python -m deploy enrol --help tells more")
+    page = Page(arguments.url, find_token(arguments.token_file))
+    return _list(page) if arguments.list else _enrol(page, typed_name(arguments.name), arguments)
+
+
+def _list(page: Page) -> int:
+    found = page.call("faces")
+    if not found["live"]:
+        raise KFaceError("there is no live picture", "the stream", "wait until it is live")
+    for face in found["faces"]:
+        who = face["name"] if face["state"] == "recognised" else face["state"]
+        score = "" if face["score"] is None else "\tscore {:.3f}".format(face["score"])
+        place = "at {:.0f},{:.0f}-{:.0f},{:.0f}".format(*face["box"])
+        say("track {}\t{}\t{}{}".format("-" if face["track"] is None else face["track"], who, place, score))
+    return 0
+
+
+def _enrol(page: Page, name: str, arguments: argparse.Namespace) -> int:
+    picked = page.call("pick", _which(page, arguments.track))
+    if picked["refusals"] and not arguments.force:
+        say("enrol: the face is not good enough: {}".format("; ".join(picked["refusals"])), sys.stderr)
+        say("enrol: take a sharp picture of the person from the front, or give --force", sys.stderr)
+        return 1
+    made = page.call("enrol", {"id": picked["id"], "name": name, "force": arguments.force})
+    say("template {} of {}".format(made["template"], made["name"]))
+    return 0
+
+
+def _which(page: Page, track: Optional[int]) -> Dict[str, Any]:
+    if track is not None:
+        return {"track": track}
+    faces = page.call("faces")["faces"]
+    if len(faces) != 1:
+        raise KFaceError("{} faces are in view".format(len(faces)), None, "give --track N; --list shows them")
+    x1, y1, x2, y2 = faces[0]["box"]
+    return {"x": (x1 + x2) / 2, "y": (y1 + y2) / 2}
+
+
+def _line(data: bytes, status: int) -> str:
+    """Return the one line of an answer that refuses."""
+    try:
+        return str(json.loads(data.decode("utf-8"))["error"])
+    except (ValueError, KeyError, TypeError):
+        return "the session's page answers with status {}".format(status)

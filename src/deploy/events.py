@@ -1,0 +1,173 @@
+"""What happened: somebody is recognised, is unknown, has left; the stream is live or lost; somebody was enrolled."""
+
+import collections
+import datetime
+import threading
+import time
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from kface.recognizer import RECOGNISED, UNKNOWN, Result
+
+#: Kinds of events about people in front of the camera.
+LEFT = "left"
+#: Other kinds.
+STREAM, ENROLLED, GALLERY = "stream", "enrolled", "gallery"
+#: Events that are kept for whoever asks.
+KEPT = 1000
+#: Without tracks: frames after which somebody who comes again is told again.
+ABSENT_FRAMES = 15
+
+
+class Event(NamedTuple):
+    """Something that happened.
+
+    Attributes:
+        number: Counts the session's events from 1.
+        time: When, local time with its offset, ISO 8601 to the millisecond; of people: when the frame was captured.
+        kind: "recognised", "unknown", "left", "stream", "enrolled" or "gallery".
+        track: The track's number; None without one.
+        person: Who; None where nobody is known.
+        score: Weighted mean cosine of the track's views; None where there is none.
+        fmr: The false match rate of one comparison that the threshold stands for; None where none was measured.
+        box: x1 y1 x2 y2 in pixels of the frame; None where there is no face.
+        frame: The frame's number in the stream; None where there is no frame.
+        reason: Why, for instance why the stream is lost; empty where there is nothing to say.
+    """
+
+    number: int
+    time: str
+    kind: str
+    track: Optional[int] = None
+    person: Optional[str] = None
+    score: Optional[float] = None
+    fmr: Optional[float] = None
+    box: Optional[Tuple[float, ...]] = None
+    frame: Optional[int] = None
+    reason: str = ""
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return the event as JSON takes it; what is None or empty is left out."""
+        return {key: value for key, value in self._asdict().items() if value not in (None, "")}
+
+
+def wall_time(monotonic: Optional[float] = None) -> str:
+    """Return a moment of ``time.monotonic()`` (now where None) as local time with its offset, ISO 8601."""
+    ago = 0.0 if monotonic is None else time.monotonic() - monotonic
+    moment = datetime.datetime.fromtimestamp(time.time() - ago, datetime.timezone.utc).astimezone()
+    return moment.isoformat(timespec="milliseconds")
+
+
+def box_of(box: np.ndarray) -> Tuple[float, ...]:
+    """Return a box with a tenth of a pixel, as it is written."""
+    return tuple(round(float(side), 1) for side in box)
+
+
+class EventLog(object):
+    """The newest events, for any number of readers. Safe to share between threads.
+
+    Args:
+        kept: So many are kept.
+    """
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._events: Deque[Event] = collections.deque(maxlen=kept)
+        self._number = 0
+        self._news = threading.Condition()
+        self._closed = False
+
+    def add(self, kind: str, time: Optional[str] = None, **others: Any) -> Event:
+        """Add an event, now unless `time` says otherwise, and return it."""
+        with self._news:
+            self._number += 1
+            event = Event(self._number, wall_time() if time is None else time, kind, **others)
+            self._events.append(event)
+            self._news.notify_all()
+            return event
+
+    @property
+    def newest(self) -> int:
+        """The newest event's number; 0 where there is none."""
+        return self._number
+
+    def wait(self, after: int, timeout: float) -> List[Event]:
+        """Return the events after one with a number; where there is none, wait for one."""
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while True:
+                found = [event for event in self._events if event.number > after]
+                left = deadline - time.monotonic()
+                if found or left <= 0 or self._closed:
+                    return found
+                self._news.wait(left)
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+
+
+class Observer(object):
+    """Turns results into events: one when a decision about a track is made or changes, one when its person has left.
+
+    Args:
+        log: Where the events go.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._told: Dict[int, Tuple[str, Optional[str]]] = {}
+        self._present: Dict[Optional[str], int] = {}
+
+    def observe(self, result: Result, fmr: Optional[float]) -> List[Event]:
+        """Return the events of a result, in order; they are in the log by then.
+
+        Args:
+            result: The next of the stream.
+            fmr: What the threshold stands for.
+        """
+        when = wall_time(result.frame.time_monotonic)
+        found = [self._left(track, when, result) for track in result.ended if track.number in self._told]
+        if not result.ids or result.ids[0] is not None:
+            for track in result.tracks:
+                identity = track.identity
+                who = (identity.state, identity.person)
+                if track.missing or identity.state not in (RECOGNISED, UNKNOWN) or self._told.get(track.number) == who:
+                    continue
+                self._told[track.number] = who
+                found.append(self._met(identity, track.box, when, result, fmr, track.number))
+            return found
+        for box, identity in zip(result.faces.boxes, result.identities):
+            if identity.state in (RECOGNISED, UNKNOWN):
+                last = self._present.get(identity.person)
+                self._present[identity.person] = result.frame.number
+                if last is None or not 0 <= result.frame.number - last <= ABSENT_FRAMES:
+                    found.append(self._met(identity, box, when, result, fmr, None))
+        return found
+
+    def finish(self) -> List[Event]:
+        """Return the events of the stream's end: everybody who was there has left."""
+        told, self._told = self._told, {}
+        return [self._log.add(LEFT, track=track, person=person) for track, (_, person) in sorted(told.items())]
+
+    def _met(
+        self, identity: Any, box: np.ndarray, when: str, result: Result, fmr: Optional[float], track: Any
+    ) -> Event:
+        return self._log.add(
+            identity.state,
+            when,
+            track=track,
+            person=identity.person,
+            score=round(float(identity.score), 4) if identity.score >= -1 else None,
+            fmr=fmr if identity.state == RECOGNISED else None,
+            box=box_of(box),
+            frame=result.frame.number,
+        )
+
+    def _left(self, track: Any, when: str, result: Result) -> Event:
+        _, person = self._told.pop(track.number)
+        return self._log.add(
+            LEFT, when, track=track.number, person=person, box=box_of(track.box), frame=result.frame.number
+        )

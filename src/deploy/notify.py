@@ -1,0 +1,36 @@
+"""Tells systemd that the program is ready and alive (sd_notify); does nothing where there is no systemd."""
+
+import contextlib
+import os
+import socket
+from typing import Optional
+
+
+class Notifier(object):
+    """Speaks the protocol of ``Type=notify`` and ``WatchdogSec=``: a datagram to the socket that NOTIFY_SOCKET names."""
+
+    def __init__(self) -> None:
+        self._address = os.environ.get("NOTIFY_SOCKET", "")
+        microseconds = os.environ.get("WATCHDOG_USEC", "")
+        #: Seconds after which systemd takes the program for stuck; None where it does not watch.
+        self.watchdog: Optional[float] = int(microseconds) / 1e6 if microseconds.isdigit() else None
+
+    def ready(self, status: str) -> None:
+        """Say that the program has started."""
+        self._send("READY=1\nSTATUS=" + " ".join(status.split()))
+
+    def alive(self, status: str) -> None:
+        """Say that the program is not stuck."""
+        self._send("WATCHDOG=1\nSTATUS=" + " ".join(status.split()))
+
+    def stopping(self) -> None:
+        """Say that the program ends."""
+        self._send("STOPPING=1")
+
+    def _send(self, text: str) -> None:
+        if not self._address.startswith(("/", "@")):
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        # Where the manager is gone, that is no reason to stop recognising people.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
+            channel.sendto(text.encode("utf-8"), address)

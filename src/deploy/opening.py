@@ -1,0 +1,87 @@
+"""From settings to a session: opens the bundle, the gallery and the stream, each with an error of its own."""
+
+import contextlib
+import os
+from typing import Any, Callable, Iterator
+
+from deploy.outputs import JsonLines, Snapshots, VideoOutput
+from deploy.session import Session
+from deploy.settings import DeploySettings
+from kface import bundle
+from kface.gallery import open_gallery
+from kface.recognizer import FaceRecognizer
+from kface.sample.clip import write_clip
+from kface.streams import Change, Stream, StreamSettings, VideoFile
+
+#: Frames a second of an annotated video whose stream does not say.
+FPS = 25.0
+#: The synthetic sample's clip is drawn once, here.
+CLIPS = os.path.join("data", "clips")
+
+
+@contextlib.contextmanager
+def open_session(settings: DeploySettings) -> "Iterator[Session]":
+    """Open everything, give the session to the caller before it starts, and close everything at the end.
+
+    Raises:
+        KFaceError: A file, camera or setting cannot be used; it is named.
+
+    Example:
+        >>> with open_session(settings) as session:  # doctest: +SKIP
+        ...     session.start().wait()
+    """
+    with contextlib.ExitStack() as stack:
+        recognizer = stack.enter_context(
+            FaceRecognizer.load(
+                settings.bundle,
+                settings.runtime,
+                settings.precision,
+                detector=settings.detector,
+                match=settings.match,
+            )
+        )
+        manifest = bundle.load(settings.bundle, check="sizes").manifest
+        given = settings.gallery
+        gallery = stack.enter_context(
+            open_gallery(given.file, recognizer.fingerprint, given.key_file, given.keyring, create=True)
+        )
+        stream = settings.stream or StreamSettings("file", file=str(write_clip(CLIPS)), view=settings.view)
+        live = not settings.every_frame
+        rate = [float(stream.fps or FPS)]
+        session = Session(
+            settings,
+            recognizer,
+            gallery,
+            _source_maker(settings, stream, rate),
+            "synthetic sample" if settings.stream is None else stream.uri,
+            drop=live,
+            model=manifest.name,
+            thresholds=manifest.thresholds,
+        )
+        stack.callback(session.stop)
+        _add_outputs(session, settings, rate[0], live)
+        yield session
+
+
+def _source_maker(
+    settings: DeploySettings, stream: StreamSettings, rate: Any
+) -> Callable[[Callable[[Change], None]], Any]:
+    def make(on_state: Callable[[Change], None]) -> Any:
+        if settings.every_frame:
+            video = VideoFile(stream)
+            rate[0] = float(stream.fps or video.fps or FPS)
+            return video
+        # The sample's clip stands for a camera, which does not end.
+        return Stream(stream, on_state, loop=settings.loop or settings.stream is None)
+
+    return make
+
+
+def _add_outputs(session: Session, settings: DeploySettings, rate: float, live: bool) -> None:
+    outputs = settings.outputs
+    if outputs.video is not None:
+        session.add_output(VideoOutput(outputs.video, rate, live))
+    if outputs.json is not None:
+        session.add_output(JsonLines(outputs.json, outputs.json_lines == "frames"))
+    if outputs.snapshots is not None:
+        session.add_output(Snapshots(outputs.snapshots, outputs.snapshot_of, outputs.snapshots_kept))

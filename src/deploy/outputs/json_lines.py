@@ -1,0 +1,79 @@
+"""JSON lines: one object a line, written at once, so that another program can follow."""
+
+import json
+import os
+import sys
+from typing import Any, Dict, Iterator, Optional, Sequence
+
+from deploy.events import Event, box_of, wall_time
+from deploy.outputs.base import Output
+from kface.errors import ConfigError
+from kface.recognizer import RECOGNISED, Result
+
+#: Stands for standard output.
+STANDARD = "-"
+
+
+class JsonLines(Output):
+    """Writes JSON lines.
+
+    Args:
+        path: A file, which is appended to and made readable by its owner only; or :data:`STANDARD`.
+        every_frame: A line for each face of each frame, with time, frame, track, state, person, score, box and live views;
+            otherwise a line for each event, see :class:`deploy.events.Event`.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+
+    def __init__(self, path: str, every_frame: bool = False) -> None:
+        self.name = "standard output" if path == STANDARD else path
+        self._every_frame = every_frame
+        self._stream: Any = sys.stdout
+        self._owned = path != STANDARD
+        if self._owned:
+            try:
+                os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            except OSError as error:
+                raise ConfigError("cannot be written ({})".format(error.strerror), path, "give another outputs.json")
+            self._stream = os.fdopen(handle, "w", encoding="utf-8")
+
+    def write(self, result: Result, events: Sequence[Event]) -> None:
+        """Write a result's lines."""
+        if self._every_frame:
+            self._lines(faces_of(result))
+        else:
+            self._lines(event.as_dict() for event in events)
+
+    def close(self, events: Sequence[Event]) -> None:
+        """Write the last events, and close the file."""
+        try:
+            if not self._every_frame:
+                self._lines(event.as_dict() for event in events)
+        finally:
+            if self._owned:
+                self._stream.close()
+
+    def _lines(self, values: Any) -> None:
+        for value in values:
+            # Standard output may be ASCII (LANG=C): Hangul is escaped there, and is Hangul in a file.
+            self._stream.write(json.dumps(value, ensure_ascii=not self._owned) + "\n")
+        self._stream.flush()
+
+
+def faces_of(result: Result) -> Iterator[Dict[str, Any]]:
+    """Yield what a frame shows, a dictionary a face."""
+    when = wall_time(result.frame.time_monotonic)
+    for number, (box, identity) in enumerate(zip(result.faces.boxes, result.identities)):
+        track: Optional[int] = result.ids[number] if result.ids else None
+        yield {
+            "time": when,
+            "frame": result.frame.number,
+            "track": track,
+            "state": identity.state,
+            "person": identity.person if identity.state == RECOGNISED else None,
+            "score": round(float(identity.score), 4) if identity.score >= -1 else None,
+            "box": box_of(box),
+            "detection": round(float(result.faces.scores[number]), 4),
+        }

@@ -1,0 +1,130 @@
+"""A picture of everybody who was recognised or unknown, such as a person can be enrolled from later."""
+
+import collections
+import contextlib
+import os
+import re
+from typing import Deque, Dict, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from deploy.events import Event
+from deploy.outputs.base import Output
+from kface.errors import ConfigError
+from kface.files import write_atomic
+from kface.images import encode_jpeg
+from kface.recognizer import Result
+from kface.sharpness import sharpness
+
+#: Part of the box's sides that is shown around it: enough for the detector to find the face again.
+MARGIN = 0.6
+#: A track's snapshot gives way to a view that is better by this factor.
+BETTER = 1.25
+#: JPEG quality.
+QUALITY = 95
+ENDING = ".jpg"
+
+
+class _Taken(NamedTuple):
+    path: str
+    worth: float
+    frame: int
+
+
+class Snapshots(Output):
+    """Writes a JPEG for each event of the chosen kinds; while its track lasts, a larger and sharper view takes its place.
+
+    Files are named by time, track, and person: ``20260102-030405.678-track7-Kim.jpg``. They and the directory can be read
+    by their owner only: faces are personal data. The oldest go when there are too many.
+
+    Args:
+        directory: Made where it is not there.
+        kinds: Of :data:`deploy.settings.SNAPSHOT_OF`.
+        kept: So many files are kept.
+
+    Raises:
+        ConfigError: The directory cannot be used.
+    """
+
+    def __init__(self, directory: str, kinds: Sequence[str], kept: int = 1000) -> None:
+        self.name = directory
+        self._kinds = tuple(kinds)
+        self._kept = kept
+        self._tracks: Dict[int, _Taken] = {}
+        try:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            # What earlier sessions left counts as well: names sort by time.
+            there = sorted(name for name in os.listdir(directory) if re.match(r"[0-9]{8}-[0-9.]+-.*\.jpg\Z", name))
+        except OSError as error:
+            raise ConfigError("cannot be used ({})".format(error.strerror), directory, "give another outputs.snapshots")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigError("cannot be written", directory, "give another outputs.snapshots")
+        self._files: Deque[str] = collections.deque(os.path.join(directory, name) for name in there)
+
+    def write(self, result: Result, events: Sequence[Event]) -> None:
+        """Take the snapshots of a result's events, and better ones of those who are still there."""
+        for event in events:
+            if event.kind in self._kinds and event.box is not None:
+                self._begin(result, event)
+            elif event.kind == "left" and event.track is not None:
+                self._tracks.pop(event.track, None)
+        for track, taken in list(self._tracks.items()):
+            number = result.ids.index(track) if track in result.ids else None
+            if number is not None and taken.frame != result.frame.number:
+                worth = _worth(result, number)
+                if worth > BETTER * taken.worth:
+                    self._save(taken.path, result.frame.image, result.faces.boxes[number])
+                    self._tracks[track] = taken._replace(worth=worth, frame=result.frame.number)
+
+    def _begin(self, result: Result, event: Event) -> None:
+        stamp = re.sub(r"[-:]", "", event.time[:23]).replace("T", "-")
+        who = event.person if event.person is not None else event.kind
+        track = "" if event.track is None else "-track{}".format(event.track)
+        base = os.path.join(self.name, "{}{}-{}".format(stamp, track, safe_name(who)))
+        path, twin = base + ENDING, 1
+        while path in self._files:
+            twin += 1
+            path = "{}-{}{}".format(base, twin, ENDING)
+        self._save(path, result.frame.image, np.array(event.box))
+        self._files.append(path)
+        while len(self._files) > self._kept:
+            _remove(self._files.popleft())
+        if event.track is not None and event.track in result.ids:
+            worth = _worth(result, result.ids.index(event.track))
+            self._tracks[event.track] = _Taken(path, worth, result.frame.number)
+
+    def _save(self, path: str, rgb: np.ndarray, box: np.ndarray) -> None:
+        write_atomic(path, encode_jpeg(cut(rgb, box), QUALITY))
+        os.chmod(path, 0o600)
+
+
+def cut(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return the face with a margin around it, as far as the picture reaches."""
+    x1, y1, x2, y2 = (float(side) for side in box)
+    across, down = MARGIN * (x2 - x1), MARGIN * (y2 - y1)
+    height, width = rgb.shape[:2]
+    left, right = _span(x1 - across, x2 + across, width)
+    top, bottom = _span(y1 - down, y2 + down, height)
+    return rgb[top:bottom, left:right]
+
+
+def safe_name(name: str) -> str:
+    """Return a name as a part of a file's name: letters and digits of any script, everything else a dash."""
+    return re.sub(r"[^\w]+", "-", name).strip("-_")[:60] or "person"
+
+
+def _span(low: float, high: float, size: int) -> Tuple[int, int]:
+    first = min(max(int(low), 0), size - 1)
+    return first, min(max(int(np.ceil(high)), first + 1), size)
+
+
+def _worth(result: Result, number: int) -> float:
+    x1, y1, x2, y2 = result.faces.boxes[number].tolist()
+    sharp = float(sharpness(result.crops([number]))[0])
+    return float(np.sqrt(max((x2 - x1) * (y2 - y1), 0.0)) * sharp / (sharp + 100.0))
+
+
+def _remove(path: str) -> None:
+    # Somebody else may have tidied up.
+    with contextlib.suppress(OSError):
+        os.remove(path)

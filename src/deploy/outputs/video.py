@@ -1,0 +1,105 @@
+"""The annotated video."""
+
+import os
+from typing import Any, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from deploy.events import Event
+from deploy.labels import Labels
+from deploy.outputs.base import Output
+from deploy.view import annotate
+from kface.errors import ConfigError, KFaceError
+from kface.recognizer import Result
+
+#: What OpenCV's own FFmpeg, and GStreamer's, can write everywhere, by the file's ending.
+CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
+
+
+class VideoOutput(Output):
+    """Writes each frame with boxes and names.
+
+    A live stream's frames come when they come: the video's clock is theirs, a frame is repeated or left out so that it plays
+    at the speed at which it was. Gaps of more than :attr:`LONGEST_GAP` seconds (a lost camera) are shortened to that.
+
+    Args:
+        path: The file, ending in .mp4 or .avi; replaced where it is there.
+        fps: Frames a second.
+        live: Whether times count; otherwise each result is one frame of the video.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+
+    #: Seconds.
+    LONGEST_GAP = 2.0
+
+    def __init__(self, path: str, fps: float, live: bool) -> None:
+        self.name = path
+        self._fps = fps
+        self._live = live
+        self._labels = Labels()
+        self._writer: Any = None
+        self._size: Optional[Tuple[int, int]] = None
+        self._next = 0.0
+        ending = os.path.splitext(path)[1].lower()
+        if ending not in CODECS:
+            raise ConfigError("must end in .mp4 or .avi", path)
+        self._codec = cv2.VideoWriter.fourcc(*CODECS[ending])
+        try:
+            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            # OpenCV only prints why it cannot write. A video of people is its owner's alone.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        except OSError as error:
+            raise ConfigError("cannot be written ({})".format(error.strerror), path, "give another outputs.video")
+
+    def write(self, result: Result, events: Sequence[Event]) -> None:
+        """Write a frame."""
+        picture = annotate(result, self._labels)
+        if self._writer is None:
+            self._open(picture.shape[1], picture.shape[0])
+            self._next = result.frame.time_monotonic
+        bgr = np.ascontiguousarray(_letterbox(picture, self._size)[:, :, ::-1])
+        for _ in range(self._repeats(result.frame.time_monotonic) if self._live else 1):
+            self._writer.write(bgr)
+
+    def close(self, events: Sequence[Event]) -> None:
+        """Finish the file; one without any frame is removed."""
+        if self._writer is None:
+            os.remove(self.name)
+            return
+        self._writer.release()
+        if not os.path.getsize(self.name):
+            raise KFaceError("nothing was written", self.name, "make room, or give another outputs.video")
+
+    def _open(self, width: int, height: int) -> None:
+        # Codecs of halved colour take even sides only.
+        self._size = (width - width % 2, height - height % 2)
+        self._writer = cv2.VideoWriter(self.name, self._codec, self._fps, self._size)
+        if not self._writer.isOpened():
+            self._writer = None
+            raise KFaceError("this OpenCV cannot write such a video", self.name, "give one that ends in .avi")
+
+    def _repeats(self, captured: float) -> int:
+        """Return how often a frame is written so that the video keeps up with the frames' own time."""
+        self._next = max(self._next, captured - self.LONGEST_GAP)
+        count = 0
+        while self._next <= captured + 0.5 / self._fps:
+            self._next += 1.0 / self._fps
+            count += 1
+        return count
+
+
+def _letterbox(rgb: np.ndarray, size: Optional[Tuple[int, int]]) -> np.ndarray:
+    """Return a picture of a size, with black bars where its shape is another: a camera may change it on reconnection."""
+    if size is None or (rgb.shape[1], rgb.shape[0]) == size:
+        return rgb
+    scale = min(size[0] / float(rgb.shape[1]), size[1] / float(rgb.shape[0]))
+    if abs(scale - 1) < 0.01:
+        return rgb[: size[1], : size[0]]
+    width, height = min(int(rgb.shape[1] * scale), size[0]), min(int(rgb.shape[0] * scale), size[1])
+    made = np.zeros((size[1], size[0], 3), np.uint8)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    made[top : top + height, left : left + width] = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    return made

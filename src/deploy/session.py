@@ -1,0 +1,343 @@
+"""A stream, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
+
+import contextlib
+import threading
+import time
+from typing import Any, Callable, List, Optional, Tuple
+
+from deploy.events import ENROLLED, GALLERY, STREAM, Event, EventLog, Observer
+from deploy.outputs.base import Output
+from deploy.registration import Candidate, Candidates, Enrolled
+from deploy.settings import DeploySettings
+from deploy.status import Meter, Status
+from deploy.view import View, Viewer
+from kface.bundle import Thresholds
+from kface.errors import KFaceError, ModelError
+from kface.gallery import Gallery, Person
+from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result, Runner
+from kface.recognizer.decision import bound
+from kface.streams import Change, Frame, State
+
+#: Seconds between two looks at whether another program has changed the gallery.
+GALLERY_EVERY_S = 0.5
+#: Makes the source: takes what to call with each change of its state.
+SourceMaker = Callable[[Callable[[Change], None]], Any]
+
+
+class Session(object):
+    """Recognises people in one stream until it ends or is stopped. Methods may be called from any thread.
+
+    Args:
+        settings: What it was told.
+        recognizer: Finds and embeds faces; the session's alone.
+        gallery: Who is enrolled.
+        make_source: Makes what gives the frames: a :class:`kface.streams.Stream`, or any iterable of frames that ends.
+        source: What the stream is called, without credentials.
+        drop: Whether frames give way to newer ones.
+        model: The bundle's name.
+        thresholds: The bundle's table, for the FMR that a threshold stands for.
+
+    Attributes:
+        settings: As given.
+        failures: What outputs ended with; they were closed, the others go on.
+
+    Raises:
+        ConfigError: The bundle has no thresholds, and none are given.
+
+    Example:
+        >>> with open_session(settings) as session:  # doctest: +SKIP
+        ...     for event in session.wait_events(0, timeout=10):
+        ...         print(event.as_dict())
+    """
+
+    def __init__(
+        self,
+        settings: DeploySettings,
+        recognizer: FaceRecognizer,
+        gallery: Gallery,
+        make_source: SourceMaker,
+        source: str,
+        drop: bool = True,
+        model: str = "",
+        thresholds: Optional[Thresholds] = None,
+    ) -> None:
+        self.settings = settings
+        self.failures: List[KFaceError] = []
+        self._recognizer = recognizer
+        self._gallery = gallery
+        self._name = source
+        self._model = model
+        self._thresholds = thresholds
+        self._decision = recognizer.needed_decision()
+        self._pipeline = Pipeline(recognizer, gallery, settings.pipeline)
+        # Networks are one thread's at a time: the stream's, or that of somebody who enrols.
+        self._networks = threading.Lock()
+        self._log = EventLog()
+        self._observer = Observer(self._log)
+        self._meter = Meter()
+        self._candidates = Candidates(settings.enrolment)
+        self._viewer = Viewer(settings.view, self._state)
+        self._outputs: List[Output] = []
+        self._version = gallery.version()
+        self._looked = time.monotonic()
+        self._people: Tuple[int, int] = (-1, 0)
+        self._started = 0.0
+        self._ended = False
+        self._closed = False
+        self._closing = threading.Lock()
+        self._source = make_source(self._stream_changed)
+        # A generator ends in the thread that runs it; whatever else has a close() is closed to wake that thread up.
+        frames = iter(self._source) if not hasattr(self._source, "state") else self._source
+        self._runner = Runner(frames, self, self._take, drop)  # type: ignore[arg-type]
+
+    def add_output(self, output: Output) -> None:
+        """Give every result and its events to an output, from the first frame on; before :meth:`start`. Closed at the end."""
+        self._outputs.append(output)
+
+    def start(self) -> "Session":
+        """Begin; returns itself."""
+        self._started = time.time()
+        if hasattr(self._source, "start"):
+            self._source.start()
+        self._runner.start()
+        return self
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait for the stream's end; returns whether it has come.
+
+        Raises:
+            KFaceError: The stream, the networks or the gallery failed.
+        """
+        return self._runner.wait(timeout)
+
+    def stop(self) -> None:
+        """End now, and close everything but the gallery and the recogniser. May be called twice, from any thread."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                self._runner.stop()
+            finally:
+                self._close()
+
+    def __enter__(self) -> "Session":
+        return self.start()
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        try:
+            self.stop()
+        except Exception:
+            # What the caller failed with counts more than what the end has to say.
+            if kind is None:
+                raise
+
+    @property
+    def stream(self) -> Any:
+        """What gives the frames."""
+        return self._source
+
+    @property
+    def running(self) -> bool:
+        """Whether frames are still being processed."""
+        return self._runner.running
+
+    @property
+    def status(self) -> Status:
+        """How the session is doing."""
+        state, reason = self._state()
+        fps, p50, p95 = self._meter.read()
+        counts = self._runner.counts
+        newest = self._viewer.newest()
+        return Status(
+            source=self._name,
+            stream=state,
+            reason=reason,
+            fps=fps,
+            latency_p50_ms=p50,
+            latency_p95_ms=p95,
+            losses=int(getattr(self._source, "losses", 0)),
+            faces=0 if newest is None else newest.faces.count,
+            people=self._count_people(),
+            captured=counts.captured,
+            skipped=counts.skipped,
+            processed=counts.processed,
+            started=self._started,
+            model=self._model,
+            runtime=self._recognizer.embedder.runtime,
+        )
+
+    def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[View]:
+        """Return the newest annotated picture with a number greater than `after`; None where none comes in time.
+
+        A picture that was captured more than a second ago is never returned: a grey one says why there is none.
+        """
+        return self._viewer.wait(after, timeout)
+
+    def wait_events(self, after: int = 0, timeout: float = 1.0) -> List[Event]:
+        """Return the events with numbers greater than `after`, at least one unless none comes in time."""
+        return self._log.wait(after, timeout)
+
+    def pick(self, x: float, y: float) -> Candidate:
+        """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
+        result = self._newest()
+        height, width = result.frame.image.shape[:2]
+        view = self.settings.view
+        scale = min(view[0] / float(width), view[1] / float(height), 1.0)
+        return self._candidates.at(result, x / scale, y / scale)
+
+    def pick_track(self, track: int) -> Candidate:
+        """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
+        return self._candidates.of_track(self._newest(), track)
+
+    def enrol(self, candidate: str, name: str, force: bool = False) -> Enrolled:
+        """Enrol a face that was picked.
+
+        Args:
+            candidate: The :attr:`Candidate.id`.
+            name: Of the person, who may be enrolled already.
+            force: Enrol it even where it is not good enough.
+
+        Raises:
+            KFaceError: The candidate is not kept any more, or not good enough, or the name is none.
+        """
+        face = self._candidates.get(candidate)
+        if face.refusals and not force:
+            raise KFaceError(
+                "is not good enough to enrol: {}".format(", ".join(face.refusals)),
+                "the face",
+                "take a sharp picture of the person from the front",
+            )
+        with self._networks:
+            made = self._recognizer.embedder.run(face.crop[None])
+        if made.failed[0]:
+            raise ModelError("gives no embedding for this face", None, "pick the face again")
+        keep = face.crop if self.settings.gallery.keep_crops else None
+        template = self._gallery.add(name, made.vectors[0], keep)
+        self._candidates.drop(candidate)
+        # As the gallery has it: composed, without superfluous white space.
+        known = next((one.name for one in self._gallery.list() if self._has(one, template)), name)
+        self._changed_gallery()
+        self._log.add(ENROLLED, track=face.track, person=known)
+        return Enrolled(known, template)
+
+    def people(self) -> List[Person]:
+        """Return who is enrolled, by name."""
+        return self._gallery.list()
+
+    def rename(self, person: str, name: str) -> None:
+        """Give a person another name; raises GalleryError where that cannot be."""
+        self._gallery.rename(person, name)
+        self._changed_gallery()
+        self._log.add(GALLERY, person=name, reason="renamed from {}".format(person))
+
+    def delete(self, person: str) -> None:
+        """Forget a person; raises GalleryError for nobody."""
+        self._gallery.delete(person)
+        self._changed_gallery()
+        self._log.add(GALLERY, person=person, reason="deleted")
+
+    @property
+    def decision(self) -> Decision:
+        """The thresholds."""
+        return self._decision
+
+    @property
+    def threshold(self) -> float:
+        """The cosine from which on a face is recognised (Table 7 of the paper has the distance in its place)."""
+        return self._decision.recognised
+
+    def set_threshold(self, recognised: float, unknown: Optional[float] = None) -> None:
+        """Judge by another threshold from the next frame on; it lasts as long as the session.
+
+        Args:
+            recognised: From this cosine on it is the person.
+            unknown: Below this cosine it is nobody; as before where None, but at most `recognised`.
+
+        Raises:
+            ConfigError: It is no cosine, or `unknown` is above `recognised`.
+        """
+        lower = min(self._decision.unknown, recognised) if unknown is None else unknown
+        decision = Decision(recognised, lower, bound(self._thresholds, recognised))
+        self._pipeline.set_decision(decision)
+        self._decision = decision
+
+    # ---- called from the runner's threads
+
+    def process(self, frame: Frame) -> Result:
+        """Recognise the people in the next frame; the runner calls this."""
+        if time.monotonic() - self._looked >= GALLERY_EVERY_S:
+            self._looked = time.monotonic()
+            version = self._gallery.version()
+            if version != self._version:
+                self._version = version
+                self._pipeline.gallery_changed()
+                self._log.add(GALLERY, reason="changed by another program")
+        with self._networks:
+            return self._pipeline.process(frame)
+
+    def _take(self, result: Result) -> None:
+        self._meter.take(result.frame.time_monotonic)
+        events = self._observer.observe(result, self._decision.fmr)
+        self._viewer.take(result)
+        for output in list(self._outputs):
+            self._guard(output, lambda output=output: output.write(result, events))  # type: ignore[misc]
+
+    def _guard(self, output: Output, step: Callable[[], None]) -> None:
+        """Let an output that fails (a full disk) go, and the others go on."""
+        try:
+            step()
+        except (KFaceError, OSError) as error:
+            self._outputs.remove(output)
+            failure = error if isinstance(error, KFaceError) else KFaceError(_reason(error), output.name, "make room")
+            self.failures.append(failure)
+            self._log.add("output", reason=str(failure))
+            # It has failed already, and says so.
+            with contextlib.suppress(KFaceError, OSError):
+                output.close([])
+
+    def _stream_changed(self, change: Change) -> None:
+        self._log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
+        self._viewer.changed()
+
+    def _state(self) -> Tuple[str, str]:
+        state = getattr(self._source, "state", None)
+        if isinstance(state, State):
+            return state.value, self._source.reason
+        if self._closed:
+            return State.CLOSED.value, ""
+        runner = getattr(self, "_runner", None)
+        return (State.LIVE if runner is None or runner.running else State.ENDED).value, ""
+
+    def _newest(self) -> Result:
+        result = self._viewer.newest()
+        if result is None:
+            raise KFaceError("there is no live picture", "the stream", "wait until it is live")
+        return result
+
+    def _has(self, person: Person, template: int) -> bool:
+        return any(one.id == template for one in self._gallery.templates(person.id))
+
+    def _changed_gallery(self) -> None:
+        self._version = self._gallery.version()
+        self._pipeline.gallery_changed()
+
+    def _count_people(self) -> int:
+        version = self._gallery.version()
+        if self._people[0] != version:
+            self._people = (version, len(self._gallery.list()))
+        return self._people[1]
+
+    def _close(self) -> None:
+        if hasattr(self._source, "close"):
+            self._source.close()
+        events = self._observer.finish()
+        for output in list(self._outputs):
+            self._guard(output, lambda output=output: output.close(events))  # type: ignore[misc]
+        self._outputs = []
+        self._viewer.close()
+        self._log.close()
+
+
+def _reason(error: OSError) -> str:
+    return "cannot be written ({})".format(error.strerror or error)

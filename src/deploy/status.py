@@ -1,0 +1,77 @@
+"""How a session is doing: frames a second, latency, the stream's state."""
+
+import collections
+import threading
+import time
+from typing import Deque, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+#: Seconds that rates and latencies are measured over.
+WINDOW_S = 5.0
+
+
+class Status(NamedTuple):
+    """How a session is doing.
+
+    Attributes:
+        source: The stream, without credentials.
+        stream: "connecting", "live", "lost", "ended" or "closed".
+        reason: Why, in one line; empty where nothing is wrong.
+        fps: Results a second over the last seconds.
+        latency_p50_ms: From capture to result, the median over the last seconds; None where there was no result.
+        latency_p95_ms: Likewise, the 95th percentile.
+        losses: How often the stream was lost.
+        faces: Faces in the newest result; 0 where that is old.
+        people: How many are enrolled.
+        captured: Frames from the stream.
+        skipped: Frames that newer ones replaced.
+        processed: Frames with a result.
+        started: When the session began, Unix time.
+        model: The bundle's name.
+        runtime: What runs the embedder.
+    """
+
+    source: str
+    stream: str
+    reason: str
+    fps: float
+    latency_p50_ms: Optional[float]
+    latency_p95_ms: Optional[float]
+    losses: int
+    faces: int
+    people: int
+    captured: int
+    skipped: int
+    processed: int
+    started: float
+    model: str
+    runtime: str
+
+
+class Meter(object):
+    """Measures rate and latency over the last seconds. Safe to share between threads."""
+
+    def __init__(self, window: float = WINDOW_S) -> None:
+        self._window = window
+        self._taken: Deque[Tuple[float, float]] = collections.deque(maxlen=2000)
+        self._lock = threading.Lock()
+
+    def take(self, captured: float) -> None:
+        """Count a result of a frame that was captured then, in seconds of ``time.monotonic()``."""
+        now = time.monotonic()
+        with self._lock:
+            self._taken.append((now, now - captured))
+
+    def read(self) -> Tuple[float, Optional[float], Optional[float]]:
+        """Return results a second, and the latency's median and 95th percentile in ms (None without results)."""
+        now = time.monotonic()
+        with self._lock:
+            recent = [item for item in self._taken if now - item[0] <= self._window]
+        if not recent:
+            return 0.0, None, None
+        # From the first on: what began a second ago has its rate already.
+        span = max(now - recent[0][0], 1e-3)
+        rate = (len(recent) - 1) / span if len(recent) > 1 else 0.0
+        p50, p95 = np.percentile([latency for _, latency in recent], [50, 95]) * 1000
+        return round(rate, 2), round(float(p50), 1), round(float(p95), 1)

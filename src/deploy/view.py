@@ -1,0 +1,223 @@
+"""What is shown: the newest picture with boxes and names, and never an old one as if it were live."""
+
+import threading
+import time
+from typing import Any, Callable, NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from deploy.labels import Labels, lines_of
+from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result
+
+#: A picture that was captured longer ago, in seconds, is not shown as live.
+OLDEST_S = 1.0
+#: RGB of boxes and bars: colours that people with red-green weakness can tell apart (Okabe and Ito).
+COLOURS = {RECOGNISED: (0, 158, 115), UNKNOWN: (213, 94, 0)}
+UNDECIDED_COLOUR = (240, 228, 66)
+BACKDROP = (52, 56, 62)
+
+
+class ViewFace(NamedTuple):
+    """A face in a view.
+
+    Attributes:
+        track: The track's number; None without tracks.
+        box: x1 y1 x2 y2 in pixels of the view's image.
+        state: "recognised", "undecided" or "unknown".
+        name: Who, where recognised; None otherwise.
+        score: Weighted mean cosine of the track's views; None where there is none yet.
+    """
+
+    track: Optional[int]
+    box: Tuple[float, float, float, float]
+    state: str
+    name: Optional[str]
+    score: Optional[float]
+
+
+class View(NamedTuple):
+    """A picture to show.
+
+    Attributes:
+        number: Grows with each picture, with each change of the stream's state, and where a picture has become too old.
+        image: uint8 (h, w, 3), RGB, annotated.
+        live: Whether it shows what is happening; otherwise it is a grey picture that says why not.
+        faces: The faces in it.
+        size: Its width and height.
+    """
+
+    number: int
+    image: np.ndarray
+    live: bool
+    faces: Tuple[ViewFace, ...]
+    size: Tuple[int, int]
+
+
+def annotate(result: Result, labels: Labels, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+    """Draw boxes, names and scores into a copy of a result's frame.
+
+    Args:
+        result: The result.
+        labels: Draws the names.
+        size: Width and height that the picture is to fit into, aspect kept; as the frame is where None.
+
+    Returns:
+        uint8 (h, w, 3), RGB.
+    """
+    picture, scale = fitted(result.frame.image, size)
+    line = max(int(round(picture.shape[0] / 240.0)), 1)
+    height = min(max(picture.shape[0] // 22, 14), 40)
+    for number, (box, identity) in enumerate(zip(result.faces.boxes, result.identities)):
+        colour = COLOURS.get(identity.state, UNDECIDED_COLOUR)
+        x1, y1, x2, y2 = (int(round(float(side) * scale)) for side in box)
+        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, line, cv2.LINE_AA)
+        track = result.ids[number] if result.ids else None
+        below = y1 - line < height
+        labels.draw(picture, caption(identity, track), (x1, y2 + line + height if below else y1 - line), colour, height)
+    return picture
+
+
+def caption(identity: Identity, track: Optional[int]) -> str:
+    """Return what is written at a face: the name and the score, or what is not known."""
+    which = "" if track is None else " #{}".format(track)
+    if identity.state == RECOGNISED:
+        return "{} {:.2f}{}".format(identity.person, identity.score, which)
+    return ("unknown" if identity.state == UNKNOWN else "...") + which
+
+
+def fitted(rgb: np.ndarray, size: Optional[Tuple[int, int]]) -> Tuple[np.ndarray, float]:
+    """Return a copy of a picture that fits into a size, and the factor between the two; it is never enlarged."""
+    height, width = rgb.shape[:2]
+    scale = 1.0 if size is None else min(size[0] / float(width), size[1] / float(height), 1.0)
+    if scale == 1:
+        return rgb.copy(), 1.0
+    target = max(int(round(width * scale)), 1), max(int(round(height * scale)), 1)
+    return cv2.resize(rgb, target, interpolation=cv2.INTER_AREA), scale
+
+
+def placard(lines: Tuple[str, ...], labels: Labels, size: Tuple[int, int]) -> np.ndarray:
+    """Return a grey picture with some lines of text, uint8 (h, w, 3), RGB."""
+    picture = np.empty((size[1], size[0], 3), np.uint8)
+    picture[:] = BACKDROP
+    height = min(max(size[1] // 16, 14), 40)
+    texts = [part for line in lines if line for part in lines_of(line, max(size[0] * 2 // height - 4, 8))]
+    top = max((size[1] - len(texts) * height) // 2, 0)
+    for number, text in enumerate(texts):
+        labels.draw(picture, text, (height, top + (number + 1) * height), BACKDROP, height)
+    return picture
+
+
+class Viewer(object):
+    """Keeps the newest result and draws it when somebody asks. Safe to share between threads.
+
+    Args:
+        size: Width and height that pictures fit into.
+        state: Returns the stream's state and the reason for it.
+    """
+
+    def __init__(self, size: Tuple[int, int], state: Callable[[], Tuple[str, str]]) -> None:
+        self._size = size
+        self._state = state
+        self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
+        self._drawing = threading.Lock()
+        self._labels = Labels()
+        self._result: Optional[Result] = None
+        self._taken = 0
+        self._key: Any = None
+        self._number = 0
+        self._view: Optional[View] = None
+        self._shape = size
+        self._closed = False
+
+    def take(self, result: Result) -> None:
+        """Show a result from now on."""
+        with self._news:
+            self._result = result
+            self._taken += 1
+            self._news.notify_all()
+
+    def changed(self) -> None:
+        """Look at the stream's state again."""
+        with self._news:
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+
+    def newest(self) -> Optional[Result]:
+        """Return the newest result; None where its frame is too old to be shown as live."""
+        with self._lock:
+            result = self._result
+        return None if result is None or _age(result) > OLDEST_S else result
+
+    def wait(self, after: int, timeout: float) -> Optional[View]:
+        """Return the newest view with a number greater than `after`; None where none comes in time."""
+        deadline = time.monotonic() + timeout
+        while True:
+            number, result, state = self._look()
+            if number > after:
+                return self._draw(number, result, state)
+            with self._news:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._closed:
+                    return None
+                newest = self._result
+                if newest is not None and _age(newest) <= OLDEST_S:
+                    left = min(left, OLDEST_S - _age(newest) + 0.01)
+                # Not for long: news between the look and this wait would be missed otherwise.
+                self._news.wait(min(left, 0.25))
+
+    def _look(self) -> Tuple[int, Optional[Result], Tuple[str, str]]:
+        """Return the number, the live result if there is one, and the stream's state."""
+        state = self._state()
+        with self._lock:
+            result = self._result
+            live = result is not None and _age(result) <= OLDEST_S
+            key = ("live", self._taken) if live else ("still",) + state
+            if key != self._key:
+                self._key = key
+                self._number += 1
+            return self._number, result if live else None, state
+
+    def _draw(self, number: int, result: Optional[Result], state: Tuple[str, str]) -> View:
+        with self._drawing:
+            if self._view is not None and self._view.number >= number:
+                return self._view
+            if result is None:
+                lines = (
+                    "No live picture: the stream is {}.".format(state[0]) if state[0] != "live" else "No live picture.",
+                    state[1],
+                )
+                image, faces = placard(lines, self._labels, self._shape), ()  # type: Tuple[np.ndarray, Tuple[ViewFace, ...]]
+            else:
+                image = annotate(result, self._labels, self._size)
+                self._shape = (image.shape[1], image.shape[0])
+                faces = faces_of(result, image.shape[1] / float(result.frame.image.shape[1]))
+            self._view = View(number, image, result is not None, faces, (image.shape[1], image.shape[0]))
+            return self._view
+
+
+def faces_of(result: Result, scale: float = 1.0) -> Tuple[ViewFace, ...]:
+    """Return the faces of a result as they are shown, boxes multiplied by a scale."""
+    found = []
+    for number, (box, identity) in enumerate(zip(result.faces.boxes, result.identities)):
+        x1, y1, x2, y2 = (round(float(side) * scale, 1) for side in box)
+        found.append(
+            ViewFace(
+                result.ids[number] if result.ids else None,
+                (x1, y1, x2, y2),
+                identity.state,
+                identity.person if identity.state == RECOGNISED else None,
+                round(float(identity.score), 4) if identity.score >= -1 else None,
+            )
+        )
+    return tuple(found)
+
+
+def _age(result: Result) -> float:
+    return time.monotonic() - result.frame.time_monotonic
