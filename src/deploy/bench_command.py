@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         help="the exported model; several for Table 9; default: {}, or the newest in outputs/".format(BUNDLE),
     )
-    made.add_argument("--quick", action="store_true", help="few repetitions: a minute instead of several")
+    made.add_argument("--quick", action="store_true", help="few repetitions: rough figures in a few minutes")
     made.add_argument("--runtimes", metavar="A,B", help="only these, of: {}".format(", ".join(RUNTIMES)))
     made.add_argument("--clip", metavar="FILE", help="a video with people to move over the picture")
     made.add_argument(

@@ -3,9 +3,10 @@
 import os
 import re
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from kface.errors import ConfigError
+from kface.streams.credentials import MASK, mask
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -13,6 +14,8 @@ STAGE = "deploy"
 #: What must not be given as an argument: every user of the machine can read those.
 SECRETS = ("stream.password",)
 _LARGEST_FILE = 1 << 20
+#: A URI with a password in it.
+_OPEN_URI = r"(?i)rtsp://[^/?#\s]*:[^/?#\s]*@"
 
 
 def resolve(overrides: Sequence[str] = (), file: Optional[PathLike] = None) -> Dict[str, Any]:
@@ -41,10 +44,11 @@ def read_file(file: PathLike, overrides: Sequence[str] = ()) -> Dict[str, Any]:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not re.match(r"[a-z_]+(\.[a-z_]+)*\Z", key):
-            raise ConfigError("is no setting", ascii(override), "write key=value")
+            raise ConfigError("is no setting", ascii(key), "write key=value")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
+            # Standard output, which YAML would take for a list.
+            value = text if text == "-" else yaml.safe_load(text)
+        except _not_yaml(yaml):
             raise ConfigError("the value is not YAML", key, "quote it")
         _set(document, key.split("."), value, key)
     return document
@@ -54,6 +58,17 @@ def write_file(settings: Mapping[str, Any]) -> str:
     """Return settings as the text that :func:`read_file` reads; raises ConfigError where PyYAML is absent."""
     text: str = _yaml().safe_dump(dict(settings), default_flow_style=None, allow_unicode=True)
     return text
+
+
+def masked(settings: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return settings as they may be shown: with stars, which no stream takes, in place of passwords."""
+    shown = dict(settings)
+    stream = shown.get("stream")
+    if isinstance(stream, dict) and stream.get("password"):
+        shown["stream"] = dict(stream, password=MASK)
+    if isinstance(shown.get("source"), str):
+        shown["source"] = mask(shown["source"])
+    return shown
 
 
 def _compose(overrides: Sequence[str]) -> Dict[str, Any]:
@@ -76,13 +91,13 @@ def _compose(overrides: Sequence[str]) -> Dict[str, Any]:
 
 
 def _refuse_secret(override: str) -> None:
-    key, _, value = override.lstrip("+").partition("=")
+    key, equals, value = override.lstrip("+").partition("=")
     name = key.strip()
-    uri = name in ("source", "stream.uri")
-    if name in SECRETS or (uri and re.match(r"(?i)['\"]?rtsp://[^/?#\s]*:[^/?#\s]*@", value)):
+    # A whole section may be given at once, and a URI without a name.
+    if name in SECRETS or (name == "stream" and "password" in value) or re.search(_OPEN_URI, override):
         raise ConfigError(
             "the password must not be an argument, which everybody on this machine can read",
-            name,
+            name if equals else None,
             "set KFACE_STREAM_ID and KFACE_STREAM_PASSWORD, or KFACE_STREAM_CREDENTIALS",
         )
 
@@ -93,6 +108,11 @@ def _yaml() -> Any:
     except ImportError:
         raise ConfigError("reading settings needs PyYAML", None, "install it (apt install python3-yaml)")
     return yaml
+
+
+def _not_yaml(yaml: Any) -> Tuple[Any, ...]:
+    """Return what PyYAML raises: a date that there is not and too deep a nesting are none of its own errors."""
+    return (yaml.YAMLError, ValueError, RecursionError)
 
 
 def _document(file: PathLike) -> Dict[str, Any]:
@@ -108,7 +128,7 @@ def _document(file: PathLike) -> Dict[str, Any]:
         raise ConfigError("is too large to be a file of settings", path)
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except _not_yaml(yaml) as error:
         # The error's own text quotes the line, which may hold a password.
         mark = getattr(error, "problem_mark", None)
         raise ConfigError("is not YAML{}".format("" if mark is None else ", line {}".format(mark.line + 1)), path)
@@ -124,7 +144,7 @@ def _holds_secret(document: Mapping[str, Any]) -> bool:
     stream = document.get("stream")
     if isinstance(stream, dict) and stream.get("password"):
         return True
-    return bool(re.match(r"(?i)rtsp://[^/?#\s]*:[^/?#\s]*@", str(document.get("source") or "")))
+    return bool(re.search(_OPEN_URI, str(document.get("source") or "")))
 
 
 def _set(document: Dict[str, Any], keys: List[str], value: Any, whole: str) -> None:

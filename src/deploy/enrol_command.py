@@ -41,7 +41,7 @@ class Page(object):
     def __init__(self, address: str, token: str) -> None:
         try:
             parts = urlsplit(address)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
         if not usable or parts.username is not None or parts.query or parts.path not in ("", "/"):

@@ -46,12 +46,17 @@ class Labels(object):
 
     Args:
         font: A font file; :func:`find_font` where None.
+
+    Raises:
+        ConfigError: It is no font, or KFACE_FONT names none.
     """
 
     def __init__(self, font: Optional[str] = None) -> None:
         self._font = find_font() if font is None else font
         self._masks: Dict[Tuple[str, int], np.ndarray] = {}
         self._fonts: Dict[int, Any] = {}
+        # A font that cannot be read is told now, not at the first face.
+        self._render("0", 16)
 
     def draw(self, rgb: np.ndarray, text: str, at: Tuple[int, int], colour: Tuple[int, int, int], height: int) -> None:
         """Draw a text on a bar of a colour, as far as it lies in the picture.
@@ -72,6 +77,24 @@ class Labels(object):
         ink = 0 if np.dot(colour, (0.299, 0.587, 0.114)) > 140 else 255
         alpha = mask[: place.shape[0], : place.shape[1], None].astype(np.float32) / 255
         place[:] = (np.array(colour, np.float32) * (1 - alpha) + ink * alpha).astype(np.uint8)
+
+    def lines(self, text: str, height: int, width: int) -> List[str]:
+        """Break a text into lines that :meth:`draw` fits into a width in pixels, at spaces where there are some."""
+        lines: List[str] = []
+        for word in text.split():
+            if lines and self._fits(lines[-1] + " " + word, height, width):
+                lines[-1] += " " + word
+                continue
+            while word:
+                part = len(word)
+                while part > 1 and not self._fits(word[:part], height, width):
+                    part -= 1
+                lines.append(word[:part])
+                word = word[part:]
+        return lines
+
+    def _fits(self, text: str, height: int, width: int) -> bool:
+        return bool(self._render(text, height).shape[1] <= width)
 
     def _mask(self, text: str, height: int) -> np.ndarray:
         """Return a text as uint8 (height, w): 255 where there is ink."""
@@ -113,14 +136,3 @@ def _with_opencv(text: str, height: int) -> np.ndarray:
     mask = np.zeros((height, width + height // 2), np.uint8)
     cv2.putText(mask, plain, (height // 4, (height + tall) // 2), face, scale, 255, 1, cv2.LINE_AA)
     return mask
-
-
-def lines_of(text: str, width: int) -> List[str]:
-    """Break a text into lines of at most `width` signs, at spaces where there are some."""
-    lines: List[str] = []
-    for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += " " + word
-        else:
-            lines += [word[at : at + width] for at in range(0, len(word), width)]
-    return lines

@@ -33,4 +33,4 @@ class Notifier(object):
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         # Where the manager is gone, that is no reason to stop recognising people.
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
-            channel.sendto(text.encode("utf-8"), address)
+            channel.sendto(text.encode("utf-8", "backslashreplace"), address)

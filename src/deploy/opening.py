@@ -2,15 +2,19 @@
 
 import contextlib
 import os
+import sys
 from typing import Any, Callable, Iterator
+
+import numpy as np
 
 from deploy.outputs import JsonLines, Snapshots, VideoOutput
 from deploy.session import Session
 from deploy.settings import DeploySettings
+from deploy.terminal import say
 from kface import bundle
 from kface.gallery import open_gallery
 from kface.recognizer import FaceRecognizer
-from kface.sample.clip import write_clip
+from kface.sample.clip import clip_path, write_clip
 from kface.streams import Change, Stream, StreamSettings, VideoFile
 
 #: Frames a second of an annotated video whose stream does not say.
@@ -45,7 +49,9 @@ def open_session(settings: DeploySettings) -> "Iterator[Session]":
         gallery = stack.enter_context(
             open_gallery(given.file, recognizer.fingerprint, given.key_file, given.keyring, create=True)
         )
-        stream = settings.stream or StreamSettings("file", file=str(write_clip(CLIPS)), view=settings.view)
+        # Another model's gallery, or a damaged one, is refused now and not at the first face.
+        gallery.match(np.eye(1, recognizer.embedder.size, dtype=np.float32))
+        stream = settings.stream or _sample(settings)
         live = not settings.every_frame
         rate = [float(stream.fps or FPS)]
         session = Session(
@@ -63,13 +69,20 @@ def open_session(settings: DeploySettings) -> "Iterator[Session]":
         yield session
 
 
+def _sample(settings: DeploySettings) -> StreamSettings:
+    if not clip_path(CLIPS).is_file():
+        say("deploy: drawing a clip of the synthetic sample, once; that takes some seconds", sys.stderr)
+    return StreamSettings("file", file=str(write_clip(CLIPS)), view=settings.view)
+
+
 def _source_maker(
     settings: DeploySettings, stream: StreamSettings, rate: Any
 ) -> Callable[[Callable[[Change], None]], Any]:
     def make(on_state: Callable[[Change], None]) -> Any:
         if settings.every_frame:
             video = VideoFile(stream)
-            rate[0] = float(stream.fps or video.fps or FPS)
+            # A file has no more frames than it has, whatever is asked for.
+            rate[0] = min(float(stream.fps or video.fps), video.fps)
             return video
         # The sample's clip stands for a camera, which does not end.
         return Stream(stream, on_state, loop=settings.loop or settings.stream is None)

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any, Iterator, List, Optional
 
-from deploy.configuration import resolve, write_file
+from deploy.configuration import masked, resolve, write_file
 from deploy.notify import Notifier
 from deploy.opening import open_session
 from deploy.session import Session
@@ -32,7 +32,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
         if arguments.show:
-            say(write_file(values).rstrip("\n"))
+            say(write_file(masked(values)).rstrip("\n"))
             return 0
         return run(DeploySettings.from_mapping(values))
     except KFaceError as error:
@@ -50,21 +50,21 @@ def run(settings: DeploySettings) -> int:
         KFaceError: Something cannot be used, or failed.
     """
     notifier = Notifier()
-    stop = threading.Event()
+    stop, done = threading.Event(), threading.Event()
     with _terminated(stop), open_session(settings) as session, contextlib.ExitStack() as stack:
         window = _window(session) if settings.outputs.window else None
         url = _web(session, settings, stack)
         session.start()
         _introduce(session, url)
-        teller = threading.Thread(target=_tell, args=(session, stop), name="kface-tell", daemon=True)
-        teller.start()
-        _refused_at_once(session)
-        notifier.ready(session.status.source)
+        teller = threading.Thread(target=_tell, args=(session, done), name="kface-tell", daemon=True)
         watch = threading.Thread(
-            target=_watch, args=(session, settings, notifier, stop), name="kface-watch", daemon=True
+            target=_watch, args=(session, settings, notifier, stop, window), name="kface-watch", daemon=True
         )
-        watch.start()
         try:
+            teller.start()
+            _refused_at_once(session, stop)
+            notifier.ready(session.status.source)
+            watch.start()
             if window is not None:
                 window.run()
             else:
@@ -73,9 +73,14 @@ def run(settings: DeploySettings) -> int:
         finally:
             notifier.stopping()
             stop.set()
-            session.stop()
-            watch.join(2 * TICK_S + 1)
-            teller.join(2 * TICK_S + 1)
+            try:
+                session.stop()
+            finally:
+                # What fails at the end, a video that could not be finished, is told as well.
+                done.set()
+                for thread in (watch, teller):
+                    if thread.ident is not None:
+                        thread.join(2 * TICK_S + 1)
         _conclude(session)
         return 1 if session.failures else 0
 
@@ -114,15 +119,21 @@ def _window(session: Session) -> Any:
 
 
 def _web(session: Session, settings: DeploySettings, stack: contextlib.ExitStack) -> Optional[str]:
-    """Start the page where it is asked for, and return its address."""
+    """Start the page where it is asked for, and return its address: with the token only where a person reads it."""
     if not settings.web.enabled:
         return None
     from deploy.web import WebServer
+    from deploy.web.token import ENVIRONMENT, default_token_file
 
     server = WebServer(session, settings.web)
     stack.callback(server.close)
     server.start()
-    return str(server.url)
+    # A journal or a log file must not hold the token, and whoever chose it knows it.
+    given = settings.web.token_file is None and bool(os.environ.get(ENVIRONMENT))
+    if sys.stderr.isatty() and not given:
+        return str(server.url)
+    where = ENVIRONMENT if given else str(settings.web.token_file or default_token_file())
+    return "{}/ (its token: {})".format(server.address, where)
 
 
 def _introduce(session: Session, url: Optional[str]) -> None:
@@ -133,47 +144,56 @@ def _introduce(session: Session, url: Optional[str]) -> None:
         say("deploy: the live picture is at {}".format(url), sys.stderr)
 
 
-def _refused_at_once(session: Session) -> None:
-    """Raise where the stream can never play: refused credentials, a camera that is not there. Others may come later."""
+def _refused_at_once(session: Session, stop: threading.Event) -> None:
+    """Raise where the stream can never play: refused credentials, a file that cannot be read. Others may come later."""
     source = session.stream
-    if not isinstance(source, Stream):
-        return
-    try:
-        source.wait_live(FIRST_S)
-    except StreamError as error:
-        if isinstance(error, StreamRefusedError) or source.state is State.ENDED:
-            raise
-        # Told by the events already; a camera that is off now may come later.
+    until = time.monotonic() + FIRST_S
+    while isinstance(source, Stream) and not stop.is_set() and time.monotonic() < until:
+        try:
+            source.wait_live(TICK_S)
+            return
+        except StreamError as error:
+            # A camera that is off now may come later; the events tell of it.
+            if isinstance(error, StreamRefusedError) or source.state is State.ENDED:
+                raise
 
 
-def _tell(session: Session, stop: threading.Event) -> None:
-    """Print the stream's states, and outputs that failed."""
-    seen = 0
+def _tell(session: Session, done: threading.Event) -> None:
+    """Print the stream's states, each once until it changes, and outputs that failed."""
+    seen, told = 0, ""
     while True:
-        last = stop.is_set()
+        last = done.is_set()
         for event in session.wait_events(seen, 0 if last else TICK_S):
             seen = event.number
-            if event.kind in ("stream", "output") and event.reason not in ("connecting", "closed"):
+            # Every attempt ends in the same line while a camera is off.
+            if event.kind in ("stream", "output") and event.reason not in ("closed", told):
+                if event.reason.startswith("connecting"):
+                    continue
+                told = event.reason
                 say("deploy: {}".format(event.reason), sys.stderr)
         if last:
             return
 
 
-def _watch(session: Session, settings: DeploySettings, notifier: Notifier, stop: threading.Event) -> None:
+def _watch(session: Session, settings: DeploySettings, notifier: Notifier, stop: threading.Event, window: Any) -> None:
     """Tell systemd that all is well, and stop when the time is over."""
     begun = told = time.monotonic()
+    processed = -1
     while not stop.wait(TICK_S):
         now = time.monotonic()
         if settings.seconds is not None and now - begun >= settings.seconds:
             stop.set()
-        if notifier.watchdog is not None and now - told >= notifier.watchdog / 3 and session.running:
-            told = now
-            status = session.status
+        if notifier.watchdog is None or now - told < notifier.watchdog / 3 or not session.running:
+            continue
+        status = session.status
+        # A live stream without results is stuck in a driver, and better begun anew.
+        if status.stream != State.LIVE.value or status.processed != processed:
+            told, processed = now, status.processed
             notifier.alive(
                 "{}: {}, {:.1f} fps, {} faces".format(status.source, status.stream, status.fps, status.faces)
             )
-    # A window waits for its session.
-    session.stop()
+    if window is not None:
+        window.close()
 
 
 def _conclude(session: Session) -> None:

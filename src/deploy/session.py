@@ -1,9 +1,10 @@
 """A stream, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
 
 import contextlib
+import errno
 import threading
 import time
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from deploy.events import ENROLLED, GALLERY, STREAM, Event, EventLog, Observer
 from deploy.outputs.base import Output
@@ -14,6 +15,7 @@ from deploy.view import View, Viewer
 from kface.bundle import Thresholds
 from kface.errors import KFaceError, ModelError
 from kface.gallery import Gallery, Person
+from kface.gallery.values import clean_name
 from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result, Runner
 from kface.recognizer.decision import bound
 from kface.streams import Change, Frame, State
@@ -46,7 +48,7 @@ class Session(object):
 
     Example:
         >>> with open_session(settings) as session:  # doctest: +SKIP
-        ...     for event in session.wait_events(0, timeout=10):
+        ...     for event in session.start().wait_events(0, timeout=10):
         ...         print(event.as_dict())
     """
 
@@ -72,6 +74,8 @@ class Session(object):
         self._pipeline = Pipeline(recognizer, gallery, settings.pipeline)
         # Networks are one thread's at a time: the stream's, or that of somebody who enrols.
         self._networks = threading.Lock()
+        # Held while the gallery is changed here, so that this is not taken for another program's doing.
+        self._changing = threading.Lock()
         self._log = EventLog()
         self._observer = Observer(self._log)
         self._meter = Meter()
@@ -86,8 +90,8 @@ class Session(object):
         self._closed = False
         self._closing = threading.Lock()
         self._source = make_source(self._stream_changed)
-        # A generator ends in the thread that runs it; whatever else has a close() is closed to wake that thread up.
-        frames = iter(self._source) if not hasattr(self._source, "state") else self._source
+        # A stream is closed to wake up the thread that waits in it; a file is released by the thread that reads it.
+        frames = self._source if hasattr(self._source, "state") else _frames_of(self._source)
         self._runner = Runner(frames, self, self._take, drop)  # type: ignore[arg-type]
 
     def add_output(self, output: Output) -> None:
@@ -96,10 +100,10 @@ class Session(object):
 
     def start(self) -> "Session":
         """Begin; returns itself."""
-        self._started = time.time()
         if hasattr(self._source, "start"):
             self._source.start()
         self._runner.start()
+        self._started = self._started or time.time()
         return self
 
     def wait(self, timeout: Optional[float] = None) -> bool:
@@ -213,11 +217,11 @@ class Session(object):
         if made.failed[0]:
             raise ModelError("gives no embedding for this face", None, "pick the face again")
         keep = face.crop if self.settings.gallery.keep_crops else None
-        template = self._gallery.add(name, made.vectors[0], keep)
-        self._candidates.drop(candidate)
         # As the gallery has it: composed, without superfluous white space.
-        known = next((one.name for one in self._gallery.list() if self._has(one, template)), name)
-        self._changed_gallery()
+        known = clean_name(name)
+        with self._own_change():
+            template = self._gallery.add(known, made.vectors[0], keep)
+        self._candidates.drop(candidate)
         self._log.add(ENROLLED, track=face.track, person=known)
         return Enrolled(known, template)
 
@@ -227,14 +231,14 @@ class Session(object):
 
     def rename(self, person: str, name: str) -> None:
         """Give a person another name; raises GalleryError where that cannot be."""
-        self._gallery.rename(person, name)
-        self._changed_gallery()
-        self._log.add(GALLERY, person=name, reason="renamed from {}".format(person))
+        with self._own_change():
+            self._gallery.rename(person, name)
+        self._log.add(GALLERY, person=clean_name(name), reason="renamed from {}".format(person))
 
     def delete(self, person: str) -> None:
         """Forget a person; raises GalleryError for nobody."""
-        self._gallery.delete(person)
-        self._changed_gallery()
+        with self._own_change():
+            self._gallery.delete(person)
         self._log.add(GALLERY, person=person, reason="deleted")
 
     @property
@@ -257,6 +261,7 @@ class Session(object):
         Raises:
             ConfigError: It is no cosine, or `unknown` is above `recognised`.
         """
+        Decision(recognised, recognised if unknown is None else unknown).check()
         lower = min(self._decision.unknown, recognised) if unknown is None else unknown
         decision = Decision(recognised, lower, bound(self._thresholds, recognised))
         self._pipeline.set_decision(decision)
@@ -266,13 +271,14 @@ class Session(object):
 
     def process(self, frame: Frame) -> Result:
         """Recognise the people in the next frame; the runner calls this."""
-        if time.monotonic() - self._looked >= GALLERY_EVERY_S:
-            self._looked = time.monotonic()
-            version = self._gallery.version()
-            if version != self._version:
-                self._version = version
-                self._pipeline.gallery_changed()
-                self._log.add(GALLERY, reason="changed by another program")
+        # Where it is being changed here, the next look will do.
+        if time.monotonic() - self._looked >= GALLERY_EVERY_S and self._changing.acquire(False):
+            try:
+                self._looked = time.monotonic()
+                if self._gallery_changed():
+                    self._log.add(GALLERY, reason="changed by another program")
+            finally:
+                self._changing.release()
         with self._networks:
             return self._pipeline.process(frame)
 
@@ -288,13 +294,14 @@ class Session(object):
         try:
             step()
         except (KFaceError, OSError) as error:
-            self._outputs.remove(output)
-            failure = error if isinstance(error, KFaceError) else KFaceError(_reason(error), output.name, "make room")
+            failure = error if isinstance(error, KFaceError) else _failed(error, output.name)
             self.failures.append(failure)
             self._log.add("output", reason=str(failure))
-            # It has failed already, and says so.
-            with contextlib.suppress(KFaceError, OSError):
-                output.close([])
+            if output in self._outputs:
+                self._outputs.remove(output)
+                # It has failed already, and says so.
+                with contextlib.suppress(KFaceError, OSError):
+                    output.close([])
 
     def _stream_changed(self, change: Change) -> None:
         self._log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
@@ -306,8 +313,9 @@ class Session(object):
             return state.value, self._source.reason
         if self._closed:
             return State.CLOSED.value, ""
-        runner = getattr(self, "_runner", None)
-        return (State.LIVE if runner is None or runner.running else State.ENDED).value, ""
+        if not self._started:
+            return State.CONNECTING.value, ""
+        return (State.LIVE if self._runner.running else State.ENDED).value, ""
 
     def _newest(self) -> Result:
         result = self._viewer.newest()
@@ -315,12 +323,20 @@ class Session(object):
             raise KFaceError("there is no live picture", "the stream", "wait until it is live")
         return result
 
-    def _has(self, person: Person, template: int) -> bool:
-        return any(one.id == template for one in self._gallery.templates(person.id))
+    @contextlib.contextmanager
+    def _own_change(self) -> "Iterator[None]":
+        with self._changing:
+            yield
+            self._gallery_changed()
 
-    def _changed_gallery(self) -> None:
-        self._version = self._gallery.version()
+    def _gallery_changed(self) -> bool:
+        """Return whether the gallery has changed since the last look; the tracks' views vote anew where it has."""
+        version, before = self._gallery.version(), self._version
+        if version == before:
+            return False
+        self._version = version
         self._pipeline.gallery_changed()
+        return True
 
     def _count_people(self) -> int:
         version = self._gallery.version()
@@ -329,15 +345,27 @@ class Session(object):
         return self._people[1]
 
     def _close(self) -> None:
-        if hasattr(self._source, "close"):
+        # A file in whose decoder a thread still waits is that thread's to release.
+        if hasattr(self._source, "close") and (hasattr(self._source, "state") or not self._runner.running):
             self._source.close()
         events = self._observer.finish()
-        for output in list(self._outputs):
+        outputs, self._outputs = self._outputs, []
+        for output in outputs:
             self._guard(output, lambda output=output: output.close(events))  # type: ignore[misc]
-        self._outputs = []
         self._viewer.close()
         self._log.close()
 
 
-def _reason(error: OSError) -> str:
-    return "cannot be written ({})".format(error.strerror or error)
+def _frames_of(source: Any) -> "Iterator[Any]":
+    try:
+        yield from source
+    finally:
+        if hasattr(source, "close"):
+            source.close()
+
+
+def _failed(error: OSError, name: str) -> KFaceError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return KFaceError(
+        "cannot be written ({})".format(error.strerror or error), name, "make room" if full else "give another place"
+    )

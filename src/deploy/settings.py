@@ -106,12 +106,10 @@ class DeploySettings(NamedTuple):
             loop=_flag(values.get("loop", False), "loop"),
             every_frame=_flag(values.get("every_frame", False), "every_frame"),
             seconds=_seconds(values.get("seconds")),
-            detector={
-                k: v for k, v in _section(values.get("detector"), "detector", _DETECTOR).items() if v is not None
-            },
+            detector=_numbers(values.get("detector"), "detector", _DETECTOR),
             runtime=_runtime(values.get("runtime")),
             precision=_choice(values.get("precision") or "fp32", PRECISIONS, "precision"),
-            match={k: v for k, v in _section(values.get("match"), "match", _MATCH).items() if v is not None},
+            match=_numbers(values.get("match"), "match", _MATCH),
             pipeline=_pipeline(values),
             gallery=_gallery(values.get("gallery")),
             enrolment=_limits(values.get("enrolment")),
@@ -122,6 +120,9 @@ class DeploySettings(NamedTuple):
             raise ConfigError("only a file can be read without loss", "every_frame")
         if made.every_frame and made.loop:
             raise ConfigError("a file that is read without loss ends", "loop", "leave out loop or every_frame")
+        for name in ("video", "json"):
+            if stream is not None and stream.kind == "file" and _same(getattr(made.outputs, name), stream.file):
+                raise ConfigError("is the stream's own file, which would be lost", "outputs." + name, "give another")
         return made
 
 
@@ -154,6 +155,8 @@ def _bundle(value: Any) -> str:
 def _stream(values: Mapping[str, Any]) -> Tuple[Optional[StreamSettings], Tuple[int, int]]:
     section = _section(values.get("stream"), "stream", _STREAM)
     given = {key: value for key, value in section.items() if value is not None}
+    for key in ("address", "path", "file"):
+        _text(given.get(key), "stream." + key)
     source = _text(values.get("source"), "source")
     if source is not None:
         found = StreamSettings.from_uri(source, **{key: given[key] for key in _SHARED if key in given})
@@ -175,7 +178,7 @@ def _pipeline(values: Mapping[str, Any]) -> PipelineSettings:
         _number(value, "tracks." + key)
     size = values.get("dnn_size")
     if isinstance(size, str):
-        size = [int(part) if part.isdigit() else part for part in size.lower().split("x")]
+        size = [int(part) if part.isdecimal() else part for part in size.lower().split("x")]
     if size is not None and (not isinstance(size, (list, tuple)) or not all(isinstance(side, int) for side in size)):
         raise ConfigError("must be a width and a height, such as [640, 360]", "dnn_size")
     made = PipelineSettings(TrackSettings(**given) if enabled else None, None if size is None else tuple(size))
@@ -191,6 +194,25 @@ def _gallery(value: Any) -> GallerySettings:
         _flag(section.get("keyring", False), "gallery.keyring"),
         _flag(section.get("keep_crops", False), "gallery.keep_crops"),
     )
+
+
+def _numbers(value: Any, name: str, keys: Sequence[str]) -> Dict[str, Any]:
+    """Return a section of numbers and lists of numbers; whether they can be is for what takes them to say."""
+    given = {key: one for key, one in _section(value, name, keys).items() if one is not None}
+    for key, one in given.items():
+        if key == "thresholds" and not isinstance(one, (list, tuple)):
+            raise ConfigError("must be a list of numbers, not {!r}".format(one), name + "." + key)
+        for number in one if key == "thresholds" else (one,):
+            _number(number, name + "." + key)
+    return given
+
+
+def _same(output: Optional[str], source: str) -> bool:
+    if output is None:
+        return False
+    if os.path.exists(output) and os.path.exists(source):
+        return os.path.samefile(output, source)
+    return os.path.realpath(output) == os.path.realpath(source)
 
 
 def _limits(value: Any) -> Limits:
@@ -212,7 +234,9 @@ def _outputs(value: Any) -> OutputSettings:
     if video is not None and not video.lower().endswith(VIDEO_ENDINGS):
         raise ConfigError("must end in {}, not {}".format(" or ".join(VIDEO_ENDINGS), video), "outputs.video")
     whose = section.get("snapshot_of", SNAPSHOT_OF)
-    whose = (whose,) if isinstance(whose, str) else tuple(whose or ())
+    whose = [whose] if isinstance(whose, str) else whose
+    if not isinstance(whose, (list, tuple)):
+        raise ConfigError("must be a list of {}".format(", ".join(SNAPSHOT_OF)), "outputs.snapshot_of")
     return OutputSettings(
         _flag(section.get("window", False), "outputs.window"),
         video,
@@ -248,7 +272,10 @@ def _section(value: Any, name: str, keys: Sequence[str]) -> Dict[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise ConfigError(
-            "must have settings of its own, not {!r}".format(value), name, "such as {}.{}".format(name, keys[0])
+            # Not the value: a URI at the wrong place may hold a password.
+            "must have settings of its own, not a {}".format(type(value).__name__),
+            name,
+            "such as {}.{}".format(name, keys[0]),
         )
     for key in value:
         if key not in keys:

@@ -7,7 +7,7 @@ from typing import Any, Callable, NamedTuple, Optional, Tuple
 import cv2
 import numpy as np
 
-from deploy.labels import Labels, lines_of
+from deploy.labels import Labels
 from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result
 
 #: A picture that was captured longer ago, in seconds, is not shown as live.
@@ -40,7 +40,8 @@ class View(NamedTuple):
     """A picture to show.
 
     Attributes:
-        number: Grows with each picture, with each change of the stream's state, and where a picture has become too old.
+        number: Grows with each picture, where a picture has become too old, and from then on with each change of the stream's
+            state.
         image: uint8 (h, w, 3), RGB, annotated.
         live: Whether it shows what is happening; otherwise it is a grey picture that says why not.
         faces: The faces in it.
@@ -100,8 +101,12 @@ def placard(lines: Tuple[str, ...], labels: Labels, size: Tuple[int, int]) -> np
     """Return a grey picture with some lines of text, uint8 (h, w, 3), RGB."""
     picture = np.empty((size[1], size[0], 3), np.uint8)
     picture[:] = BACKDROP
-    height = min(max(size[1] // 16, 14), 40)
-    texts = [part for line in lines if line for part in lines_of(line, max(size[0] * 2 // height - 4, 8))]
+    # No smaller than can be read on the smallest view.
+    height = min(max(size[1] // 16, 18), 40)
+    texts = [part for line in lines if line for part in labels.lines(line, height, size[0] - 2 * height)]
+    room = max(size[1] // height, 1)
+    if len(texts) > room:
+        texts = texts[: room - 1] + ["..."]
     top = max((size[1] - len(texts) * height) // 2, 0)
     for number, text in enumerate(texts):
         labels.draw(picture, text, (height, top + (number + 1) * height), BACKDROP, height)
@@ -161,7 +166,11 @@ class Viewer(object):
         while True:
             number, result, state = self._look()
             if number > after:
-                return self._draw(number, result, state)
+                view = self._draw(number, result, state)
+                # Drawing takes its time as well.
+                if not view.live or result is None or _age(result) <= OLDEST_S:
+                    return view
+                continue
             with self._news:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closed:

@@ -14,6 +14,8 @@ from kface.errors import ConfigError, KFaceError
 _CLOSING_KEYS = (ord("q"), ord("Q"), 27)
 #: Seconds between two looks at the window without a new picture.
 _LOOK_S = 0.03
+#: As older OpenCVs list them under "GUI:".
+_TOOLKITS = ("QT", "QT 4.x", "QT 5.x", "GTK+", "GTK+ 2.x", "GTK+ 3.x", "Cocoa", "Win32 UI")
 REMEDY = (
     "install an OpenCV with a GUI (apt install python3-opencv) or tkinter (apt install python3-tk), or use the web page"
 )
@@ -130,8 +132,8 @@ class _OpenCvScreen(object):
         self._title = title
         self._open = True
         try:
-            # Sized by its picture, so that a click has the picture's pixels.
-            cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE)
+            # Sized by its picture, without Qt's toolbar, so that a click has the picture's pixels.
+            cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
             cv2.setMouseCallback(title, lambda event, x, y, *_: click(x, y) if event == cv2.EVENT_LBUTTONDOWN else None)
         except cv2.error as error:
             raise ConfigError("a window cannot be opened ({})".format(_first(error)), "outputs.window", REMEDY)
@@ -144,12 +146,17 @@ class _OpenCvScreen(object):
 
     def work(self) -> None:
         key = cv2.waitKey(1)
-        self._open = key & 0xFF not in _CLOSING_KEYS or key < 0
-        if self._open:
-            try:
-                self._open = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
-            except cv2.error:
-                self._open = False
+        self._open = (key < 0 or key & 0xFF not in _CLOSING_KEYS) and self._visible()
+
+    def _visible(self) -> bool:
+        try:
+            visible = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE)
+            if visible < 0:
+                # GTK, as on a Jetson Nano, does not tell; but it has no state of a window that is closed.
+                return float(cv2.getWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN)) >= 0
+        except cv2.error:
+            return False
+        return float(visible) >= 1
 
     def close(self) -> None:
         try:

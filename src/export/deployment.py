@@ -3,10 +3,7 @@
 import math
 
 from kface.bundle import Thresholds
-
-#: A face is recognised above the threshold of the first FMR that could be measured, and unknown below that of the last.
-RECOGNISED = (1e-4, 1e-3, 1e-2)
-UNKNOWN = 1e-2
+from kface.recognizer.decision import TARGETS, Decision
 
 
 def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
@@ -16,12 +13,8 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
         name: The model's.
         thresholds: Its table; without one the thresholds are left open.
     """
-    measured = (
-        {}
-        if thresholds is None
-        else {row.target: row.threshold for row in thresholds.rows if row.threshold is not None}
-    )
-    recognised = next((fmr for fmr in RECOGNISED if fmr in measured), None)
+    decision = Decision.from_thresholds(thresholds)
+    measured = set() if thresholds is None else {row.target for row in thresholds.rows if row.threshold is not None}
     origin = "" if thresholds is None else f" on {thresholds.source}"
     lines = [
         f"# How {name} is deployed. The bundle is the directory that this file lies in.",
@@ -34,14 +27,14 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
         "  precision: fp32             # or fp16, int8, where the bundle has them",
         "match:                        # cosine similarity",
     ]
-    if recognised is None:
+    if decision is None:
         lines += ["  recognised: null            # no threshold could be measured: set one", "  unknown: null"]
     else:
         # Rounded up: rounded down, a threshold would accept more than its FMR.
-        upper = math.ceil(measured[recognised] * 1e4) / 1e4
-        lower = min(math.ceil(measured.get(UNKNOWN, upper) * 1e4) / 1e4, upper)
+        upper, lower = (math.ceil(cosine * 1e4) / 1e4 for cosine in (decision.recognised, decision.unknown))
+        recognised = next(fmr for fmr in TARGETS if fmr in measured)
         lines += [
             f"  recognised: {upper:.4f}          # from here: FMR {recognised:g}{origin}",
-            f"  unknown: {lower:.4f}             # below: nobody known (FMR {UNKNOWN:g}); undecided in between",
+            f"  unknown: {lower:.4f}             # below: nobody known (FMR {TARGETS[-1]:g}); undecided in between",
         ]
     return "\n".join(lines) + "\n"

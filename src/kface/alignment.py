@@ -65,7 +65,20 @@ def align(rgb: np.ndarray, landmarks: np.ndarray, size: int = SIZE) -> np.ndarra
     Raises:
         ImageError: See :func:`similarity`.
     """
-    matrices = similarity(landmarks, TEMPLATE * (size / float(SIZE)))
+    return cut(rgb, similarity(landmarks, TEMPLATE * (size / float(SIZE))), size)
+
+
+def cut(rgb: np.ndarray, matrices: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """Cut faces out of an image whose similarities are known.
+
+    Args:
+        rgb: uint8 (h, w, 3), RGB.
+        matrices: float64 (n, 2, 3), of :func:`similarity`.
+        size: Side of the crops.
+
+    Returns:
+        As :func:`align`.
+    """
     crops = np.empty((len(matrices), size, size, 3), np.uint8)
     for crop, matrix in zip(crops, matrices):
         cv2.warpAffine(rgb, matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

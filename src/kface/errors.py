@@ -57,5 +57,9 @@ class DatasetError(KFaceError):
     """A data set directory that is missing, damaged or cannot be written."""
 
 
+class GalleryError(KFaceError):
+    """A gallery, its key or an archive of one that is missing, damaged, changed or of another model."""
+
+
 class TrainingError(KFaceError):
     """A training run that cannot start or go on (memory, no images, a checkpoint that does not fit)."""

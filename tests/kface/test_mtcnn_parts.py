@@ -1,11 +1,13 @@
 """The cascade's parts against slow and plain versions of themselves, and its settings."""
 
+import json
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from kface.errors import ConfigError, ImageError, ModelError
+from kface.files import sha256_file
 from kface.mtcnn import Detector, boxes, pyramid, weights
 from kface.mtcnn import detector as detector_module
 from kface.networks import runtimes
@@ -205,6 +207,33 @@ def test_many_at_once_as_one_by_one(detector):
     assert detector.detect_many([]) == []
 
 
+def test_crops_of_a_few_boxes_are_those_of_the_whole_image():
+    random = np.random.RandomState(0)
+    image = random.randint(0, 256, (70, 91, 3)).astype(np.uint8)
+    corner, side = random.uniform(-30, 80, (40, 2)), random.uniform(1, 120, (40, 1))
+    some = np.concatenate([corner, corner + side], axis=1)
+    some = np.concatenate([some, [[-300, -300, -200, -200], [500, 10, 600, 110], [0, 0, 90, 69], [0, 0, 1e5, 1e5]]])
+    normalised = pyramid.normalise(image)
+    expected = pyramid.crop_and_resize(pyramid.pixels_for_crops(normalised), image.shape[:2], some, 24)
+    found = pyramid.crop_and_resize_each(image, some, 24)
+    assert (found.dtype, found.flags.c_contiguous) == (np.float32, True)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    # Outside it is 0, which grey is not quite.
+    assert (found[40] == 0).all()
+    # A view of a larger frame will do.
+    np.testing.assert_array_equal(pyramid.crop_and_resize_each(np.dstack([image, image])[..., :3], some, 24), found)
+
+
+def test_what_shows_a_known_face():
+    known = np.array([[100, 100, 200, 200], [300, 100, 340, 140]], float)
+    shown = [[100, 100, 200, 200], [120, 110, 215, 205], [110, 110, 130, 130], [60, 60, 240, 240]]
+    not_shown = [[180, 100, 280, 200], [0, 0, 50, 50], [190, 190, 230, 230], [50, 50, 450, 450]]
+    assert boxes.covered(np.array(shown, float), known).all()
+    assert not boxes.covered(np.array(not_shown, float), known).any()
+    assert boxes.covered(np.array(shown, float), known[:0]).tolist() == [False] * 4
+    assert boxes.covered(np.zeros((0, 4)), known).shape == (0,)
+
+
 def test_the_networks_are_kept_with_their_hashes(tmp_path):
     pytest.importorskip("onnx", reason="converting needs onnx")
     pytest.importorskip("joblib", reason="converting needs joblib")
@@ -222,6 +251,57 @@ def test_the_networks_are_kept_with_their_hashes(tmp_path):
     (directory / "manifest.json").write_text("{")
     with pytest.raises(ModelError, match="damaged"):
         Detector(models=directory)
+
+
+def older(directory, schema=1):
+    directory.mkdir(parents=True)
+    document = {"schema": schema, "source": "mtcnn 1.0.0 (MIT)", "files": {"pnet.onnx": "0" * 64}}
+    (directory / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
+    return directory
+
+
+def test_networks_of_an_older_version_are_made_anew(tmp_path):
+    pytest.importorskip("onnx", reason="converting needs onnx")
+    directory = older(tmp_path / "models")
+    assert weights.prepare(directory) == directory
+    assert json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["schema"] == weights.SCHEMA
+    for name, digest in weights.hashes(directory).items():
+        assert sha256_file(directory / name) == digest
+
+
+def test_networks_of_another_version_that_cannot_be_made_anew_are_said_to_be_that(tmp_path, monkeypatch):
+    def absent():
+        raise ModelError("is not installed", "mtcnn", "install mtcnn 1.0.0")
+
+    monkeypatch.setattr(weights, "_wheel", absent)
+    said = "schema version {}, this program reads {}; remove .*models and run: python -m kface.mtcnn prepare"
+    directory = older(tmp_path / "models")
+    with pytest.raises(ModelError, match=said.format(1, weights.SCHEMA)):
+        weights.prepare(directory)
+    newer = older(tmp_path / "newer" / "models", weights.SCHEMA + 1)
+    before = (newer / "manifest.json").read_bytes()
+    with pytest.raises(ModelError, match=said.format(weights.SCHEMA + 1, weights.SCHEMA)):
+        weights.prepare(newer)
+    assert (newer / "manifest.json").read_bytes() == before
+    with pytest.raises(ModelError, match="mtcnn: is not installed"):
+        weights.prepare(tmp_path / "none")
+
+
+def test_a_bundles_networks_are_never_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "_wheel", lambda: pytest.fail("they would be made anew"))
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    directory = older(tmp_path / "detector")
+    monkeypatch.chdir(directory)
+    for place in (directory, "."):
+        with pytest.raises(ModelError, match="schema version 1, this program .*; export the bundle again: make export"):
+            weights.prepare(place)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "1"}', '{"schema": true, "files": {}}'])
+def test_a_damaged_manifest_is_said_to_be_that(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ModelError, match="is damaged; remove"):
+        weights.hashes(tmp_path)
 
 
 def test_the_wheels_weights_are_unpickled_only_with_their_hash(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from kface.images import read_image
 from kface.mtcnn import Detector, pyramid
 from kface.mtcnn import boxes as box
 from kface.mtcnn.detector import Candidates
-from kface.mtcnn.refine import refine
+from kface.mtcnn.refine import beside, refine
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,44 @@ def test_only_faces_that_pass_the_detectors_threshold(detector, sheet):
     kept = refine(strict, sheet, faces.boxes).faces.scores
     assert 0 < len(kept) < refine(detector, sheet, faces.boxes).faces.count
     assert (kept > 0.995).all()
+
+
+def test_only_the_faces_that_are_not_known_are_found(detector, sheet):
+    faces = detector.detect(sheet)
+    known = np.arange(faces.count) % 2 == 0
+    found = detector.detect_others(sheet, faces.boxes[known])
+    expected = faces.take(~known)
+    assert found.count == expected.count
+    for face in range(found.count):
+        # Some of their candidates may have gone with a neighbour.
+        nearest = np.abs(expected.boxes - found.boxes[face]).max(axis=1).argmin()
+        assert np.abs(expected.landmarks[nearest] - found.landmarks[face]).max() < 3
+    assert detector.detect_others(sheet, faces.boxes).count == 0
+    everything = detector.detect_others(sheet, np.zeros((0, 4)))
+    for one, other in zip(everything, faces):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ImageError, match="uint8"):
+        detector.detect_others(sheet.astype(np.float32), faces.boxes)
+
+
+def test_the_networks_behind_see_nothing_of_known_faces(detector, sheet, monkeypatch):
+    faces = detector.detect(sheet)
+    seen = []
+    run = detector._networks["rnet"].run
+    monkeypatch.setattr(detector._networks["rnet"], "run", lambda batch: seen.append(len(batch)) or run(batch))
+    detector.detect(sheet)
+    whole = sum(seen)
+    del seen[:]
+    detector.detect_others(sheet, faces.boxes)
+    assert sum(seen) < 0.4 * whole
+
+
+def test_beside_a_box():
+    np.testing.assert_allclose(
+        beside([[0, 0, 100, 100], [10, 20, 30, 60]]),
+        [[7.5, 7.5, 92.5, 92.5], [11.5, 23, 28.5, 57], [0, -12, 100, 88], [10, 15.2, 30, 55.2]],
+    )
+    assert beside(np.zeros((0, 4))).shape == (0, 4)
 
 
 def test_what_cannot_be_refined(detector, sheet):

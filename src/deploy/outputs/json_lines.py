@@ -1,5 +1,6 @@
 """JSON lines: one object a line, written at once, so that another program can follow."""
 
+import contextlib
 import json
 import os
 import sys
@@ -18,9 +19,9 @@ class JsonLines(Output):
     """Writes JSON lines.
 
     Args:
-        path: A file, which is appended to and made readable by its owner only; or :data:`STANDARD`.
-        every_frame: A line for each face of each frame, with time, frame, track, state, person, score, box and live views;
-            otherwise a line for each event, see :class:`deploy.events.Event`.
+        path: A file, which is appended to; a new one is readable by its owner only. Or :data:`STANDARD`.
+        every_frame: A line for each face of each frame, with time, frame, track, state, person, score, box and the detector's
+            confidence; otherwise a line for each event, see :class:`deploy.events.Event`.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -56,10 +57,21 @@ class JsonLines(Output):
                 self._stream.close()
 
     def _lines(self, values: Any) -> None:
-        for value in values:
-            # Standard output may be ASCII (LANG=C): Hangul is escaped there, and is Hangul in a file.
-            self._stream.write(json.dumps(value, ensure_ascii=not self._owned) + "\n")
-        self._stream.flush()
+        try:
+            for value in values:
+                # Standard output may be ASCII (LANG=C): Hangul is escaped there, and is Hangul in a file.
+                self._stream.write(json.dumps(value, ensure_ascii=not self._owned) + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            if not self._owned:
+                _silence(self._stream)
+            raise
+
+
+def _silence(stream: Any) -> None:
+    """Let what nobody reads go nowhere: Python would complain about it once more at its end."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def faces_of(result: Result) -> Iterator[Dict[str, Any]]:

@@ -69,6 +69,10 @@ class Snapshots(Output):
             elif event.kind == "left" and event.track is not None:
                 self._tracks.pop(event.track, None)
         for track, taken in list(self._tracks.items()):
+            if taken.path not in self._files:
+                # It was among the oldest, and is gone.
+                del self._tracks[track]
+                continue
             number = result.ids.index(track) if track in result.ids else None
             if number is not None and taken.frame != result.frame.number:
                 worth = _worth(result, number)
@@ -110,7 +114,9 @@ def cut(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def safe_name(name: str) -> str:
     """Return a name as a part of a file's name: letters and digits of any script, everything else a dash."""
-    return re.sub(r"[^\w]+", "-", name).strip("-_")[:60] or "person"
+    safe = re.sub(r"[^\w]+", "-", name).strip("-_")[:60] or "person"
+    # UTF-8 whatever the locale: Python 3.6 would refuse Hangul under LANG=C.
+    return os.fsdecode(safe.encode("utf-8"))
 
 
 def _span(low: float, high: float, size: int) -> Tuple[int, int]:

@@ -1,6 +1,7 @@
 """The annotated video."""
 
 import os
+import stat
 from typing import Any, Optional, Sequence, Tuple
 
 import cv2
@@ -49,8 +50,14 @@ class VideoOutput(Output):
         self._codec = cv2.VideoWriter.fourcc(*CODECS[ending])
         try:
             os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-            # OpenCV only prints why it cannot write. A video of people is its owner's alone.
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            # OpenCV only prints why it cannot write.
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                # A video of people is its owner's alone, also where it replaces one that was not.
+                if stat.S_ISREG(os.fstat(handle).st_mode):
+                    os.chmod(path, 0o600)
+            finally:
+                os.close(handle)
         except OSError as error:
             raise ConfigError("cannot be written ({})".format(error.strerror), path, "give another outputs.video")
 
@@ -95,9 +102,9 @@ def _letterbox(rgb: np.ndarray, size: Optional[Tuple[int, int]]) -> np.ndarray:
     """Return a picture of a size, with black bars where its shape is another: a camera may change it on reconnection."""
     if size is None or (rgb.shape[1], rgb.shape[0]) == size:
         return rgb
-    scale = min(size[0] / float(rgb.shape[1]), size[1] / float(rgb.shape[0]))
-    if abs(scale - 1) < 0.01:
+    if 0 <= rgb.shape[1] - size[0] <= 1 and 0 <= rgb.shape[0] - size[1] <= 1:
         return rgb[: size[1], : size[0]]
+    scale = min(size[0] / float(rgb.shape[1]), size[1] / float(rgb.shape[0]))
     width, height = min(int(rgb.shape[1] * scale), size[0]), min(int(rgb.shape[0] * scale), size[1])
     made = np.zeros((size[1], size[0], 3), np.uint8)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2

@@ -59,8 +59,8 @@ class Bundle(NamedTuple):
     def embedder(self, runtime: str, precision: str = "fp32") -> File:
         """Return the embedder's file that suits a runtime best.
 
-        A dynamic batch is preferred, then the newest operator set; the oldest for TensorRT, whose version on a Jetson Nano
-        reads no newer one than 13.
+        A dynamic batch is preferred, then the oldest operator set: no runtime is faster with a newer one, and those of a
+        Jetson Nano read none above 13 (TensorRT 8.2) or 15 (ONNX Runtime 1.10).
 
         Args:
             runtime: "onnxruntime", "openvino", "opencv", "tensorrt" or "tensorflow".
@@ -90,8 +90,7 @@ class Bundle(NamedTuple):
             )
 
         def order(file: File) -> Tuple[bool, int, str]:
-            opset = file.opset or 0
-            return file.batch != DYNAMIC, opset if runtime == "tensorrt" else -opset, file.path
+            return file.batch != DYNAMIC, file.opset or 0, file.path
 
         return min(found, key=order)
 

@@ -8,11 +8,12 @@ Example:
     'Kim'
 """
 
+from kface.errors import GalleryError
 from kface.gallery.gallery import Gallery
 from kface.gallery.keys import ENVIRONMENT, default_key_file, find_key, new_key
 from kface.gallery.opening import default_gallery_file, open_gallery
 from kface.gallery.quality import Limits, Quality, Refusal, measure, refusals, require
-from kface.gallery.values import GalleryError, Imported, Match, Person, Reenrolled, Template
+from kface.gallery.values import Imported, Match, Person, Reenrolled, Template
 
 __all__ = [
     "ENVIRONMENT",

@@ -16,8 +16,8 @@ import tempfile
 import unicodedata
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, Tuple, Union
 
+from kface.errors import GalleryError
 from kface.gallery.cipher import NONCE_BYTES, SCRYPT, Cipher, ForgedError, derive
-from kface.gallery.values import GalleryError
 
 PathLike = Union[str, "os.PathLike[str]"]
 

@@ -4,6 +4,7 @@ from typing import Optional
 
 import numpy as np
 
+from kface.gallery.coarse import coarse
 from kface.gallery.index import Index, build
 from kface.gallery.model import Model
 from kface.gallery.rows import Rows
@@ -25,10 +26,21 @@ class Cache(object):
         self._model = model
         self._index: Optional[Index] = None
         self._version: Optional[int] = None
+        self._others: Optional[int] = None
+        self._changes = 0
 
     def expire(self) -> None:
         """Look again the next time: SQLite's version tells of other connections' changes, not of this one's own."""
         self._version = None
+        self._changes += 1
+
+    def version(self) -> int:
+        """Return how many times this object has noticed that the file was changed, by itself or by others."""
+        others = self._store.version()
+        if others != self._others:
+            self._others = others
+            self._changes += 1
+        return self._changes
 
     def forget(self) -> None:
         """Give the memory back."""
@@ -59,4 +71,5 @@ class Cache(object):
                 matrix[places >= 0] = old.matrix[places[places >= 0]]
             wanted = [(int(row), entries[row][0], entries[row][1]) for row in np.flatnonzero(places < 0)]
             self._rows.fill(db, wanted, fingerprint, matrix)
-            return build(matrix, entries, self._rows.names(db))
+            bytes_too = coarse(matrix, None if old is None else old.coarse, places)
+            return build(matrix, entries, self._rows.names(db), bytes_too)

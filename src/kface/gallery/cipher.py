@@ -6,8 +6,7 @@ import os
 import warnings
 from typing import Any, Tuple
 
-from kface.errors import ConfigError
-from kface.gallery.values import GalleryError
+from kface.errors import ConfigError, GalleryError
 
 KEY_BYTES = 32
 #: 96 bits, drawn for each message: what NIST SP 800-38D wants for up to 2^32 messages of a key.

@@ -10,6 +10,7 @@ import numpy as np
 
 from kface import alignment
 from kface.bundle.thresholds import Thresholds
+from kface.errors import GalleryError
 from kface.gallery import transfer
 from kface.gallery.cache import Cache
 from kface.gallery.cipher import Cipher, ForgedError
@@ -18,7 +19,7 @@ from kface.gallery.model import Model
 from kface.gallery.reenrolment import reenrol
 from kface.gallery.rows import Rows, associated
 from kface.gallery.store import TIMEOUT_S, Store
-from kface.gallery.values import GalleryError, Imported, Match, Person, Reenrolled, Template, clean_name, unit
+from kface.gallery.values import Imported, Match, Person, Reenrolled, Template, clean_name, unit
 from kface.images import decode_image, encode_png
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -90,6 +91,18 @@ class Gallery(object):
     def path(self) -> str:
         """The file."""
         return self._store.path
+
+    def version(self) -> int:
+        """Return a number that is a larger one once anybody, here or in another process, has changed the gallery.
+
+        It tells whether answers of :meth:`match` may be out of date, costs a few microseconds, and means nothing to another
+        object or process.
+
+        Raises:
+            GalleryError: The file cannot be read.
+        """
+        with self._lock:
+            return self._cache.version()
 
     def _check_key(self) -> None:
         """Compare the key with the one that the gallery was made with, before anything is sealed with another."""

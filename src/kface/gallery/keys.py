@@ -10,9 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from kface.errors import ConfigError
+from kface.errors import ConfigError, GalleryError
 from kface.gallery.cipher import KEY_BYTES
-from kface.gallery.values import GalleryError
 
 PathLike = Union[str, "os.PathLike[str]"]
 

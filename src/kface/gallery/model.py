@@ -2,8 +2,8 @@
 
 from typing import Optional, Tuple
 
+from kface.errors import GalleryError
 from kface.gallery.store import RESTORE, Store
-from kface.gallery.values import GalleryError
 
 #: Numbers of the longest embedding.
 LONGEST = 1 << 16

@@ -5,10 +5,10 @@ What is enrolled badly is missed, or taken for somebody else, ever after; a prob
 
 from typing import List, NamedTuple, Optional, Sequence
 
-import cv2
 import numpy as np
 
 from kface.errors import ImageError
+from kface.sharpness import sharpness
 
 
 class Quality(NamedTuple):
@@ -76,22 +76,21 @@ def measure(box: np.ndarray, landmarks: np.ndarray, crop: np.ndarray) -> Quality
     """
     x1, y1, x2, y2 = (float(value) for value in box)
     left, right, nose, mouth_left, mouth_right = np.asarray(landmarks, np.float64)
-    grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)
-    sharpness = float(cv2.Laplacian(grey, cv2.CV_64F).var())
+    sharp = float(sharpness(np.asarray(crop)[None])[0])
     size = min(x2 - x1, y2 - y1)
     across = right - left
     distance = float(np.hypot(across[0], across[1]))
     if not distance > 0:
-        return Quality(size, sharpness, np.inf, np.inf)
+        return Quality(size, sharp, np.inf, np.inf)
     across = across / distance
     down = np.array([-across[1], across[0]])
     eyes, mouth = (left + right) / 2, (mouth_left + mouth_right) / 2
     height = float(np.dot(mouth - eyes, down))
     if not height > 0:
-        return Quality(size, sharpness, np.inf, np.inf)
+        return Quality(size, sharp, np.inf, np.inf)
     pitch = float(np.dot(nose - eyes, down)) / height
     yaw = float(np.dot(nose - (eyes + mouth) / 2, across)) / distance
-    return Quality(size, sharpness, yaw, pitch)
+    return Quality(size, sharp, yaw, pitch)
 
 
 def refusals(count: int, quality: Optional[Quality], limits: Optional[Limits] = None) -> List[Refusal]:

@@ -5,10 +5,11 @@ from typing import Callable, Dict, List, Optional
 
 import numpy as np
 
+from kface.errors import GalleryError
 from kface.gallery.model import Model
 from kface.gallery.rows import Entry, Rows
 from kface.gallery.store import Store
-from kface.gallery.values import GalleryError, Reenrolled, unit
+from kface.gallery.values import Reenrolled, unit
 from kface.images import decode_image
 
 

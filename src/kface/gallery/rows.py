@@ -7,9 +7,10 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
+from kface.errors import GalleryError
 from kface.gallery.cipher import Cipher, ForgedError
 from kface.gallery.store import RESTORE, SCHEMA
-from kface.gallery.values import GalleryError, clean_name, now
+from kface.gallery.values import clean_name, now
 
 #: Template number, person, nonce, in the order of people.
 Entry = Tuple[int, str, bytes]

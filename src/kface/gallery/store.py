@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import Iterator, Optional, Union
 
-from kface.gallery.values import GalleryError
+from kface.errors import GalleryError
 
 PathLike = Union[str, "os.PathLike[str]"]
 

@@ -8,10 +8,11 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
+from kface.errors import GalleryError
 from kface.gallery.archive import DAMAGED, Archive, read, write
 from kface.gallery.model import LONGEST, Model
 from kface.gallery.rows import Rows
-from kface.gallery.values import GalleryError, Imported, clean_name, now
+from kface.gallery.values import Imported, clean_name, now
 
 PathLike = Union[str, "os.PathLike[str]"]
 

@@ -6,14 +6,10 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from kface.errors import KFaceError
+from kface.errors import GalleryError
 
 #: Signs of the longest name.
 LONGEST_NAME = 200
-
-
-class GalleryError(KFaceError):
-    """A gallery, its key or an archive of one that is missing, damaged, changed or of another model."""
 
 
 class Person(NamedTuple):

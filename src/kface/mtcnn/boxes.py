@@ -9,6 +9,11 @@ import numpy as np
 
 from kface.mtcnn.pyramid import CELL, STRIDE
 
+#: What overlaps a face by more than this part of their union shows that face.
+SAME = 0.3
+#: What lies within a face by more than this part of itself shows a part of that face.
+WITHIN = 0.6
+
 
 def probability(logits: np.ndarray) -> np.ndarray:
     """Return the face probability as the reference's softmax rounds it, float32 of the same shape."""
@@ -95,6 +100,17 @@ def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False, block: 
         alive = np.concatenate([alive[:first], rest[~kills.any(axis=0)]])
         start = stop
     return alive
+
+
+def covered(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return, as bool (n,), which boxes (n, 4) are about the same as one of (m, 4), or lie mostly within it."""
+    if not len(boxes) or not len(known):
+        return np.zeros((len(boxes),), bool)
+    areas = [(some[:, 2] - some[:, 0]) * (some[:, 3] - some[:, 1]) for some in (boxes, known)]
+    by_union = _overlaps(boxes, areas[0], known, areas[1], False)
+    # By the box alone: as if all known ones were larger.
+    by_box = _overlaps(boxes, areas[0], known, np.full((len(known),), np.inf), True)
+    return np.any((by_union > SAME) | (by_box > WITHIN), axis=1)
 
 
 def _overlaps(a: np.ndarray, a_areas: np.ndarray, b: np.ndarray, b_areas: np.ndarray, smaller: bool) -> np.ndarray:

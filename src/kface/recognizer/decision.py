@@ -33,6 +33,16 @@ class Decision(NamedTuple):
             return RECOGNISED
         return UNDECIDED if score >= self.unknown else UNKNOWN
 
+    def check(self) -> None:
+        """Raise a ConfigError where a threshold is no cosine, or `unknown` is above `recognised`."""
+        for key, value in (("recognised", self.recognised), ("unknown", self.unknown)):
+            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not -1 <= float(value) <= 1:
+                raise ConfigError("must be a cosine, from -1 to 1, not {!r}".format(value), "match." + key)
+        if self.unknown > self.recognised:
+            raise ConfigError(
+                "is above match.recognised ({} > {})".format(self.unknown, self.recognised), "match.unknown"
+            )
+
     @classmethod
     def from_thresholds(cls, table: Optional[Thresholds]) -> Optional["Decision"]:
         """Return what a bundle's table recommends; None where it has no threshold."""
@@ -64,11 +74,7 @@ class Decision(NamedTuple):
         if recognised is None:
             raise ConfigError("is not given, but match.unknown is", "match.recognised", "give both")
         unknown = recognised if unknown is None else unknown
-        for key, value in (("recognised", recognised), ("unknown", unknown)):
-            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not -1 <= float(value) <= 1:
-                raise ConfigError("must be a cosine, from -1 to 1, not {!r}".format(value), "match." + key)
-        if unknown > recognised:
-            raise ConfigError("is above match.recognised ({} > {})".format(unknown, recognised), "match.unknown")
+        cls(recognised, unknown).check()
         return cls(float(recognised), float(unknown), bound(table, float(recognised)))
 
 

@@ -1,14 +1,13 @@
 """A bundle's embedder: aligned crops in, embeddings of length 1 out."""
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
-from kface.bundle import Bundle, File
+from kface.bundle import Bundle
 from kface.bundle.directory import FORMATS
 from kface.errors import ModelError
-from kface.files import sha256_file
-from kface.networks import Network, open_network, resolve
+from kface.networks import open_network, resolve
 
 #: Crops that go through the network at once where its batch is free; it bounds the memory that a crowd takes.
 LARGEST = 64
@@ -48,8 +47,9 @@ class Embedder(object):
         name = resolve(runtime, "." + FORMATS.get(runtime, "onnx"))
         self.size = bundle.manifest.embedding
         self._preprocessing = bundle.manifest.preprocessing
-        self.file, self._network = _open(bundle, name, precision, threads)
+        self.file = bundle.embedder(name, precision)
         self._path = bundle.path(self.file.path)
+        self._network = open_network(self._path, name, threads, self.file.sha256)
 
     @property
     def runtime(self) -> str:
@@ -107,32 +107,3 @@ class Embedder(object):
         values -= np.float32(self._preprocessing.mean)
         values /= np.float32(self._preprocessing.divisor)
         return values
-
-
-def _open(bundle: Bundle, runtime: str, precision: str, threads: Optional[int]) -> Tuple[File, Network]:
-    """Open the form of the embedder that suits a runtime best and that it can read.
-
-    A Jetson Nano's ONNX Runtime and OpenCV are too old for the newest operator set that a bundle has.
-    """
-    best = bundle.embedder(runtime, precision)
-    older: List[File] = [
-        file
-        for file in bundle.manifest.files
-        if (file.role, file.format, file.precision) == (best.role, best.format, best.precision)
-        and file.batch == best.batch
-        and file.opset is not None
-        and best.opset is not None
-        and file.opset < best.opset
-    ]
-    failure: Optional[ModelError] = None
-    for file in [best] + sorted(older, key=lambda file: -(file.opset or 0)):
-        path = bundle.path(file.path)
-        try:
-            return file, open_network(path, runtime, threads, file.sha256)
-        except ModelError as error:
-            failure = failure or error
-            # Another form stands in for one that is too new, never for one that was changed.
-            if not path.is_file() or sha256_file(path) != file.sha256:
-                raise
-    assert failure is not None
-    raise failure

@@ -9,11 +9,14 @@ import numpy as np
 
 from kface.errors import ImageError
 from kface.faces import Faces
-from kface.mtcnn.refine import refine
-from kface.recognizer.recognizer import FaceRecognizer, best_matches, crops_of
+from kface.mtcnn.boxes import covered
+from kface.mtcnn.refine import beside, refine
+from kface.recognizer.crops import Crops, crops_of
+from kface.recognizer.decision import Decision
+from kface.recognizer.recognizer import FaceRecognizer, best_matches
 from kface.recognizer.settings import PipelineSettings
 from kface.recognizer.tracks import Tracker, TrackState
-from kface.recognizer.views import alignable, sharpness, views_of
+from kface.recognizer.views import alignable, views_of
 from kface.recognizer.votes import Identity, Vote, count
 
 
@@ -74,9 +77,25 @@ class Result(NamedTuple):
     detected: bool
     embedded: int
 
+    def crops(self, which: Optional[Sequence[int]] = None) -> np.ndarray:
+        """Cut faces out, aligned: what the embedder sees of them, or would see.
+
+        They are made here and now, since most frames are only looked at: not to be called once the frame was drawn on.
+
+        Args:
+            which: Numbers of the faces; all of them where None.
+
+        Returns:
+            uint8 (n, 112, 112, 3), RGB; black where landmarks cannot be aligned.
+        """
+        faces = self.faces if which is None else self.faces.take(np.array(which, np.int64))
+        return crops_of(self.frame.image, faces)
+
 
 class Pipeline(object):
-    """Recognises people in the frames of one stream. To be called from one thread, :meth:`gallery_changed` from any.
+    """Recognises people in the frames of one stream.
+
+    To be called from one thread; :meth:`gallery_changed` and :meth:`set_decision` from any.
 
     Args:
         recognizer: Finds and embeds faces; not to be used elsewhere at the same time.
@@ -98,11 +117,33 @@ class Pipeline(object):
         self._decision = recognizer.needed_decision()
         self._tracker = None if settings.tracks is None else Tracker(settings.tracks, self._decision)
         self._changed = threading.Event()
+        self._new_decision: Optional[Decision] = None
+        self._lock = threading.Lock()
         self._next = 0
 
     def gallery_changed(self) -> None:
         """Let the views of the tracks vote anew with the next frame, because the gallery's people have changed."""
         self._changed.set()
+
+    def set_decision(self, decision: Decision) -> None:
+        """Judge by other thresholds from the next frame on; the views of the tracks are counted anew with them.
+
+        The recogniser keeps its own.
+
+        Raises:
+            ConfigError: A threshold is no cosine, or `unknown` is above `recognised`.
+        """
+        decision.check()
+        with self._lock:
+            self._new_decision = decision
+
+    def _take_decision(self) -> None:
+        with self._lock:
+            decision, self._new_decision = self._new_decision, None
+        if decision is not None:
+            self._decision = decision
+            if self._tracker is not None:
+                self._tracker.decision = decision
 
     def process(self, frame: Any) -> Result:
         """Recognise the people in the next frame.
@@ -116,22 +157,26 @@ class Pipeline(object):
         frame = as_frame(frame, self._next)
         self._next = frame.number + 1
         began = time.perf_counter()
-        faces, owners, detected = self._look(frame.image)
+        self._take_decision()
+        look = self._look(frame.image)
         # Landmarks that cannot be aligned make no face that could be followed or embedded.
-        fit = alignable(faces.landmarks) if self._tracker is not None else np.ones((faces.count,), bool)
-        if not fit.all():
-            faces, owners = faces.take(fit), None if owners is None else owners[fit]
+        fit = alignable(look.faces.landmarks)
+        if self._tracker is not None and not fit.all():
+            look = look.take(fit)
+        faces = look.faces
         looked = time.perf_counter()
-        crops = crops_of(frame.image, faces)
         if self._tracker is None:
-            which = [int(number) for number in np.flatnonzero(alignable(faces.landmarks))]
+            which = [int(number) for number in np.flatnonzero(fit)]
+            crops = Crops(frame.image, faces.take(fit)).take(range(len(which)))
         else:
             if self._changed.is_set():
                 self._changed.clear()
                 self._tracker.rematch(lambda some: best_matches(self._gallery, some, np.zeros((len(some),), bool)))
-            which = self._tracker.begin(faces, views_of(faces, sharpness(crops)), owners)
+            cutter = Crops(frame.image, faces)
+            which = self._tracker.begin(faces, views_of(faces, cutter.sharpness, cutter.matrices), *look[1:3])
+            crops = cutter.take(which)
         aligned = time.perf_counter()
-        embeddings = self._recognizer.embedder.run(crops[which])
+        embeddings = self._recognizer.embedder.run(crops)
         embedded = time.perf_counter()
         matches = best_matches(self._gallery, embeddings.vectors, embeddings.failed)
         matched = time.perf_counter()
@@ -148,7 +193,7 @@ class Pipeline(object):
         done = time.perf_counter()
         times = Times(looked - began, aligned - looked, embedded - aligned, matched - embedded, done - began)
         return Result(
-            frame, faces, tuple(identities), tuple(ids), tuple(tracks), tuple(ended), times, detected, len(which)
+            frame, faces, tuple(identities), tuple(ids), tuple(tracks), tuple(ended), times, look.detected, len(which)
         )
 
     def _alone(
@@ -161,15 +206,37 @@ class Pipeline(object):
                 found[number] = count([Vote(person, score, 1.0)], self._decision)
         return found
 
-    def _look(self, rgb: np.ndarray) -> Tuple[Faces, Optional[np.ndarray], bool]:
-        """Return the faces of a frame, the boxes that refined ones were found in, and whether the whole cascade ran."""
+    def _look(self, rgb: np.ndarray) -> "_Look":
         small, scale = self._reduce(rgb)
         detector, tracker = self._recognizer.detector, self._tracker
-        if tracker is not None and not tracker.due:
-            faces, owners = refine(detector, small, tracker.boxes * np.tile(scale, 2))
-            if not tracker.lost(owners):
-                return _enlarge(faces, scale), owners, False
-        return _enlarge(detector.detect(small), scale), None, True
+        if tracker is not None and tracker.follows:
+            turn = tracker.turn()
+            faces, owners = self._follow(small, scale, tracker, turn)
+            if not tracker.lost(owners, turn):
+                look = _both(_Look(faces, owners, np.ones((faces.count,), bool), False), *tracker.moved_on(turn))
+                if not tracker.due:
+                    return look
+                others = _enlarge(detector.detect_others(small, look.faces.boxes * np.tile(scale, 2)), scale)
+                return _both(look, others, np.full((others.count,), -1, np.int64), True)._replace(detected=True)
+        faces = _enlarge(detector.detect(small), scale)
+        return _Look(faces, None, np.ones((faces.count,), bool), True)
+
+    def _follow(
+        self, small: np.ndarray, scale: np.ndarray, tracker: Tracker, turn: np.ndarray
+    ) -> Tuple[Faces, np.ndarray]:
+        """Return the faces whose turn it is, and in which boxes of the tracker they are."""
+        detector, boxes = self._recognizer.detector, tracker.boxes * np.tile(scale, 2)
+        faces, found = refine(detector, small, boxes[turn])
+        owners = turn[found]
+        lost = tracker.lost(owners, turn)
+        if lost:
+            # Mostly they are still there, and a little beside is enough to see them: far less work than the cascade.
+            again, found = refine(detector, small, beside(boxes[lost]))
+            _, first = np.unique(found % len(lost), return_index=True)
+            first = first[~covered(again.boxes[first].astype(np.float64), faces.boxes.astype(np.float64))]
+            faces = Faces(*(np.concatenate(values) for values in zip(faces, again.take(first))))
+            owners = np.concatenate([owners, np.array(lost, np.int64)[found[first] % len(lost)]])
+        return _enlarge(faces, scale), owners
 
     def _reduce(self, rgb: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Return what the detector is to see, and by which factors its width and height differ from the frame's."""
@@ -190,6 +257,39 @@ class Pipeline(object):
 def as_frame(item: Any, number: int) -> Any:
     """Return a frame as it is, and an image as a frame that was captured now."""
     return item if hasattr(item, "image") else Frame(item, time.monotonic(), number)
+
+
+class _Look(NamedTuple):
+    """What was found in a frame.
+
+    Attributes:
+        faces: The faces, in the frame's pixels, best score first.
+        owners: int64 (n,), the tracker's box that each was found in, or -1; None where only the cascade ran.
+        looked: bool (n,), which were looked at and did not just move on.
+        detected: Whether the cascade ran.
+    """
+
+    faces: Faces
+    owners: Optional[np.ndarray]
+    looked: np.ndarray
+    detected: bool
+
+    def take(self, which: np.ndarray) -> "_Look":
+        owners = None if self.owners is None else self.owners[which]
+        return _Look(self.faces.take(which), owners, self.looked[which], self.detected)
+
+
+def _both(look: _Look, faces: Faces, owners: np.ndarray, looked: bool = False) -> _Look:
+    """Add faces that were found otherwise."""
+    if not faces.count or look.owners is None:
+        return look
+    together = _Look(
+        Faces(*(np.concatenate(values) for values in zip(look.faces, faces))),
+        np.concatenate([look.owners, owners]),
+        np.concatenate([look.looked, np.full((faces.count,), looked)]),
+        look.detected,
+    )
+    return together.take(np.argsort(-together.faces.scores, kind="mergesort"))
 
 
 def _enlarge(faces: Faces, scale: np.ndarray) -> Faces:

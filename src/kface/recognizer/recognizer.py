@@ -14,10 +14,12 @@ from kface.images import read_image
 from kface.mtcnn import Detector
 from kface.networks import runtimes
 from kface.recognizer import templates as made
+from kface.recognizer.crops import crops_of
 from kface.recognizer.decision import UNKNOWN, Decision
 from kface.recognizer.embedder import Embedder
 from kface.recognizer.templates import Identified, Template, Templates, Verification
-from kface.recognizer.views import alignable, sharpness
+from kface.recognizer.views import alignable
+from kface.sharpness import sharpness
 from kface.verification.scores import FAILED
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -233,16 +235,6 @@ class FaceRecognizer(object):
     def _embed_all(self, images: Sequence[Image]) -> Templates:
         pixels = [_pixels(image) for image in images]
         return self.embed_faces(pixels, self.detector.detect_many(pixels))
-
-
-def crops_of(rgb: np.ndarray, faces: Faces) -> np.ndarray:
-    """Return the aligned faces, uint8 (n, 112, 112, 3); black where landmarks cannot be aligned."""
-    fit = alignable(faces.landmarks)
-    if fit.all():
-        return alignment.align(rgb, faces.landmarks)
-    crops = np.zeros((len(fit), alignment.SIZE, alignment.SIZE, 3), np.uint8)
-    crops[fit] = alignment.align(rgb, faces.landmarks[fit])
-    return crops
 
 
 def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> List[Any]:

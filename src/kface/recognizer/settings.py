@@ -26,6 +26,8 @@ class TrackSettings(NamedTuple):
         memory: Views of a track that are kept and vote; the oldest goes first.
         budget: Followed faces that are embedded in one frame at most, so that six of them do not delay it; those that are
             new or in doubt are embedded at once.
+        refine: Faces that O-Net looks for in one frame at most where the cascade does not run; they take turns, and the
+            others are taken to go on as they moved.
         refresh: A track is embedded again after so many frames in any case.
         moved: Landmarks that moved more than this within the aligned crop, in pixels of 112, make a new view.
         grown: A face that has grown by this factor makes a new view.
@@ -40,6 +42,7 @@ class TrackSettings(NamedTuple):
     views: int = 3
     memory: int = 30
     budget: int = 3
+    refine: int = 3
     refresh: int = 30
     moved: float = 5.0
     grown: float = 1.3
@@ -48,7 +51,7 @@ class TrackSettings(NamedTuple):
 
     def check(self) -> None:
         """Raise a ConfigError where a setting is out of its range."""
-        for key in ("detect_every", "views", "memory", "budget", "refresh", "takeover"):
+        for key in ("detect_every", "views", "memory", "budget", "refine", "refresh", "takeover"):
             _whole("tracks." + key, getattr(self, key), 1)
         _whole("tracks.missing", self.missing, 0)
         if not 0 < self.iou <= 1:

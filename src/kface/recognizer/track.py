@@ -1,13 +1,16 @@
 """One track: where a face was seen last, what it looked like, and what its views say about who it is."""
 
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kface.recognizer.decision import Decision
 from kface.recognizer.settings import TrackSettings
-from kface.recognizer.views import View, is_new
+from kface.recognizer.views import Seen, View, is_new, seen_in
 from kface.recognizer.votes import Identity, Vote, count
+
+#: A face whose middle moves by more than this part of its side from one frame to the next has jumped.
+JUMP = 0.25
 
 
 class Sighting(NamedTuple):
@@ -62,13 +65,32 @@ class Track(object):
         self.missing = 0
         self.contested = False
         self.embedded = frame
+        self.looked = self.tried = frame
         self.sightings: List[Sighting] = []
         self._first = frame
         self._strangers: List[Sighting] = []
+        self._step = np.zeros((2,), np.float32)
+        self._anchor: Optional[np.ndarray] = None
+        self._seen: Optional[Seen] = None
+        self._counted: Optional[Tuple[Decision, Identity]] = None
 
-    def place(self, box: np.ndarray, landmarks: np.ndarray, score: float) -> None:
-        """Say where the face is in this frame."""
+    def place(self, box: np.ndarray, landmarks: np.ndarray, score: float, frame: int) -> None:
+        """Say where the face was found in a frame."""
+        centre = (box[:2] + box[2:]) / 2
+        side = float(max(box[2] - box[0], box[3] - box[1]))
+        if self._anchor is None or self.missing:
+            self._step = np.zeros((2,), np.float32)
+        else:
+            self._step = (centre - self._anchor) / max(frame - self.looked, 1)
+            # So far nobody goes in one frame: it is a jump, not a movement.
+            if np.abs(self._step).max() > JUMP * side:
+                self._step = np.zeros((2,), np.float32)
+        self._anchor, self.looked, self.tried = centre, frame, max(frame, self.tried)
         self.box, self.landmarks, self.score, self.missing = box, landmarks, score, 0
+
+    def expected(self) -> Tuple[np.ndarray, np.ndarray]:
+        """Return the box and the landmarks of the next frame, where the face goes on as it moved."""
+        return self.box + np.tile(self._step, 2), self.landmarks + self._step
 
     def wants(self, view: View, frame: int, settings: TrackSettings) -> bool:
         """Return whether a view is worth an embedding."""
@@ -76,8 +98,13 @@ class Track(object):
             len(self.sightings) < settings.views
             or bool(self._strangers)
             or frame - self.embedded >= settings.refresh
-            or is_new(view, [sighting.view for sighting in self.sightings], settings)
+            or is_new(view, self._all_seen(), settings)
         )
+
+    def _all_seen(self) -> Seen:
+        if self._seen is None:
+            self._seen = seen_in([sighting.view for sighting in self.sightings])
+        return self._seen
 
     def likeness(self, sighting: Optional[Sighting]) -> float:
         """Return the cosine with the most similar view of the track; -1 where there is none."""
@@ -105,11 +132,23 @@ class Track(object):
         self._strangers = []
         self.sightings = self.sightings[-(settings.memory - 1) :] if settings.memory > 1 else []
         self.sightings.append(sighting)
+        self._seen = self._counted = None
         return None
+
+    def vote_anew(self, votes: Iterable[Vote]) -> None:
+        """Take other votes for the views that are kept, in their order."""
+        self.sightings = [sighting._replace(vote=vote) for sighting, vote in zip(self.sightings, votes)]
+        self._counted = None
+
+    def _identity(self, decision: Decision, settings: TrackSettings) -> Identity:
+        if self._counted is None or self._counted[0] is not decision:
+            votes = [sighting.vote for sighting in self.sightings]
+            self._counted = decision, count(votes, decision, settings.views)
+        return self._counted[1]
 
     def state(self, frame: int, decision: Decision, settings: TrackSettings) -> TrackState:
         """Return what is known about the track."""
-        identity = count([sighting.vote for sighting in self.sightings], decision, settings.views)
+        identity = self._identity(decision, settings)
         return TrackState(
             self.number, self.box, self.landmarks, self.score, identity, self.missing, frame - self._first + 1
         )

@@ -19,6 +19,8 @@ from kface.recognizer.votes import Vote
 
 #: Tracks whose boxes overlap by more than this are in each other's way: whose face is whose is looked at afterwards.
 CONTEST = 0.1
+#: Every so many times that the cascade is due it looks for the faces that are followed, too.
+AFRESH = 4
 
 __all__ = ["TrackState", "Tracker"]
 
@@ -40,7 +42,11 @@ class Tracker(object):
         self._numbers = 0
         self._frame = -1
         self._since = 0
+        self._followed_for = 0
         self._faces = Faces.empty()
+        self._looked = np.ones((0,), bool)
+        self._crossed: Set[int] = set()
+        self._places: Optional[List[int]] = None
         self._views: Sequence[View] = ()
         self._pairs: List[Pair] = []
         self._wanted: List[int] = []
@@ -51,51 +57,100 @@ class Tracker(object):
         return self._since + 1 >= self.settings.detect_every or not any(track.missing == 0 for track in self._tracks)
 
     @property
+    def follows(self) -> bool:
+        """Whether faces of the frame before are followed in the next one; otherwise the cascade looks at it afresh.
+
+        Where the cascade runs on every frame it does so exactly as without tracks. Elsewhere it looks for others than those
+        that are followed, but now and then for these as well: O-Net alone would never give up what it takes for a face.
+        """
+        afresh = self.due and self._followed_for + 1 >= AFRESH * self.settings.detect_every
+        return self.settings.detect_every > 1 and not afresh and any(track.missing == 0 for track in self._tracks)
+
+    @property
     def boxes(self) -> np.ndarray:
         """Boxes to look at where the cascade does not run, float64 (n, 4); missing faces may be there again."""
         return self._boxes(self._followed())
 
-    def lost(self, owners: np.ndarray) -> bool:
-        """Return whether a face that was seen in the frame before is not among the owners of the refined ones."""
-        found = {int(owner) for owner in owners}
-        return any(
-            self._tracks[number].missing == 0 and place not in found for place, number in enumerate(self._followed())
-        )
+    def turn(self) -> np.ndarray:
+        """Return which of :attr:`boxes` to look at in the next frame, int64 (m,); to be asked once a frame."""
+        followed = [self._tracks[number] for number in self._followed()]
+        waited = [self._frame + 1 - track.tried for track in followed]
+        # Those in each other's way come more often, and together: which of them a face belongs to shows only then.
+        together = 2 * max([wait for track, wait in zip(followed, waited) if track.contested] or [0])
+        shared = [together if track.contested else wait for track, wait in zip(followed, waited)]
+        order = sorted(range(len(followed)), key=lambda place: (-shared[place], -waited[place]))
+        chosen = np.array(sorted(order[: self.settings.refine]), np.int64)
+        for place in chosen:
+            followed[place].tried = self._frame + 1
+        return chosen
 
-    def begin(self, faces: Faces, views: Sequence[View], owners: Optional[np.ndarray] = None) -> List[int]:
+    def moved_on(self, turn: np.ndarray) -> Tuple[Faces, np.ndarray]:
+        """Return where the faces are by now that are not looked at, and whose boxes these are; int64 (n,) as owners."""
+        left = sorted(set(range(len(self._followed()))) - set(turn.tolist()))
+        owners = [place for place in left if self._tracks[self._followed()[place]].missing == 0]
+        tracks = [self._tracks[self._followed()[place]] for place in owners]
+        if not tracks:
+            return Faces.empty(), np.zeros((0,), np.int64)
+        boxes, landmarks = zip(*(track.expected() for track in tracks))
+        scores = np.array([track.score for track in tracks], np.float32)
+        return Faces(np.stack(boxes), scores, np.stack(landmarks)), np.array(owners, np.int64)
+
+    def lost(self, owners: np.ndarray, turn: Optional[np.ndarray] = None) -> List[int]:
+        """Return which of :attr:`boxes` had a face in the frame before and have none now.
+
+        Args:
+            owners: (n,), the number in :attr:`boxes` of each face that was found.
+            turn: Which boxes were looked at; all where None.
+        """
+        found = {int(owner) for owner in owners}
+        followed = self._followed()
+        places = range(len(followed)) if turn is None else turn.tolist()
+        return [place for place in places if self._tracks[followed[place]].missing == 0 and place not in found]
+
+    def begin(
+        self,
+        faces: Faces,
+        views: Sequence[View],
+        owners: Optional[np.ndarray] = None,
+        looked: Optional[np.ndarray] = None,
+    ) -> List[int]:
         """Take a frame's faces.
 
         Args:
             faces: The faces.
             views: How each of them looks.
-            owners: For refined faces, the number in :attr:`boxes` of the box that each was found in; None where the whole
-                cascade ran.
+            owners: For refined faces, the number in :attr:`boxes` of the box that each was found in, -1 for one that the
+                cascade has found besides; None where the cascade has found all.
+            looked: bool (n,), which faces were looked at and did not just move on; all where None.
 
         Returns:
             The numbers of the faces to embed.
         """
         self._frame += 1
-        self._since = 0 if owners is None else self._since + 1
+        self._since = 0 if owners is None or self.due else self._since + 1
+        self._followed_for = 0 if owners is None else self._followed_for + 1
         self._faces, self._views, self.ended = faces, views, []
+        self._looked = np.ones((faces.count,), bool) if looked is None else looked
         if owners is None:
             seen = [number for number, track in enumerate(self._tracks) if track.missing == 0]
             iou = overlaps(self._boxes(seen), faces.boxes)
             pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou)]
         else:
             followed = self._followed()
-            pairs = [(followed[int(owner)], face) for face, owner in enumerate(owners)]
-        crossing = self._crossing()
+            pairs = [(followed[int(owner)], face) for face, owner in enumerate(owners) if owner >= 0]
+        crossing = self._crossed = self._crossing()
         # A face at a missing track's place may be somebody else's, and so may one that has just been in another's way.
         self._pairs = [
             (number, face)
             for number, face in pairs
-            if self._tracks[number].missing == 0 and not (self._tracks[number].contested and face not in crossing)
+            if self._tracks[number].missing == 0
+            and not (self._tracks[number].contested and face not in crossing and self._looked[face])
         ]
         clear = {face: number for number, face in self._pairs}
         wanting = [
             (len(self._tracks[number].sightings), self._tracks[number].embedded, face)
             for face, number in clear.items()
-            if self._tracks[number].wants(views[face], self._frame, self.settings)
+            if self._looked[face] and self._tracks[number].wants(views[face], self._frame, self.settings)
         ]
         # Those that are known least come first, then those whose last embedding is the oldest.
         followed = [face for _, _, face in sorted(wanting)[: self.settings.budget]]
@@ -122,7 +177,6 @@ class Tracker(object):
                 given[face] = Sighting(view, embeddings[place], Vote(matches[place][0], matches[place][1], view.weight))
         pairs = self._pairs + self._settle(given)
         ids: List[Optional[int]] = [None] * self._faces.count
-        crossing = self._crossing()
         kept: List[Track] = []
         owner = dict(pairs)
         for number, track in enumerate(self._tracks):
@@ -135,16 +189,18 @@ class Tracker(object):
                 continue
             face = owner[number]
             track = self._see(track, face, given.get(face))
-            track.contested = face in crossing
+            # That two have just parted is not known before both are looked at again.
+            track.contested = face in self._crossed or (track.contested and not self._looked[face])
             ids[face] = track.number
             kept.append(track)
         for face in range(self._faces.count):
             if ids[face] is None:
                 track = self._see(self._new(), face, given.get(face))
-                track.contested = face in crossing
+                track.contested = face in self._crossed
                 ids[face] = track.number
                 kept.append(track)
         self._tracks = kept
+        self._places = None
         return ids
 
     def states(self) -> List[TrackState]:
@@ -162,20 +218,20 @@ class Tracker(object):
             return
         found = iter(match(np.stack([sighting.embedding for sighting in every])))
         for track in self._tracks:
-            track.sightings = [
-                sighting._replace(vote=Vote(person, score, sighting.vote.weight))
-                for sighting, (person, score) in zip(list(track.sightings), found)
-            ]
+            votes = [Vote(*next(found), sighting.vote.weight) for sighting in track.sightings]
+            track.vote_anew(votes)
 
     def _boxes(self, numbers: Sequence[int]) -> np.ndarray:
         return np.array([self._tracks[number].box for number in numbers], np.float64).reshape(-1, 4)
 
     def _followed(self) -> List[int]:
         """Return the tracks to look for: those that are seen, and missing ones whose place no other has taken."""
-        every = range(len(self._tracks))
-        seen = [number for number in every if self._tracks[number].missing == 0]
-        taken = np.any(overlaps(self._boxes(every), self._boxes(seen)) > CONTEST, axis=1).tolist()
-        return [number for number in every if number in seen or not taken[number]]
+        if self._places is None:
+            every = range(len(self._tracks))
+            seen = [number for number in every if self._tracks[number].missing == 0]
+            taken = np.any(overlaps(self._boxes(every), self._boxes(seen)) > CONTEST, axis=1).tolist()
+            self._places = [number for number in every if number in seen or not taken[number]]
+        return self._places
 
     def _crossing(self) -> Set[int]:
         iou = overlaps(self._faces.boxes, self._faces.boxes)
@@ -209,7 +265,11 @@ class Tracker(object):
                 track.add(other, self.decision, self.settings)
         if sighting is not None:
             track.embedded = self._frame
-        track.place(self._faces.boxes[face], self._faces.landmarks[face], float(self._faces.scores[face]))
+        box, landmarks, score = self._faces.boxes[face], self._faces.landmarks[face], float(self._faces.scores[face])
+        if self._looked[face]:
+            track.place(box, landmarks, score, self._frame)
+        else:
+            track.box, track.landmarks = box, landmarks
         return track
 
     def _new(self) -> Track:

@@ -1,8 +1,8 @@
 """How a face looks in one frame: what decides whether it is worth embedding again, and how much its vote counts."""
 
-from typing import List, NamedTuple, Sequence
+import functools
+from typing import Callable, List, NamedTuple, Optional, Sequence, Union
 
-import cv2
 import numpy as np
 
 from kface import alignment
@@ -15,25 +15,46 @@ HALF_SHARP = 100.0
 LEAST_WEIGHT = 0.01
 
 
-class View(NamedTuple):
+class View(object):
     """A face in one frame.
+
+    Args:
+        shape: See below.
+        side: See below.
+        sharpness: The value, or a function that finds it when it is asked for: the face has to be cut out for it.
 
     Attributes:
         shape: float64 (5, 2), where the landmarks lie in the 112x112 crop once place, size and roll are taken out: what is
             left of them changes with yaw, pitch and expression.
         side: Geometric mean of the box's sides, in pixels.
-        sharpness: Variance of the crop's Laplacian, in squared grey levels.
     """
 
-    shape: np.ndarray
-    side: float
-    sharpness: float
+    def __init__(self, shape: np.ndarray, side: float, sharpness: Union[float, Callable[[], float]]) -> None:
+        self.shape = shape
+        self.side = side
+        self._sharpness = sharpness
+
+    @property
+    def sharpness(self) -> float:
+        """Variance of the crop's Laplacian, in squared grey levels."""
+        if callable(self._sharpness):
+            # What the function holds on to, the frame among it, is let go of.
+            self._sharpness = self._sharpness()
+        return self._sharpness
 
     @property
     def weight(self) -> float:
         """How much the view's vote counts, from 0 to 1: larger and sharper faces count more."""
         size = min(self.side / alignment.SIZE, 1.0)
         return max(size * self.sharpness / (self.sharpness + HALF_SHARP), LEAST_WEIGHT)
+
+
+class Seen(NamedTuple):
+    """What several views have shown together: float64 (n, 5, 2), the largest side and the highest sharpness."""
+
+    shapes: np.ndarray
+    side: float
+    sharpness: float
 
 
 def alignable(landmarks: np.ndarray) -> np.ndarray:
@@ -44,33 +65,39 @@ def alignable(landmarks: np.ndarray) -> np.ndarray:
     return np.isfinite(spread) & (spread > 1e-3)
 
 
-def sharpness(crops: np.ndarray) -> np.ndarray:
-    """Return the variance of the Laplacian of crops, uint8 (n, h, w, 3) RGB, as float32 (n,)."""
-    found = np.zeros((len(crops),), np.float32)
-    for number, crop in enumerate(crops):
-        found[number] = cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var()
-    return found
-
-
-def views_of(faces: Faces, sharp: np.ndarray) -> List[View]:
+def views_of(
+    faces: Faces, sharp: Union[Sequence[float], Callable[[int], float]], matrices: Optional[np.ndarray] = None
+) -> List[View]:
     """Return the views of faces that can be aligned.
 
     Args:
         faces: The faces, n.
-        sharp: (n,), of :func:`sharpness`.
+        sharp: (n,), of :func:`kface.sharpness.sharpness`; or a function that finds it by the face's number.
+        matrices: float64 (n, 2, 3), their similarities where these are known.
     """
-    matrices = alignment.similarity(faces.landmarks)
+    if matrices is None:
+        matrices = alignment.similarity(faces.landmarks)
     shapes = np.einsum("nij,nkj->nki", matrices[:, :, :2], faces.landmarks.astype(np.float64)) + matrices[:, None, :, 2]
-    return [View(shape, float(np.sqrt(area)), float(value)) for shape, area, value in zip(shapes, faces.areas, sharp)]
+    given = [
+        functools.partial(sharp, number) if callable(sharp) else float(sharp[number]) for number in range(len(shapes))
+    ]
+    return [View(shape, float(side), value) for shape, side, value in zip(shapes, np.sqrt(faces.areas), given)]
 
 
-def is_new(view: View, seen: Sequence[View], settings: TrackSettings) -> bool:
+def seen_in(views: Sequence[View]) -> Seen:
+    """Return what views have shown together; of one view at least."""
+    return Seen(
+        np.stack([view.shape for view in views]),
+        max(view.side for view in views),
+        max(view.sharpness for view in views),
+    )
+
+
+def is_new(view: View, seen: Seen, settings: TrackSettings) -> bool:
     """Return whether a view shows a face otherwise, larger or sharper than all views that were embedded."""
-    if not seen:
-        return True
-    moved = min(float(np.abs(view.shape - other.shape).max()) for other in seen)
+    # Sharpness comes last: it is what has to be looked at in the picture.
     return (
-        moved > settings.moved
-        or view.side > settings.grown * max(other.side for other in seen)
-        or view.sharpness > settings.sharpened * max(other.sharpness for other in seen)
+        bool(np.abs(seen.shapes - view.shape).max(axis=(1, 2)).min() > settings.moved)
+        or view.side > settings.grown * seen.side
+        or view.sharpness > settings.sharpened * seen.sharpness
     )

@@ -77,13 +77,18 @@ def frames(size: Tuple[int, int] = SIZE, seconds: float = SECONDS, seed: int = 0
     return made
 
 
+def clip_path(directory: PathLike, seed: int = 0) -> Path:
+    """Return where :func:`write_clip` writes the clip."""
+    return Path(os.fspath(directory)) / "clip-{}-{}.mp4".format(VERSION, seed)
+
+
 def write_clip(directory: PathLike, seed: int = 0) -> Path:
     """Write the clip as MPEG-4, unless it is there, and return its path.
 
     Raises:
         DatasetError: It cannot be written.
     """
-    target = Path(os.fspath(directory)) / "clip-{}-{}.mp4".format(VERSION, seed)
+    target = clip_path(directory, seed)
     if target.is_file():
         return target
     part = target.with_name("part-{}-{}".format(os.getpid(), target.name))

@@ -303,6 +303,39 @@ def test_two_objects_see_each_others_changes(path):
         assert first.match(one(1)) == [[]]
 
 
+def test_the_version_tells_of_every_change_here_and_elsewhere(path, tmp_path):
+    with open_at(path) as first, open_at(path) as second:
+        seen = [(first.version(), second.version())]
+
+        def changed(both=True):
+            """Return whether each has noticed, once."""
+            seen.append((first.version(), second.version()))
+            assert seen[-1] == (first.version(), second.version())
+            return tuple(now > before for before, now in zip(*seen[-2:]))
+
+        assert changed() == (False, False)
+        template = first.add("Kim", one(1), crop(1))
+        assert changed() == (True, True)
+        second.add("Lee", one(2))
+        assert changed() == (True, True)
+        for change in (
+            lambda: first.rename("Lee", "Park"),
+            lambda: second.merge("Kim", "Park"),
+            lambda: first.delete_template(template),
+            lambda: second.export_to(tmp_path / "export", "a passphrase") and second.delete("Kim"),
+            lambda: first.import_from(tmp_path / "export", "a passphrase"),
+        ):
+            change()
+            assert changed() == (True, True)
+        first.match(one(1)), second.list(), first.templates("Kim")
+        assert changed() == (False, False)
+        with pytest.raises(GalleryError):
+            first.rename("Choi", "x")
+        assert changed() == (False, False)
+    with pytest.raises(GalleryError, match="closed"):
+        first.version()
+
+
 def test_only_what_is_new_is_read_again(path, monkeypatch):
     with open_at(path) as gallery, open_at(path) as other:
         gallery.add_many("Kim", vectors(1, 20))

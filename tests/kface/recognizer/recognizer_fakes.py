@@ -5,6 +5,7 @@ import numpy as np
 from kface import alignment, bundle
 from kface.faces import Faces
 from kface.mtcnn import weights
+from kface.mtcnn.boxes import covered
 from kface.recognizer.association import overlaps
 from kface.recognizer.decision import Decision
 from kface.recognizer.embedder import Embeddings
@@ -130,6 +131,10 @@ class FakeDetector(object):
 
     def detect(self, rgb):
         return self.detect_many([rgb])[0]
+
+    def detect_others(self, rgb, known):
+        faces = self.detect(rgb)
+        return faces.take(~covered(faces.boxes, known))
 
     def detect_many(self, images):
         self.seen += list(images)

@@ -1,5 +1,6 @@
 """Frame by frame: with tracks off exactly what the detector finds; with tracks on, hardly less for much less work."""
 
+import threading
 import time
 
 import cv2
@@ -10,9 +11,10 @@ from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, face
 
 from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
-from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, TrackSettings
+from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer import pipeline as pipeline_module
 from kface.recognizer.association import overlaps
+from kface.recognizer.embedder import Embeddings
 
 OFF = PipelineSettings(tracks=None)
 FOUND = {
@@ -137,6 +139,104 @@ def test_somebody_enrolled_meanwhile_is_recognised_in_the_next_frame():
     asked = len(gallery.calls)
     pipeline.process(grey(20))
     assert len(gallery.calls) == asked
+
+
+def test_other_thresholds_count_from_the_next_frame_on():
+    recognizer = fake({20: FOUND[20]})
+    looks_like = Gallery({"dan": fakes.mixed(unit(2), unit(7), 0.5)})
+    pipeline = Pipeline(recognizer, looks_like, PipelineSettings(TrackSettings(detect_every=1)))
+    for _ in range(5):
+        result = pipeline.process(grey(20))
+    assert (result.identities[0].state, result.identities[0].person) == ("undecided", "dan")
+    asked = list(looks_like.calls)
+    for decision, state, person in (
+        (Decision(0.45, 0.3), "recognised", "dan"),
+        (Decision(0.8, 0.55), "unknown", None),
+        (Decision(0.51, 0.49), "undecided", "dan"),
+    ):
+        pipeline.set_decision(decision)
+        result = pipeline.process(grey(20))
+        assert (result.identities[0].state, result.identities[0].person, result.embedded) == (state, person, 0)
+        assert [track.identity for track in result.tracks] == list(result.identities)
+    # The votes were counted anew: nobody was asked for them, and the recogniser itself is as it was.
+    assert looks_like.calls == asked
+    assert recognizer.decision == DECISION
+
+
+def test_other_thresholds_without_tracks():
+    pipeline = Pipeline(fake(), Gallery({"ann": fakes.mixed(unit(1), unit(7), 0.5)}), OFF)
+    states = [pipeline.process(grey(10)).identities[0].state]
+    pipeline.set_decision(Decision(0.9, 0.8))
+    pipeline.set_decision(Decision(0.4, 0.3))
+    states.append(pipeline.process(grey(10)).identities[0].state)
+    assert states == ["undecided", "recognised"]
+
+
+def test_tracks_part_by_the_new_thresholds_too():
+    """What is alike by one threshold is somebody else by another."""
+    recognizer = fake({10: FOUND[10]})
+    pipeline = Pipeline(recognizer, Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=1, refresh=1)))
+    for _ in range(4):
+        pipeline.process(grey(10))
+    recognizer.embedder.run = lambda crops: Embeddings(
+        np.stack([fakes.mixed(unit(1), unit(7), 0.4)] * len(crops)), np.zeros((len(crops),), bool)
+    )
+    for _ in range(5):
+        assert pipeline.process(grey(10)).ids == (1,)
+    recognizer.embedder.run = lambda crops: Embeddings(
+        np.stack([fakes.mixed(unit(1), unit(8), 0.4)] * len(crops)), np.zeros((len(crops),), bool)
+    )
+    pipeline.set_decision(Decision(0.6, 0.5))
+    assert [pipeline.process(grey(10)).ids for _ in range(4)][-1] == (2,)
+
+
+@pytest.mark.parametrize("wrong", [Decision(0.3, 0.6), Decision(1.5, 0.2), Decision(0.5, float("nan"))])
+def test_thresholds_that_are_none_change_nothing(wrong):
+    pipeline = Pipeline(fake(), Gallery(PEOPLE), OFF)
+    with pytest.raises(ConfigError, match="match"):
+        pipeline.set_decision(wrong)
+    assert pipeline.process(grey(10)).identities[0].state == "recognised"
+
+
+def test_thresholds_may_come_from_another_thread_at_any_time():
+    pipeline = Pipeline(fake(), Gallery({"ann": fakes.mixed(unit(1), unit(7), 0.5)}), OFF)
+    pipeline.set_decision(Decision(0.4, 0.3))
+    stop = threading.Event()
+
+    def turn():
+        while not stop.is_set():
+            pipeline.set_decision(Decision(0.4, 0.3))
+            pipeline.set_decision(Decision(0.9, 0.8))
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    states = {pipeline.process(grey(10)).identities[0].state for _ in range(50)}
+    stop.set()
+    thread.join()
+    # Each frame is judged by one of the two, never by a mixture.
+    assert states <= {"recognised", "unknown"}
+    pipeline.set_decision(Decision(0.4, 0.3))
+    assert pipeline.process(grey(10)).identities[0].state == "recognised"
+
+
+def test_crops_are_those_that_are_embedded(monkeypatch):
+    frame = np.random.RandomState(0).randint(0, 150, (200, 300, 3)).astype(np.uint8)
+    for settings in (OFF, PipelineSettings()):
+        recognizer = fake({int(frame[0, 0, 0]): FOUND[30]})
+        seen = []
+        run = recognizer.embedder.run
+        monkeypatch.setattr(recognizer.embedder, "run", lambda crops: seen.append(crops.copy()) or run(crops))  # noqa: B023
+        result = Pipeline(recognizer, Gallery(PEOPLE), settings).process(frame)
+        np.testing.assert_array_equal(result.crops(), seen[0])
+        np.testing.assert_array_equal(result.crops([1]), seen[0][1:])
+        assert result.crops([]).shape == (0, 112, 112, 3)
+        assert (result.crops().dtype, result.crops().shape) == (np.uint8, (2, 112, 112, 3))
+
+
+def test_crops_of_what_cannot_be_aligned_are_black():
+    broken = FOUND[30]._replace(landmarks=np.stack([np.full((5, 2), 3, np.float32), FOUND[30].landmarks[1]]))
+    crops = Pipeline(fake({30: broken}), None, OFF).process(grey(30)).crops()
+    assert (crops[0].max(), crops[1].max()) == (0, 30)
 
 
 def test_ended_tracks_are_told_once():

@@ -10,7 +10,7 @@ from kface.bundle import Row, Thresholds
 from kface.errors import ConfigError
 from kface.recognizer.decision import Decision, bound
 from kface.recognizer.settings import TrackSettings
-from kface.recognizer.views import View, alignable, is_new, sharpness, views_of
+from kface.recognizer.views import View, alignable, is_new, seen_in, views_of
 from kface.recognizer.votes import Vote, count
 from kface.verification.report import Figure
 
@@ -108,17 +108,33 @@ def test_a_view_does_not_change_with_place_size_or_roll():
     moved = faces.landmarks.copy()
     moved[0, 2, 0] += 40 * 10 / 112.0
     away = views_of(faces._replace(landmarks=moved), np.zeros(2))[0]
-    assert is_new(away, [one], TrackSettings())
-    assert not is_new(away, [one, away], TrackSettings())
+    assert is_new(away, seen_in([one]), TrackSettings())
+    assert not is_new(away, seen_in([one, away]), TrackSettings())
 
 
-def test_sharpness():
-    random = np.random.RandomState(0)
-    noise = random.randint(0, 256, (112, 112, 3)).astype(np.uint8)
-    found = sharpness(np.stack([noise, cv2.GaussianBlur(noise, (9, 9), 3), np.full_like(noise, 90)]))
-    assert found[0] > 10 * found[1] > 0
-    assert found[2] == 0
-    assert sharpness(np.zeros((0, 112, 112, 3), np.uint8)).shape == (0,)
+def test_sharpness_is_looked_at_only_where_it_matters():
+    asked = []
+    (one,) = views_of(faces_at([(60, 60, 40)]), lambda number: asked.append(number) or 80.0)
+    seen = seen_in([View(one.shape + 9, 40.0, 50.0)])
+    assert is_new(one, seen, TrackSettings())
+    assert not asked
+    assert not is_new(one, seen_in([View(one.shape, 40.0, 50.0)]), TrackSettings())
+    assert is_new(one, seen_in([View(one.shape, 40.0, 39.0)]), TrackSettings())
+    assert one.weight == pytest.approx(40 / 112.0 * 80 / 180)
+    assert asked == [0]
+
+
+def test_a_view_is_new_where_none_shows_it():
+    def view(turned=0.0, side=40.0, sharp=50.0):
+        shape = alignment.TEMPLATE.astype(np.float64)
+        shape[2, 0] += turned
+        return View(shape, side, sharp)
+
+    seen = seen_in([view(), view(20.0), view(0, 60.0), view(0, 40.0, 90.0)])
+    for new in (view(10.0), view(-6.0), view(26.0), view(0, 79.0), view(0, 40.0, 181.0)):
+        assert is_new(new, seen, TrackSettings())
+    for known in (view(4.0), view(-4.0), view(16.0), view(24.0), view(0, 77.0), view(0, 40.0, 179.0)):
+        assert not is_new(known, seen, TrackSettings())
 
 
 def test_landmarks_that_cannot_be_aligned():

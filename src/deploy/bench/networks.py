@@ -1,0 +1,213 @@
+"""Tables 8 and 9: the cascade and the embedder, by runtime, side by side."""
+
+from functools import partial
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from deploy.bench.figures import figure, interleaved
+from deploy.bench.scenes import Scene
+from kface import alignment
+from kface.bundle import Bundle
+from kface.bundle.directory import FORMATS
+from kface.errors import KFaceError
+from kface.mtcnn import Detector
+from kface.networks import runtimes
+from kface.recognizer.embedder import Embedder
+from kface.recognizer.recognizer import MIN_FACE, crops_of
+
+#: Smallest faces of the cascade: the reference's, and the recogniser's.
+MIN_FACES = (20.0, MIN_FACE)
+#: Faces in the frames of Table 8; the paper does not say how many it had.
+TABLE8_FACES = (1, 6)
+BATCHES = (1, 3, 6)
+PRECISIONS = ("fp32", "fp16", "int8")
+#: Different frames that take turns.
+FRAMES = 8
+
+Rows = List[Dict[str, Any]]
+Say = Callable[[str], None]
+
+
+class Effort(NamedTuple):
+    """How long to measure.
+
+    Attributes:
+        rounds: Rounds of the networks.
+        seconds: More rounds follow until so much time is spent.
+        chunks: Times that each stream has its turn, unpaced.
+        frames: Frames of such a turn.
+        paced: Seconds of each turn with a camera's pace.
+        paced_turns: Turns with a camera's pace.
+    """
+
+    rounds: int = 9
+    seconds: float = 5.0
+    chunks: int = 5
+    frames: int = 30
+    paced: float = 4.0
+    paced_turns: int = 2
+
+
+QUICK = Effort(rounds=3, seconds=0.5, chunks=3, frames=10, paced=1.5, paced_turns=1)
+
+
+def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: Effort, say: Say) -> Rows:
+    """Time the cascade on every runtime.
+
+    Args:
+        scenes: What to look at; those with :data:`TABLE8_FACES` faces are taken.
+        models: Directory of the cascade's networks.
+        names: Runtimes.
+        effort: How long.
+        say: Told what is left out, and why.
+    """
+    detectors: Dict[Tuple[str, float], Detector] = {}
+    for name in names:
+        try:
+            first = Detector(models, min_face=MIN_FACES[0], runtime=name)
+        except KFaceError as error:
+            say("table 8: {}: left out ({})".format(name, _reason(error)))
+            continue
+        for min_face in MIN_FACES:
+            detectors[(name, min_face)] = first.with_min_face(min_face)
+    rows: Rows = []
+    for scene in scenes:
+        if scene.faces not in TABLE8_FACES:
+            continue
+        turns = {key: _Turns(detector.detect, scene) for key, detector in detectors.items()}
+        times = interleaved(turns, effort.rounds, effort.seconds)
+        rows += [
+            {
+                "runtime": name,
+                "min_face": min_face,
+                "size": list(scene.size),
+                "faces": scene.faces,
+                "source": scene.source,
+                "ms": figure(values).as_dict(),
+            }
+            for (name, min_face), values in times.items()
+        ]
+    return rows
+
+
+class _Turns(object):
+    """Calls a function with another of a few frames each time."""
+
+    def __init__(self, call: Callable[[np.ndarray], Any], scene: Scene) -> None:
+        self._call = call
+        self._frames = [scene.frame(7 * number) for number in range(FRAMES)]
+        self._next = 0
+
+    def __call__(self) -> None:
+        frame = self._frames[self._next % FRAMES]
+        self._next += 1
+        self._call(frame)
+
+
+def crops_from(scene: Scene, detector: Detector, count: int) -> np.ndarray:
+    """Return aligned faces of a scene, uint8 (count, 112, 112, 3) RGB; the same ones again where there are fewer."""
+    found: List[np.ndarray] = []
+    for number in range(0, 60, 10):
+        frame = scene.frame(number)
+        found += list(crops_of(frame, detector.detect(frame)))
+        if len(found) >= count:
+            break
+    if not found:
+        found = [np.full((alignment.SIZE, alignment.SIZE, 3), 128, np.uint8)]
+    return np.stack([found[number % len(found)] for number in range(count)])
+
+
+def table9(
+    bundles: Sequence[Bundle], crops: np.ndarray, names: Sequence[str], effort: Effort, say: Say, source: str = ""
+) -> Rows:
+    """Time the embedders on every runtime in every precision that the bundles have.
+
+    Args:
+        bundles: The bundles.
+        crops: uint8 (n, 112, 112, 3), RGB, as many as the largest batch.
+        names: Runtimes.
+        effort: How long.
+        say: Told what is left out, and why.
+        source: Where the faces come from.
+
+    Returns:
+        Rows with milliseconds a face, and the least cosine with what the first runtime makes of the faces in full
+        precision: a runtime that reads a file otherwise than it is meant is not merely fast.
+    """
+    rows: Rows = []
+    for bundle in bundles:
+        embedders: Dict[Tuple[str, str], Embedder] = {}
+        for name in names:
+            for precision in _precisions(bundle, name):
+                try:
+                    embedders[(name, precision)] = Embedder(bundle, name, precision)
+                except KFaceError as error:
+                    say(
+                        "table 9: {} {} {}: left out ({})".format(bundle.manifest.name, name, precision, _reason(error))
+                    )
+        if not embedders:
+            continue
+        vectors = {key: _vectors(embedder, crops) for key, embedder in embedders.items()}
+        full = [values for (_, precision), values in vectors.items() if precision == "fp32" and values is not None]
+        for batch in BATCHES:
+            calls = {
+                key: partial(embedder.run, crops[:batch])
+                for key, embedder in embedders.items()
+                if vectors[key] is not None
+            }
+            for (name, precision), values in interleaved(calls, effort.rounds, effort.seconds).items():
+                cosine = _least_cosine(vectors[(name, precision)], full[0] if full else None)
+                rows.append(
+                    {
+                        "bundle": bundle.manifest.name,
+                        "runtime": name,
+                        "precision": precision,
+                        "batch": batch,
+                        "source": source,
+                        "ms_a_face": figure([value / batch for value in values]).as_dict(),
+                        "cosine": cosine,
+                    }
+                )
+        for key, embedder in embedders.items():
+            if vectors[key] is None:
+                say("table 9: {} {} {}: cannot run, left out".format(bundle.manifest.name, *key))
+            embedder.close()
+    return rows
+
+
+def _reason(error: KFaceError) -> str:
+    """Return what was wrong without where in the runtime's sources that was noticed."""
+    return error.what.split(" (", 1)[0]
+
+
+def _precisions(bundle: Bundle, runtime: str) -> List[str]:
+    """Return the precisions that a bundle has files of in a runtime's format."""
+    there = {
+        file.precision for file in bundle.manifest.files if (file.role, file.format) == ("embedder", FORMATS[runtime])
+    }
+    return [precision for precision in PRECISIONS if precision in there]
+
+
+def _vectors(embedder: Embedder, crops: np.ndarray) -> Optional[np.ndarray]:
+    try:
+        return embedder.run(crops).vectors
+    except KFaceError:
+        return None
+
+
+def _least_cosine(vectors: Optional[np.ndarray], full: Optional[np.ndarray]) -> Optional[float]:
+    if vectors is None or full is None:
+        return None
+    return round(float((vectors * full).sum(axis=1).min()), 4)
+
+
+def available(asked: Optional[Sequence[str]], ending: Optional[str] = ".onnx") -> List[str]:
+    """Return the runtimes that are here: all, or those that were asked for, in that order.
+
+    Args:
+        asked: Names; all where None.
+        ending: Only those that read such files.
+    """
+    there = runtimes(ending)
+    return there if asked is None else [name for name in asked if name in there]

@@ -1,0 +1,95 @@
+"""``python -m deploy pack``: one archive for a board, and with ``--host`` its installation there."""
+
+import argparse
+import os
+import sys
+from typing import List, Optional
+
+from deploy.configuration import resolve
+from deploy.jetson.archive import Packed, pack, settings_for_board
+from deploy.jetson.remote import Host, install
+from deploy.settings import DeploySettings, newest_bundle
+from kface.errors import ConfigError, KFaceError
+
+OUT = "outputs"
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command and return its exit status: the installer's, where it ran."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy pack",
+        description="Pack code, bundle and settings for a board; with --host send and install them.",
+    )
+    parser.add_argument("--bundle", metavar="DIR", help="the exported model; default: KFACE_BUNDLE, or the newest")
+    parser.add_argument("--out", metavar="FILE.tar.gz", default=OUT, help="or a directory (default: %(default)s)")
+    parser.add_argument("--host", metavar="USER@BOARD", help="send it there and run its installer")
+    parser.add_argument("--port", type=int, metavar="N", help="of ssh")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="with --host: change nothing there but say what would be"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, such as source=csi://0")
+    # Settings may stand before, between and after options; argparse can do that from Python 3.7 only.
+    arguments, words = parser.parse_known_args(argv)
+    strange = [word for word in words if word.startswith("-")]
+    if strange:
+        parser.error("unrecognized arguments: " + " ".join(strange))
+    arguments.overrides += words
+    try:
+        return _run(arguments)
+    except KFaceError as error:
+        print("pack: {}".format(error), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("pack: stopped", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.host is None and (arguments.port is not None or arguments.dry_run):
+        raise ConfigError("goes with --host only", "--port" if arguments.port is not None else "--dry-run")
+    # A wrong address is told before a minute is spent on packing.
+    host = None if arguments.host is None else Host.parse(arguments.host, arguments.port)
+    settings = resolve(arguments.overrides)
+    directory = arguments.bundle or settings.get("bundle") or os.environ.get("KFACE_BUNDLE") or newest_bundle()
+    if not directory:
+        raise ConfigError(
+            "none is found in outputs or bundles", "--bundle", "give --bundle DIR, or make one: make export"
+        )
+    packed = pack(directory, settings, arguments.out)
+    print(
+        "{}: {} files, {:.1f} MB, bundle {}".format(packed.path, packed.files, packed.size / 1e6, directory), flush=True
+    )
+    for line in notes(DeploySettings.from_mapping(dict(settings_for_board(settings), bundle=directory)), packed):
+        print(line, flush=True)
+    if host is None:
+        print("on the board:  tar xzf {0}; sudo ./kface-{1}/install.sh".format(packed.path.name, packed.release))
+        return 0
+    # Without a terminal nobody can be asked.
+    options = (["--dry-run"] if arguments.dry_run else []) + ([] if sys.stdin.isatty() else ["--yes"])
+    return install(str(packed.path), "kface-" + packed.release, host, options)
+
+
+def notes(settings: DeploySettings, packed: Packed) -> List[str]:
+    """Return what is to be done on the board by hand.
+
+    Args:
+        settings: Those in the archive.
+        packed: The archive.
+    """
+    if settings.stream is None:
+        return [
+            "it will watch a clip of the synthetic sample; a camera: source=csi://0, stream=rtsp stream.address=..."
+        ]
+    made = ["it will watch {}".format(settings.stream.uri)]
+    if settings.stream.kind == "rtsp":
+        made.append("a camera's user and password are not in the archive; where it has them, set on the board")
+        made.append(
+            "  KFACE_STREAM_ID and KFACE_STREAM_PASSWORD in /etc/kface/environment, then: sudo systemctl restart kface"
+        )
+    if settings.stream.kind == "file":
+        made.append("the file has to be on the board already, outside of /home (the service sees nothing there)")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

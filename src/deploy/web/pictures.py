@@ -1,0 +1,154 @@
+"""Views as JPEG: each encoded once for all who watch, at most so many a second, and never more than one on its way."""
+
+import socket
+import struct
+import sys
+import threading
+import time
+from typing import Any, Callable, NamedTuple, Optional
+
+from kface.images import encode_jpeg
+
+#: A picture is sent again after so long without a new one, so that both sides notice when the other is gone.
+HEARTBEAT_S = 2.0
+#: How often a client that waits for a picture, and the server's end, are looked at.
+LOOK_S = 0.5
+#: A client that takes none of a picture for so long is gone.
+STALL_S = 10.0
+BOUNDARY = "kface"
+
+
+class Picture(NamedTuple):
+    """A view as it is sent.
+
+    Attributes:
+        number: The view's.
+        jpeg: The encoded image.
+        live: Whether it shows what the camera sees now.
+        made: ``time.monotonic()`` of the encoding.
+    """
+
+    number: int
+    jpeg: bytes
+    live: bool
+    made: float
+
+
+class Pictures(object):
+    """Encodes the session's views when somebody wants them. Safe to share between threads.
+
+    Args:
+        session: Has ``wait_view(after, timeout)``.
+        fps: Pictures a second, at most.
+        quality: JPEG quality from 1 to 100.
+        closing: Set when the server ends.
+    """
+
+    def __init__(self, session: Any, fps: int, quality: int, closing: threading.Event) -> None:
+        self._session = session
+        self._period = 1.0 / fps
+        self._quality = quality
+        self._closing = closing
+        self._lock = threading.Lock()
+        self._latest: Optional[Picture] = None
+
+    def wait(self, after: int, timeout: float) -> Optional[Picture]:
+        """Return the newest picture with a number greater than `after`; None where none comes in time."""
+        deadline = time.monotonic() + timeout
+        latest = self._latest
+        if latest is not None:
+            age = time.monotonic() - latest.made
+            if latest.number > after and age < self._period:
+                return latest
+            if age < self._period:
+                self._closing.wait(self._period - age)
+        view = self._session.wait_view(after, max(deadline - time.monotonic(), 0.0))
+        if view is None:
+            # A session that has ended does not wait.
+            self._closing.wait(max(deadline - time.monotonic(), 0.0))
+            return None
+        return self._encode(view)
+
+    def newest(self) -> Optional[Picture]:
+        """Return the newest picture; None where there is none yet."""
+        view = self._session.wait_view(0, 0)
+        return None if view is None else self._encode(view)
+
+    def _encode(self, view: Any) -> Picture:
+        with self._lock:
+            latest = self._latest
+            if latest is None or latest.number < view.number:
+                jpeg = encode_jpeg(view.image, self._quality)
+                latest = self._latest = Picture(view.number, jpeg, bool(view.live), time.monotonic())
+            return latest
+
+
+def stream(
+    pictures: Pictures, connection: socket.socket, write: Callable[[bytes], Any], closing: threading.Event
+) -> None:
+    """Send pictures as ``multipart/x-mixed-replace`` until the client is gone or the server ends.
+
+    Args:
+        pictures: Gives them.
+        connection: The client's.
+        write: Sends bytes; raises OSError where the client is gone.
+        closing: Set when the server ends.
+    """
+    # A small queue: what the network cannot take now must be dropped here, not be shown late over there.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+    border = "--{}\r\n".format(BOUNDARY).encode("ascii")
+    write(border)
+    newest: Optional[Picture] = None
+    sent = 0.0
+    while not closing.is_set():
+        if not drained(connection, STALL_S, closing):
+            return
+        found = pictures.wait(0 if newest is None else newest.number, min(LOOK_S, HEARTBEAT_S))
+        if closing.is_set() or gone(connection):
+            return
+        newest = found or newest
+        if newest is None or (found is None and time.monotonic() - sent < HEARTBEAT_S):
+            continue
+        head = (
+            "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Kface-Number: {}\r\nX-Kface-Live: {}\r\n\r\n".format(
+                len(newest.jpeg), newest.number, int(newest.live)
+            )
+        )
+        # Browsers show a part when its end has come: the border goes with it, not with the next one.
+        sent = time.monotonic()
+        write(head.encode("ascii") + newest.jpeg + b"\r\n" + border)
+
+
+def drained(connection: socket.socket, timeout: float, closing: threading.Event) -> bool:
+    """Wait until the client has taken everything that was sent; returns False where it does not.
+
+    Only Linux tells; elsewhere this returns at once, and slow clients see pictures that waited in the system's queues.
+    """
+    if not sys.platform.startswith("linux"):
+        return True
+    import fcntl
+    import termios
+
+    deadline = time.monotonic() + timeout
+    while not closing.is_set():
+        waiting = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        if not waiting:
+            return True
+        if time.monotonic() > deadline or gone(connection):
+            return False
+        closing.wait(0.005)
+    return False
+
+
+def gone(connection: socket.socket) -> bool:
+    """Return whether the other side has closed; such a client would not be missed before much was sent to it."""
+    timeout = connection.gettimeout()
+    try:
+        connection.settimeout(0)
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(timeout)

@@ -1,0 +1,109 @@
+"""The token that lets a browser or a command in: of the environment, or of a file that only its owner can read."""
+
+import contextlib
+import os
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+from typing import Optional, Union
+
+from kface.errors import ConfigError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Holds the token itself, or the name of the file that does.
+ENVIRONMENT, FILE_ENVIRONMENT = "KFACE_WEB_TOKEN", "KFACE_WEB_TOKEN_FILE"
+#: Signs of the shortest and the longest token.
+SHORTEST, LONGEST = 16, 200
+
+
+def default_token_file() -> Path:
+    """Return where the token is kept: KFACE_WEB_TOKEN_FILE, or the user's state, ``~/.local/state/kface/web-token``."""
+    named = os.environ.get(FILE_ENVIRONMENT)
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")) / "kface" / "web-token"
+
+
+def find_token(file: Optional[PathLike] = None, create: bool = False) -> str:
+    """Return the token: of the file that is asked for, else of KFACE_WEB_TOKEN, else of :func:`default_token_file`.
+
+    A file keeps its token, so that a bookmark and a browser's session outlive a restart; without the file a new one is made.
+
+    Args:
+        file: A token file.
+        create: Make the file, mode 0600, where there is none. For the server; a client has nothing to gain from that.
+
+    Raises:
+        ConfigError: There is no token, it is none, or its file may be read by others or cannot be used.
+    """
+    if file is None and os.environ.get(ENVIRONMENT):
+        return check_token(os.environ[ENVIRONMENT], ENVIRONMENT)
+    path = os.fspath(file if file is not None else default_token_file())
+    if create and not os.path.lexists(path):
+        _make(path)
+    return _read(path)
+
+
+def check_token(token: str, where: object) -> str:
+    """Return a token without white space around it; the error does not show it.
+
+    Raises:
+        ConfigError: It is shorter than 16 signs, longer than 200, or holds others than printable ASCII signs without space.
+    """
+    token = token.strip()
+    if not SHORTEST <= len(token) <= LONGEST:
+        raise ConfigError(
+            "a token must have from {} to {} signs, not {}".format(SHORTEST, LONGEST, len(token)),
+            where,
+            "make one: python3 -c 'import secrets; print(secrets.token_urlsafe())'",
+        )
+    if not all("!" <= sign <= "~" for sign in token):
+        raise ConfigError("a token must be of ASCII letters, digits and signs, without spaces", where)
+    return token
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            # The opened file is looked at, not the path: that may be another one by now.
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ConfigError("is not a file", path, "give a token file")
+            if os.name != "nt" and stat.S_IMODE(found.st_mode) & 0o077:
+                raise ConfigError(
+                    "others than its owner may use this token (mode {:04o})".format(stat.S_IMODE(found.st_mode)),
+                    path,
+                    "delete the file; the next start makes another",
+                )
+            data = stream.read(4096)
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no token", path, "start the session first, or set {} or {}".format(ENVIRONMENT, FILE_ENVIRONMENT)
+        )
+    except OSError as error:
+        raise ConfigError("the token cannot be read ({})".format(error.strerror or error), path)
+    return check_token(data.decode("latin-1"), path)
+
+
+def _make(path: str) -> None:
+    """Write a new token, unless another process was first; a reader sees a whole token or none."""
+    folder = os.path.dirname(path) or "."
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        # mkstemp opens with O_EXCL and mode 0600; a link, unlike a rename, does not replace a token that is there.
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write((secrets.token_urlsafe() + "\n").encode("ascii"))
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+        finally:
+            os.unlink(temporary)
+    except OSError as error:
+        raise ConfigError(
+            "a token cannot be written ({})".format(error.strerror or error),
+            path,
+            "set {} or {}".format(ENVIRONMENT, FILE_ENVIRONMENT),
+        )

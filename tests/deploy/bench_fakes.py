@@ -1,0 +1,170 @@
+"""A recogniser without networks, a clip of squares, and a report with made-up figures."""
+
+import time
+
+import numpy as np
+
+from deploy.bench import counting, estimate, paper, report, streaming
+from deploy.bench.probe import Observed, Work
+from deploy.bench.scenes import Clip
+from kface import alignment
+from kface.faces import Faces
+from kface.recognizer import Decision
+from kface.recognizer.embedder import Embeddings
+
+
+def faces_at(boxes):
+    """Return faces in squares x y (a corner) and side, with the template's landmarks."""
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 3)
+    landmarks = boxes[:, None, :2] + alignment.TEMPLATE[None] * boxes[:, None, 2:] / 112
+    return Faces(
+        np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1),
+        np.full((len(boxes),), 0.9, np.float32),
+        landmarks,
+    )
+
+
+class BrightFaces(object):
+    """Takes bright squares on a dark picture for faces; bands of columns are looked at one by one."""
+
+    min_face = 39.8
+    runtime = "fake"
+
+    def __init__(self, band=100, seconds=0.0):
+        self.band = band
+        self.seconds = seconds
+
+    def detect(self, rgb):
+        time.sleep(self.seconds)
+        found = []
+        for left in range(0, rgb.shape[1], self.band):
+            rows, columns = np.nonzero(rgb[:, left : left + self.band, 0] > 200)
+            if len(rows) > 20:
+                side = max(np.ptp(rows), np.ptp(columns)) + 1
+                found.append((left + columns.min(), rows.min(), side))
+        return faces_at(found)
+
+
+class OneDirection(object):
+    """Embeds every face the same way."""
+
+    size = 8
+    runtime = "fake"
+
+    def run(self, crops):
+        vectors = np.zeros((len(crops), self.size), np.float32)
+        vectors[:, 0] = 1
+        return Embeddings(vectors, np.zeros((len(crops),), bool))
+
+    def close(self):
+        self.size = 0
+
+
+class FakeRecognizer(object):
+    def __init__(self, detector=None):
+        self.detector = detector or BrightFaces()
+        self.embedder = OneDirection()
+        self.decision = Decision(0.6, 0.3, 1e-4)
+
+    def needed_decision(self):
+        return self.decision
+
+
+def clip_of_squares(frames=12, lost=()):
+    """Return a clip of two people, bright squares that drift: one on the left, one on the right."""
+    pictures = []
+    for number in range(frames):
+        picture = np.full((120, 200, 3), 40, np.uint8)
+        picture[40 + number : 70 + number, 30 + number : 60 + number] = 250
+        if number not in lost:
+            picture[50:80, 140 - number : 170 - number] = 230
+        pictures.append(picture)
+    return Clip("squares", pictures, 15.0)
+
+
+def figure(value):
+    return {"n": 3, "median": value, "p95": 1.5 * value}
+
+
+def document():
+    """Return a report as a bench on this project's bundle would make it, with made-up figures."""
+    made = report.begin(quick=True)
+    sizes = ([640, 360], [1280, 720])
+    made["machine"] = {
+        "cpu": "a processor",
+        "board": None,
+        "cores": 2,
+        "memory_mb": 8000.0,
+        "system": "Linux",
+        "python": "3.6.9",
+        "kface": "0.1.0",
+        "runtimes": {"opencv": "4.1.1"},
+        "load_start": [0.5, 0.4, 0.3],
+        "load_end": None,
+    }
+    made["bundle"] = {
+        "name": "resnet50-arcface",
+        "fingerprint": "f" * 64,
+        "synthetic": True,
+        "min_face": 39.8,
+        "runtime": ["opencv", "opencv"],
+    }
+    made["scenes"] = [
+        {"source": "synthetic sample", "size": size, "faces": count, "found": [count, count, count]}
+        for size in sizes
+        for count in paper.COUNTS
+    ]
+    made["table8"] = [
+        {
+            "runtime": "opencv",
+            "min_face": 20.0,
+            "size": size,
+            "faces": count,
+            "source": "synthetic sample",
+            "ms": figure(12.5),
+        }
+        for size in sizes
+        for count in (1, 6)
+    ]
+    made["table9"] = [
+        {
+            "bundle": "resnet50-arcface",
+            "runtime": "opencv",
+            "precision": precision,
+            "batch": batch,
+            "source": "synthetic sample",
+            "ms_a_face": figure(7.25),
+            "cosine": cosine,
+        }
+        for precision, cosine in (("fp32", 1.0), ("int8", 0.55))
+        for batch in (1, 3, 6)
+    ]
+    streams = [
+        {"size": size, "faces": count, "tracks": tracks, "source": "synthetic sample"}
+        for size in sizes
+        for count in paper.COUNTS
+        for tracks in (True, False)
+    ]
+    steps = {"detect": 5.0, "align": 1.0, "embed": 2.0, "match": 0.5, "tracks": 0.5}
+    seen = {"mean_ms": 9.0, "ms": figure(9.0), "steps": steps, "found": 1.0, "detected": 0.2, "embedded": 0.1}
+    made["unpaced"] = [dict(row, fps=figure(100.0 - 10 * row["faces"]), **seen) for row in streams]
+    paced = {"latency_ms": figure(20.0), "captured": 60, "skipped": 4, "source_fps": 30.0}
+    made["paced"] = [dict(row, fps=figure(28.0), **paced) for row in streams]
+    made["ratios"] = streaming.ratios(made["unpaced"], "as fast as it goes", lambda row: row["fps"]["median"])
+    made["memory"] = {
+        "start_mb": 50.0,
+        "resident_mb": 300.0,
+        "peak_mb": 310.0,
+        "gpu_mb": None,
+        "size": [1280, 720],
+        "runtime": ["opencv", "opencv"],
+        "bench_peak_mb": 500.0,
+    }
+    guess = estimate.assumed()
+    count = counting.STORED["resnet50"]
+    observed = [Observed(n, 0.2, Work(3.0, 10, 2, 1), Work(1.0, 0, n, 0.2)) for n in paper.COUNTS]
+    rows = [estimate.stream(some, (640, 360), 39.8, count, guess) for some in observed]
+    made["estimate"] = estimate.report(rows, (640, 360), 39.8, {"embedder": count.as_dict()}, guess)
+    made["paper"] = paper.as_dict()
+    made["notes"] = ["table 8: tensorrt: left out (no GPU)"]
+    return made

@@ -1,0 +1,297 @@
+"""People that are grey squares, a recogniser that knows them by their grey, and cameras that show them."""
+
+import os
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from deploy.session import Session
+from deploy.settings import DeploySettings, GallerySettings
+from kface import alignment
+from kface.faces import Faces
+from kface.gallery import Limits
+from kface.recognizer import Decision, FaceRecognizer, Frame, Identity, PipelineSettings, Result, TrackSettings
+from kface.recognizer.embedder import Embeddings
+from kface.recognizer.pipeline import Times
+from kface.recognizer.track import TrackState
+from kface.streams import Stream, StreamSettings, Timing
+
+SIZE = 16
+DECISION = Decision(0.6, 0.3, 1e-4)
+FINGERPRINT = "a" * 64
+KEY = bytes(range(32))
+CAMERA = StreamSettings("rtsp", address="127.0.0.1", path="/live")
+QUICK = Timing(
+    stall=0.6, opening=2.0, first_wait=0.02, longest_wait=0.1, refused_wait=0.5, settled=5.0, oldest=1.0, abandoned=2
+)
+#: Noisy machines are given this long for what takes milliseconds.
+GENEROUS = 20.0
+#: Every frame is detected, and decides: the cascade here is none that could be refined.
+SIMPLE = PipelineSettings(TrackSettings(detect_every=1, missing=2, views=1))
+ALONE = PipelineSettings(None)
+#: Grey levels of people, far enough apart for lossy video.
+KIM, PARK, LEE = 90, 150, 210
+
+
+def until(condition, seconds=GENEROUS):
+    """Wait for a condition, and return whether it came true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return bool(condition())
+
+
+def threads():
+    """Return the names of this program's own threads."""
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("kface"))
+
+
+def picture(*people, **how):
+    """Draw people, RGB: the grey, the middle and the side of each; a pattern of squares makes them sharp.
+
+    Args:
+        people: (grey, x, y, side) each.
+        how: ``size``, width and height.
+    """
+    width, height = how.get("size", (320, 180))
+    image = np.zeros((height, width, 3), np.uint8)
+    for grey, x, y, side in people:
+        half = side // 2
+        rows, columns = np.mgrid[0 : 2 * half, 0 : 2 * half] // 10
+        pattern = grey + np.where((rows + columns) % 2, 20, -20)
+        image[y - half : y + half, x - half : x + half] = pattern[..., None].astype(np.uint8)
+    return image
+
+
+class FakeDetector(object):
+    """Finds what is not black."""
+
+    def detect(self, rgb):
+        return self.detect_many([rgb])[0]
+
+    def detect_many(self, images):
+        return [self._find(image) for image in images]
+
+    @staticmethod
+    def _find(rgb):
+        count, _, found, _ = cv2.connectedComponentsWithStats((rgb.max(axis=2) > 40).astype(np.uint8))
+        rows = [row for row in found[1:count].tolist() if row[2] > 15 and row[3] > 15]
+        boxes = np.array([[x, y, x + w, y + h] for x, y, w, h, _ in sorted(rows)], np.float32).reshape(-1, 4)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        landmarks = boxes[:, None, :2] + alignment.TEMPLATE[None] * sides[:, None] / 112
+        return Faces(boxes, np.full((len(boxes),), 0.9, np.float32), landmarks.astype(np.float32))
+
+
+def unit(grey):
+    """Return a person's vector; those of different people are orthogonal."""
+    vector = np.zeros((SIZE,), np.float32)
+    vector[int(round(grey / 30.0))] = 1
+    return vector
+
+
+class FakeEmbedder(object):
+    """Embeds a crop by its mean grey; who is `broken` has no embedding."""
+
+    size = SIZE
+    runtime = "fake"
+
+    def __init__(self):
+        self.broken = False
+        self.gate = None
+        self.closed = False
+
+    def run(self, crops):
+        if self.gate is not None:
+            assert self.gate.wait(GENEROUS)
+        vectors = [unit(float(crop[20:92, 20:92].mean())) for crop in crops]
+        failed = np.full((len(crops),), self.broken)
+        return Embeddings(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
+
+    def close(self):
+        self.closed = True
+
+
+def make_recognizer():
+    return FaceRecognizer(FakeDetector(), FakeEmbedder(), FINGERPRINT, DECISION)
+
+
+def open_test_gallery(path):
+    """Return a real gallery; skips where there is no cryptography."""
+    pytest.importorskip("cryptography")
+    from kface.gallery import Gallery
+
+    return Gallery(path, FINGERPRINT, KEY)
+
+
+class NoGallery(object):
+    """A gallery of nobody, where none is needed."""
+
+    def version(self):
+        return 1
+
+    def list(self):
+        return []
+
+    def match(self, embeddings, k=1, thresholds=None):
+        return [[] for _ in embeddings]
+
+
+class Camera(object):
+    """A capture that shows a picture again and again.
+
+    Attributes:
+        scene: RGB; None stalls.
+        reads: How often it was read.
+        released_by: The thread that released it.
+    """
+
+    def __init__(self, scene=None, fps=50.0):
+        self.scene = picture() if scene is None else scene
+        self.fps = fps
+        self.reads = 0
+        self.stalled = threading.Event()
+        self.resume = threading.Event()
+        self.released_by = None
+
+    def __call__(self, settings):
+        return self
+
+    def grab(self):
+        self.reads += 1
+        if self.scene is None:
+            self.stalled.set()
+            self.resume.wait(GENEROUS)
+            return False
+        time.sleep(1.0 / self.fps)
+        return True
+
+    def retrieve(self):
+        scene = self.scene
+        return True, picture() if scene is None else scene[:, :, ::-1].copy()
+
+    def get(self, prop):
+        return self.fps if prop == cv2.CAP_PROP_FPS else 0.0
+
+    def release(self):
+        self.released_by = threading.current_thread().name
+
+
+class Film(object):
+    """Gives pictures once, as fast as they are taken, like a file that is read without loss.
+
+    Attributes:
+        closed_by: Names of the threads that closed it.
+    """
+
+    def __init__(self, pictures, gate=None):
+        self.pictures = list(pictures)
+        self.gate = gate
+        self.waiting = threading.Event()
+        self.closed_by = []
+
+    def __iter__(self):
+        for number, image in enumerate(self.pictures):
+            yield Frame(image, time.monotonic(), number)
+        if self.gate is not None:
+            self.waiting.set()
+            self.gate.wait(GENEROUS)
+
+    def close(self):
+        self.closed_by.append(threading.current_thread().name)
+
+
+def settings_with(**changes):
+    """Return settings without a web page; faces need not be sharp, large or frontal unless `enrolment` says so."""
+    values = {"enrolment": Limits(20.0, 5.0, 0.5, (0.0, 1.0)), "pipeline": SIMPLE}
+    values.update(changes)
+    return DeploySettings(bundle="bundle", **values)
+
+
+def watch(camera, gallery, **changes):
+    """Return a session that watches a camera, not yet started; `timing` is the stream's, the others are settings."""
+    timing, keep = changes.pop("timing", QUICK), changes.pop("keep_crops", False)
+    return Session(
+        settings_with(gallery=GallerySettings(keep_crops=keep), **changes),
+        make_recognizer(),
+        gallery,
+        lambda on_state: Stream(CAMERA, on_state, timing, opener=camera),
+        "rtsp://camera",
+        model="toy",
+    )
+
+
+def play(film, gallery, **changes):
+    """Return a session that reads a film without loss, not yet started."""
+    return Session(settings_with(**changes), make_recognizer(), gallery, lambda on_state: film, "film", drop=False)
+
+
+def identity(state, person=None, score=0.9):
+    return Identity(state, person, score, 1.0, 3)
+
+
+def track(number, who, box=(10, 20, 60, 80), missing=0):
+    """Return what is known about a track."""
+    box = np.array(box, np.float32)
+    return TrackState(number, box, np.zeros((5, 2), np.float32), 0.9, who, missing, 5)
+
+
+def result(number=0, tracks=(), ended=(), alone=(), image=None, age=0.0):
+    """Return what a frame shows: tracks, or faces without.
+
+    Args:
+        number: The frame's.
+        tracks: See :func:`track`.
+        ended: Likewise.
+        alone: (box, identity) each, where there are no tracks.
+        image: The frame's; a black one where None.
+        age: For how many seconds it has been there.
+    """
+    seen = [state for state in tracks if not state.missing]
+    boxes = [state.box for state in seen] + [np.array(box, np.float32) for box, _ in alone]
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    landmarks = boxes[:, None, :2] + alignment.TEMPLATE[None] * (boxes[:, 2:] - boxes[:, :2])[:, None] / 112
+    image = np.zeros((180, 320, 3), np.uint8) if image is None else image
+    return Result(
+        Frame(image, time.monotonic() - age, number),
+        Faces(boxes, np.full((len(boxes),), 0.9, np.float32), landmarks.astype(np.float32)),
+        tuple(state.identity for state in seen) + tuple(who for _, who in alone),
+        tuple([state.number for state in seen] + [None] * len(alone)),
+        tuple(tracks),
+        tuple(ended),
+        Times(0, 0, 0, 0, 0),
+        True,
+        len(boxes),
+    )
+
+
+def write_film(path, pictures, fps=20.0):
+    """Write a video file of pictures, RGB."""
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
+    assert writer.isOpened()
+    for image in pictures:
+        writer.write(np.ascontiguousarray(image[:, :, ::-1]))
+    writer.release()
+    return path
+
+
+def read_film(path):
+    """Return all pictures of a video file, BGR."""
+    capture = cv2.VideoCapture(str(path))
+    found = []
+    while True:
+        got, image = capture.read()
+        if not got:
+            break
+        found.append(image)
+    capture.release()
+    return found
+
+
+def mode_of(path):
+    return os.stat(str(path)).st_mode & 0o777

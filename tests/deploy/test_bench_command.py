@@ -1,0 +1,254 @@
+"""``python -m deploy bench`` from end to end, with the real cascade and an embedder of a few nodes."""
+
+import json
+
+import bench_fakes as fakes
+import numpy as np
+import pytest
+
+from deploy import bench_command
+from deploy.bench import footprint, measure, networks, paper, probe, report, scenes
+from deploy.bench.networks import Effort
+from kface import alignment, bundle
+from kface.errors import ConfigError, ModelError
+from kface.mtcnn import Detector, weights
+
+LEAST = Effort(rounds=1, seconds=0.0, chunks=1, frames=5, paced=0.5, paced_turns=1)
+NETWORK = {"batch": "dynamic", "input": "image", "outputs": ("embedding",), "layout": "NCHW", "precision": "fp32"}
+
+
+def tiny_embedder(sign):
+    """Return an ONNX network that averages over squares of 16 pixels: 147 numbers; with a sign, their opposites."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("GlobalAveragePool", ["pooled"], ["mean"]),
+        helper.make_node("Sub", ["pooled", "mean"], ["centred"]),
+        helper.make_node("Mul", ["centred", "sign"], ["signed"]),
+        helper.make_node("Flatten", ["signed"], ["embedding"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 112, 112])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 147])],
+        [numpy_helper.from_array(np.array([sign], np.float32), "sign")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """A bundle: the real cascade, an embedder, and what claims to be the same in half precision."""
+    pytest.importorskip("onnxruntime")
+    try:
+        models = weights.prepare()
+    except ModelError as error:
+        pytest.skip("the detector's networks are not here: {}".format(error))
+    made = tmp_path_factory.mktemp("runs") / "2026-01-01" / "resnet50-arcface" / "bundle"
+    (made / "detector").mkdir(parents=True)
+    files = []
+    for name, sign, precision in (("embedder.onnx", 1.0, "fp32"), ("embedder.fp16.onnx", -1.0, "fp16")):
+        (made / name).write_bytes(tiny_embedder(sign))
+        facts = dict(NETWORK, precision=precision)
+        files.append(bundle.describe(made, name, "embedder", normalised=False, opset=13, **facts))
+    for source in sorted(models.iterdir()):
+        (made / "detector" / source.name).write_bytes(source.read_bytes())
+        facts = dict(NETWORK, opset=13, outputs=("logits",)) if source.suffix == ".onnx" else {}
+        files.append(bundle.describe(made, "detector/" + source.name, "detector", **facts))
+    preprocessing, template = bundle.Preprocessing(), bundle.Template()
+    bundle.write(
+        made,
+        bundle.Manifest(
+            name="resnet50-arcface",
+            created="2026-01-01T00:00:00+00:00",
+            files=tuple(files),
+            embedding=147,
+            fingerprint=bundle.fingerprint(files[0].sha256, preprocessing, template),
+            training={},
+            thresholds=None,
+            synthetic=True,
+            licence="Apache-2.0",
+            provenance=(),
+        ),
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return np.random.RandomState(0).randint(0, 256, (6, alignment.SIZE, alignment.SIZE, 3)).astype(np.uint8)
+
+
+def test_the_whole_bench(directory, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(measure, "QUICK", LEAST)
+    out = tmp_path / "deep" / "bench.json"
+    arguments = ["--quick", "--synthetic", "--runtimes", "onnxruntime,tensorrt", "--bundle", str(directory)]
+    assert bench_command.main(arguments + ["--out", str(out)]) == 0
+    text, progress = capsys.readouterr()
+    made = report.read(out)
+    assert "Table 8: MTCNN" in text
+    assert str(out) in text
+    assert "bench: scenes" in progress
+    assert [(row["size"], row["faces"], row["source"]) for row in made["scenes"]] == [
+        (list(size), count, "synthetic sample") for size in scenes.SIZES for count in paper.COUNTS
+    ]
+    # What is counted is what was put in: nobody in the room, and all six of the sample.
+    assert [row["found"][1] for row in made["scenes"]] == [0, 1, 3, 6] * 2
+    # Small cascades on a runtime, for two smallest faces, two sizes, one face and six.
+    assert len(made["table8"]) == 2 * 2 * 2
+    for size in scenes.SIZES:
+        fine, coarse = [
+            report.row(made, "table8", size=list(size), min_face=face, faces=1)["ms"]["median"] for face in (20.0, 39.8)
+        ]
+        assert fine > 0 < coarse
+    assert {row["precision"]: row["cosine"] for row in made["table9"]} == {"fp32": 1.0, "fp16": -1.0}
+    assert "not the same network" in text
+    for part in ("unpaced", "paced"):
+        assert len(made[part]) == 2 * 4 * 2
+    followed = report.row(made, "unpaced", size=[640, 360], faces=6, tracks=True)
+    assert followed["detected"] < 1 == report.row(made, "unpaced", size=[640, 360], faces=6, tracks=False)["detected"]
+    assert followed["found"] > 4
+    assert {row["pace"] for row in made["ratios"]} == {"as fast as it goes", "30 fps source"}
+    assert made["memory"]["peak_mb"] >= made["memory"]["start_mb"] > 0
+    assert made["memory"]["runtime"] == ["onnxruntime", "onnxruntime"]
+    estimated = made["estimate"]
+    assert estimated["note"] == "estimate, not measured"
+    assert [row["faces"] for row in estimated["streams"]] == list(paper.COUNTS)
+    nobody, six = estimated["streams"][0], estimated["streams"][-1]
+    assert nobody["share"] == 1
+    assert nobody["following_ms"] is None
+    assert six["share"] < 1
+    assert six["following_ms"]["onet"][0] > 0
+    assert any("tensorrt: left out" in line for line in made["notes"]) or "tensorrt" in made["machine"]["runtimes"]
+    assert made["quick"] is True
+
+
+def test_memory_is_measured_in_another_process(directory, tmp_path):
+    found = footprint.measure(str(directory), 320, 180, "onnxruntime")
+    assert found["peak_mb"] >= found["resident_mb"] * 0.9 > found["start_mb"] * 0.9 > 0
+    assert found["size"] == [320, 180]
+    reason = footprint.measure(str(tmp_path / "absent"), 320, 180)["reason"]
+    assert "there is no bundle" in reason
+    assert "timed out" in footprint.measure(str(directory), 320, 180, patience=0.01)["reason"]
+
+
+def test_what_a_stream_asks_for_is_counted(directory):
+    opened = bundle.load(directory)
+    detector = Detector(opened.detector_directory, min_face=39.8, threads=1)
+    people = [scenes.shown_at(person, (640, 360)) for person in scenes.cast(scenes.sample_clips(2), detector, 2)]
+    room = scenes.background((640, 360))
+    nobody, two = probe.observe(opened, [scenes.Scene("s", [], room), scenes.Scene("s", people, room)], 15)
+    assert (nobody.share, nobody.following, nobody.detection.embedded) == (1.0, None, 0.0)
+    assert nobody.detection.rnet > nobody.detection.onet
+    assert 1 / 6.0 <= two.share < 0.8
+    assert two.detection.rnet > two.detection.onet >= 2
+    assert two.following.rnet == 0
+    assert 1 <= two.following.onet <= 3
+    assert two.detection.host_ms > 0 < two.following.host_ms
+
+
+def test_crops_of_a_scene(directory):
+    detector = Detector(bundle.load(directory).detector_directory, min_face=39.8, threads=1)
+    room = scenes.background((640, 360))
+    people = [scenes.shown_at(person, (640, 360)) for person in scenes.cast(scenes.sample_clips(1), detector, 1)]
+    crops = networks.crops_from(scenes.Scene("s", people, room), detector, 3)
+    assert (crops.shape, crops.dtype) == ((3, 112, 112, 3), np.uint8)
+    assert crops[0].std() > 20
+    assert not np.array_equal(crops[0], crops[1])
+    grey = networks.crops_from(scenes.Scene("s", [], room), detector, 2)
+    assert (grey == 128).all()
+
+
+def test_a_runtime_that_cannot_is_left_out_with_the_reason(directory, crops):
+    opened = bundle.load(directory)
+    notes = []
+    rows = networks.table9([opened], crops, ["onnxruntime", "tensorflow"], LEAST, notes.append, "here")
+    assert {(row["runtime"], row["source"]) for row in rows} == {("onnxruntime", "here")}
+    assert sorted((row["precision"], row["batch"]) for row in rows) == [
+        (precision, batch) for precision in ("fp16", "fp32") for batch in (1, 3, 6)
+    ]
+    # There is no frozen graph in the bundle: no such precision, and nothing that was left out.
+    assert notes == []
+    made = networks.table8([], opened.detector_directory, ["nonsense"], LEAST, notes.append)
+    assert made == []
+    assert notes == ["table 8: nonsense: left out (there is no such runtime)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--runtimes", "onnxruntime,caffe"], "caffe: there is no such runtime; choose of: tensorrt"),
+        (["--runtimes", ","], "--runtimes: names no runtime"),
+        (["--seconds", "0.1"], "--seconds: must be from 0.5 to 3600 s, not 0.1"),
+        (["--seconds", "nan"], "--seconds: must be from 0.5 to 3600 s, not nan"),
+        (["--bundle", "absent"], "absent: there is no bundle"),
+        ([], "--bundle: there is no bundle in outputs; give one, or make it: make export"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(bench_command.BUNDLE, raising=False)
+    assert bench_command.main(arguments) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("bench: " + message)
+    assert error.count("\n") == 1
+
+
+def test_a_clip_without_people_is_refused(directory, tmp_path, capsys):
+    assert bench_command.main(["--bundle", str(directory), "--clip", str(tmp_path / "absent.mp4")]) == 2
+    assert "absent.mp4: is no video that can be read" in capsys.readouterr()[1]
+
+
+def test_only_a_runtime_that_cannot_find_faces(directory, capsys):
+    assert bench_command.main(["--bundle", str(directory), "--runtimes", "tensorflow"]) == 2
+    assert "reads ONNX files" in capsys.readouterr()[1]
+
+
+def test_stopped_in_between(directory, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measure, "run", stop)
+    assert bench_command.main(["--bundle", str(directory)]) == 130
+    assert capsys.readouterr()[1] == "bench: stopped; nothing was written\n"
+
+
+def test_the_newest_bundle_of_each_model(directory, monkeypatch):
+    monkeypatch.delenv(bench_command.BUNDLE, raising=False)
+    outputs = directory.parents[2]
+    assert [made.directory for made in bench_command.open_bundles(None, str(outputs))] == [directory]
+    monkeypatch.setenv(bench_command.BUNDLE, str(directory))
+    assert [made.directory for made in bench_command.open_bundles(None, "absent")] == [directory]
+    with pytest.raises(ModelError):
+        bench_command.open_bundles(["absent"])
+
+
+def test_a_clip_of_ones_own(monkeypatch):
+    clip = fakes.clip_of_squares()
+    monkeypatch.setattr(scenes, "read_clip", lambda path: clip._replace(source=path))
+    made = measure.make_scenes(measure.Wishes(clip="mine.mp4"), fakes.BrightFaces())
+    assert {scene.source for scene in made} == {"mine.mp4"}
+    assert [scene.faces for scene in made] == [0, 1, 3, 6] * 2
+    monkeypatch.setattr(scenes, "shared_clips", lambda: ["a.gif", "b.gif"])
+    monkeypatch.setattr(scenes, "read_clip", lambda path, source: clip._replace(source=source))
+    assert {scene.source for scene in measure.make_scenes(measure.Wishes(), fakes.BrightFaces())} == {"real clips"}
+
+
+def test_wishes():
+    parsed = bench_command.parser().parse_args(["--quick", "--seconds", "7", "--runtimes", "opencv, openvino"])
+    wishes = bench_command.wishes_of(parsed)
+    assert wishes.runtimes == ["opencv", "openvino"]
+    assert wishes.effort == networks.QUICK._replace(paced=7.0)
+    assert measure.Wishes().effort == Effort()
+    with pytest.raises(ConfigError):
+        bench_command.wishes_of(bench_command.parser().parse_args(["--seconds", "-1"]))
+
+
+def test_a_report_is_json_without_surprises():
+    assert json.loads(json.dumps(fakes.document(), allow_nan=False))["schema"] == report.SCHEMA
