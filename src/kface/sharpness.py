@@ -15,7 +15,7 @@ def sharpness(crops: np.ndarray) -> np.ndarray:
     """
     found = np.zeros((len(crops),), np.float32)
     for number, crop in enumerate(crops):
-        grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
         # A Laplacian of bytes fits into 16 bits, which is several times faster than floats.
         found[number] = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1][0, 0] ** 2
     return found

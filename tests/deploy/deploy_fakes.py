@@ -3,11 +3,13 @@
 import os
 import threading
 import time
+from collections import namedtuple
 
 import cv2
 import numpy as np
 import pytest
 
+from deploy import opening
 from deploy.session import Session
 from deploy.settings import DeploySettings, GallerySettings
 from kface import alignment
@@ -18,6 +20,7 @@ from kface.recognizer.embedder import Embeddings
 from kface.recognizer.pipeline import Times
 from kface.recognizer.track import TrackState
 from kface.streams import Stream, StreamSettings, Timing
+from kface.streams import stream as stream_module
 
 SIZE = 16
 DECISION = Decision(0.6, 0.3, 1e-4)
@@ -131,6 +134,12 @@ def open_test_gallery(path):
 class NoGallery(object):
     """A gallery of nobody, where none is needed."""
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
     def version(self):
         return 1
 
@@ -203,6 +212,32 @@ class Film(object):
 
     def close(self):
         self.closed_by.append(threading.current_thread().name)
+
+
+def install(put, gallery=None, camera=None):
+    """Let :func:`deploy.opening.open_session` open fakes, and cameras show two people.
+
+    Args:
+        put: Sets an attribute, such as ``monkeypatch.setattr``.
+        gallery: Opens the gallery for a fingerprint; nobody's where None.
+        camera: Opens a camera for its settings.
+
+    Returns:
+        The recogniser.
+    """
+    recognizer = make_recognizer()
+    manifest = type(str("Manifest"), (), {"name": "toy", "thresholds": None})
+    put(opening, "FaceRecognizer", type(str("Loader"), (), {"load": staticmethod(lambda *_, **__: recognizer)}))
+    put(opening, "bundle", type(str("Bundles"), (), {"load": staticmethod(lambda *_, **__: Opened(manifest))}))
+    put(opening, "open_gallery", lambda *_, **__: NoGallery() if gallery is None else gallery(FINGERPRINT))
+    if camera is not None:
+        # Files are opened as ever.
+        put(stream_module, "open_capture", lambda settings: camera(settings))
+        put(stream_module, "check", lambda settings: None)
+    return recognizer
+
+
+Opened = namedtuple("Opened", "manifest")
 
 
 def settings_with(**changes):

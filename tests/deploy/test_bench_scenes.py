@@ -31,15 +31,43 @@ def test_a_face_that_is_missed_for_a_moment_is_the_same_person_and_one_seen_seld
     assert len(scenes.people_in(clip, fakes.BrightFaces())) == 1
 
 
+class Always(object):
+    """Finds the same faces in every frame."""
+
+    def __init__(self, *places):
+        self.found = fakes.faces_at(places)
+
+    def detect(self, rgb):
+        return self.found
+
+
+def test_a_tile_ends_where_the_neighbours_face_begins():
+    clip = scenes.Clip("x", [np.arange(200, dtype=np.uint8)[None, :, None].repeat(90, 0).repeat(3, 2)] * 4, 30.0)
+    left, right = scenes.people_in(clip, Always((40, 30, 30), (76, 30, 30)))
+    # Half a face's side around it, but for the neighbour's columns; a pixel is its column's number.
+    assert [tile[0, end, 0] for tile in (left.tiles[0], right.tiles[0]) for end in (0, -1)] == [25, 75, 70, 120]
+    assert left.tiles[0].shape[0] == 60
+
+
+def test_two_faces_of_a_frame_are_never_one_persons():
+    clip = scenes.Clip("x", [np.zeros((90, 200, 3), np.uint8)] * 4, 30.0)
+    detector = Always((40, 30, 30), (46, 30, 30))
+    both, calls = detector.found, []
+
+    def detect(rgb):
+        # The second one comes later, and lies where the first one was.
+        calls.append(rgb)
+        return both.take(np.arange(1 if len(calls) == 1 else 2))
+
+    detector.detect = detect
+    # They overlap by more than half: each is in the other's tile.
+    assert scenes.people_in(clip, detector) == []
+
+
 def test_people_whose_faces_share_columns_are_left_out():
     picture = np.zeros((200, 200, 3), np.uint8)
-    found = fakes.faces_at([(60, 20, 40), (70, 75, 40)])
-
-    class Both(object):
-        def detect(self, rgb):
-            return found
-
-    assert scenes.people_in(scenes.Clip("x", [picture] * 4, 30.0), Both()) == []
+    both = Always((60, 20, 40), (70, 75, 40))
+    assert scenes.people_in(scenes.Clip("x", [picture] * 4, 30.0), both) == []
 
 
 def test_a_cast_takes_turns_between_clips_and_ends_with_mirrors():
@@ -76,6 +104,13 @@ def test_a_scene_moves_its_people_and_never_ends(size, count):
             assert height == pytest.approx(scenes.FACE * size[1], rel=0.1)
     assert len(set(places)) >= min(count, 1) * 4
     assert (room == 10).all()
+
+
+def test_a_clip_runs_forth_and_back_at_its_own_pace():
+    tiles = [np.full((4, 4, 3), level, np.uint8) for level in (1, 2, 3)]
+    for fps, levels in ((30.0, [1, 2, 3, 2, 1, 2, 3, 2]), (15.0, [1, 1, 2, 2, 3, 3, 2, 2])):
+        scene = scenes.Scene("x", [scenes.Person(tiles, 2.0, fps)], np.zeros((60, 90, 3), np.uint8))
+        assert [int(scene.frame(number).max()) for number in range(8)] == levels
 
 
 def test_a_frame_is_the_callers_own():

@@ -61,6 +61,7 @@ def test_candidates_take_turns():
     assert "".join(calls) == "ab" + "ababab"
     assert times["a"] == pytest.approx([10, 10, 10])
     assert times["b"] == pytest.approx([30, 30, 30])
+    assert len(interleaved({"a": call("a", 0.01)}, 3)["a"]) == 3
     assert interleaved({}, 3) == {}
 
 

@@ -17,7 +17,7 @@ def made(**values):
 
 def test_what_is_absent_has_its_default():
     assert made() == DeploySettings(bundle="some")
-    nothing = {key: None for key in ("source", "stream", "seconds", "dnn_size", "gallery", "outputs", "web", "tracks")}
+    nothing = dict.fromkeys(("source", "stream", "seconds", "dnn_size", "gallery", "outputs", "web", "tracks"))
     assert made(**nothing) == DeploySettings(bundle="some")
 
 
@@ -40,7 +40,9 @@ def test_everything_can_be_said():
     )
     assert found == DeploySettings(
         bundle="some",
-        stream=StreamSettings("rtsp", address="10.0.0.7", path="/live", fps=10, view=(320, 240), resolution=(1280, 720)),
+        stream=StreamSettings(
+            "rtsp", address="10.0.0.7", path="/live", fps=10, view=(320, 240), resolution=(1280, 720)
+        ),
         view=(320, 240),
         loop=True,
         seconds=2.0,

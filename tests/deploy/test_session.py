@@ -252,7 +252,7 @@ def test_it_can_be_stopped_twice_and_from_several_threads(camera, gallery):
 
 
 def test_it_ends_while_the_camera_blocks(camera, gallery):
-    session = watch(camera, gallery, timing=QUICK._replace(stall=30.0)).start()
+    session = watch(camera, gallery, timing=QUICK._replace(stall=4.0)).start()
     shown(session, lambda view: view.live)
     camera.scene = None
     assert camera.stalled.wait(GENEROUS)
@@ -320,9 +320,13 @@ def test_what_the_caller_fails_with_counts_more(gallery):
         def __iter__(self):
             raise StreamError("holds no picture", "file:a.mp4")
 
-    with pytest.raises(RuntimeError, match="the caller's"), play(Bad([]), gallery) as session:
-        assert until(lambda: not session.running)
-        raise RuntimeError("the caller's")
+    def fail():
+        with play(Bad([]), gallery) as session:
+            assert until(lambda: not session.running)
+            raise RuntimeError("the caller's")
+
+    with pytest.raises(RuntimeError, match="the caller's"):
+        fail()
 
 
 def test_without_thresholds_it_does_not_begin(gallery):
@@ -337,7 +341,10 @@ def test_without_thresholds_it_does_not_begin(gallery):
 @pytest.mark.parametrize(
     ("failure", "says"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), "kept.txt: cannot be written (No space left on device); make"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "kept.txt: cannot be written (No space left on device); make",
+        ),
         (OSError(errno.EIO, "Input/output error"), "kept.txt: cannot be written (Input/output error); give another"),
         (OSError("strange"), "kept.txt: cannot be written (strange)"),
         (KFaceError("this OpenCV cannot write such a video", "a.mp4"), "a.mp4: this OpenCV cannot write"),
@@ -469,7 +476,9 @@ def test_a_face_is_picked_where_it_is_in_the_view(size, gallery):
             assert session.pick((x1 + x2) / 2, (y1 + y2) / 2).track == face.track
         with pytest.raises(KFaceError, match="there is no face"):
             session.pick(view.size[0] / 2, 2)
-        assert session.pick_track(view.faces[1].track).box[0] == pytest.approx(view.faces[1].box[0] * size[0] / view.size[0], abs=2)
+        assert session.pick_track(view.faces[1].track).box[0] == pytest.approx(
+            view.faces[1].box[0] * size[0] / view.size[0], abs=2
+        )
 
 
 # ---- the gallery changes
@@ -549,7 +558,14 @@ def lookalike():
 def test_a_threshold_takes_effect_with_the_next_pictures(camera, gallery):
     gallery.add("Kim", lookalike())
     table = Thresholds(
-        "pairs", True, 9, 9, 9, 0, 0, (Row(1e-3, 0.85, Figure(0.0009), Figure(0.2)), Row(1e-2, 0.5, Figure(0.009), Figure(0.1)))
+        "pairs",
+        True,
+        9,
+        9,
+        9,
+        0,
+        0,
+        (Row(1e-3, 0.85, Figure(0.0009), Figure(0.2)), Row(1e-2, 0.5, Figure(0.009), Figure(0.1))),
     )
     with watch(camera, gallery) as session:
         session._thresholds = table

@@ -298,7 +298,9 @@ def test_the_font_can_be_named_and_must_be_one(tmp_path, monkeypatch):
         Labels()
 
 
-LONG = "rtsp://192.168.100.200:8554/Streaming/Channels/101: delivers no picture since 3 s, and the next attempt is in 4 s"
+LONG = (
+    "rtsp://192.168.100.200:8554/Streaming/Channels/101: delivers no picture since 3 s, and the next attempt is in 4 s"
+)
 
 
 @pytest.mark.parametrize("pillow", [True, False])

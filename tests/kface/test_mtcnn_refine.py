@@ -113,6 +113,12 @@ def test_only_the_faces_that_are_not_known_are_found(detector, sheet):
         detector.detect_others(sheet.astype(np.float32), faces.boxes)
 
 
+def test_what_moves_onto_a_known_face_is_not_another(detector, sheet, monkeypatch):
+    faces = detector.detect(sheet)
+    monkeypatch.setattr(detector, "_detect", lambda images, known: [faces])
+    np.testing.assert_array_equal(detector.detect_others(sheet, faces.boxes[2:] + 2).boxes, faces.boxes[:2])
+
+
 def test_the_networks_behind_see_nothing_of_known_faces(detector, sheet, monkeypatch):
     faces = detector.detect(sheet)
     seen = []

@@ -51,7 +51,8 @@ class Count(NamedTuple):
 
 #: Layers that TensorRT runs as kernels of their own; the rest is computed along with them.
 HEAVY = ("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool")
-#: What :func:`onnx_count` says about the embedders of this project, for machines without onnx.
+#: What :func:`onnx_count` says about this project's embedders with 256 numbers, for machines without onnx; 512 numbers add
+#: less than one part in a hundred to the operations.
 STORED: Dict[str, Count] = {
     "mobilenetv2": Count(81251968, 2565186, 3701824, 11493062, 54, 160),
     "resnet50": Count(1084239872, 31874690, 5807872, 15566854, 55, 132),

@@ -2,6 +2,9 @@
 
 Operations are counted exactly; how much of the board's peak they reach is not known, and so every figure is a range. Its ends
 are calibrated against published points, which :func:`calibration` shows beside what the same arithmetic says about them.
+
+Capture, decoding and output run beside the inference on other cores and are not in it, nor is P-Net's canvas being filled. The
+processor's share was measured on the machine that makes the estimate, in Python as it is, and scaled.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple

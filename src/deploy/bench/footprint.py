@@ -16,7 +16,7 @@ from deploy.bench.streaming import Enrolled, pipeline
 from kface.recognizer import FaceRecognizer
 
 #: Frames of noise, and frames of a room, that the child looks at; noise gives the cascade many candidates.
-FRAMES = 40
+FRAMES = 20
 #: Seconds that the child may take; on a board it may have to build engines.
 PATIENCE = 1800.0
 

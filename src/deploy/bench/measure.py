@@ -94,9 +94,6 @@ def run(bundles: Sequence[Bundle], wishes: Wishes, say: Say) -> Dict[str, Any]:
     bundle = bundles[0]
     load = machine.load()
     preferred = "auto" if wishes.runtimes is None else names[0]
-    say("memory, in a process of its own")
-    document["memory"] = footprint.measure(str(bundle.directory), 1280, 720, preferred)
-
     say("scenes")
     recognizer = FaceRecognizer.load(bundle.directory, preferred, **probe.decision_for(bundle))
     document["bundle"] = {
@@ -107,6 +104,8 @@ def run(bundles: Sequence[Bundle], wishes: Wishes, say: Say) -> Dict[str, Any]:
         "runtime": [recognizer.detector.runtime, recognizer.embedder.runtime],
     }
     every = make_scenes(wishes, recognizer.detector)
+    say("memory, in a process of its own")
+    document["memory"] = footprint.measure(str(bundle.directory), 1280, 720, preferred)
     document["scenes"] = [
         {
             "source": scene.source,

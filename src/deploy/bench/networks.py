@@ -39,6 +39,7 @@ class Effort(NamedTuple):
         frames: Frames of such a turn.
         paced: Seconds of each turn with a camera's pace.
         paced_turns: Turns with a camera's pace.
+        settle: Seconds of such a turn before anything is counted.
     """
 
     rounds: int = 9
@@ -47,6 +48,7 @@ class Effort(NamedTuple):
     frames: int = 30
     paced: float = 4.0
     paced_turns: int = 2
+    settle: float = 0.5
 
 
 QUICK = Effort(rounds=3, seconds=0.5, chunks=3, frames=10, paced=1.5, paced_turns=1)

@@ -227,7 +227,12 @@ def estimate(document: Document) -> List[str]:
         [("point", "published ms", "estimated ms ({})".format(note))]
         + [(point["what"], _range(point["published"]), _range(point["estimated"])) for point in found["calibration"]]
     )
-    lines.append("ms of a frame ({}): processor + P-Net + R-Net + O-Net + embedder".format(note))
+    lines.append(
+        "ms of a frame ({}): processor (measured here on one core, times the assumed {:g} to {:g}) + P-Net + R-Net + O-Net "
+        "+ embedder; capture, decoding and output run beside it on other cores".format(
+            note, *found["assumed"]["host"][::-1]
+        )
+    )
     table = [("faces", "frames", "part", "processor", "P-Net", "R-Net", "O-Net", "embedder", "together")]
     for row in found["streams"]:
         for kind, part in (("whole cascade", row["share"]), ("following", 1 - row["share"])):

@@ -233,7 +233,7 @@ def background(size: Size) -> np.ndarray:
     return np.clip(picture + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
 
-def found(scene: Scene, detector: Any, frames: int = 60, every: int = 5) -> Tuple[int, int, int]:
+def found(scene: Scene, detector: Any, frames: int = 60, every: int = 6) -> Tuple[int, int, int]:
     """Return how many faces the cascade finds in a scene's frames: at least, in the median, at most."""
     counts = [detector.detect(scene.frame(number)).count for number in range(0, frames, every)]
     return min(counts), int(np.median(counts)), max(counts)

@@ -12,8 +12,6 @@ from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, 
 
 #: Templates to compare with; a product with so many costs next to nothing.
 TEMPLATES = 1000
-#: Seconds that the pipeline settles in before it is measured at a camera's pace.
-SETTLE = 0.5
 
 
 class Variant(NamedTuple):
@@ -135,7 +133,7 @@ class Paced(NamedTuple):
     skipped: int
 
 
-def paced_turn(scene: Scene, made: Pipeline, seconds: float, settle: float = SETTLE, fps: float = FPS) -> Paced:
+def paced_turn(scene: Scene, made: Pipeline, seconds: float, settle: float, fps: float = FPS) -> Paced:
     """Run a camera's stream for a while: the pipeline takes the newest frame, others are skipped.
 
     Args:
@@ -176,7 +174,7 @@ def paced(recognizer: FaceRecognizer, variants: Sequence[Variant], effort: Effor
     for _ in range(effort.paced_turns):
         for place, variant in enumerate(variants):
             made = pipeline(recognizer, gallery, variant.tracks)
-            turns[place].append(paced_turn(variant.scene, made, effort.paced))
+            turns[place].append(paced_turn(variant.scene, made, effort.paced, effort.settle))
     return [
         dict(
             _about(variant),

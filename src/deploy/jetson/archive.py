@@ -1,11 +1,13 @@
 """One archive with everything that a board needs: equal files make equal bytes."""
 
 import gzip
+import hashlib
 import io
 import os
 import tarfile
+import tempfile
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Tuple, Union
+from typing import IO, Any, Dict, Mapping, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
 import deploy
@@ -16,7 +18,7 @@ from deploy.settings import DeploySettings
 from kface import bundle
 from kface.bundle.manifest import FILE as MANIFEST
 from kface.errors import ConfigError
-from kface.files import sha256_bytes, write_atomic
+from kface.files import sha256_bytes
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -86,51 +88,66 @@ def pack(bundle_directory: PathLike, settings: Mapping[str, Any], out: PathLike)
         ModelError: The bundle is not what was exported.
     """
     contents = _contents(bundle_directory, settings)
-    sums = {name: sha256_bytes(data) for name, (data, _) in contents.items()}
+    sums = {name: file.sha256 for name, file in contents.items()}
     text = sums_text(sums).encode("utf-8")
-    contents[SUMS] = (text, 0o644)
+    contents[SUMS] = _made(text)
     release = "{}-{}".format(kface.__version__, sha256_bytes(text)[:12])
     path = Path(out)
     if path.is_dir() or not path.name.endswith((".tar.gz", ".tgz")):
         path = path / "kface-{}.tar.gz".format(release)
-    data = _compress("kface-" + release, contents)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, data)
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=str(path.parent))
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                _compress("kface-" + release, contents, stream)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, str(path))
+        except BaseException:
+            os.unlink(temporary)
+            raise
     except OSError as error:
         raise ConfigError("cannot be written ({})".format(error.strerror or error), path, "give another --out")
-    return Packed(path, release, len(contents), len(data))
+    return Packed(path, release, len(contents), path.stat().st_size)
 
 
-def _contents(bundle_directory: PathLike, settings: Mapping[str, Any]) -> Dict[str, Tuple[bytes, int]]:
-    """Return bytes and mode of each file by its name in the archive."""
+class _File(NamedTuple):
+    """A file for the archive: its hash and mode, and its bytes or, where it may be large, where they are."""
+
+    sha256: str
+    mode: int
+    data: bytes = b""
+    path: Optional[Path] = None
+
+
+def _made(data: bytes, mode: int = 0o644) -> _File:
+    return _File(sha256_bytes(data), mode, data)
+
+
+def _contents(bundle_directory: PathLike, settings: Mapping[str, Any]) -> Dict[str, _File]:
+    """Return each file by its name in the archive."""
     opened = bundle.load(bundle_directory)
-    made: Dict[str, Tuple[bytes, int]] = {}
-    for name in sorted({file.path for file in opened.manifest.files} | {MANIFEST}):
-        data = _read(Path(opened.directory) / name)
-        made["bundle/" + name] = (data, 0o644)
+    made: Dict[str, _File] = {"bundle/" + MANIFEST: _made(_read(Path(opened.directory) / MANIFEST))}
     for file in opened.manifest.files:
-        # What goes out is what was checked, even if somebody exports meanwhile.
-        if sha256_bytes(made["bundle/" + file.path][0]) != file.sha256:
-            raise ConfigError("changed while it was packed", opened.directory, "pack again")
+        made["bundle/" + file.path] = _File(file.sha256, 0o644, path=Path(opened.directory) / file.path)
     sources = Path(deploy.__file__).resolve().parent.parent
     for package in PACKAGES:
         made.update(_sources(sources, package))
     files = Path(__file__).resolve().parent / "files"
     for name in TOP:
-        made[name] = (_read(files / name), 0o755 if name in EXECUTABLE else 0o644)
+        made[name] = _made(_read(files / name), 0o755 if name in EXECUTABLE else 0o644)
     # A checkout has them; a package that pip installed has not.
     for name in DOCKER:
         path = sources.parent / name
         if path.is_file():
-            made[name] = (_read(path), 0o644)
+            made[name] = _made(_read(path))
     head = "# The settings of the recogniser on this board; sudo systemctl restart kface after a change.\n"
     head += "# User and password of a camera do not belong here: /etc/kface/environment has them.\n"
-    made["deploy.yaml"] = ((head + write_file(settings_for_board(settings))).encode("utf-8"), 0o644)
+    made["deploy.yaml"] = _made((head + write_file(settings_for_board(settings))).encode("utf-8"))
     return made
 
 
-def _sources(root: Path, package: str) -> Dict[str, Tuple[bytes, int]]:
+def _sources(root: Path, package: str) -> Dict[str, _File]:
     made = {}
     for folder, folders, names in os.walk(str(root / package)):
         folders[:] = sorted(name for name in folders if name != "__pycache__" and not name.startswith("."))
@@ -141,7 +158,7 @@ def _sources(root: Path, package: str) -> Dict[str, Tuple[bytes, int]]:
             if path.is_symlink():
                 raise ConfigError("is a link", path, "put the file itself there")
             inside = "src/{}".format(path.relative_to(root).as_posix())
-            made[inside] = (_read(path), 0o755 if inside.endswith(".sh") else 0o644)
+            made[inside] = _made(_read(path), 0o755 if inside.endswith(".sh") else 0o644)
     return made
 
 
@@ -152,25 +169,45 @@ def _read(path: Path) -> bytes:
         raise ConfigError("cannot be read ({})".format(error.strerror or error), path)
 
 
-def _compress(top: str, contents: Mapping[str, Tuple[bytes, int]]) -> bytes:
-    stream = io.BytesIO()
+def _compress(top: str, contents: Mapping[str, _File], stream: IO[bytes]) -> None:
     packing = gzip.GzipFile("", "wb", 6, stream, mtime=0)
     with packing as packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
         folders = {top}
-        for name in sorted(contents):
+        for name in contents:
             parts = "{}/{}".format(top, name).split("/")
-            for depth in range(1, len(parts)):
-                folders.add("/".join(parts[:depth]))
+            folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
         for folder in sorted(folders):
             entry = _entry(folder, 0o755)
             entry.type = tarfile.DIRTYPE
             archive.addfile(entry)
-        for name in sorted(contents):
-            data, mode = contents[name]
-            entry = _entry("{}/{}".format(top, name), mode)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    return stream.getvalue()
+        for name, file in sorted(contents.items()):
+            _add(archive, "{}/{}".format(top, name), file)
+
+
+def _add(archive: tarfile.TarFile, name: str, file: _File) -> None:
+    entry = _entry(name, file.mode)
+    with io.BytesIO(file.data) if file.path is None else open(str(file.path), "rb") as source:
+        entry.size = source.seek(0, os.SEEK_END)
+        source.seek(0)
+        reader = _Hashing(source)
+        archive.addfile(entry, reader)
+    # What goes out is what was checked, even if somebody exports meanwhile.
+    if reader.sha256.hexdigest() != file.sha256:
+        raise ConfigError("changed while it was packed", file.path, "pack again")
+
+
+class _Hashing(io.RawIOBase):
+    """Hashes what is read through it."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        super(_Hashing, self).__init__()
+        self._source = source
+        self.sha256 = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._source.read(size)
+        self.sha256.update(data)
+        return data
 
 
 def _entry(name: str, mode: int) -> tarfile.TarInfo:

@@ -87,6 +87,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         with open(ENVIRONMENT_FILE, encoding="utf-8") as stream:
             given = read_environment(stream.read())
         become(USER)
+        if arguments[:1] == ["run"]:
+            # Paths in the settings are meant from where the service runs; pictures to enrol, from where one stands.
+            os.chdir(STATE)
         _replace(dict(os.environ, **dict(environment(), **given)), arguments)
     except PermissionError:
         print("kface: {}: may not be read; sudo kface ...".format(ENVIRONMENT_FILE), file=sys.stderr)

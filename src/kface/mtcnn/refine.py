@@ -4,7 +4,7 @@ Running R-Net before it finds fewer of them. A face that O-Net no longer takes f
 for with the whole cascade.
 """
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,19 +49,16 @@ def refine(detector: Detector, rgb: np.ndarray, boxes: np.ndarray) -> Refined:
         raise ImageError("is not an RGB image: uint8 (h, w, 3) is needed")
     if not np.isfinite(boxes).all():
         raise ImageError("a box that is not finite cannot be refined")
-    squares = box.square(boxes) if len(boxes) else boxes
-    inside = np.flatnonzero(_inside(squares, rgb.shape))
-    if not len(inside):
+    if not len(boxes):
         return Refined(Faces.empty(), np.zeros((0,), np.int64))
-    squares = squares[inside]
+    squares = box.square(boxes)
     network, block = detector._networks["onet"], BATCHES["onet"]
     parts = [
         network.run(pyramid.crop_and_resize_each(rgb, squares[start : start + block], 48))
         for start in range(0, len(squares), block)
     ]
     outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    faces, owners = detector._faces_and_owners(squares, outputs)
-    return Refined(faces, inside[owners])
+    return Refined(*detector._faces_and_owners(squares, outputs))
 
 
 def beside(boxes: np.ndarray) -> np.ndarray:
@@ -78,10 +75,3 @@ def beside(boxes: np.ndarray) -> np.ndarray:
             boxes - np.concatenate([up, up], axis=1),
         ]
     )
-
-
-def _inside(squares: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
-    """Return, as bool (n,), which squares have a part in the image that a face could be in."""
-    sides = np.array([shape[1], shape[0]], np.float64)
-    span = np.minimum(squares[:, 2:], sides) - np.maximum(squares[:, :2], 0)
-    return (span >= 1).all(axis=1)

@@ -12,7 +12,8 @@ from kface.files import sha256_file
 
 FILES = Path(deploy.__file__).parent / "jetson" / "files"
 COMMANDS = (
-    "apt-get", "dpkg-query", "gst-inspect-1.0", "journalctl", "nvpmodel", "runuser", "systemctl", "useradd", "userdel", "usermod",
+    "apt-get", "dpkg-query", "gst-inspect-1.0", "journalctl", "nvpmodel", "runuser", "systemctl",
+    "useradd", "userdel", "usermod",
 )  # fmt: skip
 #: What all of them do: they write down how they were called, and do as much as the installer looks at.
 SCRIPT = r"""#!/bin/sh
@@ -67,61 +68,61 @@ GPU = "/sys/class/devfreq/57000000.gpu"
 
 #: A board each: L4T's line, model, packages, nvpmodel's answer and modes, MiB of memory, Python, what is lacking.
 BOARDS = {
-    "nano": dict(
-        release="# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64, DATE: Sat Feb 19 2022",
-        model="NVIDIA Jetson Nano Developer Kit\0",
-        packages="nvidia-l4t-core 32.7.1-20220219090344 installed\nnvidia-jetpack 4.6.1-b110 installed\n",
-        power="NV Power Mode: 5W\n1\n",
-        modes=NANO_MODES,
-        memory=3964,
-        python="3.6.9",
-        lacking={"yaml": "python3-yaml", "cryptography": "python3-cryptography", "runtimes": "wheels"},
-        says=("JetPack 4.6.1 (L4T 32.7.1)", "TensorRT 8.2, CUDA 10.2", "5W (1)", "nvpmodel -m 0", "4 GB of swap"),
-    ),
-    "xavier": dict(
-        release="# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, DATE: Tue Aug  1 2023",
-        model="NVIDIA Jetson Xavier NX Developer Kit\0",
-        packages="nvidia-l4t-core 35.4.1-20230801124926 installed\n",
-        power="NV Power Mode: MAXN\n0\n",
-        modes=NANO_MODES,
-        memory=15823,
-        python="3.8.10",
-        lacking={"tensorrt": "python3-libnvinfer"},
-        says=("JetPack 5.1.2 (L4T 35.4.1)", "TensorRT 8.4-8.5", "mode MAXN (0)"),
-    ),
-    "orin": dict(
-        release="# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: Wed Jan  8 2025",
-        model="NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0",
-        packages="nvidia-l4t-core 36.4.3-20250107174145 installed\n",
-        power="NV Power Mode: 15W\n0\n",
-        modes=ORIN_MODES,
-        memory=7620,
-        python="3.10.12",
-        lacking={"cv2": "libopencv-python"},
-        says=("JetPack 6.2 (L4T 36.4.3)", "15W (0) holds the board back", "nvpmodel -m 2 makes it MAXN_SUPER"),
-    ),
-    "thor": dict(
-        release="# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, EABI: aarch64, DATE: Fri Aug 22 2025",
-        model="NVIDIA Jetson AGX Thor Developer Kit\0",
-        packages="nvidia-l4t-core 38.2.0-20250821174705 installed\n",
-        power="NV Power Mode: MAXN\n0\n",
-        modes=NANO_MODES,
-        memory=125772,
-        python="3.12.3",
-        lacking={"cv2": "python3-opencv"},
-        says=("JetPack 7.0 (L4T 38.2.0)", "TensorRT 10.13, CUDA 13.0"),
-    ),
-    "pc": dict(
-        release=None,
-        model=None,
-        packages="",
-        power=None,
-        modes=None,
-        memory=15900,
-        python="3.11.2",
-        lacking={"numpy": "python3-numpy", "runtimes": "wheels"},
-        says=("a PC or an unknown board", "no Jetson: there will be no engines"),
-    ),
+    "nano": {
+        "release": "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64, DATE: Sat Feb 19 2022",
+        "model": "NVIDIA Jetson Nano Developer Kit\0",
+        "packages": "nvidia-l4t-core 32.7.1-20220219090344 installed\nnvidia-jetpack 4.6.1-b110 installed\n",
+        "power": "NV Power Mode: 5W\n1\n",
+        "modes": NANO_MODES,
+        "memory": 3964,
+        "python": "3.6.9",
+        "lacking": {"yaml": "python3-yaml", "cryptography": "python3-cryptography", "runtimes": "wheels"},
+        "says": ("JetPack 4.6.1 (L4T 32.7.1)", "TensorRT 8.2, CUDA 10.2", "5W (1)", "nvpmodel -m 0", "4 GB of swap"),
+    },
+    "xavier": {
+        "release": "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, DATE: Tue Aug  1 2023",
+        "model": "NVIDIA Jetson Xavier NX Developer Kit\0",
+        "packages": "nvidia-l4t-core 35.4.1-20230801124926 installed\n",
+        "power": "NV Power Mode: MAXN\n0\n",
+        "modes": NANO_MODES,
+        "memory": 15823,
+        "python": "3.8.10",
+        "lacking": {"tensorrt": "python3-libnvinfer"},
+        "says": ("JetPack 5.1.2 (L4T 35.4.1)", "TensorRT 8.4-8.5", "mode MAXN (0)"),
+    },
+    "orin": {
+        "release": "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: Wed Jan  8 2025",
+        "model": "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super\0",
+        "packages": "nvidia-l4t-core 36.4.3-20250107174145 installed\n",
+        "power": "NV Power Mode: 15W\n0\n",
+        "modes": ORIN_MODES,
+        "memory": 7620,
+        "python": "3.10.12",
+        "lacking": {"cv2": "libopencv-python"},
+        "says": ("JetPack 6.2 (L4T 36.4.3)", "15W (0) holds the board back", "nvpmodel -m 2 makes it MAXN_SUPER"),
+    },
+    "thor": {
+        "release": "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, EABI: aarch64, DATE: Fri Aug 22 2025",
+        "model": "NVIDIA Jetson AGX Thor Developer Kit\0",
+        "packages": "nvidia-l4t-core 38.2.0-20250821174705 installed\n",
+        "power": "NV Power Mode: MAXN\n0\n",
+        "modes": NANO_MODES,
+        "memory": 125772,
+        "python": "3.12.3",
+        "lacking": {"cv2": "python3-opencv"},
+        "says": ("JetPack 7.0 (L4T 38.2.0)", "TensorRT 10.13, CUDA 13.0"),
+    },
+    "pc": {
+        "release": None,
+        "model": None,
+        "packages": "",
+        "power": None,
+        "modes": None,
+        "memory": 15900,
+        "python": "3.11.2",
+        "lacking": {"numpy": "python3-numpy", "runtimes": "wheels"},
+        "says": ("a PC or an unknown board", "no Jetson: there will be no engines"),
+    },
 }
 
 
@@ -132,7 +133,15 @@ class FakeBoard:
         facts = BOARDS[kind]
         self.kind, self.facts = kind, facts
         self.root, self.board, self.bin = folder / "root", folder / "board", folder / "bin"
-        for place in ("etc/systemd/system", "opt", "var/lib", "var/cache", "usr/local/bin", "dev/dri", "proc/device-tree"):
+        for place in (
+            "etc/systemd/system",
+            "opt",
+            "var/lib",
+            "var/cache",
+            "usr/local/bin",
+            "dev/dri",
+            "proc/device-tree",
+        ):
             (self.root / place).mkdir(parents=True)
         for place in ("has", "fail", "refuse", "elements", "needs", "signal", "probe", "status", "dies"):
             (self.board / place).mkdir(parents=True)

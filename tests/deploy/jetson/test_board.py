@@ -146,7 +146,9 @@ def test_a_probe_that_talks_nonsense(board, system):
 
 def test_little_memory_wants_swap(board, system):
     assert "add 4 GB of swap" in findings(board, system)["memory"].remedy
-    board.put("/proc/swaps", "Filename Type Size Used Priority\n/swapfile file 4194300 0 -2\n/dev/zram0 partition 9 0 5\n")
+    board.put(
+        "/proc/swaps", "Filename Type Size Used Priority\n/swapfile file 4194300 0 -2\n/dev/zram0 partition 9 0 5\n"
+    )
     found = findings(board, system)["memory"]
     assert (found.state, found.text) == (OK, "3964 MiB, 4095 MiB swap on disk")
 

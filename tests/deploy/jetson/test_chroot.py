@@ -40,7 +40,14 @@ def debian(tmp_path_factory):
     with open("/etc/os-release") as stream:
         release = re.search(r"^VERSION_CODENAME=(\w+)$", stream.read(), re.MULTILINE)
     address = mirror()
-    argv = ["debootstrap", "--variant=minbase", "--include=python3,ca-certificates", release.group(1), str(root), address]
+    argv = [
+        "debootstrap",
+        "--variant=minbase",
+        "--include=python3,ca-certificates",
+        release.group(1),
+        str(root),
+        address,
+    ]
     made = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if made.returncode != 0:
         pytest.skip("debootstrap fails: {}".format(made.stdout.decode("utf-8", "replace").splitlines()[-1]))

@@ -138,7 +138,9 @@ def test_an_update_keeps_the_one_before_and_removes_older_ones(board, run, old, 
     status, said, _ = run(board, "--yes", archive=third)
     assert status == 0
     assert "removed: {}".format(old) in said
-    assert sorted(path.name for path in board.at("/opt/kface").iterdir() if path.is_dir() and not path.is_symlink()) == [
+    assert sorted(
+        path.name for path in board.at("/opt/kface").iterdir() if path.is_dir() and not path.is_symlink()
+    ) == [
         second,
         board.current,
     ]
@@ -164,7 +166,10 @@ FAULTS = {
         "tensorrt: libnvinfer.so.8: cannot open",
     ),
     "release": (lambda board: board.put("/opt/kface/.part-" + release_name(str(board.newer)) + "/x", ""), None),
-    "user": (lambda board: (board.put("/etc/passwd", "root:x:0:0::/:/bin/sh\n"), board.fails("useradd", "no room")), "no room"),
+    "user": (
+        lambda board: (board.put("/etc/passwd", "root:x:0:0::/:/bin/sh\n"), board.fails("useradd", "no room")),
+        "no room",
+    ),
     "settings": (
         lambda board: (board.put("/var/lib/kface/gallery.db", "people"), board.at("/etc/kface/gallery.key").unlink()),
         "cannot be read without it; put the key back",

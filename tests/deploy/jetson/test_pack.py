@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("yaml")
 
-from deploy.jetson import pack_command
+from deploy.jetson import archive, pack_command
 from deploy.jetson.archive import pack, settings_for_board
 from deploy.jetson.pack_command import main
 from deploy.jetson.releases import read_sums, release_name
@@ -42,8 +42,8 @@ def bundle(tmp_path):
 
 
 def unpack(packed, folder):
-    with tarfile.open(str(packed.path)) as archive:
-        archive.extractall(str(folder))
+    with tarfile.open(str(packed.path)) as packed_files:
+        packed_files.extractall(str(folder))
     (top,) = folder.iterdir()
     return top
 
@@ -61,15 +61,16 @@ def test_equal_input_makes_equal_bytes(bundle, tmp_path):
 def test_what_it_holds(bundle, tmp_path):
     (bundle / "notes.txt").write_text("no file of the bundle")
     packed = pack(bundle, SETTINGS, tmp_path)
-    with tarfile.open(str(packed.path)) as archive:
-        entries = archive.getmembers()
+    with tarfile.open(str(packed.path)) as packed_files:
+        entries = packed_files.getmembers()
     top = "kface-" + packed.release
     assert all(entry.name == top or entry.name.startswith(top + "/") for entry in entries)
     assert {(entry.uid, entry.gid, entry.uname, entry.mtime) for entry in entries} == {(0, 0, "root", 315532800)}
     assert all(entry.isfile() or entry.isdir() for entry in entries)
     modes = {entry.name[len(top) + 1 :]: entry.mode for entry in entries if entry.isfile()}
     for name in (
-        "README.txt", "SHA256SUMS", "docker/Dockerfile", "docker/compose.yaml", "bundle/manifest.json", "bundle/detector/pnet.onnx", "deploy.yaml", "environment",
+        "README.txt", "SHA256SUMS", "docker/Dockerfile", "docker/compose.yaml",
+        "bundle/manifest.json", "bundle/detector/pnet.onnx", "deploy.yaml", "environment",
         "kface.service", "src/deploy/__main__.py", "src/deploy/jetson/install.py", "src/deploy/jetson/files/kface.service",
         "src/kface/__init__.py",
     ):  # fmt: skip
@@ -154,6 +155,19 @@ def test_a_bundle_that_was_changed_is_refused(bundle, tmp_path):
     (bundle / "embedder.onnx").write_bytes(b"x" * 40)
     with pytest.raises(ModelError, match="embedder.onnx: was changed"):
         pack(bundle, SETTINGS, tmp_path)
+
+
+def test_a_bundle_that_changes_while_it_is_packed(bundle, tmp_path, monkeypatch):
+    real = archive._sources
+
+    def meanwhile(root, package):
+        (bundle / "embedder.onnx").write_bytes(b"x" * 40)
+        return real(root, package)
+
+    monkeypatch.setattr(archive, "_sources", meanwhile)
+    with pytest.raises(ConfigError, match="embedder.onnx: changed while it was packed; pack again"):
+        pack(bundle, SETTINGS, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_engines_of_another_machine_stay_here(bundle, tmp_path):

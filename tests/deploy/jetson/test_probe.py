@@ -35,7 +35,9 @@ def test_numpy_and_opencv(capsys):
 
 @pytest.mark.parametrize(("line", "there"), [("YES (1.14.5)", True), ("NO", False)])
 def test_gstreamer_is_read_from_opencvs_own_account(line, there, capsys, monkeypatch):
-    monkeypatch.setattr("cv2.getBuildInformation", lambda: "  Video I/O:\n    GStreamer:                   {}\n".format(line))
+    monkeypatch.setattr(
+        "cv2.getBuildInformation", lambda: "  Video I/O:\n    GStreamer:                   {}\n".format(line)
+    )
     assert asked(capsys, "cv2")[1]["gstreamer"] is there
 
 
@@ -79,9 +81,7 @@ def test_runtimes_are_those_that_read_the_embedder(capsys, monkeypatch, tmp_path
     monkeypatch.setattr("kface.networks.runtimes", lambda: ["tensorrt", "opencv"])
     status, found = asked(capsys, "runtimes", "x")
     assert status == 1
-    assert found["error"] == (
-        "no runtime here reads the embedder (opencv: is not a network that OpenCV can read)"
-    )
+    assert found["error"] == ("no runtime here reads the embedder (opencv: is not a network that OpenCV can read)")
     # An installed TensorRT is never asked: it would build an engine.
     monkeypatch.setattr("kface.networks.runtimes", lambda: ["tensorrt"])
     assert "none is installed" in asked(capsys, "runtimes", "x")[1]["error"]

@@ -51,7 +51,9 @@ def test_what_python_compiled_meanwhile_is_no_fault(archive):
     assert read_sums(str(archive))
 
 
-@pytest.mark.parametrize("line", ["{d}  ../../etc/passwd", "{d}  /etc/passwd", "{d}  a//b", "zz  kface", "{d} kface", "", "{d}  "])
+@pytest.mark.parametrize(
+    "line", ["{d}  ../../etc/passwd", "{d}  /etc/passwd", "{d}  a//b", "zz  kface", "{d} kface", "", "{d}  "]
+)
 def test_lines_that_lead_elsewhere_are_refused(archive, line):
     with open(str(archive / SUMS), "a") as stream:
         stream.write(line.format(d="0" * 64) + "\n")
@@ -137,9 +139,8 @@ def test_something_in_the_links_place_is_not_removed(releases, board, tmp_path):
 
 
 def test_the_lock_goes_with_its_holder(releases, board, system):
-    with releases.locked():
-        with pytest.raises(InstallError, match="another installer"), Releases(system(board)).locked():
-            pass
+    with releases.locked(), pytest.raises(InstallError, match="another installer"), Releases(system(board)).locked():
+        pass
     with Releases(system(board)).locked():
         assert os.path.exists(str(board.at("/opt/kface/.lock")))
 

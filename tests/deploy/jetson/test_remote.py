@@ -87,7 +87,21 @@ def test_addresses(text, host, brackets):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-oProxyCommand=x", "kim@-oX", "-l@nano", "a b", "a;b", "$(x)", "kim@nano:22", "a@b@c", "nano\n-o", "`x`", "@nano", "kim@"],
+    [
+        "",
+        "-oProxyCommand=x",
+        "kim@-oX",
+        "-l@nano",
+        "a b",
+        "a;b",
+        "$(x)",
+        "kim@nano:22",
+        "a@b@c",
+        "nano\n-o",
+        "`x`",
+        "@nano",
+        "kim@",
+    ],
 )
 def test_what_is_no_address(text):
     with pytest.raises(ConfigError, match="is no address of a board; give user@board"):

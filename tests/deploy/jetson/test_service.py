@@ -144,7 +144,11 @@ def test_another_python_goes_into_the_unit(ready, board, monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "texts", "absent"),
     [
-        ({"web": True, "host": "127.0.0.1", "port": 9000, "source": "rtsp"}, ("http://127.0.0.1:9000/", "ssh -L 9000"), ()),
+        (
+            {"web": True, "host": "127.0.0.1", "port": 9000, "source": "rtsp"},
+            ("http://127.0.0.1:9000/", "ssh -L 9000"),
+            (),
+        ),
         ({"web": True, "host": "0.0.0.0", "port": 80, "source": "csi"}, ("http://porch:80/",), ("ssh -L",)),
         ({"web": False, "host": "", "port": 1, "source": "csi"}, ("the web page is off",), ("http",)),
         ({"error": "tracks: there is no such setting"}, ("cannot be read: tracks",), ("http",)),
@@ -159,7 +163,7 @@ def test_where_the_page_is(answer, texts, absent, ready, board):
 
 
 def test_the_environment_is_read_as_systemd_does():
-    text = "# c\n; c\n\nA=plain\nB='a b $c #d'\n C=\"x\\\"y\"\nD=two words\nE=\nF=a=b\n"
+    text = '# c\n; c\n\nA=plain\nB=\'a b $c #d\'\n C="x\\"y"\nD=two words\nE=\nF=a=b\n'
     assert read_environment(text) == {"A": "plain", "B": "a b $c #d", "C": 'x"y', "D": "two words", "E": "", "F": "a=b"}
 
 
@@ -186,7 +190,12 @@ def test_the_command_becomes_the_services_user(monkeypatch, tmp_path):
         monkeypatch.setattr(command.os, name, lambda value, name=name: called.append((name, value)))
     monkeypatch.setattr(command.os, "umask", lambda value: called.append(("umask", value)))
     monkeypatch.setattr(command.os, "execve", lambda path, argv, env: called.append((argv, env)))
+    monkeypatch.setattr(command.os, "chdir", lambda folder: called.append(("chdir", folder)))
+    main(["run", "--show"])
+    assert ("chdir", "/var/lib/kface") in called
+    del called[:]
     main(["gallery", "list"])
+    assert not [call for call in called if call[0] == "chdir"]
     assert called[:3] == [("setgroups", [44, 4712]), ("setgid", 4712), ("setuid", 4711)]
     argv, env = called[-1]
     assert argv[1:] == ["-s", "-m", "deploy", "gallery", "list"]

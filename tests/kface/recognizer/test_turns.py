@@ -279,6 +279,7 @@ def test_a_newcomer_is_found_when_the_cascade_is_due(monkeypatch):
     assert [result.detected for result in results] == [False, False, False, True]
     assert results[-1].ids[-1] == 3
     assert results[-1].embedded >= 1
+    assert results[-1].tracks[-1].score == walkers.now.scores[2]
     assert walkers.cascade == [1]
 
 
