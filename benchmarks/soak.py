@@ -8,6 +8,7 @@ grows or an old picture is shown.
 """
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -69,16 +70,16 @@ def soak(seconds: float, faults: random.Random) -> int:
     """Run, print what was seen, write it to ``outputs/<date>/soak.json``, and return the exit status."""
     sys.path.insert(0, str(ROOT / "tests" / "integration"))
     try:
-        from rtsp_tools import SYSTEM_PYTHON, Server
+        tools = importlib.import_module("rtsp_tools")
     except ImportError as error:
         raise KFaceError(f"needs the tests of a checkout ({error})", "tests/integration")
-    if shutil.which("ffmpeg") is None or not Path(SYSTEM_PYTHON).is_file():
+    if shutil.which("ffmpeg") is None or not Path(tools.SYSTEM_PYTHON).is_file():
         raise KFaceError("needs ffmpeg and GStreamer's RTSP server", None, "run scripts/system-packages streams")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CONFIG_HOME"] = folder
         clip, source = make_clip(Path(folder))
-        server = Server(clip)
-        outages = Outages(lambda: Server(clip, server.port), server, faults)
+        server = tools.Server(clip)
+        outages = Outages(lambda: tools.Server(clip, server.port), server, faults)
         settings = DeploySettings.from_mapping(
             {
                 "source": server.uri,

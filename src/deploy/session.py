@@ -12,6 +12,7 @@ from deploy.registration import Candidate, Candidates, Enrolled
 from deploy.settings import DeploySettings
 from deploy.status import Meter, Status
 from deploy.view import View, Viewer
+from kface import heap
 from kface.bundle import Thresholds
 from kface.errors import KFaceError, ModelError
 from kface.gallery import Gallery, Person
@@ -22,6 +23,8 @@ from kface.streams import Change, Frame, State
 
 #: Seconds between two looks at whether another program has changed the gallery.
 GALLERY_EVERY_S = 0.5
+#: Seconds after which memory that was freed is given back to the system.
+TRIM_EVERY_S = 60.0
 #: Makes the source: takes what to call with each change of its state.
 SourceMaker = Callable[[Callable[[Change], None]], Any]
 
@@ -83,7 +86,7 @@ class Session(object):
         self._viewer = Viewer(settings.view, self._state)
         self._outputs: List[Output] = []
         self._version = gallery.version()
-        self._looked = time.monotonic()
+        self._looked = self._trimmed = time.monotonic()
         self._people: Tuple[int, int] = (-1, 0)
         self._started = 0.0
         self._ended = False
@@ -288,6 +291,9 @@ class Session(object):
         self._viewer.take(result)
         for output in list(self._outputs):
             self._guard(output, lambda output=output: output.write(result, events))  # type: ignore[misc]
+        if time.monotonic() - self._trimmed >= TRIM_EVERY_S:
+            self._trimmed = time.monotonic()
+            heap.trim()
 
     def _guard(self, output: Output, step: Callable[[], None]) -> None:
         """Let an output that fails (a full disk) go, and the others go on."""

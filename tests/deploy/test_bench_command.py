@@ -1,6 +1,7 @@
 """``python -m deploy bench`` from end to end, with the real cascade and an embedder of a few nodes."""
 
 import json
+import time
 
 import bench_fakes as fakes
 import numpy as np
@@ -12,6 +13,7 @@ from deploy.bench.networks import Effort
 from kface import alignment, bundle
 from kface.errors import ConfigError, ModelError
 from kface.mtcnn import Detector, weights
+from kface.recognizer.embedder import Embeddings
 
 LEAST = Effort(rounds=1, seconds=0.0, chunks=1, frames=5, paced=0.3, paced_turns=1, settle=0.1)
 NETWORK = {"batch": "dynamic", "input": "image", "outputs": ("embedding",), "layout": "NCHW", "precision": "fp32"}
@@ -127,6 +129,7 @@ def test_the_whole_bench(directory, tmp_path, monkeypatch, capsys):
     assert six["share"] < 1
     assert six["following_ms"]["onet"][0] > 0
     assert any("tensorrt: left out" in line for line in made["notes"]) or "tensorrt" in made["machine"]["runtimes"]
+    assert not any("were put in" in line for line in made["notes"])
     assert made["quick"] is True
 
 
@@ -179,6 +182,48 @@ def test_a_runtime_that_cannot_is_left_out_with_the_reason(directory, crops):
     made = networks.table8([], opened.detector_directory, ["nonsense"], LEAST, notes.append)
     assert made == []
     assert notes == ["table 8: nonsense: left out (there is no such runtime)"]
+
+
+class Sleepy(object):
+    """A detector that takes the longer, the smaller its smallest face is; an embedder that takes 30 ms a call."""
+
+    file = None
+
+    def __init__(self, *_, **settings):
+        self.min_face = settings.get("min_face")
+
+    def with_min_face(self, min_face):
+        return Sleepy(min_face=min_face)
+
+    def detect(self, rgb):
+        time.sleep(2 / self.min_face)
+
+    def run(self, crops):
+        time.sleep(0.03)
+        return Embeddings(np.ones((len(crops), 2), np.float32), np.zeros((len(crops),), bool))
+
+    def close(self):
+        self.min_face = None
+
+
+def test_times_are_those_of_the_smallest_face_and_of_each_face(crops, monkeypatch):
+    monkeypatch.setattr(networks, "Detector", Sleepy)
+    monkeypatch.setattr(networks, "Embedder", Sleepy)
+    people = [scenes.Person([np.zeros((9, 9, 3), np.uint8)], 5.0, 30.0)]
+    every = [scenes.Scene("s", people * count, np.zeros((60, 90, 3), np.uint8)) for count in paper.COUNTS]
+    made = networks.table8(every, None, ["opencv"], LEAST._replace(rounds=3), print)
+    assert sorted({row["faces"] for row in made}) == [1, 6]
+    fine, coarse = [[r["ms"]["median"] for r in made if r["min_face"] == face] for face in (20.0, 39.8)]
+    assert min(fine) >= 100
+    assert 50 <= min(coarse) < 95
+    file = bundle.File("embedder.onnx", "", 1, "embedder", "onnx", "fp32")
+    manifest = type("Manifest", (), {"name": "m", "files": (file,)})
+    opened = type("Bundle", (), {"manifest": manifest})
+    rows = networks.table9([opened], crops, ["opencv"], LEAST._replace(rounds=3), print)
+    each = {row["batch"]: row["ms_a_face"]["median"] for row in rows}
+    assert each[1] >= 30
+    assert 10 <= each[3] < 28
+    assert 5 <= each[6] < 28
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,10 @@ def test_files_are_never_open_to_others_for_a_moment(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", looked_at)
     system.write("/etc/secret", b"x", 0o600)
     assert seen == [0o600]
+    monkeypatch.setattr(os, "chmod", lambda path, mode: seen.append(stat.S_IMODE(os.stat(path).st_mode)))
+    system.folder("/etc/open", 0o755)
+    assert seen[1:] == [0o700]
+    monkeypatch.undo()
     with pytest.raises(InstallError, match="/nowhere/file: cannot be written"):
         system.write("/nowhere/file", b"x", 0o600)
     assert system.write("/etc/secret", b"x", 0o600) is False
