@@ -5,6 +5,9 @@ import os
 import socket
 from typing import Optional
 
+#: Seconds that the manager gets to take a message.
+PATIENCE_S = 1.0
+
 
 class Notifier(object):
     """Speaks the protocol of ``Type=notify`` and ``WatchdogSec=``: a datagram to the socket that NOTIFY_SOCKET names."""
@@ -33,4 +36,6 @@ class Notifier(object):
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         # Where the manager is gone, that is no reason to stop recognising people.
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
+            # A manager that does not read must hold up neither the recogniser nor its end.
+            channel.settimeout(PATIENCE_S)
             channel.sendto(text.encode("utf-8", "backslashreplace"), address)

@@ -179,6 +179,11 @@ def test_a_runtime_that_cannot_is_left_out_with_the_reason(directory, crops):
     ]
     # There is no frozen graph in the bundle: no such precision, and nothing that was left out.
     assert notes == []
+    apart = networks.table9([opened], crops, ["onnxruntime", "opencv"], LEAST, notes.append, "here", apart=True)
+    assert {row["runtime"]: row["cosine"] for row in apart if row["precision"] == "fp16"}["onnxruntime"] == -1.0
+    assert [row["batch"] for row in apart] == sorted(row["batch"] for row in apart)
+    assert "one runtime after the other" in notes.pop(0)
+    notes = []
     made = networks.table8([], opened.detector_directory, ["nonsense"], LEAST, notes.append)
     assert made == []
     assert notes == ["table 8: nonsense: left out (there is no such runtime)"]

@@ -2,9 +2,11 @@
 
 import os
 import socket
+import threading
 
 import pytest
 
+from deploy import notify
 from deploy.notify import Notifier
 
 if not hasattr(socket, "AF_UNIX"):
@@ -66,6 +68,17 @@ def test_without_a_manager_nothing_is_said(address, monkeypatch):
 
     monkeypatch.setattr(socket, "socket", opened)
     Notifier().ready("x")
+
+
+def test_a_manager_that_does_not_read_holds_nothing_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(notify, "PATIENCE_S", 0.02)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        sender = threading.Thread(target=lambda: [Notifier().alive("x" * 1000) for _ in range(300)], daemon=True)
+        sender.start()
+        sender.join(60)
+        assert not sender.is_alive()
 
 
 def test_a_manager_that_is_gone_is_no_reason_to_end(tmp_path, monkeypatch):

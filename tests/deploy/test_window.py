@@ -154,18 +154,9 @@ def display(tmp_path_factory):
             pytest.skip("{} is absent (apt-get install xvfb xdotool)".format(program))
     folder = tmp_path_factory.mktemp("screen")
     reading, writing = os.pipe()
-    command = [
-        "Xvfb",
-        "-displayfd",
-        str(writing),
-        "-screen",
-        "0",
-        "800x600x24",
-        "-fbdir",
-        str(folder),
-        "-nolisten",
-        "tcp",
-    ]
+    # Without -noreset the screen begins anew, and its file with it, whenever the last window is closed.
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "800x600x24", "-fbdir", str(folder), "-noreset"]
+    command += ["-nolisten", "tcp"]
     process = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
     with os.fdopen(reading) as stream:

@@ -121,7 +121,13 @@ def crops_from(scene: Scene, detector: Detector, count: int) -> np.ndarray:
 
 
 def table9(
-    bundles: Sequence[Bundle], crops: np.ndarray, names: Sequence[str], effort: Effort, say: Say, source: str = ""
+    bundles: Sequence[Bundle],
+    crops: np.ndarray,
+    names: Sequence[str],
+    effort: Effort,
+    say: Say,
+    source: str = "",
+    apart: bool = False,
 ) -> Rows:
     """Time the embedders on every runtime in every precision that the bundles have.
 
@@ -132,35 +138,28 @@ def table9(
         effort: How long.
         say: Told what is left out, and why.
         source: Where the faces come from.
+        apart: Whether only the precisions of one runtime take turns, as memory is short, and not those of all runtimes.
 
     Returns:
         Rows with milliseconds a face, and the least cosine with what the first runtime makes of the faces in full
         precision: a runtime that reads a file otherwise than it is meant is not merely fast.
     """
+    if apart:
+        say("table 9: one runtime after the other, as this machine has little memory")
     rows: Rows = []
     for bundle in bundles:
-        embedders: Dict[Tuple[str, str], Embedder] = {}
-        for name in names:
-            for precision in _precisions(bundle, name):
-                try:
-                    embedders[(name, precision)] = Embedder(bundle, name, precision)
-                except KFaceError as error:
-                    say(
-                        "table 9: {} {} {}: left out ({})".format(bundle.manifest.name, name, precision, _reason(error))
-                    )
-        if not embedders:
-            continue
-        vectors = {key: _vectors(embedder, crops) for key, embedder in embedders.items()}
-        full = [values for (_, precision), values in vectors.items() if precision == "fp32" and values is not None]
-        for batch in BATCHES:
-            calls = {
-                key: partial(embedder.run, crops[:batch])
-                for key, embedder in embedders.items()
-                if vectors[key] is not None
-            }
-            for (name, precision), values in interleaved(calls, effort.rounds, effort.seconds).items():
-                cosine = _least_cosine(vectors[(name, precision)], full[0] if full else None)
-                rows.append(
+        full: Optional[np.ndarray] = None
+        for group in [[name] for name in names] if apart else [list(names)]:
+            embedders = _open(bundle, group, say)
+            vectors = {key: _vectors(embedder, crops) for key, embedder in embedders.items()}
+            for key in [key for key, values in vectors.items() if values is None]:
+                say("table 9: {} {} {}: cannot run, left out".format(bundle.manifest.name, *key))
+                embedders.pop(key).close()
+            if full is None:
+                full = next((vectors[key] for key in embedders if key[1] == "fp32"), None)
+            for batch in BATCHES:
+                calls = {key: partial(embedder.run, crops[:batch]) for key, embedder in embedders.items()}
+                rows += [
                     {
                         "bundle": bundle.manifest.name,
                         "runtime": name,
@@ -168,14 +167,30 @@ def table9(
                         "batch": batch,
                         "source": source,
                         "ms_a_face": figure([value / batch for value in values]).as_dict(),
-                        "cosine": cosine,
+                        "cosine": _least_cosine(vectors[(name, precision)], full),
                     }
-                )
-        for key, embedder in embedders.items():
-            if vectors[key] is None:
-                say("table 9: {} {} {}: cannot run, left out".format(bundle.manifest.name, *key))
-            embedder.close()
-    return rows
+                    for (name, precision), values in interleaved(calls, effort.rounds, effort.seconds).items()
+                ]
+            for embedder in embedders.values():
+                embedder.close()
+    return sorted(rows, key=lambda row: (names_of(bundles).index(row["bundle"]), row["batch"]))
+
+
+def names_of(bundles: Sequence[Bundle]) -> List[str]:
+    """Return the bundles' names in their order."""
+    return [bundle.manifest.name for bundle in bundles]
+
+
+def _open(bundle: Bundle, names: Sequence[str], say: Say) -> Dict[Tuple[str, str], Embedder]:
+    """Open a bundle's embedder on runtimes, in all its precisions."""
+    made: Dict[Tuple[str, str], Embedder] = {}
+    for name in names:
+        for precision in _precisions(bundle, name):
+            try:
+                made[(name, precision)] = Embedder(bundle, name, precision)
+            except KFaceError as error:
+                say("table 9: {} {} {}: left out ({})".format(bundle.manifest.name, name, precision, _reason(error)))
+    return made
 
 
 def _reason(error: KFaceError) -> str:

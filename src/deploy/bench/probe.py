@@ -20,7 +20,8 @@ class Work(NamedTuple):
     """What a frame asks for, in the mean over frames of one kind.
 
     Attributes:
-        host_ms: Milliseconds of one core of this machine outside the networks.
+        host_ms: Milliseconds that one core of this machine computes outside the networks; what other processes take is no
+            part of it.
         rnet: Candidates that R-Net sees.
         onet: Candidates that O-Net sees.
         embedded: Faces that are embedded.
@@ -59,9 +60,9 @@ class _Timed(Network):
         self.items = 0
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
-        began = time.perf_counter()
+        began = time.process_time()
         outputs = self._network.run(batch)
-        self.seconds += time.perf_counter() - began
+        self.seconds += time.process_time() - began
         self.items += len(batch)
         return outputs
 
@@ -101,9 +102,11 @@ def _observe(recognizer: FaceRecognizer, timed: Dict[str, Any], scene: Scene, fr
         image = scene.frame(STEP * number)
         for network in timed.values():
             network.seconds, network.items = 0.0, 0
+        began = time.process_time()
         result = made.process(Frame(image, 0.0, number))
+        spent = time.process_time() - began
         if number >= settle:
-            host = result.times.total - sum(network.seconds for network in timed.values())
+            host = spent - sum(network.seconds for network in timed.values())
             seen = {name: network.items for name, network in timed.items()}
             kinds[result.detected].append(Work(1000 * host, seen["rnet"], seen["onet"], seen["embedder"]))
     detection, following = kinds[True], kinds[False]
@@ -117,8 +120,8 @@ def _observe(recognizer: FaceRecognizer, timed: Dict[str, Any], scene: Scene, fr
 
 
 def _mean(works: Sequence[Work]) -> Work:
-    # The host's time is a median: another process that takes the core for a moment is none of it.
     means = [float(np.mean(values)) for values in zip(*works)]
+    # Now and then memory is asked for, or a network warms up: a median has none of it.
     return Work(float(np.median([work.host_ms for work in works])), *means[1:])
 
 
