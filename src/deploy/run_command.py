@@ -22,7 +22,7 @@ from kface.streams import State, Stream, StreamError, StreamRefusedError
 CONFIG = "KFACE_CONFIG"
 #: Seconds between two looks at whether all is well.
 TICK_S = 0.5
-#: Seconds that a camera gets to refuse an id or a password, which is told before anything else.
+#: Seconds after the start in which a camera that refuses the id or the password ends the program.
 FIRST_S = 10.0
 
 
@@ -57,19 +57,22 @@ def run(settings: DeploySettings) -> int:
         session.start()
         _introduce(session, url)
         teller = threading.Thread(target=_tell, args=(session, done), name="kface-tell", daemon=True)
+        refusals: List[StreamError] = []
         watch = threading.Thread(
-            target=_watch, args=(session, settings, notifier, stop, window), name="kface-watch", daemon=True
+            target=_watch, args=(session, settings, notifier, stop, window, refusals), name="kface-watch", daemon=True
         )
         try:
             teller.start()
-            _refused_at_once(session, stop)
-            notifier.ready(session.status.source)
             watch.start()
             if window is not None:
                 window.run()
             else:
                 while not stop.is_set() and not session.wait(TICK_S):
                     pass
+            # A file that cannot be read ends before the watch looks at it.
+            refusal = _refusal(session) if not refusals and not session.status.processed else None
+            for reason in refusals + ([] if refusal is None else [refusal]):
+                raise reason
         finally:
             notifier.stopping()
             stop.set()
@@ -144,18 +147,18 @@ def _introduce(session: Session, url: Optional[str]) -> None:
         say("deploy: the live picture is at {}".format(url), sys.stderr)
 
 
-def _refused_at_once(session: Session, stop: threading.Event) -> None:
-    """Raise where the stream can never play: refused credentials, a file that cannot be read. Others may come later."""
+def _refusal(session: Session) -> Optional[StreamError]:
+    """Return why the stream will never play: refused credentials, a file that cannot be read. Others may come later."""
     source = session.stream
-    until = time.monotonic() + FIRST_S
-    while isinstance(source, Stream) and not stop.is_set() and time.monotonic() < until:
-        try:
-            source.wait_live(TICK_S)
-            return
-        except StreamError as error:
-            # A camera that is off now may come later; the events tell of it.
-            if isinstance(error, StreamRefusedError) or source.state is State.ENDED:
-                raise
+    if not isinstance(source, Stream):
+        return None
+    try:
+        source.wait_live(0)
+    except StreamError as error:
+        # A camera that is off now may come later; the events tell of it.
+        if isinstance(error, StreamRefusedError) or (source.state is State.ENDED and source.reason):
+            return error
+    return None
 
 
 def _tell(session: Session, done: threading.Event) -> None:
@@ -175,12 +178,26 @@ def _tell(session: Session, done: threading.Event) -> None:
             return
 
 
-def _watch(session: Session, settings: DeploySettings, notifier: Notifier, stop: threading.Event, window: Any) -> None:
-    """Tell systemd that all is well, and stop when the time is over."""
+def _watch(
+    session: Session,
+    settings: DeploySettings,
+    notifier: Notifier,
+    stop: threading.Event,
+    window: Any,
+    refusals: List[StreamError],
+) -> None:
+    """Tell systemd that all is well; stop when the time is over, and where the stream refuses from the start."""
+    notifier.ready(session.status.source)
     begun = told = time.monotonic()
     processed = -1
+    lived = False
     while not stop.wait(TICK_S):
         now = time.monotonic()
+        lived = lived or session.status.stream == State.LIVE.value
+        refusal = _refusal(session) if not lived and now - begun < FIRST_S else None
+        if refusal is not None:
+            refusals.append(refusal)
+            stop.set()
         if settings.seconds is not None and now - begun >= settings.seconds:
             stop.set()
         if notifier.watchdog is None or now - told < notifier.watchdog / 3 or not session.running:

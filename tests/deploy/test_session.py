@@ -5,24 +5,23 @@ import functools
 import threading
 import time
 
-import numpy as np
 import pytest
 from deploy_fakes import (
-    ALONE,
+    AT_KIM,
     DECISION,
     GENEROUS,
     KIM,
-    LEE,
-    PARK,
     QUICK,
-    Camera,
     Film,
     NoGallery,
+    heard,
+    kinds,
     make_recognizer,
-    open_test_gallery,
+    names,
     picture,
     play,
     settings_with,
+    shown,
     threads,
     unit,
     until,
@@ -32,32 +31,11 @@ from deploy_fakes import (
 from deploy import session as session_module
 from deploy.outputs import Output
 from deploy.session import Session
-from kface.bundle import Row, Thresholds
-from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
-from kface.gallery import Limits
+from kface.errors import ConfigError, KFaceError
 from kface.recognizer import FaceRecognizer, Runner
 from kface.streams import StreamError
-from kface.verification.report import Figure
 
-AT_KIM, AT_PARK = (KIM, 80, 90, 90), (PARK, 230, 90, 90)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left():
-    assert threads() == []
-    yield
-    assert until(lambda: threads() == []), threads()
-
-
-@pytest.fixture
-def gallery(tmp_path):
-    with open_test_gallery(tmp_path / "gallery.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-def camera():
-    return Camera(picture(AT_KIM, AT_PARK))
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 class Kept(Output):
@@ -83,36 +61,6 @@ class Kept(Output):
         self.closed = list(events)
         if self.fails_closing is not None:
             raise self.fails_closing
-
-
-def shown(session, condition, seconds=GENEROUS):
-    """Wait for a view that meets a condition, and return it."""
-    number, end = 0, time.monotonic() + seconds
-    while time.monotonic() < end:
-        view = session.wait_view(number, 1.0)
-        if view is not None:
-            number = view.number
-            if condition(view):
-                return view
-    raise AssertionError("no such view")
-
-
-def names(view):
-    return [face.name for face in view.faces]
-
-
-def kinds(session, after=0):
-    return [(event.kind, event.person) for event in session.wait_events(after, 0)]
-
-
-def heard(session, kind, person=None, after=0):
-    """Wait for an event."""
-
-    def there():
-        return [e for e in session.wait_events(after, 0.1) if e.kind == kind and person in (None, e.person)]
-
-    assert until(there), kinds(session)
-    return there()[0]
 
 
 # ---- the stream, results and states
@@ -381,215 +329,3 @@ def test_a_mistake_in_an_output_is_not_swallowed(gallery):
     session.add_output(Kept(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError), session:
         session.wait(GENEROUS)
-
-
-# ---- enrolment
-
-
-def test_a_face_is_picked_and_enrolled_and_recognised(camera, gallery):
-    with watch(camera, gallery) as session:
-        view = shown(session, lambda view: len(view.faces) == 2)
-        assert names(view) == [None, None]
-        picked = session.pick(80, 90)
-        assert (picked.track, picked.name, picked.refusals) == (view.faces[0].track, "", ())
-        made = session.enrol(picked.id, "  Kim   Chulsoo ")
-        assert made.name == "Kim Chulsoo"
-        assert made.template in [one.id for one in gallery.templates("Kim Chulsoo")]
-        assert shown(session, lambda view: "Kim Chulsoo" in names(view)).faces[0].track == picked.track
-        assert heard(session, "enrolled").track == picked.track
-        assert heard(session, "enrolled").person == "Kim Chulsoo"
-        assert [person.name for person in session.people()] == ["Kim Chulsoo"]
-        assert session.status.people == 1
-        # Picked once, enrolled once.
-        with pytest.raises(KFaceError, match="is not kept any more"):
-            session.enrol(picked.id, "Kim Chulsoo")
-        assert session.pick_track(picked.track).name == "Kim Chulsoo"
-        assert gallery.crop(made.template) is None
-    assert not any(event.reason == "changed by another program" for event in session.wait_events(0, 0))
-
-
-def test_a_decomposed_name_is_enrolled_as_the_composed_one(camera, gallery):
-    gallery.add("김", unit(KIM))
-    with watch(camera, gallery) as session:
-        shown(session, lambda view: len(view.faces) == 2)
-        made = session.enrol(session.pick(80, 90).id, "김")
-        assert made.name == "김"
-        assert [(one.name, one.templates) for one in session.people()] == [("김", 2)]
-
-
-def test_crops_are_kept_where_that_is_asked_for(camera, gallery):
-    with watch(camera, gallery, keep_crops=True) as session:
-        shown(session, lambda view: len(view.faces) == 2)
-        picked = session.pick(80, 90)
-        made = session.enrol(picked.id, "Kim")
-        assert (gallery.crop(made.template) == picked.crop).all()
-
-
-def test_a_face_that_is_not_good_enough_is_enrolled_by_force_only(camera, gallery):
-    with watch(camera, gallery, enrolment=Limits(120.0, 5.0, 0.5, (0.0, 1.0))) as session:
-        shown(session, lambda view: len(view.faces) == 2)
-        picked = session.pick(80, 90)
-        assert [why.split()[0] for why in picked.refusals] == ["size"]
-        with pytest.raises(KFaceError) as caught:
-            session.enrol(picked.id, "Kim")
-        assert "is not good enough to enrol: size 9" in str(caught.value)
-        assert gallery.list() == []
-        assert session.enrol(picked.id, "Kim", force=True).name == "Kim"
-
-
-def test_what_cannot_be_enrolled_is_refused_and_nothing_changes(camera, gallery):
-    with watch(camera, gallery) as session:
-        shown(session, lambda view: len(view.faces) == 2)
-        with pytest.raises(KFaceError, match="'c77': is not kept any more"):
-            session.enrol("c77", "Kim")
-        picked = session.pick(80, 90)
-        with pytest.raises(GalleryError, match="a name must not be empty"):
-            session.enrol(picked.id, "  ")
-        session._recognizer.embedder.broken = True
-        with pytest.raises(ModelError, match="gives no embedding"):
-            session.enrol(picked.id, "Kim", force=True)
-        session._recognizer.embedder.broken = False
-        assert gallery.list() == []
-        # After all that the candidate is still there.
-        assert session.enrol(picked.id, "Kim").name == "Kim"
-
-
-def test_enrolment_gets_its_turn_while_frames_keep_coming(camera, gallery):
-    camera.fps = 1000.0
-    with watch(camera, gallery) as session:
-        shown(session, lambda view: len(view.faces) == 2)
-        for number in range(5):
-            session.enrol(session.pick(80, 90).id, "Kim {}".format(number), force=True)
-        assert len(session.people()) == 5
-
-
-@pytest.mark.parametrize("size", [(320, 180), (1280, 720)])
-def test_a_face_is_picked_where_it_is_in_the_view(size, gallery):
-    """The view is 640x360: the smaller picture is as it is, the larger one is halved."""
-    scale = size[0] // 320
-    people = [(grey, x * scale, y * scale, side * scale) for grey, x, y, side in (AT_KIM, AT_PARK)]
-    with watch(Camera(picture(*people, size=size)), gallery) as session:
-        view = shown(session, lambda view: len(view.faces) == 2)
-        assert view.size == (min(size[0], 640), min(size[1], 360))
-        for face in view.faces:
-            x1, y1, x2, y2 = face.box
-            assert session.pick((x1 + x2) / 2, (y1 + y2) / 2).track == face.track
-        with pytest.raises(KFaceError, match="there is no face"):
-            session.pick(view.size[0] / 2, 2)
-        assert session.pick_track(view.faces[1].track).box[0] == pytest.approx(
-            view.faces[1].box[0] * size[0] / view.size[0], abs=2
-        )
-
-
-# ---- the gallery changes
-
-
-def test_renaming_and_deleting_take_effect_with_the_next_pictures(camera, gallery):
-    gallery.add("Kim", unit(KIM))
-    with watch(camera, gallery) as session:
-        shown(session, lambda view: "Kim" in names(view))
-        session.rename("Kim", " Kim  Younger")
-        shown(session, lambda view: "Kim Younger" in names(view))
-        renamed = heard(session, "gallery", "Kim Younger")
-        assert renamed.reason == "renamed from Kim"
-        heard(session, "recognised", "Kim Younger")
-        session.delete("Kim Younger")
-        # No track keeps a name that is gone.
-        view = shown(session, lambda view: view.live and names(view) == [None, None])
-        assert [face.state for face in view.faces] == ["unknown", "unknown"]
-        assert session.status.people == 0
-        last = heard(session, "gallery", "Kim Younger", renamed.number)
-        assert last.reason == "deleted"
-        for command in (lambda: session.delete("Nobody"), lambda: session.rename("Nobody", "x")):
-            with pytest.raises(GalleryError):
-                command()
-    assert "changed by another program" not in [event.reason for event in session.wait_events(0, 0)]
-
-
-def test_a_change_by_another_program_is_noticed(camera, gallery, tmp_path):
-    with watch(camera, gallery) as session, open_test_gallery(tmp_path / "gallery.db") as other:
-        shown(session, lambda view: len(view.faces) == 2)
-        other.add("Park", unit(PARK))
-        shown(session, lambda view: "Park" in names(view))
-        changes = [event for event in session.wait_events(0, 0) if event.reason == "changed by another program"]
-        assert len(changes) == 1
-        assert session.status.people == 1
-        other.delete("Park")
-        shown(session, lambda view: view.live and names(view) == [None, None])
-
-
-def test_an_own_change_is_not_taken_for_another_programs(camera, gallery, monkeypatch):
-    """The change is on the disk, but its command has not yet returned, when the stream looks."""
-    monkeypatch.setattr(session_module, "GALLERY_EVERY_S", 0.0)
-    gallery.add("Kim", unit(KIM))
-    delete = gallery.delete
-
-    def slowly(person):
-        found = delete(person)
-        time.sleep(0.3)
-        return found
-
-    monkeypatch.setattr(gallery, "delete", slowly)
-    with watch(camera, gallery) as session:
-        shown(session, lambda view: "Kim" in names(view))
-        session.delete("Kim")
-        shown(session, lambda view: view.live and "Kim" not in names(view))
-    assert "changed by another program" not in [event.reason for event in session.wait_events(0, 0)]
-
-
-def test_without_tracks_people_come_and_go_with_the_gallery(camera, gallery):
-    with watch(camera, gallery, pipeline=ALONE) as session:
-        view = shown(session, lambda view: len(view.faces) == 2)
-        assert [face.track for face in view.faces] == [None, None]
-        session.enrol(session.pick(230, 90).id, "Park")
-        shown(session, lambda view: names(view) == [None, "Park"])
-        session.delete("Park")
-        shown(session, lambda view: view.live and names(view) == [None, None])
-
-
-# ---- thresholds
-
-
-def lookalike():
-    """Somebody whose cosine with Kim is 0.8."""
-    return (0.8 * unit(KIM) + 0.6 * unit(LEE)).astype(np.float32)
-
-
-def test_a_threshold_takes_effect_with_the_next_pictures(camera, gallery):
-    gallery.add("Kim", lookalike())
-    table = Thresholds(
-        "pairs",
-        True,
-        9,
-        9,
-        9,
-        0,
-        0,
-        (Row(1e-3, 0.85, Figure(0.0009), Figure(0.2)), Row(1e-2, 0.5, Figure(0.009), Figure(0.1))),
-    )
-    with watch(camera, gallery) as session:
-        session._thresholds = table
-        shown(session, lambda view: "Kim" in names(view))
-        session.set_threshold(0.9)
-        assert (session.threshold, session.decision.unknown, session.decision.fmr) == (0.9, 0.3, 0.0009)
-        view = shown(session, lambda view: view.live and "Kim" not in names(view))
-        assert view.faces[0].state == "undecided"
-        session.set_threshold(0.95, 0.85)
-        shown(session, lambda view: view.live and view.faces[0].state == "unknown")
-        session.set_threshold(0.7)
-        assert session.decision.unknown == 0.7
-        shown(session, lambda view: "Kim" in names(view))
-        # The lower one never lies above.
-        session.set_threshold(0.2)
-        assert session.decision == (0.2, 0.2, None)
-
-
-@pytest.mark.parametrize(
-    "values", [(1.5,), (float("nan"),), (0.5, 0.6), (0.5, -2.0), ("0.5",), (None,), (True,), (0.5, "x")]
-)
-def test_what_is_no_threshold_is_refused_and_nothing_changes(values, gallery):
-    session = play(Film([picture(AT_KIM)]), gallery)
-    with pytest.raises(ConfigError, match=r"match\."):
-        session.set_threshold(*values)
-    assert session.decision == DECISION
-    session.stop()

@@ -202,7 +202,7 @@ def user(name, framebuffer, title, told):
     geometry = xdotool(name, "getwindowgeometry", "--shell", found)
     assert {"WIDTH=640", "HEIGHT=360"} <= set(geometry)
     left, top = (int(next(part for part in geometry if part.startswith(side))[2:]) for side in ("X=", "Y="))
-    wait_for(lambda: screen_image(framebuffer)[top + 8, left + 8].tolist() == [200, 40, 10], "the picture, in RGB")
+    wait_for(lambda: screen_image(framebuffer)[top + 20, left + 600].tolist() == [200, 40, 10], "the picture, in RGB")
     first = screen_image(framebuffer)
     wait_for(lambda: (screen_image(framebuffer) != first).any(axis=2).sum() > 50, "another picture")
     if os.environ.get("KFACE_SCREENSHOTS"):

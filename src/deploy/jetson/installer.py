@@ -218,7 +218,7 @@ class Installer(object):
 
     def _start(self) -> None:
         assert self.board is not None
-        before = self.releases.current
+        before, older = self.releases.current, self.releases.previous
         self._use(self.name)
         if self.system.dry:
             self._say("would start {}".format(service.NAME))
@@ -230,7 +230,7 @@ class Installer(object):
             try:
                 service.start(self.system)
             except BaseException:
-                self._back(before)
+                self._back(before, older)
                 raise
             self._stopped = False
             self._say("{} runs, and starts at every boot".format(service.NAME))
@@ -244,15 +244,17 @@ class Installer(object):
         self.releases.switch(name)
         service.put_unit(self.system, "{}/{}".format(HOME, name), self.board)
 
-    def _back(self, before: Optional[str]) -> None:
+    def _back(self, before: Optional[str], older: Optional[str]) -> None:
         """Undo what the start began."""
         if before is None or before == self.name:
             return
         self._say("back to {}".format(before))
-        previous = self.releases.previous
         self._use(before)
-        if previous == before:
+        # What did not start is nothing to roll back to.
+        if older is None:
             self.system.remove(PREVIOUS)
+        else:
+            self.system.link(PREVIOUS, older)
         with contextlib.suppress(InstallError):
             service.start(self.system, 0)
         self._stopped = False

@@ -40,9 +40,7 @@ HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
 )
-_NO_TOKEN = (
-    "the page needs its token: open /?token=TOKEN, which python3 -m deploy token tells (or reload, if you followed a link)"
-)
+_NO_TOKEN = "the page needs its token: open /?token=TOKEN (python3 -m deploy token tells it), or reload after a link"
 _DENIED = {
     access.NO_TOKEN: (401, _NO_TOKEN),
     access.NOT_RIGHT: (401, "the token is another one: python3 -m deploy token tells it where the program runs"),
@@ -129,9 +127,6 @@ class Handler(BaseHTTPRequestHandler):
         """Answer what the base class could not read."""
         line = "this is no request that can be read" if code == 400 else http.client.responses.get(code, "refused")
         self._refuse(RefusedError(int(code), line))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the base class' lines would hold the token."""
 
     def _dispatch(self) -> None:
         self._unread = self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers

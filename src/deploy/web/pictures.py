@@ -16,6 +16,8 @@ LOOK_S = 0.5
 #: A client that takes none of a picture for so long is gone.
 STALL_S = 10.0
 BOUNDARY = "kface"
+#: Whether the system tells how much of what was sent has not arrived yet.
+TELLS = sys.platform.startswith("linux")
 
 
 class Picture(NamedTuple):
@@ -94,8 +96,9 @@ def stream(
         write: Sends bytes; raises OSError where the client is gone.
         closing: Set when the server ends.
     """
-    # A small queue: what the network cannot take now must be dropped here, not be shown late over there.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+    if not TELLS:
+        # A small queue at least: what the network cannot take now should be dropped here, not be shown late over there.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
     border = "--{}\r\n".format(BOUNDARY).encode("ascii")
     write(border)
     newest: Optional[Picture] = None
@@ -124,7 +127,7 @@ def drained(connection: socket.socket, timeout: float, closing: threading.Event)
 
     Only Linux tells; elsewhere this returns at once, and slow clients see pictures that waited in the system's queues.
     """
-    if not sys.platform.startswith("linux"):
+    if not TELLS:
         return True
     import fcntl
     import termios

@@ -9,7 +9,7 @@ import numpy as np
 
 from kface.errors import ConfigError, KFaceError
 
-REMEDY = "install pycuda (JetPack 4) or cuda-python for this machine's CUDA"
+REMEDY = "install CUDA's runtime (JetPack has it), or cuda-python for this machine's CUDA"
 
 
 class DeviceError(KFaceError):
@@ -214,6 +214,8 @@ def open_memory() -> Memory:
         ("pycuda.driver", PyCudaMemory),
         ("cuda.bindings.runtime", CudaPythonMemory),
         ("cuda.cudart", CudaPythonMemory),
+        # Last, because it is there on every Jetson: no package has to be built for it.
+        ("kface.engines.cudart", CudaPythonMemory),
     ):
         try:
             module = importlib.import_module(name)

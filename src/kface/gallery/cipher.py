@@ -70,6 +70,9 @@ class Cipher(object):
         """
         from cryptography.exceptions import InvalidTag
 
+        # Old releases of cryptography have errors of their own for that.
+        if not isinstance(nonce, bytes) or len(nonce) != NONCE_BYTES:
+            raise ForgedError()
         try:
             return bytes(self._sealing.decrypt(nonce, sealed, associated))
         # Whoever changes a file need not keep to a nonce's length or a column's type.

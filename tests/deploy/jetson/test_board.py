@@ -166,6 +166,7 @@ def test_little_room_on_the_disk(board, system, monkeypatch):
         ("NV Fan Mode:quiet\nNV Power Mode: MODE_15W_6CORE\n2\n", None, ADVICE, "MODE_15W_6CORE (2)"),
         # An Orin Nano's mode 0 is not its largest.
         ("NV Power Mode: 15W\n0\n", "15W 25W MAXN_SUPER", ADVICE, "sudo nvpmodel -m 2 makes it MAXN_SUPER"),
+        ("NV Power Mode: 15W\n1\n", "MAXN 15W MAXN_SUPER", ADVICE, "sudo nvpmodel -m 2 makes it MAXN_SUPER"),
         ("NV Power Mode: 7W\n1\n", "15W 7W", OK, "mode 7W (1)"),
         ("permission denied\n", None, ADVICE, "tells no mode"),
     ],

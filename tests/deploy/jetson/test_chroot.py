@@ -74,8 +74,8 @@ def test_a_whole_life(debian, tmp_path):
         pytest.skip("no bundle was exported (make export)")
     packed = pack(bundle, resolve(), tmp_path)
     with tarfile.open(str(packed.path)) as archive:
-        archive.extractall(str(debian / "root"))
-    script = "/root/kface-{}/install.sh".format(packed.release)
+        archive.extractall(str(debian / "srv"))
+    script = "/srv/kface-{}/install.sh".format(packed.release)
 
     status, said = within(debian, script, "--dry-run")
     assert status == 0, said

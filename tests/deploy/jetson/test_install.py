@@ -196,6 +196,17 @@ def test_where_a_step_fails_the_release_before_runs_on(step, board, run, old, ne
     assert error.rstrip().endswith("the release before runs on: {}".format(old))
 
 
+def test_what_did_not_start_is_nothing_to_roll_back_to(board, run, old, newer, tmp_path):
+    board.newer = newer
+    break_start(board)
+    assert run(board, "--yes", archive=newer)[0] == 2
+    assert not os.path.lexists(str(board.at("/opt/kface/previous")))
+    second = make_archive(tmp_path / "second", "0.1.1")
+    assert run(board, "--yes", archive=second)[0] == 0
+    assert run(board, "--yes", archive=newer)[0] == 2
+    assert os.readlink(str(board.at("/opt/kface/previous"))) == old
+
+
 def test_the_service_that_was_stopped_for_the_engines_starts_again(board, run, old, newer):
     break_engines(board)
     assert run(board, "--yes", archive=newer)[0] == 2
@@ -262,6 +273,17 @@ def test_rollback_and_back_again(board, run, old, newer):
     assert board.current == old == board.running
     assert run(board, "--rollback")[0] == 0
     assert board.current == new == board.running
+
+
+def test_a_dry_rollback_changes_nothing(board, run, old, newer):
+    assert run(board, "--yes", archive=newer)[0] == 0
+    before, calls = board.tree(), len(board.called("systemctl restart"))
+    os.unlink(str(board.board / "active"))  # It does not run; nobody wants to know that in a dry run.
+    status, said, error = run(board, "--rollback", "--dry-run")
+    assert (status, error) == (0, "")
+    assert "would point /opt/kface/current at {}".format(old) in said
+    assert board.tree() == before
+    assert len(board.called("systemctl restart")) == calls
 
 
 def test_rollback_to_what_does_not_start_stays(board, run, old, newer):

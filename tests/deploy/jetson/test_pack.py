@@ -84,6 +84,31 @@ def test_what_it_holds(bundle, tmp_path):
     assert packed.path.read_bytes()[3:8] == bytes(5)
 
 
+def test_what_is_made_on_a_machine_stays_there(tmp_path):
+    names = (
+        "a.py",
+        "page.html",
+        "run.sh",
+        "k.cpp",
+        "__pycache__/a.pyc",
+        "a.pyc",
+        "k.so",
+        "x.engine",
+        ".hidden",
+        "a.py~",
+        ".git/x",
+    )
+    for name in names:
+        path = tmp_path / "kface" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    found = archive._sources(tmp_path, "kface")
+    assert sorted(found) == ["src/kface/" + name for name in ("a.py", "k.cpp", "page.html", "run.sh")]
+    (tmp_path / "kface" / "b.py").symlink_to(tmp_path / "kface" / "a.py")
+    with pytest.raises(ConfigError, match="b.py: is a link; put the file itself there"):
+        archive._sources(tmp_path, "kface")
+
+
 def test_the_installer_finds_it_whole(bundle, tmp_path):
     packed = pack(bundle, SETTINGS, tmp_path / "out")
     top = unpack(packed, tmp_path / "unpacked")

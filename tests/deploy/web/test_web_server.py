@@ -175,6 +175,9 @@ def test_head_is_get_without_a_body(server, path):
     if path in ("/", "/nowhere"):
         assert headers["Content-Length"] == str(len(ask(server, "GET", path)[2]))
     assert server.clients == 0
+    # The client's library leaves a body unread.
+    head = "HEAD {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n"
+    assert raw(server, head.format(path, TOKEN).encode("ascii")).endswith(b"\r\n\r\n")
 
 
 def test_a_connection_serves_many_requests(server):
@@ -348,11 +351,28 @@ def test_bodies_that_cannot_be(server, session, data, status):
     assert session.calls == []
 
 
+def test_a_body_that_is_cut_off_is_called_so(server):
+    assert b"the command is cut off" in raw(server, post(100, b'{"name": "Park"}'))
+
+
 def test_the_refusal_of_a_large_body_arrives(server):
     # Closing at once would reset the connection, and the client would never read why.
     status, _, body = ask(server, "POST", "/api/delete", b"x" * (1 << 20), JSON)
     assert status == 413
     assert "at most 16384 bytes" in json.loads(line_of(body))["error"]
+
+
+@pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\nX", post(100, b"{")])
+def test_silence_does_not_hold_a_thread(server, monkeypatch, data):
+    monkeypatch.setattr(handler, "REQUEST_S", 0.6)
+    begun = time.monotonic()
+    answer = raw(server, data, end=False)
+    assert time.monotonic() - begun < 10
+    if data:
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert "has not arrived in 0.6 s" in line_of(answer.partition(b"\r\n\r\n")[2])
+    else:
+        assert answer == b""
 
 
 @pytest.mark.parametrize("data", [b"GET / HT", b"GET / HTTP/1.1\r\nX", post(100, b"{")])

@@ -49,8 +49,8 @@ def test_the_order_is_file_environment_named_file(tmp_path, monkeypatch):
 
 def test_a_home_is_the_last_resort(monkeypatch):
     monkeypatch.delenv("XDG_STATE_HOME")
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert str(default_token_file()) == "/home/somebody/.local/state/kface/web-token"
+    monkeypatch.setenv("HOME", "/somewhere/somebody")
+    assert str(default_token_file()) == "/somewhere/somebody/.local/state/kface/web-token"
 
 
 def test_a_client_makes_no_file(tmp_path):

@@ -196,7 +196,8 @@ def test_where_there_is_no_gpu(bare, library):
     assert "\n" not in str(caught.value)
 
 
-def test_where_no_library_reaches_the_gpu(bare):
+def test_where_no_library_reaches_the_gpu(bare, monkeypatch):
     bare.fit("8.6.1", library="none")
-    with pytest.raises(ConfigError, match="install pycuda .* or cuda-python"):
+    monkeypatch.setitem(sys.modules, "kface.engines.cudart", None)
+    with pytest.raises(ConfigError, match="install CUDA's runtime .* or cuda-python"):
         open_memory()
