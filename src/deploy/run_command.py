@@ -15,7 +15,7 @@ from deploy.opening import open_session
 from deploy.session import Session
 from deploy.settings import DeploySettings
 from deploy.terminal import say
-from kface.errors import KFaceError
+from kface.errors import ConfigError, KFaceError
 from kface.streams import State, Stream, StreamError, StreamRefusedError
 
 #: Names a file of settings in place of ``--config``.
@@ -57,9 +57,9 @@ def run(settings: DeploySettings) -> int:
         session.start()
         _introduce(session, url)
         teller = threading.Thread(target=_tell, args=(session, done), name="kface-tell", daemon=True)
-        refusals: List[StreamError] = []
+        failures: List[KFaceError] = []
         watch = threading.Thread(
-            target=_watch, args=(session, settings, notifier, stop, window, refusals), name="kface-watch", daemon=True
+            target=_watch, args=(session, settings, notifier, stop, window, failures), name="kface-watch", daemon=True
         )
         try:
             teller.start()
@@ -70,9 +70,9 @@ def run(settings: DeploySettings) -> int:
                 while not stop.is_set() and not session.wait(TICK_S):
                     pass
             # A file that cannot be read ends before the watch looks at it.
-            refusal = _refusal(session) if not refusals and not session.status.processed else None
-            for reason in refusals + ([] if refusal is None else [refusal]):
-                raise reason
+            refusal = _refusal(session) if not failures and not session.status.processed else None
+            for failure in failures + ([] if refusal is None else [refusal]):
+                raise failure
         finally:
             notifier.stopping()
             stop.set()
@@ -147,16 +147,16 @@ def _introduce(session: Session, url: Optional[str]) -> None:
         say("deploy: the live picture is at {}".format(url), sys.stderr)
 
 
-def _refusal(session: Session) -> Optional[StreamError]:
+def _refusal(session: Session) -> Optional[KFaceError]:
     """Return why the stream will never play: refused credentials, a file that cannot be read. Others may come later."""
     source = session.stream
     if not isinstance(source, Stream):
         return None
     try:
         source.wait_live(0)
-    except StreamError as error:
+    except (StreamError, ConfigError) as error:
         # A camera that is off now may come later; the events tell of it.
-        if isinstance(error, StreamRefusedError) or (source.state is State.ENDED and source.reason):
+        if isinstance(error, (StreamRefusedError, ConfigError)) or (source.state is State.ENDED and source.reason):
             return error
     return None
 
@@ -184,9 +184,21 @@ def _watch(
     notifier: Notifier,
     stop: threading.Event,
     window: Any,
-    refusals: List[StreamError],
+    failures: List[KFaceError],
 ) -> None:
-    """Tell systemd that all is well; stop when the time is over, and where the stream refuses from the start."""
+    """Watch until the end is asked for, the time is over, or something fails; then ask for the end."""
+    try:
+        _look_after(session, settings, notifier, stop)
+    except KFaceError as error:
+        failures.append(error)
+    finally:
+        stop.set()
+        if window is not None:
+            window.close()
+
+
+def _look_after(session: Session, settings: DeploySettings, notifier: Notifier, stop: threading.Event) -> None:
+    """Tell systemd that all is well; raises KFaceError where the stream refuses from the start."""
     notifier.ready(session.status.source)
     begun = told = time.monotonic()
     processed = -1
@@ -196,10 +208,9 @@ def _watch(
         lived = lived or session.status.stream == State.LIVE.value
         refusal = _refusal(session) if not lived and now - begun < FIRST_S else None
         if refusal is not None:
-            refusals.append(refusal)
-            stop.set()
+            raise refusal
         if settings.seconds is not None and now - begun >= settings.seconds:
-            stop.set()
+            return
         if notifier.watchdog is None or now - told < notifier.watchdog / 3 or not session.running:
             continue
         status = session.status
@@ -209,8 +220,6 @@ def _watch(
             notifier.alive(
                 "{}: {}, {:.1f} fps, {} faces".format(status.source, status.stream, status.fps, status.faces)
             )
-    if window is not None:
-        window.close()
 
 
 def _conclude(session: Session) -> None:

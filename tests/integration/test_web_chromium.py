@@ -308,13 +308,18 @@ def test_a_feed_that_breaks_off_goes_on_where_it_was(browser, session, server):
 def test_a_hidden_page_takes_nothing(browser, session, server):
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
     hide += "document.dispatchEvent(new Event('visibilitychange'))"
+    session.happen("unknown", track=1)
+    browser.until("return document.querySelectorAll('#events li').length === 1", "the event")
     browser.run(hide % "true")
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and server.clients:
         time.sleep(0.05)
     assert server.clients == 0
+    session.happen("unknown", track=2)
     browser.run(hide % "false")
     live(browser)
+    browser.until("return document.querySelectorAll('#events li').length > 1", "the event in between")
+    assert browser.run("return document.querySelectorAll('#events li').length") == 2, "events come twice"
     assert server.clients == 1
 
 
