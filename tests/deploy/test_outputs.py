@@ -145,8 +145,9 @@ def test_standard_output_takes_hangul_in_any_locale():
     assert json.loads(done.stdout.decode("ascii"))["person"] == "김철수"
 
 
-def test_a_reader_that_leaves_is_an_error_once():
-    child = subprocess.Popen(program(1000, 100), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize("many", [1, 100])
+def test_a_reader_that_leaves_is_an_error_once(many):
+    child = subprocess.Popen(program(100000, many), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert child.stdout.readline()
     child.stdout.close()
     told = child.stderr.read()
@@ -267,6 +268,10 @@ def live_film(tmp_path, writer, times, fps=10.0):
 
 def test_frames_that_come_as_fast_as_the_film_plays_are_written_once(tmp_path, writer):
     assert live_film(tmp_path, writer, [n / 10.0 for n in range(20)]) == [1] * 20
+
+
+def test_frames_that_come_a_little_early_or_late_are_written_once(tmp_path, writer):
+    assert live_film(tmp_path, writer, [n / 10.0 + (0, -0.03, 0.04)[n % 3] for n in range(20)]) == [1] * 20
 
 
 def test_slow_frames_are_repeated_and_fast_ones_left_out(tmp_path, writer):

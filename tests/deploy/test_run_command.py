@@ -20,6 +20,7 @@ from deploy_fakes import (
     open_test_gallery,
     picture,
     read_film,
+    settings_with,
     told,
     unit,
     write_film,
@@ -32,7 +33,7 @@ from deploy import __main__ as deploy
 from deploy import opening, run_command
 from deploy.outputs import VideoOutput
 from kface.errors import ConfigError, KFaceError, ModelError
-from kface.streams import StreamError, StreamRefusedError
+from kface.streams import StreamError, StreamRefusedError, StreamSettings
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(kface.__file__)))
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -108,6 +109,15 @@ def test_settings_are_shown_without_passwords(config, capsys):
 
 
 # ---- what goes wrong
+
+
+def test_a_session_that_its_caller_forgets_is_stopped(film, recognizer, tmp_path):
+    settings = settings_with(stream=StreamSettings("file", file=film), every_frame=True)
+    with opening.open_session(settings) as session:
+        session.start()
+    assert not session.running
+    assert session.status.stream == "closed"
+    assert recognizer.embedder.closed
 
 
 def test_a_file_that_is_not_there_is_one_line(config, recognizer, capsys):

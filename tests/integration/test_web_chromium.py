@@ -345,6 +345,9 @@ def test_a_phone_has_no_horizontal_scroll(browser, session, width):
         browser.until("return window.innerWidth === arguments[0]", "the width", width)
         wide = "return document.documentElement.scrollWidth"
         assert browser.run(wide) <= width
+        inner = "const wide = e => e.scrollWidth > e.clientWidth;"
+        inner += "return ['people', 'events', 'faces'].filter(i => wide(document.getElementById(i)))"
+        assert browser.run(inner) == []
         shot(browser, "phone-%d" % width)
         click_face(browser, 135, 150)
         open_dialog(browser, "register")

@@ -40,10 +40,12 @@ HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
 )
-_NO_TOKEN = "the page needs its token: open /?token=TOKEN (python3 -m deploy token tells it), or reload after a link"
+_NO_TOKEN = (
+    "the page needs its token: open /?token=TOKEN (the program printed it, or where it is), or reload after a link"
+)
 _DENIED = {
     access.NO_TOKEN: (401, _NO_TOKEN),
-    access.NOT_RIGHT: (401, "the token is another one: python3 -m deploy token tells it where the program runs"),
+    access.NOT_RIGHT: (401, "the token is another one: the program printed it, or where it is"),
     access.TOO_OFTEN: (429, "too many wrong tokens: wait for a minute"),
 }
 
