@@ -12,6 +12,7 @@ from kface.streams import State, Stream, StreamError, StreamRefusedError, Stream
 def play():
     """Starts streams, and sees to it that none of their threads outlives the test."""
     streams = []
+    before = threading.enumerate()
 
     def start(opener, **options):
         streams.append(
@@ -22,7 +23,11 @@ def play():
     yield start
     for stream in streams:
         stream.close()
-    assert until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("kface-")])
+
+    def left():
+        return [one.name for one in threading.enumerate() if one not in before and one.name.startswith("kface-")]
+
+    assert until(lambda: not left()), left()
 
 
 class Blocker(object):
