@@ -7,9 +7,10 @@ import argparse
 import getpass
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 from deploy.face_reader import FaceReader, open_reader
+from deploy.terminal import say, typed_name
 from kface.errors import ConfigError, ImageError, KFaceError
 from kface.gallery import ENVIRONMENT, Gallery, Limits, default_gallery_file, measure, open_gallery, require
 from kface.gallery.archive import check_passphrase
@@ -27,10 +28,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         return COMMANDS[arguments.command](arguments)
     except KFaceError as error:
-        _say("gallery: {}".format(error), sys.stderr)
+        say("gallery: {}".format(error), sys.stderr)
         return 2
     except KeyboardInterrupt:
-        _say("gallery: stopped; what was said to be enrolled is", sys.stderr)
+        say("gallery: stopped; what was said to be enrolled is", sys.stderr)
         return 130
 
 
@@ -84,21 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _say(line: str, stream: Any = None) -> None:
-    """Print a line; signs that the terminal's encoding lacks (Hangul under LANG=C) are escaped."""
-    stream = sys.stdout if stream is None else stream
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
-
-
-def _name(argument: str) -> str:
-    """Return a name as it was typed: Python 3.6 reads arguments as ASCII under LANG=C."""
-    try:
-        return os.fsencode(argument).decode("utf-8")
-    except UnicodeError:
-        raise ConfigError("is not UTF-8", ascii(argument), "type the name in UTF-8")
-
-
 def _open(arguments: argparse.Namespace, fingerprint: Optional[str] = None, create: bool = False) -> Gallery:
     return open_gallery(arguments.gallery, fingerprint, arguments.key_file, arguments.keyring, create)
 
@@ -123,7 +109,7 @@ def _passphrase(twice: bool) -> str:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    name, limits = _name(arguments.name), Limits(arguments.size, arguments.sharpness, arguments.yaw)
+    name, limits = typed_name(arguments.name), Limits(arguments.size, arguments.sharpness, arguments.yaw)
     reader = _reader(arguments)
     refused = 0
     with _open(arguments, reader.fingerprint, create=True) as gallery:
@@ -131,13 +117,13 @@ def _add(arguments: argparse.Namespace) -> int:
             try:
                 face = _one_face(reader.faces(image), limits, image)
             except ImageError as error:
-                _say("gallery: {}".format(error), sys.stderr)
+                say("gallery: {}".format(error), sys.stderr)
                 refused += 1
                 continue
             template = gallery.add(name, face.embedding, face.crop if arguments.keep_crops else None)
-            _say("{}: template {} of {}".format(image, template, name))
+            say("{}: template {} of {}".format(image, template, name))
     if refused:
-        _say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
+        say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
     return 1 if refused else 0
 
 
@@ -154,12 +140,12 @@ def _one_face(faces: List[Template], limits: Limits, image: str) -> Template:
 def _list(arguments: argparse.Namespace) -> int:
     with _open(arguments) as gallery:
         for name in arguments.names:
-            for template in gallery.templates(_name(name)):
+            for template in gallery.templates(typed_name(name)):
                 crop = "with crop" if template.crop else "without crop"
-                _say("{}\t{}\t{}\t{}".format(_name(name), template.id, template.created, crop))
+                say("{}\t{}\t{}\t{}".format(typed_name(name), template.id, template.created, crop))
         if not arguments.names:
             for person in gallery.list():
-                _say(
+                say(
                     "{}\t{} templates\t{} crops\t{}".format(person.name, person.templates, person.crops, person.created)
                 )
     return 0
@@ -167,15 +153,15 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _rename(arguments: argparse.Namespace) -> int:
     with _open(arguments) as gallery:
-        gallery.rename(_name(arguments.name), _name(arguments.new))
+        gallery.rename(typed_name(arguments.name), typed_name(arguments.new))
     return 0
 
 
 def _delete(arguments: argparse.Namespace) -> int:
-    name = _name(arguments.name)
+    name = typed_name(arguments.name)
     with _open(arguments) as gallery:
         if arguments.template is None:
-            _say("{} templates of {} deleted".format(gallery.delete(name), name))
+            say("{} templates of {} deleted".format(gallery.delete(name), name))
         elif arguments.template in [template.id for template in gallery.templates(name)]:
             gallery.delete_template(arguments.template)
         else:
@@ -184,15 +170,15 @@ def _delete(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    into, other = _name(arguments.into), _name(arguments.other)
+    into, other = typed_name(arguments.into), typed_name(arguments.other)
     with _open(arguments) as gallery:
-        _say("{} templates of {} are {}'s now".format(gallery.merge(into, other), other, into))
+        say("{} templates of {} are {}'s now".format(gallery.merge(into, other), other, into))
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
     with _open(arguments) as gallery:
-        _say("{} people written to {}".format(gallery.export_to(arguments.file, _passphrase(True)), arguments.file))
+        say("{} people written to {}".format(gallery.export_to(arguments.file, _passphrase(True)), arguments.file))
     return 0
 
 
@@ -200,7 +186,7 @@ def _import(arguments: argparse.Namespace) -> int:
     passphrase = _passphrase(False)
     with _open(arguments, create=True) as gallery:
         done = gallery.import_from(arguments.file, passphrase)
-    _say("{} people new, {} templates added, {} known already".format(done.people, done.templates, done.known))
+    say("{} people new, {} templates added, {} known already".format(done.people, done.templates, done.known))
     return 0
 
 
@@ -208,7 +194,7 @@ def _reenrol(arguments: argparse.Namespace) -> int:
     reader = _reader(arguments)
     with _open(arguments, reader.fingerprint) as gallery:
         done = gallery.reenrol(reader.embed, arguments.discard)
-    _say("{} templates made anew, {} removed".format(done.templates, done.discarded))
+    say("{} templates made anew, {} removed".format(done.templates, done.discarded))
     return 0
 
 
@@ -223,14 +209,14 @@ def _match(arguments: argparse.Namespace) -> int:
             try:
                 faces = reader.faces(image)
             except ImageError as error:
-                _say("gallery: {}".format(error), sys.stderr)
+                say("gallery: {}".format(error), sys.stderr)
                 refused += 1
                 continue
             if not faces:
-                _say("{}: no face".format(image))
+                say("{}: no face".format(image))
             for number, face in enumerate(faces, 1):
                 place = "{}: face {} at {:.0f},{:.0f}-{:.0f},{:.0f}".format(image, number, *face.box)
-                _say("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, decision)))
+                say("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, decision)))
     return 1 if refused else 0
 
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import threading
 import time
 
 import pytest
@@ -228,9 +229,30 @@ def test_a_camera_that_is_off_may_come_later(config, capsys, monkeypatch):
     install(monkeypatch.setattr, camera=open_later)
     assert main(config, "source=rtsp://127.0.0.1/live", "seconds=3", "outputs.json=a.jsonl") == 0
     lines = told(capsys)
-    assert "lost: rtsp://127.0.0.1:554/live: cannot be reached" in lines
-    assert "live" in lines
+    # Each state once, however often it was tried.
+    assert lines[1:3] == ["lost: rtsp://127.0.0.1:554/live: cannot be reached", "live"]
+    assert len(lines) == 4
     assert os.path.getsize("a.jsonl")
+
+
+def test_a_camera_that_has_been_live_and_refuses_later_is_waited_for(config, capsys, monkeypatch):
+    """Somebody may be changing its password."""
+    camera = Camera(picture(*TWO))
+    tries = []
+
+    def open_once(settings):
+        tries.append(settings)
+        if len(tries) > 1:
+            raise StreamRefusedError("does not accept the id or the password", settings.uri)
+        threading.Timer(1.0, lambda: setattr(camera, "scene", None)).start()
+        camera.resume.set()
+        return camera
+
+    install(monkeypatch.setattr, camera=open_once)
+    assert main(config, "source=rtsp://127.0.0.1/live", "seconds=3") == 0
+    lines = told(capsys)
+    assert "lost: rtsp://127.0.0.1:554/live: does not accept the id or the password" in lines
+    assert lines[-1].endswith("stream lost 1 times")
 
 
 def test_it_stops_when_its_time_is_over(config, capsys, monkeypatch):

@@ -1,6 +1,5 @@
 """JSON lines: one object a line, written at once, so that another program can follow."""
 
-import contextlib
 import json
 import os
 import sys
@@ -57,21 +56,10 @@ class JsonLines(Output):
                 self._stream.close()
 
     def _lines(self, values: Any) -> None:
-        try:
-            for value in values:
-                # Standard output may be ASCII (LANG=C): Hangul is escaped there, and is Hangul in a file.
-                self._stream.write(json.dumps(value, ensure_ascii=not self._owned) + "\n")
-            self._stream.flush()
-        except BrokenPipeError:
-            if not self._owned:
-                _silence(self._stream)
-            raise
-
-
-def _silence(stream: Any) -> None:
-    """Let what nobody reads go nowhere: Python would complain about it once more at its end."""
-    with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), stream.fileno())
+        for value in values:
+            # Standard output may be ASCII (LANG=C): Hangul is escaped there, and is Hangul in a file.
+            self._stream.write(json.dumps(value, ensure_ascii=not self._owned) + "\n")
+        self._stream.flush()
 
 
 def faces_of(result: Result) -> Iterator[Dict[str, Any]]:
