@@ -229,5 +229,5 @@ def _conclude(session: Session) -> None:
         status.processed, seconds, status.processed / seconds, status.skipped
     )
     if status.losses:
-        line += ", stream lost {} times".format(status.losses)
+        line += ", stream lost {}".format("once" if status.losses == 1 else "{} times".format(status.losses))
     say("deploy: {}".format(line), sys.stderr)

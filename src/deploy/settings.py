@@ -108,7 +108,7 @@ class DeploySettings(NamedTuple):
             seconds=_seconds(values.get("seconds")),
             detector=_numbers(values.get("detector"), "detector", _DETECTOR),
             runtime=_runtime(values.get("runtime")),
-            precision=_choice(values.get("precision") or "fp32", PRECISIONS, "precision"),
+            precision=_precision(values),
             match=_numbers(values.get("match"), "match", _MATCH),
             pipeline=_pipeline(values),
             gallery=_gallery(values.get("gallery")),
@@ -131,6 +131,7 @@ _KEYS = (
     "tracks", "gallery", "enrolment", "outputs", "web", "hydra",
 )  # fmt: skip
 _DETECTOR = ("min_face", "thresholds", "factor")
+_RUNTIME = ("name", "precision")
 _MATCH = ("recognised", "unknown")
 _STREAM = ("kind", "address", "id", "password", "port", "path", "file", "device", "resolution", "fps", "view")
 _SHARED = ("resolution", "fps", "view")
@@ -264,7 +265,14 @@ def _web(value: Any) -> WebSettings:
 def _runtime(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return _text(_section(value, "runtime", ("name",)).get("name"), "runtime.name") or "auto"
+    return _text(_section(value, "runtime", _RUNTIME).get("name"), "runtime.name") or "auto"
+
+
+def _precision(values: Mapping[str, Any]) -> str:
+    runtime = values.get("runtime")
+    # A bundle's own deploy.yaml has it there.
+    inside = runtime.get("precision") if isinstance(runtime, Mapping) else None
+    return _choice(values.get("precision") or inside or "fp32", PRECISIONS, "precision")
 
 
 def _section(value: Any, name: str, keys: Sequence[str]) -> Dict[str, Any]:

@@ -4,13 +4,18 @@ import hashlib
 import json
 import os
 import tempfile
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 
-def write_atomic(path: PathLike, data: bytes) -> None:
+def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    Args:
+        path: The file.
+        data: Its content.
+        mode: Its permissions, which it has from the first moment; what the umask leaves of 0666 where None.
 
     Raises:
         OSError: The disk is full, the directory is read-only, and so on; nothing is left behind.
@@ -22,9 +27,11 @@ def write_atomic(path: PathLike, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        if mode is None:
+            umask = os.umask(0)
+            os.umask(umask)
+        # A temporary file is its owner's alone until here.
+        os.chmod(temporary, 0o666 & ~umask if mode is None else mode)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)

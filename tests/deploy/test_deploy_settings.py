@@ -193,3 +193,16 @@ def test_the_bundle_is_the_one_that_is_named_or_the_newest(tmp_path, monkeypatch
     monkeypatch.setenv("KFACE_BUNDLE", "/named")
     assert DeploySettings.from_mapping({"bundle": ""}).bundle == "/named"
     assert DeploySettings.from_mapping({"bundle": "given"}).bundle == "given"
+
+
+def test_a_bundles_own_settings_are_understood():
+    given = {
+        "bundle": "b",
+        "runtime": {"name": "onnxruntime", "precision": "int8"},
+        "match": {"recognised": 0.5, "unknown": 0.4},
+    }
+    made = DeploySettings.from_mapping(given)
+    assert (made.runtime, made.precision) == ("onnxruntime", "int8")
+    assert DeploySettings.from_mapping(dict(given, precision="fp16")).precision == "fp16"
+    with pytest.raises(ConfigError, match=r"precision: must be one of"):
+        DeploySettings.from_mapping(dict(given, runtime={"precision": "fp8"}))

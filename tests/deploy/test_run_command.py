@@ -252,7 +252,7 @@ def test_a_camera_that_has_been_live_and_refuses_later_is_waited_for(config, cap
     assert main(config, "source=rtsp://127.0.0.1/live", "seconds=3") == 0
     lines = told(capsys)
     assert "lost: rtsp://127.0.0.1:554/live: does not accept the id or the password" in lines
-    assert lines[-1].endswith("stream lost 1 times")
+    assert lines[-1].endswith("stream lost once")
 
 
 def test_it_stops_when_its_time_is_over(config, capsys, monkeypatch):

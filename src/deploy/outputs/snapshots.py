@@ -98,8 +98,7 @@ class Snapshots(Output):
             self._tracks[event.track] = _Taken(path, worth, result.frame.number)
 
     def _save(self, path: str, rgb: np.ndarray, box: np.ndarray) -> None:
-        write_atomic(path, encode_jpeg(cut(rgb, box), QUALITY))
-        os.chmod(path, 0o600)
+        write_atomic(path, encode_jpeg(cut(rgb, box), QUALITY), mode=0o600)
 
 
 def cut(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
