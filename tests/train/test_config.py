@@ -14,7 +14,11 @@ from kface.errors import ConfigError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("budget", "experiment"))
-CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+#: Groups of a stage of its own, which has tests of its own.
+OTHERS = ("stream",)
+CHOICES = [
+    (group, path.stem) for group in GROUPS if group not in OTHERS for path in sorted((CONF / group).glob("*.yaml"))
+]
 PAIRS = [(backbone, loss) for backbone in ("resnet50", "mobilenetv2") for loss in ("arcface", "cosface", "softmax")]
 
 

@@ -74,11 +74,13 @@ class WebServer(object):
         self._thread: Optional[threading.Thread] = None
 
     def start(self) -> "WebServer":
-        """Listen; returns itself.
+        """Listen, once; returns itself.
 
         Raises:
             ConfigError: The token cannot be used, or the address is taken or not this machine's.
         """
+        if self._server is not None:
+            return self
         settings = self.settings
         token = (
             find_token(settings.token_file, create=True) if self._token is None else check_token(self._token, "token")

@@ -539,7 +539,9 @@ def test_ipv6(session):
         server = WebServer(session, WebSettings(host="::1", port=0), token=TOKEN).start()
     except ConfigError:
         pytest.skip("this machine has no IPv6")
+    port = server.port
     with server:
+        assert server.port == port, "it was started already"
         assert server.url.startswith("http://[::1]:")
         connection = http.client.HTTPConnection("::1", server.port, timeout=DEADLINE_S)
         connection.request("GET", "/api/people", headers=BEARER)
