@@ -13,6 +13,7 @@ import kface
 from deploy.outputs import Snapshots, snapshots
 from deploy.outputs.snapshots import cut, safe_name
 from kface.errors import ConfigError
+from kface.gallery import Quality
 from kface.images import decode_image
 from kface.recognizer import RECOGNISED
 
@@ -61,9 +62,11 @@ def test_only_the_chosen_kinds_are_taken(folder):
 
 @pytest.fixture
 def sharp(monkeypatch):
-    """How sharp every face is, in a list."""
-    value = [100.0]
-    monkeypatch.setattr(snapshots, "sharpness", lambda crops: np.full((len(crops),), value[0], np.float32))
+    """How sharp every face is, and how far it is turned, in a list."""
+    value = [100.0, 0.0]
+    monkeypatch.setattr(
+        snapshots, "measure", lambda box, landmarks, crop: Quality(float(box[2] - box[0]), value[0], value[1], 0.5)
+    )
     return value
 
 
@@ -94,6 +97,22 @@ def test_a_better_view_takes_the_place_of_the_snapshot(folder, sharp):
     sharp[0] = 1000.0
     output.write(square(50), [])
     assert there() == (110, 110, 3)
+    # Larger, but turned away.
+    sharp[1] = -0.6
+    output.write(square(76), [])
+    assert there() == (110, 110, 3)
+    sharp[1] = np.inf
+    output.write(square(78), [])
+    assert there() == (110, 110, 3)
+
+
+def test_a_view_from_the_front_takes_the_place_of_one_from_the_side(folder, sharp):
+    output = make(folder)
+    sharp[1] = 0.5
+    output.write(square(60), [event(box=(100, 60, 160, 120))])
+    sharp[1] = -0.1
+    output.write(square(50), [])
+    assert decode_image((folder / taken(folder)[0]).read_bytes(), "snapshot").shape == (110, 110, 3)
 
 
 def test_once_its_person_has_left_a_snapshot_stays(folder):

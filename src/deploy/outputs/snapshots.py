@@ -12,9 +12,9 @@ from deploy.events import Event
 from deploy.outputs.base import Output
 from kface.errors import ConfigError
 from kface.files import write_atomic
+from kface.gallery import measure
 from kface.images import encode_jpeg
 from kface.recognizer import Result
-from kface.sharpness import sharpness
 
 #: Part of the box's sides that is shown around it: enough for the detector to find the face again.
 MARGIN = 0.6
@@ -32,7 +32,7 @@ class _Taken(NamedTuple):
 
 
 class Snapshots(Output):
-    """Writes a JPEG for each event of the chosen kinds; while its track lasts, a larger and sharper view takes its place.
+    """Writes a JPEG for each event of the chosen kinds; a larger, sharper or more frontal view of its track takes its place.
 
     Files are named by time, track, and person: ``20260102-030405.678-track7-Kim.jpg``. They and the directory can be read
     by their owner only: faces are personal data. The oldest go when there are too many.
@@ -124,9 +124,12 @@ def _span(low: float, high: float, size: int) -> Tuple[int, int]:
 
 
 def _worth(result: Result, number: int) -> float:
-    x1, y1, x2, y2 = result.faces.boxes[number].tolist()
-    sharp = float(sharpness(result.crops([number]))[0])
-    return float(np.sqrt(max((x2 - x1) * (y2 - y1), 0.0)) * sharp / (sharp + 100.0))
+    """Return how good a view is to be enrolled from: large, sharp, and from the front."""
+    crop = result.crops([number])[0]
+    quality = measure(result.faces.boxes[number], result.faces.landmarks[number], crop)
+    # Nothing is left at about 60 degrees, but for a little: a side view is better than none.
+    frontal = max(1 - abs(quality.yaw) / 0.9, 0.05) if np.isfinite(quality.yaw) else 0.05
+    return float(max(quality.size, 0.0) * quality.sharpness / (quality.sharpness + 100.0) * frontal)
 
 
 def _remove(path: str) -> None:
