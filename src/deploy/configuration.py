@@ -3,8 +3,9 @@
 import os
 import re
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
+from kface import yaml_file
 from kface.errors import ConfigError
 from kface.streams.credentials import MASK, mask
 
@@ -13,7 +14,6 @@ PathLike = Union[str, "os.PathLike[str]"]
 STAGE = "deploy"
 #: What must not be given as an argument: every user of the machine can read those.
 SECRETS = ("stream.password",)
-_LARGEST_FILE = 1 << 20
 #: A URI with a password in it.
 _OPEN_URI = r"(?i)rtsp://[^/?#\s]*:[^/?#\s]*@"
 
@@ -39,7 +39,6 @@ def read_file(file: PathLike, overrides: Sequence[str] = ()) -> Dict[str, Any]:
     Raises:
         ConfigError: See :func:`resolve`.
     """
-    yaml = _yaml()
     document = _document(file)
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -47,8 +46,8 @@ def read_file(file: PathLike, overrides: Sequence[str] = ()) -> Dict[str, Any]:
             raise ConfigError("is no setting", ascii(key), "write key=value")
         try:
             # Standard output, which YAML would take for a list.
-            value = text if text == "-" else yaml.safe_load(text)
-        except _not_yaml(yaml):
+            value = text if text == "-" else yaml_file.parse(text, key)
+        except ConfigError:
             raise ConfigError("the value is not YAML", key, "quote it")
         _set(document, key.split("."), value, key)
     return document
@@ -56,7 +55,7 @@ def read_file(file: PathLike, overrides: Sequence[str] = ()) -> Dict[str, Any]:
 
 def write_file(settings: Mapping[str, Any]) -> str:
     """Return settings as the text that :func:`read_file` reads; raises ConfigError where PyYAML is absent."""
-    text: str = _yaml().safe_dump(dict(settings), default_flow_style=None, allow_unicode=True)
+    text: str = yaml_file.library().safe_dump(dict(settings), default_flow_style=None, allow_unicode=True)
     return text
 
 
@@ -102,41 +101,10 @@ def _refuse_secret(override: str) -> None:
         )
 
 
-def _yaml() -> Any:
-    try:
-        import yaml
-    except ImportError:
-        raise ConfigError("reading settings needs PyYAML", None, "install it (apt install python3-yaml)")
-    return yaml
-
-
-def _not_yaml(yaml: Any) -> Tuple[Any, ...]:
-    """Return what PyYAML raises: a date that there is not and too deep a nesting are none of its own errors."""
-    return (yaml.YAMLError, ValueError, RecursionError)
-
-
 def _document(file: PathLike) -> Dict[str, Any]:
-    yaml = _yaml()
-    path = os.fspath(file)
-    try:
-        with open(path, encoding="utf-8") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            text = stream.read(_LARGEST_FILE + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("cannot be read ({})".format(getattr(error, "strerror", None) or error), path)
-    if len(text) > _LARGEST_FILE:
-        raise ConfigError("is too large to be a file of settings", path)
-    try:
-        document = yaml.safe_load(text)
-    except _not_yaml(yaml) as error:
-        # The error's own text quotes the line, which may hold a password.
-        mark = getattr(error, "problem_mark", None)
-        raise ConfigError("is not YAML{}".format("" if mark is None else ", line {}".format(mark.line + 1)), path)
-    document = {} if document is None else document
-    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        raise ConfigError("must hold settings, such as source: csi://0", path)
+    document, mode = yaml_file.read(file, "must hold settings, such as source: csi://0")
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and _holds_secret(document):
-        raise ConfigError("holds a password and may be read by others", path, "chmod 600 " + path)
+        raise ConfigError("holds a password and may be read by others", file, "chmod 600 {}".format(file))
     return document
 
 

@@ -8,7 +8,7 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kface.recognizer import RECOGNISED, UNKNOWN, Result
+from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result
 
 #: Kinds of events about people in front of the camera.
 LEFT = "left"
@@ -62,6 +62,11 @@ def wall_time(monotonic: Optional[float] = None) -> str:
 def box_of(box: np.ndarray) -> Tuple[float, ...]:
     """Return a box with a tenth of a pixel, as it is written."""
     return tuple(round(float(side), 1) for side in box)
+
+
+def score_of(identity: Identity) -> Optional[float]:
+    """Return a score with four places, as it is written; None where there is none yet."""
+    return round(float(identity.score), 4) if identity.score >= -1 else None
 
 
 class EventLog(object):
@@ -160,7 +165,7 @@ class Observer(object):
             when,
             track=track,
             person=identity.person,
-            score=round(float(identity.score), 4) if identity.score >= -1 else None,
+            score=score_of(identity),
             fmr=fmr if identity.state == RECOGNISED else None,
             box=box_of(box),
             frame=result.frame.number,

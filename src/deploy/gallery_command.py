@@ -11,6 +11,7 @@ from typing import Callable, Dict, List, Optional
 
 from deploy.face_reader import FaceReader, open_reader
 from deploy.terminal import say, typed_name
+from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError, ImageError, KFaceError
 from kface.gallery import ENVIRONMENT, Gallery, Limits, default_gallery_file, measure, open_gallery, require
 from kface.gallery.archive import check_passphrase
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--bundle", metavar="DIR", help="the exported model; default: {}".format(BUNDLE))
     model.add_argument("--runtime", default="auto", choices=["auto"] + list(RUNTIMES))
-    model.add_argument("--precision", default="fp32", choices=["fp32", "fp16", "int8"])
+    model.add_argument("--precision", default="fp32", choices=PRECISIONS)
 
     parser = argparse.ArgumentParser(prog="python -m deploy gallery", description="People who are recognised.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -52,20 +52,28 @@ def open_session(settings: DeploySettings) -> "Iterator[Session]":
         # Another model's gallery, or a damaged one, is refused now and not at the first face.
         gallery.match(np.eye(1, recognizer.embedder.size, dtype=np.float32))
         stream = settings.stream or _sample(settings)
-        live = not settings.every_frame
-        rate = [float(stream.fps or FPS)]
+        video = VideoFile(stream) if settings.every_frame else None
+        rate = float(stream.fps or FPS)
+        if video is not None:
+            # A file has no more frames than it has, whatever is asked for.
+            rate = min(float(stream.fps or video.fps), video.fps)
+
+        def source(on_state: Callable[[Change], None]) -> Any:
+            # The sample's clip stands for a camera, which does not end.
+            return video or Stream(stream, on_state, loop=settings.loop or settings.stream is None)
+
         session = Session(
             settings,
             recognizer,
             gallery,
-            _source_maker(settings, stream, rate),
+            source,
             "synthetic sample" if settings.stream is None else stream.uri,
-            drop=live,
+            drop=video is None,
             model=manifest.name,
             thresholds=manifest.thresholds,
         )
         stack.callback(session.stop)
-        _add_outputs(session, settings, rate[0], live)
+        _add_outputs(session, settings, rate, live=video is None)
         yield session
 
 
@@ -73,21 +81,6 @@ def _sample(settings: DeploySettings) -> StreamSettings:
     if not clip_path(CLIPS).is_file():
         say("deploy: drawing a clip of the synthetic sample, once; that takes some seconds", sys.stderr)
     return StreamSettings("file", file=str(write_clip(CLIPS)), view=settings.view)
-
-
-def _source_maker(
-    settings: DeploySettings, stream: StreamSettings, rate: Any
-) -> Callable[[Callable[[Change], None]], Any]:
-    def make(on_state: Callable[[Change], None]) -> Any:
-        if settings.every_frame:
-            video = VideoFile(stream)
-            # A file has no more frames than it has, whatever is asked for.
-            rate[0] = min(float(stream.fps or video.fps), video.fps)
-            return video
-        # The sample's clip stands for a camera, which does not end.
-        return Stream(stream, on_state, loop=settings.loop or settings.stream is None)
-
-    return make
 
 
 def _add_outputs(session: Session, settings: DeploySettings, rate: float, live: bool) -> None:

@@ -109,7 +109,7 @@ class Candidates(object):
         made = Candidate(
             "c{}".format(next(self._numbers)),
             crop,
-            result.ids[number] if result.ids else None,
+            result.ids[number],
             (x1, y1, x2, y2),
             identity.person if identity.state == RECOGNISED else "",
             tuple(str(refusal) for refusal in refusals(1, quality, self._limits)),

@@ -11,7 +11,7 @@ from deploy.outputs.base import Output
 from deploy.registration import Candidate, Candidates, Enrolled
 from deploy.settings import DeploySettings
 from deploy.status import Meter, Status
-from deploy.view import View, Viewer
+from deploy.view import View, Viewer, scale_to
 from kface import heap
 from kface.bundle import Thresholds
 from kface.errors import KFaceError, ModelError
@@ -89,7 +89,6 @@ class Session(object):
         self._looked = self._trimmed = time.monotonic()
         self._people: Tuple[int, int] = (-1, 0)
         self._started = 0.0
-        self._ended = False
         self._closed = False
         self._closing = threading.Lock()
         self._source = make_source(self._stream_changed)
@@ -188,9 +187,7 @@ class Session(object):
     def pick(self, x: float, y: float) -> Candidate:
         """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
         result = self._newest()
-        height, width = result.frame.image.shape[:2]
-        view = self.settings.view
-        scale = min(view[0] / float(width), view[1] / float(height), 1.0)
+        scale = scale_to(result.frame.image, self.settings.view)
         return self._candidates.at(result, x / scale, y / scale)
 
     def pick_track(self, track: int) -> Candidate:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
+from deploy.outputs.video import CODECS
+from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError
 from kface.gallery import Limits
 from kface.recognizer import PipelineSettings, TrackSettings
@@ -15,9 +17,6 @@ from kface.streams import StreamSettings
 JSON_LINES = ("changes", "frames")
 #: Of whom snapshots are taken.
 SNAPSHOT_OF = ("recognised", "unknown")
-PRECISIONS = ("fp32", "fp16", "int8")
-#: Endings of the annotated video.
-VIDEO_ENDINGS = (".mp4", ".avi")
 
 
 class GallerySettings(NamedTuple):
@@ -232,8 +231,8 @@ def _limits(value: Any) -> Limits:
 def _outputs(value: Any) -> OutputSettings:
     section = _section(value, "outputs", OutputSettings._fields)
     video = _text(section.get("video"), "outputs.video")
-    if video is not None and not video.lower().endswith(VIDEO_ENDINGS):
-        raise ConfigError("must end in {}, not {}".format(" or ".join(VIDEO_ENDINGS), video), "outputs.video")
+    if video is not None and not video.lower().endswith(tuple(CODECS)):
+        raise ConfigError("must end in {}, not {}".format(" or ".join(CODECS), video), "outputs.video")
     whose = section.get("snapshot_of", SNAPSHOT_OF)
     whose = [whose] if isinstance(whose, str) else whose
     if not isinstance(whose, (list, tuple)):

@@ -7,6 +7,7 @@ from typing import Any, Callable, NamedTuple, Optional, Tuple
 import cv2
 import numpy as np
 
+from deploy.events import score_of
 from deploy.labels import Labels
 from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result
 
@@ -69,11 +70,10 @@ def annotate(result: Result, labels: Labels, size: Optional[Tuple[int, int]] = N
     picture, scale = fitted(result.frame.image, size)
     line = max(int(round(picture.shape[0] / 240.0)), 1)
     height = min(max(picture.shape[0] // 22, 14), 40)
-    for number, (box, identity) in enumerate(zip(result.faces.boxes, result.identities)):
+    for box, identity, track in zip(result.faces.boxes, result.identities, result.ids):
         colour = COLOURS.get(identity.state, UNDECIDED_COLOUR)
         x1, y1, x2, y2 = (int(round(float(side) * scale)) for side in box)
         cv2.rectangle(picture, (x1, y1), (x2, y2), colour, line, cv2.LINE_AA)
-        track = result.ids[number] if result.ids else None
         below = y1 - line < height
         labels.draw(picture, caption(identity, track), (x1, y2 + line + height if below else y1 - line), colour, height)
     return picture
@@ -87,10 +87,15 @@ def caption(identity: Identity, track: Optional[int]) -> str:
     return ("unknown" if identity.state == UNKNOWN else "...") + which
 
 
+def scale_to(rgb: np.ndarray, size: Tuple[int, int]) -> float:
+    """Return the factor by which a picture has to be reduced to fit into a width and height; never more than 1."""
+    return min(size[0] / float(rgb.shape[1]), size[1] / float(rgb.shape[0]), 1.0)
+
+
 def fitted(rgb: np.ndarray, size: Optional[Tuple[int, int]]) -> Tuple[np.ndarray, float]:
     """Return a copy of a picture that fits into a size, and the factor between the two; it is never enlarged."""
     height, width = rgb.shape[:2]
-    scale = 1.0 if size is None else min(size[0] / float(width), size[1] / float(height), 1.0)
+    scale = 1.0 if size is None else scale_to(rgb, size)
     if scale == 1:
         return rgb.copy(), 1.0
     target = max(int(round(width * scale)), 1), max(int(round(height * scale)), 1)
@@ -214,15 +219,15 @@ class Viewer(object):
 def faces_of(result: Result, scale: float = 1.0) -> Tuple[ViewFace, ...]:
     """Return the faces of a result as they are shown, boxes multiplied by a scale."""
     found = []
-    for number, (box, identity) in enumerate(zip(result.faces.boxes, result.identities)):
+    for box, identity, track in zip(result.faces.boxes, result.identities, result.ids):
         x1, y1, x2, y2 = (round(float(side) * scale, 1) for side in box)
         found.append(
             ViewFace(
-                result.ids[number] if result.ids else None,
+                track,
                 (x1, y1, x2, y2),
                 identity.state,
                 identity.person if identity.state == RECOGNISED else None,
-                round(float(identity.score), 4) if identity.score >= -1 else None,
+                score_of(identity),
             )
         )
     return tuple(found)

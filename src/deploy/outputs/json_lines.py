@@ -3,12 +3,13 @@
 import json
 import os
 import sys
-from typing import Any, Dict, Iterator, Optional, Sequence
+from typing import Any, Dict, Iterator, Sequence
 
-from deploy.events import Event, box_of, wall_time
+from deploy import view
+from deploy.events import Event, wall_time
 from deploy.outputs.base import Output
 from kface.errors import ConfigError
-from kface.recognizer import RECOGNISED, Result
+from kface.recognizer import Result
 
 #: Stands for standard output.
 STANDARD = "-"
@@ -65,15 +66,14 @@ class JsonLines(Output):
 def faces_of(result: Result) -> Iterator[Dict[str, Any]]:
     """Yield what a frame shows, a dictionary a face."""
     when = wall_time(result.frame.time_monotonic)
-    for number, (box, identity) in enumerate(zip(result.faces.boxes, result.identities)):
-        track: Optional[int] = result.ids[number] if result.ids else None
+    for face, detection in zip(view.faces_of(result), result.faces.scores):
         yield {
             "time": when,
             "frame": result.frame.number,
-            "track": track,
-            "state": identity.state,
-            "person": identity.person if identity.state == RECOGNISED else None,
-            "score": round(float(identity.score), 4) if identity.score >= -1 else None,
-            "box": box_of(box),
-            "detection": round(float(result.faces.scores[number]), 4),
+            "track": face.track,
+            "state": face.state,
+            "person": face.name,
+            "score": face.score,
+            "box": face.box,
+            "detection": round(float(detection), 4),
         }

@@ -1,14 +1,12 @@
 """The token that lets a browser or a command in: of the environment, or of a file that only its owner can read."""
 
-import contextlib
 import os
 import secrets
-import stat
-import tempfile
 from pathlib import Path
 from typing import Optional, Union
 
 from kface.errors import ConfigError
+from kface.private_file import read_private, write_once
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -66,41 +64,18 @@ def check_token(token: str, where: object) -> str:
 
 def _read(path: str) -> str:
     try:
-        with open(path, "rb") as stream:
-            # The opened file is looked at, not the path: that may be another one by now.
-            found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise ConfigError("is not a file", path, "give a token file")
-            if os.name != "nt" and stat.S_IMODE(found.st_mode) & 0o077:
-                raise ConfigError(
-                    "others than its owner may use this token (mode {:04o})".format(stat.S_IMODE(found.st_mode)),
-                    path,
-                    "delete the file; the next start makes another",
-                )
-            data = stream.read(4096)
+        data = read_private(path, "token", "delete the file; the next start makes another", ConfigError)
     except FileNotFoundError:
         raise ConfigError(
             "there is no token", path, "start the session first, or set {} or {}".format(ENVIRONMENT, FILE_ENVIRONMENT)
         )
-    except OSError as error:
-        raise ConfigError("the token cannot be read ({})".format(error.strerror or error), path)
     return check_token(data.decode("latin-1"), path)
 
 
 def _make(path: str) -> None:
-    """Write a new token, unless another process was first; a reader sees a whole token or none."""
-    folder = os.path.dirname(path) or "."
+    """Write a new token, unless another process was first."""
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        # mkstemp opens with O_EXCL and mode 0600; a link, unlike a rename, does not replace a token that is there.
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write((secrets.token_urlsafe() + "\n").encode("ascii"))
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, path)
-        finally:
-            os.unlink(temporary)
+        write_once(path, (secrets.token_urlsafe() + "\n").encode("ascii"))
     except OSError as error:
         raise ConfigError(
             "a token cannot be written ({})".format(error.strerror or error),

@@ -2,16 +2,14 @@
 
 import base64
 import binascii
-import contextlib
 import importlib
 import os
-import stat
-import tempfile
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from kface.errors import ConfigError, GalleryError
 from kface.gallery.cipher import KEY_BYTES
+from kface.private_file import read_private, write_once
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -82,58 +80,22 @@ def _encode(key: bytes) -> str:
 
 def _read_file(path: str) -> bytes:
     try:
-        with open(path, "rb") as stream:
-            # The opened file is looked at, not the path: that may be another one by now.
-            found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise GalleryError("is not a file", path, "give a key file")
-            if os.name != "nt" and stat.S_IMODE(found.st_mode) & 0o077:
-                raise GalleryError(
-                    "others than its owner may use this key (mode {:04o})".format(stat.S_IMODE(found.st_mode)),
-                    path,
-                    "chmod 600 it, and think about who may have read it",
-                )
-            data = stream.read(1024)
+        data = read_private(path, "key", "chmod 600 it, and think about who may have read it", GalleryError)
     except FileNotFoundError:
         raise GalleryError("there is no key", path, LOST)
-    except OSError as error:
-        raise GalleryError("the key cannot be read ({})".format(error.strerror or error), path)
     return decode_key(data.decode("latin-1"), path)
 
 
 def _make_file(path: str) -> None:
-    """Write a new key, unless another process was first; a reader sees a whole key or none."""
-    folder = os.path.dirname(path) or "."
+    """Write a new key, unless another process was first."""
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        # mkstemp opens with O_EXCL and mode 0600; a link, unlike a rename, does not replace a key that is there.
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write((_encode(new_key()) + "\n").encode("ascii"))
-                stream.flush()
-                os.fsync(stream.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, path)
-        finally:
-            os.unlink(temporary)
-        _sync_folder(folder)
+        write_once(path, (_encode(new_key()) + "\n").encode("ascii"))
     except OSError as error:
         raise GalleryError(
             "a key cannot be written ({})".format(error.strerror or error),
             path,
             "give another key file, or set " + ENVIRONMENT,
         )
-
-
-def _sync_folder(folder: str) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _from_keyring(create: bool) -> bytes:

@@ -3,6 +3,7 @@
 import os
 from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
+from kface import yaml_file
 from kface.errors import ConfigError
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -103,20 +104,7 @@ def read_settings(path: PathLike) -> Dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, is no YAML, or has a setting in these sections that there is not; or PyYAML is absent.
     """
-    try:
-        import yaml
-    except ImportError:
-        raise ConfigError("reading it needs PyYAML", path, "install PyYAML (apt install python3-yaml)")
-    try:
-        with open(os.fspath(path), encoding="utf-8") as stream:
-            document = yaml.safe_load(stream)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("cannot be read ({})".format(getattr(error, "strerror", None) or error), path)
-    except yaml.YAMLError as error:
-        raise ConfigError("is not YAML ({})".format(error), path)
-    document = {} if document is None else document
-    if not isinstance(document, dict):
-        raise ConfigError("must have sections, such as detector:", path)
+    document, _ = yaml_file.read(path, "must have sections, such as detector:")
     found: Dict[str, Dict[str, Any]] = {}
     for section, keys in SECTIONS.items():
         values = document.get(section)

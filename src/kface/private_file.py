@@ -1,0 +1,77 @@
+"""Small files that only their owner may read: keys and tokens."""
+
+import contextlib
+import os
+import stat
+import tempfile
+from typing import Type, Union
+
+from kface.errors import KFaceError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_LARGEST = 4096
+
+
+def read_private(path: PathLike, what: str, remedy: str, error: Type[KFaceError]) -> bytes:
+    """Return what a file holds, at most 4 KiB of it.
+
+    Args:
+        path: The file.
+        what: What it holds, such as "key", for the errors.
+        remedy: What to do where others may read it.
+        error: What is raised.
+
+    Raises:
+        FileNotFoundError: It is not there; what that means is for the caller to say.
+        KFaceError: An `error`: it is no file, may be read by others, or cannot be read.
+    """
+    try:
+        with open(os.fspath(path), "rb") as stream:
+            # The opened file is looked at, not the path: that may be another one by now.
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise error("is not a file", path, "give a {} file".format(what))
+            if os.name != "nt" and stat.S_IMODE(found.st_mode) & 0o077:
+                raise error(
+                    "others than its owner may use this {} (mode {:04o})".format(what, stat.S_IMODE(found.st_mode)),
+                    path,
+                    remedy,
+                )
+            return stream.read(_LARGEST)
+    except FileNotFoundError:
+        raise
+    except OSError as failure:
+        raise error("the {} cannot be read ({})".format(what, failure.strerror or failure), path)
+
+
+def write_once(path: PathLike, data: bytes) -> None:
+    """Write a file of mode 0600, unless another process was first; a reader, or a crash, sees it whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder = os.path.dirname(os.fspath(path)) or "."
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    # mkstemp opens with O_EXCL and mode 0600; a link, unlike a rename, does not replace a file that is there.
+    handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, os.fspath(path))
+    finally:
+        os.unlink(temporary)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,60 @@
+"""Settings in a plain YAML file. Adapts PyYAML, which is imported when a file is read."""
+
+import os
+from typing import Any, Dict, Optional, Tuple, Union
+
+from kface.errors import ConfigError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_LARGEST_FILE = 1 << 20
+
+
+def library(where: Optional[object] = None) -> Any:
+    """Return PyYAML; raises ConfigError where it is absent."""
+    try:
+        import yaml
+    except ImportError:
+        raise ConfigError("reading settings needs PyYAML", where, "install PyYAML (apt install python3-yaml)")
+    return yaml
+
+
+def parse(text: str, where: object) -> Any:
+    """Return what a YAML text stands for.
+
+    Raises:
+        ConfigError: It is no YAML, or PyYAML is absent. The line is named and not quoted: it may hold a password.
+    """
+    yaml = library(where)
+    try:
+        return yaml.safe_load(text)
+    # A date that there is not and too deep a nesting are none of PyYAML's own errors.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ConfigError("is not YAML{}".format("" if mark is None else ", line {}".format(mark.line + 1)), where)
+
+
+def read(path: PathLike, needed: str) -> Tuple[Dict[str, Any], int]:
+    """Return the settings of a YAML file, none where it is empty, and the file's mode.
+
+    Args:
+        path: The file.
+        needed: What it must have, for the error.
+
+    Raises:
+        ConfigError: It cannot be read, is too large, no YAML or has no such settings, or PyYAML is absent.
+    """
+    library(path)
+    try:
+        with open(os.fspath(path), encoding="utf-8") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            text = stream.read(_LARGEST_FILE + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("cannot be read ({})".format(getattr(error, "strerror", None) or error), path)
+    if len(text) > _LARGEST_FILE:
+        raise ConfigError("is too large to be a file of settings", path)
+    document = parse(text, path)
+    document = {} if document is None else document
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise ConfigError(needed, path)
+    return document, mode
