@@ -4,11 +4,11 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import IO, Any, Dict, Mapping, NamedTuple, Optional, Union
-from urllib.parse import urlsplit
 
 import deploy
 import kface
@@ -60,18 +60,17 @@ def settings_for_board(settings: Mapping[str, Any]) -> Dict[str, Any]:
         ConfigError: They hold a password, or the recogniser would refuse them.
     """
     made = {key: value for key, value in settings.items() if key not in ("hydra", "bundle")}
+    watched = DeploySettings.from_mapping(dict(made, bundle="bundle")).stream
     stream = dict(made.get("stream") or {})
-    if stream.pop("password", None) or urlsplit(str(made.get("source") or "")).password:
+    if stream.pop("password", None) or (watched is not None and watched.password):
         raise ConfigError(
             "a password does not go into the archive", "stream.password", "set KFACE_STREAM_PASSWORD on the board"
         )
     stream.pop("id", None)
     if "stream" in made:
         made["stream"] = stream
-    source = str(made.get("source") or "")
-    if urlsplit(source).scheme.lower() == "rtsp" and "@" in urlsplit(source).netloc:
-        made["source"] = source.replace(urlsplit(source).netloc, urlsplit(source).netloc.rpartition("@")[2], 1)
-    DeploySettings.from_mapping(dict(made, bundle="bundle"))
+    if made.get("source"):
+        made["source"] = re.sub(r"(?i)\A(rtsp://)[^/?#]*@", r"\1", made["source"])
     return made
 
 

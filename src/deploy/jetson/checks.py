@@ -26,6 +26,8 @@ ELEMENTS = (
     ("nvvidconv", "nvidia-l4t-gstreamer", "cameras and decoding in hardware", True),
     ("nvarguscamerasrc", "nvidia-l4t-gstreamer", "the ribbon camera", True),
 )
+#: The last ones for Python 3.6.
+_WHEELS_36 = ("onnxruntime==1.10.0", "numpy==1.19.5")
 OK, MISSING, ADVICE = "ok", "missing", "advice"
 
 
@@ -114,7 +116,8 @@ def _libraries(system: System, board: Board, source: str) -> List[Finding]:
         if numbers >= [3, 6]
         else Finding("python", MISSING, version, ("python3",), remedy="3.6 or newer is needed")
     )
-    found.append(_library(system, source, "numpy", ("python3-numpy",)))
+    numpy = _library(system, source, "numpy", ("python3-numpy",))
+    found.append(numpy)
     found.append(_opencv(system, board, source))
     found.append(_library(system, source, "yaml", ("python3-yaml",)))
     found.append(_library(system, source, "cryptography", ("python3-cryptography",)))
@@ -122,20 +125,19 @@ def _libraries(system: System, board: Board, source: str) -> List[Finding]:
         found.append(_library(system, source, "tensorrt", ("python3-libnvinfer",)))
         found.append(_library(system, source, "gpu"))
     # On a Jetson TensorRT does the work, and another runtime is what its engines are compared with.
-    found.append(_runtimes(system, source, version, ADVICE if board.is_jetson else MISSING))
+    found.append(_runtimes(system, source, version, numpy, ADVICE if board.is_jetson else MISSING))
     return found
 
 
-def _runtimes(system: System, source: str, version: str, state: str) -> Finding:
+def _runtimes(system: System, source: str, version: str, numpy: Finding, state: str) -> Finding:
     told = probe(system, source, "runtimes", os.path.join(os.path.dirname(source), "bundle"))
     if "error" not in told:
         return Finding("runtimes", OK, str(told["version"]))
-    numpy = str(probe(system, source, "numpy").get("version", "1"))
     if version.startswith("3.6."):
-        wheels: Tuple[str, ...] = ("onnxruntime==1.10.0", "numpy==1.19.5")
+        wheels = _WHEELS_36
     else:
         # What apt brings was built for one of NumPy's two ABIs.
-        wheels = ("onnxruntime", "numpy<2" if numpy.startswith("1") else "numpy>=2")
+        wheels = ("onnxruntime", "numpy<2" if numpy.state != OK or numpy.text.startswith("1") else "numpy>=2")
     return Finding("runtimes", state, str(told["error"]), ("python3-pip",), wheels)
 
 
@@ -253,12 +255,12 @@ def _fan(system: System) -> Optional[Finding]:
 
 def fetch_wheels(system: System, wheels: List[str]) -> None:
     """Let pip put Python packages into a directory of their own; where that fails, the next look at them says so."""
-    argv = [python(), "-s", "-m", "pip", "install", "--quiet", "--upgrade", "--only-binary", ":all:", "--target"]
+    install = [python(), "-s", "-m", "pip", "install", "--quiet"]
     env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     newer = system.path(WHEELS + "-pip")
-    if "onnxruntime==1.10.0" in wheels:
+    if _WHEELS_36[0] in wheels:
         # The pip of Ubuntu 18.04 does not see wheels for ARM; 21.3.1 is the last one for Python 3.6.
-        system.work(argv[:5] + ["--quiet", "--target", newer, "pip==21.3.1"], env)
+        system.work(install + ["--target", newer, "pip==21.3.1"], env)
         env["PYTHONPATH"] = newer
-    system.work(argv + [system.path(WHEELS)] + wheels, env)
+    system.work(install + ["--upgrade", "--only-binary", ":all:", "--target", system.path(WHEELS)] + wheels, env)
     system.remove(WHEELS + "-pip")

@@ -13,7 +13,9 @@ from kface.errors import ConfigError, KFaceError
 USER = "kface"
 STATE, CACHE, SETTINGS = "/var/lib/kface", "/var/cache/kface", "/etc/kface"
 ENVIRONMENT_FILE = SETTINGS + "/environment"
-CURRENT, WHEELS = "/opt/kface/current", "/opt/kface/wheels"
+GALLERY = STATE + "/gallery.db"
+HOME = "/opt/kface"
+CURRENT, WHEELS = HOME + "/current", HOME + "/wheels"
 
 
 def environment(release: str = CURRENT) -> Dict[str, str]:
@@ -21,7 +23,7 @@ def environment(release: str = CURRENT) -> Dict[str, str]:
     return {
         "PYTHONPATH": release + "/src:" + WHEELS,
         "KFACE_BUNDLE": release + "/bundle",
-        "KFACE_GALLERY": STATE + "/gallery.db",
+        "KFACE_GALLERY": GALLERY,
         "KFACE_ENGINES": CACHE + "/engines",
         "CUDA_CACHE_PATH": CACHE + "/cuda",
         "HOME": STATE,

@@ -8,8 +8,8 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from deploy.jetson import checks, service
 from deploy.jetson.board import BRINGS, OLDEST, Board, read_board
-from deploy.jetson.command import STATE, USER, environment
-from deploy.jetson.releases import CURRENT, HOME, PREVIOUS, Releases, read_sums, release_name
+from deploy.jetson.command import CURRENT, HOME, STATE, USER, environment
+from deploy.jetson.releases import PREVIOUS, Releases, read_sums, release_name
 from deploy.jetson.system import InstallError, System
 from kface.errors import KFaceError
 
@@ -112,9 +112,7 @@ class Installer(object):
             if not self.system.dry:
                 found = self._look()
         lacking = [finding for finding in found if finding.state == checks.MISSING]
-        if self.system.dry:
-            return
-        if lacking:
+        if lacking and not self.system.dry:
             first = lacking[0]
             remedy = first.remedy or "see docs/jetson.md, {}".format(first.name)
             more = " (and {})".format(", ".join(finding.name for finding in lacking[1:])) if lacking[1:] else ""
@@ -177,8 +175,7 @@ class Installer(object):
             self._stopped = not self.system.dry
             service.stop(self.system)
         self._say("on a Nano this takes up to half an hour; what was built before is taken")
-        argv = ["-m", "kface.engines", "verify", "--bundle", self.place + "/bundle"]
-        made = self._as_user(argv)
+        made = self._as_user(["-m", "kface.engines", "verify", "--bundle", self.system.path(self.place + "/bundle")])
         if made == 1:
             raise InstallError(
                 "an engine gives other numbers than its network",
@@ -196,8 +193,8 @@ class Installer(object):
         if self.arguments.skip_bench:
             self._say("not wanted")
             return
-        argv = ["-m", "deploy", "bench", "--quick", "--bundle", self.place + "/bundle", "--out", STATE + "/bench.json"]
-        if self._as_user(argv) != 0:
+        argv = ["-m", "deploy", "bench", "--quick", "--bundle", self.system.path(self.place + "/bundle")]
+        if self._as_user(argv + ["--out", self.system.path(STATE + "/bench.json")]) != 0:
             self._say("no figures, see above; the installation goes on")
 
     def _as_user(self, arguments: List[str]) -> int:
@@ -209,7 +206,6 @@ class Installer(object):
         if self.board is not None and self.board.major == "4":
             env["OPENBLAS_CORETYPE"] = "ARMV8"
         settings = ["{}={}".format(name, value) for name, value in sorted(env.items())]
-        arguments = [self.system.path(word) if word.startswith(("/opt/", "/var/")) else word for word in arguments]
         argv = ["runuser", "-u", USER, "--", "env"] + settings + [checks.python(), "-s"] + arguments
         if self.system.dry:
             self._say("would run as {}: python3 {}".format(USER, " ".join(arguments)))

@@ -6,7 +6,7 @@ import sys
 from typing import List, Optional
 
 from deploy.configuration import resolve
-from deploy.jetson.archive import Packed, pack, settings_for_board
+from deploy.jetson.archive import pack, settings_for_board
 from deploy.jetson.remote import Host, install
 from deploy.settings import DeploySettings, newest_bundle
 from kface.errors import ConfigError, KFaceError
@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
     print(
         "{}: {} files, {:.1f} MB, bundle {}".format(packed.path, packed.files, packed.size / 1e6, directory), flush=True
     )
-    for line in notes(DeploySettings.from_mapping(dict(settings_for_board(settings), bundle=directory)), packed):
+    for line in notes(DeploySettings.from_mapping(dict(settings_for_board(settings), bundle=directory))):
         print(line, flush=True)
     if host is None:
         print("on the board:  tar xzf {0}; sudo ./kface-{1}/install.sh".format(packed.path.name, packed.release))
@@ -69,12 +69,11 @@ def _run(arguments: argparse.Namespace) -> int:
     return install(str(packed.path), "kface-" + packed.release, host, options)
 
 
-def notes(settings: DeploySettings, packed: Packed) -> List[str]:
+def notes(settings: DeploySettings) -> List[str]:
     """Return what is to be done on the board by hand.
 
     Args:
         settings: Those in the archive.
-        packed: The archive.
     """
     if settings.stream is None:
         return [

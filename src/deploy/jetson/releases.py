@@ -7,11 +7,11 @@ import re
 import shutil
 from typing import Dict, Iterator, List, Optional
 
+from deploy.jetson.command import CURRENT, HOME
 from deploy.jetson.system import InstallError, System
 from kface.files import sha256_file
 
-HOME = "/opt/kface"
-CURRENT, PREVIOUS = HOME + "/current", HOME + "/previous"
+PREVIOUS = HOME + "/previous"
 SUMS = "SHA256SUMS"
 NAME = re.compile(r"[0-9][0-9A-Za-z.+]*-[0-9a-f]{12}\Z")
 _AGAIN = "copy the archive again"

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence
 
 from kface.errors import ConfigError, KFaceError
 
@@ -67,7 +67,7 @@ class Remote(object):
     def __init__(self, host: Host, sockets: str, terminal: bool) -> None:
         self.host = host
         self._sockets = sockets
-        self._terminal = terminal
+        self.terminal = terminal
 
     def ask(self, command: Sequence[str]) -> str:
         """Run a command there and return what it prints, without the last line's end.
@@ -90,10 +90,10 @@ class Remote(object):
 
     def show(self, command: str) -> int:
         """Run a shell command there on this terminal, and return its exit status; 255 is ssh's own."""
-        tty = ["-t"] if self._terminal else []
+        tty = ["-t"] if self.terminal else []
         argv = ["ssh"] + tty + self._options("-p") + ["--", self.host.target(), command]
         try:
-            return subprocess.call(argv, stdin=None if self._terminal else subprocess.DEVNULL)
+            return subprocess.call(argv, stdin=None if self.terminal else subprocess.DEVNULL)
         except OSError as error:
             raise RemoteError(
                 "cannot be started ({})".format(error.strerror or error), "ssh", "install OpenSSH's client"
@@ -108,13 +108,13 @@ class Remote(object):
     def _options(self, port: str) -> List[str]:
         made = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", "ControlPath={}/%C".format(self._sockets)]
         made += ["-o", "ConnectTimeout={}".format(CONNECT_SECONDS)]
-        if not self._terminal:
+        if not self.terminal:
             made += ["-o", "BatchMode=yes"]
         return made + ([port, str(self.host.port)] if self.host.port is not None else [])
 
     def _run(self, argv: List[str], stdout: Optional[int]) -> str:
         # ssh's questions go to the terminal itself, so that what comes by standard error are reasons.
-        stdin = None if self._terminal else subprocess.DEVNULL
+        stdin = None if self.terminal else subprocess.DEVNULL
         try:
             with tempfile.TemporaryFile() as errors:
                 made = subprocess.run(argv, check=False, stdin=stdin, stdout=stdout, stderr=errors)
@@ -146,7 +146,7 @@ def install(path: str, release: str, host: Host, options: Sequence[str] = ()) ->
     Raises:
         RemoteError: The board cannot be reached, or the archive does not fit there.
     """
-    with _connected(host) as (remote, terminal):
+    with _connected(host) as remote:
         folder = remote.ask(["mktemp", "-d"])
         # What a login script prints would else become a part of a path.
         if not re.match(r"/[A-Za-z0-9._/-]+\Z", folder):
@@ -155,7 +155,7 @@ def install(path: str, release: str, host: Host, options: Sequence[str] = ()) ->
             )
         try:
             remote.send(path, folder)
-            status = remote.show(_script(folder, os.path.basename(path), release, options, terminal))
+            status = remote.show(_script(folder, os.path.basename(path), release, options, remote.terminal))
         finally:
             with contextlib.suppress(KFaceError):
                 remote.ask(["rm", "-rf", "--", folder])
@@ -165,13 +165,13 @@ def install(path: str, release: str, host: Host, options: Sequence[str] = ()) ->
 
 
 @contextlib.contextmanager
-def _connected(host: Host) -> Iterator[Tuple[Remote, bool]]:
+def _connected(host: Host) -> Iterator[Remote]:
     terminal = sys.stdin is not None and sys.stdin.isatty()
     # A short path: a socket's may not have more than about 100 signs.
     sockets = tempfile.mkdtemp(prefix="kface-")
     remote = Remote(host, sockets, terminal)
     try:
-        yield remote, terminal
+        yield remote
     finally:
         remote.close()
         shutil.rmtree(sockets, ignore_errors=True)

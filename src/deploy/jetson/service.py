@@ -9,8 +9,17 @@ from typing import List, Optional
 
 from deploy.jetson.board import Board
 from deploy.jetson.checks import PYTHON, probe, python
-from deploy.jetson.command import CACHE, ENVIRONMENT_FILE, SETTINGS, STATE, USER, read_environment
-from deploy.jetson.releases import CURRENT, HOME
+from deploy.jetson.command import (
+    CACHE,
+    CURRENT,
+    ENVIRONMENT_FILE,
+    GALLERY,
+    HOME,
+    SETTINGS,
+    STATE,
+    USER,
+    read_environment,
+)
 from deploy.jetson.system import InstallError, System
 
 NAME = "kface.service"
@@ -60,7 +69,7 @@ def put_settings(system: System, text: bytes) -> str:
     Raises:
         InstallError: It cannot be written.
     """
-    found, shipped = _bytes(system, CONFIGURATION), _bytes(system, SHIPPED)
+    found, shipped = system.read_bytes(CONFIGURATION), system.read_bytes(SHIPPED)
     if found is None or found in (shipped, text):
         system.write(CONFIGURATION, text, 0o640, "root", USER)
         system.remove(CONFIGURATION + ".new")
@@ -80,7 +89,7 @@ def put_environment(system: System, template: str, board: Board) -> None:
     Raises:
         InstallError: It cannot be written.
     """
-    found = _bytes(system, ENVIRONMENT_FILE)
+    found = system.read_bytes(ENVIRONMENT_FILE)
     if found is None:
         text = template.replace("@TOKEN@", secrets.token_urlsafe(24))
         if board.major == "4":
@@ -104,14 +113,13 @@ def put_key(system: System) -> str:
     given = system.read(ENVIRONMENT_FILE) or ""
     if read_environment(given).get("KFACE_GALLERY_KEY"):
         return "is in {}".format(ENVIRONMENT_FILE)
-    found = _bytes(system, KEY)
+    found = system.read_bytes(KEY)
     if found is not None:
         system.write(KEY, found, 0o600, USER, USER)
         return "is {}".format(KEY)
-    gallery = STATE + "/gallery.db"
-    if system.has(gallery):
+    if system.has(GALLERY):
         raise InstallError(
-            "is gone, and the gallery {} cannot be read without it".format(gallery),
+            "is gone, and the gallery {} cannot be read without it".format(GALLERY),
             KEY,
             "put the key back, or move the gallery away",
         )
@@ -130,7 +138,7 @@ def put_unit(system: System, release: str, board: Board) -> None:
     Raises:
         InstallError: Something cannot be written.
     """
-    unit = _bytes(system, release + "/" + NAME)
+    unit = system.read_bytes(release + "/" + NAME)
     if unit is None:
         # A dry run has copied nothing yet.
         if not system.dry:
@@ -254,11 +262,3 @@ def take_away(system: System, purge: bool) -> None:
             system.remove(name)
         if system.entry("passwd", USER) is not None:
             system.must(["userdel", USER], "sudo userdel " + USER)
-
-
-def _bytes(system: System, name: str) -> Optional[bytes]:
-    try:
-        with open(system.path(name), "rb") as stream:
-            return stream.read()
-    except OSError:
-        return None

@@ -1,5 +1,6 @@
 """The one door through which the installer touches a board: its files below a root, and its commands."""
 
+import collections
 import glob
 import os
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from kface.errors import KFaceError
 
@@ -53,6 +54,14 @@ class System(object):
         try:
             with open(self.path(name), "rb") as stream:
                 return stream.read(1 << 20).replace(b"\0", b"").decode("utf-8", "replace").strip()
+        except OSError:
+            return None
+
+    def read_bytes(self, name: str) -> Optional[bytes]:
+        """Return a file's content, all of it and as it is; None where it cannot be read."""
+        try:
+            with open(self.path(name), "rb") as stream:
+                return stream.read()
         except OSError:
             return None
 
@@ -112,13 +121,14 @@ class System(object):
         timer = threading.Timer(seconds, process.kill)
         timer.daemon = True
         timer.start()
-        lines: List[str] = []
+        lines: Deque[str] = collections.deque(maxlen=_KEPT_LINES)
         try:
             assert process.stdout is not None
             for raw in process.stdout:
                 line = _text(raw).rstrip()
                 self.say("    | {}".format(line))
-                lines = (lines + [line] if line else lines)[-_KEPT_LINES:]
+                if line:
+                    lines.append(line)
             return Outcome(process.wait(), "\n".join(lines))
         finally:
             timer.cancel()
@@ -149,7 +159,7 @@ class System(object):
             InstallError: It cannot be written.
         """
         path = self.path(name)
-        same = os.path.isfile(path) and not os.path.islink(path) and _bytes(path) == data
+        same = os.path.isfile(path) and not os.path.islink(path) and self.read_bytes(name) == data
         if self.dry:
             if not same:
                 self.say("    would write {} ({:04o} {}:{})".format(name, mode, owner, group))
@@ -282,11 +292,3 @@ def _environment(extra: Optional[Dict[str, str]]) -> Dict[str, str]:
 def _text(data: bytes) -> str:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return data.decode("utf-8", "replace").encode(encoding, "replace").decode(encoding)
-
-
-def _bytes(path: str) -> Optional[bytes]:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except OSError:
-        return None

@@ -37,8 +37,7 @@ userdel) sed -i "/^kface:/d" "$R/etc/passwd" "$R/etc/group";;
 systemctl)
     case "$1" in
     is-active) [ -f "$B/active" ];;
-    stop) rm -f "$B/active";;
-    disable) rm -f "$B/active";;
+    stop|disable) rm -f "$B/active";;
     start|restart)
         if [ -f "$B/dies/$(readlink "$R/opt/kface/current")" ]; then rm -f "$B/active"
         else readlink "$R/opt/kface/current" > "$B/active"; fi;;

@@ -171,6 +171,17 @@ def test_a_user_in_an_address_is_left_out():
     assert settings_for_board({"source": "csi://0"})["source"] == "csi://0"
 
 
+@pytest.mark.parametrize("source", ["rtsp://[", "rtsp://[::1", "rtsp://"])
+def test_an_address_that_is_none_is_one_line(source):
+    with pytest.raises(ConfigError, match="stream"):
+        settings_for_board({"source": source})
+
+
+def test_what_looks_like_a_login_in_another_place_stays():
+    for source in ("rtsp://10.0.0.7/user%40home", "/films/a@b.mp4", "file:/films/rtsp:a@b.mp4"):
+        assert settings_for_board({"source": source})["source"] == source
+
+
 def test_settings_that_the_recogniser_refuses_are_not_packed(bundle, tmp_path):
     with pytest.raises(ConfigError, match="there is no such setting"):
         pack(bundle, dict(SETTINGS, trackz={}), tmp_path)
