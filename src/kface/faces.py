@@ -1,6 +1,6 @@
 """The value object that the detector returns and everything else takes."""
 
-from typing import NamedTuple, Optional
+from typing import Iterable, NamedTuple, Optional
 
 import numpy as np
 
@@ -44,3 +44,8 @@ class Faces(NamedTuple):
     def empty(cls) -> "Faces":
         """Return a value with no face in it."""
         return cls(np.zeros((0, 4), np.float32), np.zeros((0,), np.float32), np.zeros((0, 5, 2), np.float32))
+
+    @classmethod
+    def join(cls, parts: "Iterable[Faces]") -> "Faces":
+        """Return the faces of all parts, one part after the other; there may be none."""
+        return cls(*(np.concatenate(values) for values in zip(cls.empty(), *parts)))

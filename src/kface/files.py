@@ -30,8 +30,9 @@ def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> Non
         if mode is None:
             umask = os.umask(0)
             os.umask(umask)
+            mode = 0o666 & ~umask
         # A temporary file is its owner's alone until here.
-        os.chmod(temporary, 0o666 & ~umask if mode is None else mode)
+        os.chmod(temporary, mode)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)

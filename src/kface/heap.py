@@ -5,20 +5,14 @@ The C library keeps freed memory of many sizes and threads for itself: a program
 """
 
 import ctypes
-from typing import Any, List
-
-#: The function of the C library, looked up once; empty where there is none (musl, macOS, Windows).
-_TRIM: List[Any] = []
 
 
 def trim() -> bool:
     """Give freed memory back, which takes some milliseconds; returns whether this C library can."""
-    if not _TRIM:
-        try:
-            _TRIM.append(ctypes.CDLL("libc.so.6").malloc_trim)
-        except (OSError, AttributeError):
-            _TRIM.append(None)
-    if _TRIM[0] is None:
+    try:
+        malloc_trim = ctypes.CDLL("libc.so.6").malloc_trim
+    # There is none in musl, macOS and Windows.
+    except (OSError, AttributeError):
         return False
-    _TRIM[0](ctypes.c_size_t(0))
+    malloc_trim(ctypes.c_size_t(0))
     return True

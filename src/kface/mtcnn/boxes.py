@@ -104,6 +104,7 @@ def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False, block: 
 
 def covered(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return, as bool (n,), which boxes (n, 4) are about the same as one of (m, 4), or lie mostly within it."""
+    boxes, known = np.asarray(boxes, np.float64), np.asarray(known, np.float64)
     if not len(boxes) or not len(known):
         return np.zeros((len(boxes),), bool)
     areas = [(some[:, 2] - some[:, 0]) * (some[:, 3] - some[:, 1]) for some in (boxes, known)]

@@ -141,7 +141,7 @@ class Detector(object):
         known = np.asarray(known, np.float64).reshape(-1, 4)
         faces = self._detect([rgb], known)[0]
         # A candidate from the rim of a known face may have moved onto it.
-        return faces.take(~box.covered(faces.boxes.astype(np.float64), known))
+        return faces.take(~box.covered(faces.boxes, known))
 
     def _detect(self, images: Sequence[np.ndarray], known: Optional[np.ndarray]) -> List[Faces]:
         for rgb in images:
@@ -235,18 +235,16 @@ class Detector(object):
         owners = np.repeat(np.arange(len(found)), counts)
         boxes = np.concatenate([candidates.boxes for candidates in found]) if found else np.zeros((0, 4))
 
-        def run(start: int) -> Dict[str, np.ndarray]:
-            block = slice(start, start + BATCHES[name])
+        def cut(block: slice) -> np.ndarray:
             crops = []
             for owner in np.unique(owners[block]):
                 source, shape = pixels[owner], shapes[owner]
                 mine = boxes[block][owners[block] == owner]
                 if source is not None:
                     crops.append(pyramid.crop_and_resize(source, (shape[0], shape[1]), mine, size))
-            return self._networks[name].run(crops[0] if len(crops) == 1 else np.concatenate(crops))
+            return crops[0] if len(crops) == 1 else np.concatenate(crops)
 
-        blocks = list(self._map(run, range(0, len(boxes), BATCHES[name])))
-        outputs = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]} if blocks else {}
+        outputs = self._in_blocks(name, len(boxes), cut)
         parts = []
         start = 0
         for candidates, count in zip(found, counts):
@@ -254,6 +252,17 @@ class Detector(object):
             parts.append((candidates.boxes, part))
             start += count
         return parts
+
+    def _in_blocks(self, name: str, count: int, cut: Callable[[slice], np.ndarray]) -> Dict[str, np.ndarray]:
+        """Run a network on the crops that `cut` makes of each block of boxes; nothing comes out where there is no box."""
+
+        def run(start: int) -> Dict[str, np.ndarray]:
+            return self._networks[name].run(cut(slice(start, start + BATCHES[name])))
+
+        # Handing a single block to a thread takes longer than it saves.
+        spread = self._map if count > BATCHES[name] else map
+        blocks = list(spread(run, range(0, count, BATCHES[name])))
+        return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]} if blocks else {}
 
     def _pass_on(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Candidates:
         """Keep what R-Net takes for faces, as squares."""

@@ -1,7 +1,7 @@
 """The image pyramid, and the float image that the crops are taken from."""
 
 import math
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 import cv2
 import numpy as np
@@ -117,12 +117,11 @@ def crop_and_resize(pixels: np.ndarray, shape: Tuple[int, int], boxes: np.ndarra
         part = boxes[start : start + block]
         y0, y1, fy, y_in = _samples(part[:, 1], part[:, 3], shape[0], size)
         x0, x1, fx, x_in = _samples(part[:, 0], part[:, 2], shape[1], size)
-        upper, lower = (y0 * shape[1])[:, :, None], (y1 * shape[1])[:, :, None]
-        left, right = x0[:, None, :], x1[:, None, :]
-        fx = fx[:, None, :, None]
-        above = _between(_gather(pixels, upper + left), _gather(pixels, upper + right), fx)
-        below = _between(_gather(pixels, lower + left), _gather(pixels, lower + right), fx)
-        crop = _between(above, below, fy[:, :, None, None])
+
+        def gather(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+            return _gather(pixels, (y * shape[1])[:, :, None] + x[:, None, :])
+
+        crop = _bilinear(gather, (y0, y1, fy), (x0, x1, fx))
         outside = ~(y_in[:, :, None] & x_in[:, None, :])
         if outside.any():
             crop[outside] = 0
@@ -159,10 +158,7 @@ def crop_and_resize_each(rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.nd
         index = rows[:, :, None] + (x - low[1][:, None])[:, None, :]
         return pixels.take(index).view(np.uint8).reshape(index.shape + (4,)).astype(np.float32)
 
-    fx = fx[:, None, :, None]
-    above = _between(gather(y0, x0), gather(y0, x1), fx)
-    below = _between(gather(y1, x0), gather(y1, x1), fx)
-    crop = _between(above, below, fy[:, :, None, None])
+    crop = _bilinear(gather, (y0, y1, fy), (x0, x1, fx))
     crop -= np.float32(127.5)
     crop /= np.float32(128)
     outside = ~(y_in[:, :, None] & x_in[:, None, :])
@@ -192,6 +188,19 @@ def _samples(
 
 def _gather(pixels: np.ndarray, index: np.ndarray) -> np.ndarray:
     return pixels.take(index.reshape(-1)).view(np.float32).reshape(index.shape + (4,))
+
+
+def _bilinear(
+    gather: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    rows: Tuple[np.ndarray, np.ndarray, np.ndarray],
+    columns: Tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Return float32 (n, size, size, 4) of what `gather` gives for rows and columns, (n, size) each; see _samples."""
+    (y0, y1, fy), (x0, x1, fx) = rows, columns
+    fx = fx[:, None, :, None]
+    above = _between(gather(y0, x0), gather(y0, x1), fx)
+    below = _between(gather(y1, x0), gather(y1, x1), fx)
+    return _between(above, below, fy[:, :, None, None])
 
 
 def _between(a: np.ndarray, b: np.ndarray, fraction: np.ndarray) -> np.ndarray:

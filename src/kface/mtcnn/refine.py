@@ -12,7 +12,7 @@ from kface.errors import ImageError
 from kface.faces import Faces
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid
-from kface.mtcnn.detector import BATCHES, Detector
+from kface.mtcnn.detector import Detector
 
 #: What is left of a square's side, and by which part of it one goes up, where a face was not found.
 SMALLER, HIGHER = 0.85, 0.12
@@ -49,15 +49,10 @@ def refine(detector: Detector, rgb: np.ndarray, boxes: np.ndarray) -> Refined:
         raise ImageError("is not an RGB image: uint8 (h, w, 3) is needed")
     if not np.isfinite(boxes).all():
         raise ImageError("a box that is not finite cannot be refined")
-    if not len(boxes):
-        return Refined(Faces.empty(), np.zeros((0,), np.int64))
     squares = box.square(boxes)
-    network, block = detector._networks["onet"], BATCHES["onet"]
-    parts = [
-        network.run(pyramid.crop_and_resize_each(rgb, squares[start : start + block], 48))
-        for start in range(0, len(squares), block)
-    ]
-    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    outputs = detector._in_blocks(
+        "onet", len(squares), lambda block: pyramid.crop_and_resize_each(rgb, squares[block], 48)
+    )
     return Refined(*detector._faces_and_owners(squares, outputs))
 
 
@@ -68,7 +63,7 @@ def beside(boxes: np.ndarray) -> np.ndarray:
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-    up = np.stack([np.zeros((len(boxes),)), HIGHER * 2 * half.max(axis=1)], axis=1) if len(boxes) else centre
+    up = np.stack([np.zeros((len(boxes),)), HIGHER * 2 * half.max(axis=1)], axis=1)
     return np.concatenate(
         [
             np.concatenate([centre - SMALLER * half, centre + SMALLER * half], axis=1),

@@ -133,7 +133,9 @@ def hashes(directory: PathLike) -> Dict[str, str]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         # Looked at first: what another version made may well have other files.
         schema = manifest["schema"]
-        if type(schema) is int and schema != SCHEMA:
+        if type(schema) is not int:
+            raise ValueError("no version")
+        if schema != SCHEMA:
             kind = OutdatedError if schema < SCHEMA else ModelError
             raise kind("has schema version {}, this program reads {}".format(schema, SCHEMA), path, remedy)
         names = [_file(name, split) for name in NAMES for split in (False, True)] + [CANVAS]
@@ -143,8 +145,6 @@ def hashes(directory: PathLike) -> Dict[str, str]:
             "cannot be read ({})".format(error.strerror or error), path, "run: python -m kface.mtcnn prepare"
         )
     except (ValueError, KeyError, TypeError):
-        raise ModelError("is damaged", path, remedy)
-    if schema != SCHEMA:
         raise ModelError("is damaged", path, remedy)
     return found
 

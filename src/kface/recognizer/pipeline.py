@@ -7,6 +7,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from kface import alignment
 from kface.errors import ImageError
 from kface.faces import Faces
 from kface.mtcnn.boxes import covered
@@ -117,8 +118,7 @@ class Pipeline(object):
         self._decision = recognizer.needed_decision()
         self._tracker = None if settings.tracks is None else Tracker(settings.tracks, self._decision)
         self._changed = threading.Event()
-        self._new_decision: Optional[Decision] = None
-        self._lock = threading.Lock()
+        self._next_decision = self._decision
         self._next = 0
 
     def gallery_changed(self) -> None:
@@ -134,16 +134,7 @@ class Pipeline(object):
             ConfigError: A threshold is no cosine, or `unknown` is above `recognised`.
         """
         decision.check()
-        with self._lock:
-            self._new_decision = decision
-
-    def _take_decision(self) -> None:
-        with self._lock:
-            decision, self._new_decision = self._new_decision, None
-        if decision is not None:
-            self._decision = decision
-            if self._tracker is not None:
-                self._tracker.decision = decision
+        self._next_decision = decision
 
     def process(self, frame: Any) -> Result:
         """Recognise the people in the next frame.
@@ -157,7 +148,10 @@ class Pipeline(object):
         frame = as_frame(frame, self._next)
         self._next = frame.number + 1
         began = time.perf_counter()
-        self._take_decision()
+        # One for the whole frame, whatever other threads set meanwhile.
+        self._decision = self._next_decision
+        if self._tracker is not None:
+            self._tracker.decision = self._decision
         look = self._look(frame.image)
         # Landmarks that cannot be aligned make no face that could be followed or embedded.
         fit = alignable(look.faces.landmarks)
@@ -167,13 +161,14 @@ class Pipeline(object):
         looked = time.perf_counter()
         if self._tracker is None:
             which = [int(number) for number in np.flatnonzero(fit)]
-            crops = Crops(frame.image, faces.take(fit)).take(range(len(which)))
+            crops = alignment.align(frame.image, faces.landmarks[which])
         else:
             if self._changed.is_set():
                 self._changed.clear()
                 self._tracker.rematch(lambda some: best_matches(self._gallery, some, np.zeros((len(some),), bool)))
             cutter = Crops(frame.image, faces)
-            which = self._tracker.begin(faces, views_of(faces, cutter.sharpness, cutter.matrices), *look[1:3])
+            views = views_of(faces, cutter.sharpness, cutter.matrices)
+            which = self._tracker.begin(faces, views, look.owners, look.looked)
             crops = cutter.take(which)
         aligned = time.perf_counter()
         embeddings = self._recognizer.embedder.run(crops)
@@ -233,8 +228,8 @@ class Pipeline(object):
             # Mostly they are still there, and a little beside is enough to see them: far less work than the cascade.
             again, found = refine(detector, small, beside(boxes[lost]))
             _, first = np.unique(found % len(lost), return_index=True)
-            first = first[~covered(again.boxes[first].astype(np.float64), faces.boxes.astype(np.float64))]
-            faces = Faces(*(np.concatenate(values) for values in zip(faces, again.take(first))))
+            first = first[~covered(again.boxes[first], faces.boxes)]
+            faces = Faces.join([faces, again.take(first)])
             owners = np.concatenate([owners, np.array(lost, np.int64)[found[first] % len(lost)]])
         return _enlarge(faces, scale), owners
 
@@ -284,7 +279,7 @@ def _both(look: _Look, faces: Faces, owners: np.ndarray, looked: bool = False) -
     if not faces.count or look.owners is None:
         return look
     together = _Look(
-        Faces(*(np.concatenate(values) for values in zip(look.faces, faces))),
+        Faces.join([look.faces, faces]),
         np.concatenate([look.owners, owners]),
         np.concatenate([look.looked, np.full((faces.count,), looked)]),
         look.detected,

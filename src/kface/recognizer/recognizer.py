@@ -160,7 +160,7 @@ class FaceRecognizer(object):
         Returns:
             The templates of the first image's faces, then of the second's, and so on.
         """
-        together = Faces(*(np.concatenate(values) for values in zip(Faces.empty(), *faces)))
+        together = Faces.join(faces)
         crops = [crops_of(image, some) for image, some in zip(images, faces)]
         stacked = np.concatenate([np.zeros((0,) + (alignment.SIZE,) * 2 + (3,), np.uint8)] + crops)
         fit = alignable(together.landmarks)
@@ -272,7 +272,7 @@ def _one_each(found: Templates, counts: Sequence[int]) -> Templates:
         np.concatenate([found.embeddings, blank.embeddings]),
         np.concatenate([found.failed, blank.failed]),
         found.reasons + blank.reasons,
-        Faces(*(np.concatenate(values) for values in zip(found.faces, blank.faces))),
+        Faces.join([found.faces, blank.faces]),
         np.concatenate([found.crops, blank.crops]),
         np.concatenate([found.sharpness, blank.sharpness]),
         found.fingerprint,

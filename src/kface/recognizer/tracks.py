@@ -54,7 +54,7 @@ class Tracker(object):
     @property
     def due(self) -> bool:
         """Whether the whole cascade has to run on the next frame: it is its turn, or there is nothing to follow."""
-        return self._since + 1 >= self.settings.detect_every or not any(track.missing == 0 for track in self._tracks)
+        return self._since + 1 >= self.settings.detect_every or not self._present()
 
     @property
     def follows(self) -> bool:
@@ -64,7 +64,7 @@ class Tracker(object):
         that are followed, but now and then for these as well: O-Net alone would never give up what it takes for a face.
         """
         afresh = self.due and self._followed_for + 1 >= AFRESH * self.settings.detect_every
-        return self.settings.detect_every > 1 and not afresh and any(track.missing == 0 for track in self._tracks)
+        return self.settings.detect_every > 1 and not afresh and bool(self._present())
 
     @property
     def boxes(self) -> np.ndarray:
@@ -86,13 +86,12 @@ class Tracker(object):
 
     def moved_on(self, turn: np.ndarray) -> Tuple[Faces, np.ndarray]:
         """Return where the faces are by now that are not looked at, and whose boxes these are; int64 (n,) as owners."""
-        left = sorted(set(range(len(self._followed()))) - set(turn.tolist()))
-        owners = [place for place in left if self._tracks[self._followed()[place]].missing == 0]
-        tracks = [self._tracks[self._followed()[place]] for place in owners]
-        if not tracks:
+        looked_at, followed = set(turn.tolist()), [self._tracks[number] for number in self._followed()]
+        owners = [place for place, track in enumerate(followed) if track.missing == 0 and place not in looked_at]
+        if not owners:
             return Faces.empty(), np.zeros((0,), np.int64)
-        boxes, landmarks = zip(*(track.expected() for track in tracks))
-        scores = np.array([track.score for track in tracks], np.float32)
+        boxes, landmarks = zip(*(followed[place].expected() for place in owners))
+        scores = np.array([followed[place].score for place in owners], np.float32)
         return Faces(np.stack(boxes), scores, np.stack(landmarks)), np.array(owners, np.int64)
 
     def lost(self, owners: np.ndarray, turn: Optional[np.ndarray] = None) -> List[int]:
@@ -132,7 +131,7 @@ class Tracker(object):
         self._faces, self._views, self.ended = faces, views, []
         self._looked = np.ones((faces.count,), bool) if looked is None else looked
         if owners is None:
-            seen = [number for number, track in enumerate(self._tracks) if track.missing == 0]
+            seen = self._present()
             iou = overlaps(self._boxes(seen), faces.boxes)
             pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou)]
         else:
@@ -224,11 +223,15 @@ class Tracker(object):
     def _boxes(self, numbers: Sequence[int]) -> np.ndarray:
         return np.array([self._tracks[number].box for number in numbers], np.float64).reshape(-1, 4)
 
+    def _present(self) -> List[int]:
+        """Return the tracks whose faces were seen in the frame before."""
+        return [number for number, track in enumerate(self._tracks) if track.missing == 0]
+
     def _followed(self) -> List[int]:
         """Return the tracks to look for: those that are seen, and missing ones whose place no other has taken."""
         if self._places is None:
             every = range(len(self._tracks))
-            seen = [number for number in every if self._tracks[number].missing == 0]
+            seen = self._present()
             taken = np.any(overlaps(self._boxes(every), self._boxes(seen)) > CONTEST, axis=1).tolist()
             self._places = [number for number in every if number in seen or not taken[number]]
         return self._places
