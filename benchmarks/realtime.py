@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -18,13 +17,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from deploy import bench_command
-from deploy.bench import measure, paper, printing, probe, report, scenes
+from deploy.bench import measure, paper, probe, scenes
 from deploy.bench.figures import figure, interleaved
 from deploy.bench.networks import crops_from
 from deploy.bench.streaming import Enrolled, pipeline
 from kface.alignment import align
 from kface.bundle import Bundle
-from kface.errors import KFaceError
 from kface.recognizer import FaceRecognizer
 from kface.recognizer.embedder import Embedder
 from train import backend
@@ -38,20 +36,9 @@ SINGLE = ("onnxruntime", "tensorflow")
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = bench_command.parser().parse_args(argv)
-    try:
-        wishes = bench_command.wishes_of(arguments)
-        bundles = bench_command.open_bundles(arguments.bundle)
-        document = measure.run(bundles, wishes, bench_command.say)
-        document["obvious"] = beside_the_obvious(bundles[0], wishes)
-        path = Path(arguments.out) if arguments.out else report.default_path()
-        report.write(path, document)
-    except KFaceError as error:
-        print(f"bench-realtime: {error}", file=sys.stderr)
-        return 2
-    print(printing.whole(document))
-    print(f"\nwritten: {path}")
-    return 0
+    return bench_command.main(
+        argv, "bench-realtime", lambda bundle, wishes: {"obvious": beside_the_obvious(bundle, wishes)}
+    )
 
 
 def beside_the_obvious(bundle: Bundle, wishes: measure.Wishes) -> dict[str, Any]:

@@ -9,7 +9,6 @@ grows or an old picture is shown.
 
 import argparse
 import importlib
-import json
 import os
 import random
 import shutil
@@ -291,7 +290,7 @@ def conclude(report: dict[str, Any]) -> int:
     print(f"soak: median {report['fps_median']} fps, p95 latency {report['latency_p95_ms_median']} ms")
     target = ROOT / "outputs" / str(date.today()) / "soak.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_json(target, json.loads(json.dumps(report)))
+    write_json(target, report)
     for problem in report["problems"]:
         print(f"soak: {problem}", file=sys.stderr)
     return 1 if report["problems"] else 0

@@ -15,3 +15,25 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("real faces are not here: {} is absent (set KFACE_SHARED)".format(folder.name))
     return folder
+
+
+@pytest.fixture
+def session():
+    """A session without cameras and networks."""
+    from web_session import FakeSession
+
+    made = FakeSession()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def server(session):
+    """The page of such a session; a reverse proxy calls it Cam.Example."""
+    from web_session import TOKEN
+
+    from deploy.settings import WebSettings
+    from deploy.web import WebServer
+
+    with WebServer(session, WebSettings(port=0), token=TOKEN, names=["Cam.Example"]) as made:
+        yield made

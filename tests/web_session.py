@@ -10,6 +10,9 @@ import numpy as np
 from kface.errors import KFaceError
 from kface.gallery.values import clean_name
 
+TOKEN = "a-token-for-tests-only"
+BEARER = {"Authorization": "Bearer " + TOKEN}
+
 View = namedtuple("View", "number image live faces size")
 ViewFace = namedtuple("ViewFace", "track box state name score")
 Candidate = namedtuple("Candidate", "id crop track box name refusals")

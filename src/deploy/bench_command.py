@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from deploy.bench import measure, printing, report
 from kface import bundle
@@ -12,21 +12,30 @@ from kface.errors import ConfigError, KFaceError
 from kface.networks import RUNTIMES
 
 BUNDLE = "KFACE_BUNDLE"
+More = Callable[[bundle.Bundle, measure.Wishes], Dict[str, Any]]
 
 
-def main(argv: Optional[List[str]] = None) -> int:
-    """Run the command and return its exit status."""
+def main(argv: Optional[List[str]] = None, name: str = "bench", more: Optional[More] = None) -> int:
+    """Run the command and return its exit status.
+
+    Args:
+        argv: Its arguments; those of the process where None.
+        name: What its errors begin with.
+        more: Makes further parts of the report from the bundle that recognises and what is asked for.
+    """
     arguments = parser().parse_args(argv)
     try:
         wishes = wishes_of(arguments)
-        document = measure.run(open_bundles(arguments.bundle), wishes, say)
+        bundles = open_bundles(arguments.bundle)
+        document = measure.run(bundles, wishes, say)
+        document.update(more(bundles[0], wishes) if more is not None else {})
         path = Path(arguments.out) if arguments.out else report.default_path()
         report.write(path, document)
     except KFaceError as error:
-        print("bench: {}".format(error), file=sys.stderr)
+        print("{}: {}".format(name, error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("bench: stopped; nothing was written", file=sys.stderr)
+        print("{}: stopped; nothing was written".format(name), file=sys.stderr)
         return 130
     print(printing.whole(document))
     print("\nwritten: {}".format(path))

@@ -11,11 +11,13 @@ import urllib.request
 from typing import Any, Dict, List, Optional
 from urllib.parse import urlsplit
 
+from deploy.settings import WebSettings
 from deploy.terminal import say, typed_name
 from deploy.web.token import ENVIRONMENT, find_token
 from kface.errors import ConfigError, KFaceError
 
-ADDRESS = "http://127.0.0.1:8088"
+#: Where a session has its page unless it is told otherwise.
+ADDRESS = "http://{0.host}:{0.port}".format(WebSettings())
 TIMEOUT_S = 20.0
 _LARGEST = 1 << 20
 

@@ -6,79 +6,28 @@ import time
 import bench_fakes as fakes
 import numpy as np
 import pytest
+from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from deploy import bench_command
 from deploy.bench import footprint, measure, networks, paper, probe, report, scenes
 from deploy.bench.networks import Effort
 from kface import alignment, bundle
 from kface.errors import ConfigError, ModelError
-from kface.mtcnn import Detector, weights
+from kface.mtcnn import Detector
 from kface.recognizer.embedder import Embeddings
 
 LEAST = Effort(rounds=1, seconds=0.0, chunks=1, frames=5, paced=0.3, paced_turns=1, settle=0.1)
-NETWORK = {"batch": "dynamic", "input": "image", "outputs": ("embedding",), "layout": "NCHW", "precision": "fp32"}
-
-
-def tiny_embedder(sign):
-    """Return an ONNX network that averages over squares of 16 pixels: 147 numbers; with a sign, their opposites."""
-    onnx = pytest.importorskip("onnx")
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes = [
-        helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
-        helper.make_node("GlobalAveragePool", ["pooled"], ["mean"]),
-        helper.make_node("Sub", ["pooled", "mean"], ["centred"]),
-        helper.make_node("Mul", ["centred", "sign"], ["signed"]),
-        helper.make_node("Flatten", ["signed"], ["embedding"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 112, 112])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 147])],
-        [numpy_helper.from_array(np.array([sign], np.float32), "sign")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     """A bundle: the real cascade, an embedder, and what claims to be the same in half precision."""
     pytest.importorskip("onnxruntime")
-    try:
-        models = weights.prepare()
-    except ModelError as error:
-        pytest.skip("the detector's networks are not here: {}".format(error))
+    models = models_or_skip()
     made = tmp_path_factory.mktemp("runs") / "2026-01-01" / "resnet50-arcface" / "bundle"
-    (made / "detector").mkdir(parents=True)
-    files = []
-    for name, sign, precision in (("embedder.onnx", 1.0, "fp32"), ("embedder.fp16.onnx", -1.0, "fp16")):
-        (made / name).write_bytes(tiny_embedder(sign))
-        facts = dict(NETWORK, precision=precision)
-        files.append(bundle.describe(made, name, "embedder", normalised=False, opset=13, **facts))
-    for source in sorted(models.iterdir()):
-        (made / "detector" / source.name).write_bytes(source.read_bytes())
-        facts = dict(NETWORK, opset=13, outputs=("logits",)) if source.suffix == ".onnx" else {}
-        files.append(bundle.describe(made, "detector/" + source.name, "detector", **facts))
-    preprocessing, template = bundle.Preprocessing(), bundle.Template()
-    bundle.write(
-        made,
-        bundle.Manifest(
-            name="resnet50-arcface",
-            created="2026-01-01T00:00:00+00:00",
-            files=tuple(files),
-            embedding=147,
-            fingerprint=bundle.fingerprint(files[0].sha256, preprocessing, template),
-            training={},
-            thresholds=None,
-            synthetic=True,
-            licence="Apache-2.0",
-            provenance=(),
-        ),
+    return write_bundle(
+        made, tiny_embedder(sign=1.0), models=models, half=tiny_embedder(sign=-1.0), name="resnet50-arcface"
     )
-    return made
 
 
 @pytest.fixture(scope="module")

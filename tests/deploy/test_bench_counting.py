@@ -4,6 +4,7 @@ import builtins
 
 import numpy as np
 import pytest
+from tiny_bundle import models_or_skip
 
 from deploy.bench import counting
 from deploy.bench.counting import Count, Layer
@@ -48,10 +49,7 @@ def test_totals():
 
 def test_the_cascade_is_counted_as_its_graphs_are():
     pytest.importorskip("onnx")
-    try:
-        models = weights.prepare()
-    except ModelError as error:
-        pytest.skip("the detector's networks are not here: {}".format(error))
+    models = models_or_skip()
     assert counting.onnx_count(models / "rnet.onnx", (1, 3, 24, 24)) == counting.rnet()
     assert counting.onnx_count(models / "onet.onnx", (1, 3, 48, 48)) == counting.onet()
     for height, width in ((108, 428), (31, 57)):

@@ -129,7 +129,7 @@ def row(faces, fps, tracks=True, size=(640, 360)):
 def test_what_is_left_with_six_faces():
     rows = [row(1, 100.0), row(6, 75.0), row(1, 50.0, False), row(6, 10.0, False), row(3, 99.0)]
     rows += [row(1, 40.0, size=(1280, 720)), row(6, 29.0, size=(1280, 720)), row(6, 5.0, size=(1, 1))]
-    made = streaming.ratios(rows, "fast", lambda row: row["fps"]["median"])
+    made = streaming.ratios(rows, "fast")
     assert [(r["size"], r["tracks"], r["ratio"], r["wanted"], r["kept"]) for r in made] == [
         ([640, 360], True, 0.75, 0.75, True),
         ([640, 360], False, 0.2, None, None),

@@ -5,32 +5,20 @@ import http.server
 import threading
 
 import pytest
-from web_session import FakeSession
+from web_session import TOKEN
 
 from deploy import __main__ as deploy
 from deploy import enrol_command
-from deploy.settings import WebSettings
-from deploy.web import WebServer
-
-TOKEN = "a-token-for-tests-only"
 
 
 @pytest.fixture
-def session():
-    session = FakeSession()
-    yield session
-    session.stop()
-
-
-@pytest.fixture
-def url(session, monkeypatch, tmp_path):
+def url(server, monkeypatch, tmp_path):
     monkeypatch.setenv("KFACE_WEB_TOKEN", TOKEN)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("KFACE_WEB_TOKEN_FILE", raising=False)
     # The token must not go to a proxy.
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with WebServer(session, WebSettings(port=0), token=TOKEN) as server:
-        yield server.address
+    return server.address
 
 
 def test_a_face_is_enrolled_by_its_track(session, url, capsys):

@@ -23,13 +23,14 @@ from deploy_fakes import (
     until,
     write_film,
 )
+from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 pytest.importorskip("yaml")
 
 import kface
 from deploy import opening, run_command
 from deploy.settings import DeploySettings
-from kface import alignment, bundle
+from kface import alignment
 from kface.errors import ModelError
 from kface.images import read_image
 from kface.streams import StreamError
@@ -240,53 +241,9 @@ def test_in_another_thread_signals_are_left_alone(config, film, recognizer, caps
 @pytest.fixture(scope="module")
 def real_bundle(tmp_path_factory):
     """The real cascade, and an embedder that averages over squares."""
-    onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    from kface.mtcnn import weights
-
-    try:
-        models = weights.prepare()
-    except ModelError as error:
-        pytest.skip("the detector's networks are not here: {}".format(error))
-    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        [
-            helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
-            helper.make_node("GlobalAveragePool", ["pooled"], ["mean"]),
-            helper.make_node("Sub", ["pooled", "mean"], ["centred"]),
-            helper.make_node("Flatten", ["centred"], ["embedding"]),
-        ],
-        "tiny",
-        [helper.make_tensor_value_info("image", floats, ["n", 3, 112, 112])],
-        [helper.make_tensor_value_info("embedding", floats, ["n", 147])],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-    made = tmp_path_factory.mktemp("real") / "bundle"
-    (made / "detector").mkdir(parents=True)
-    (made / "embedder.onnx").write_bytes(model.SerializeToString())
-    facts = {"batch": "dynamic", "input": "image", "layout": "NCHW", "precision": "fp32", "opset": 13}
-    files = [bundle.describe(made, "embedder.onnx", "embedder", normalised=False, outputs=("embedding",), **facts)]
-    for source in sorted(models.iterdir()):
-        (made / "detector" / source.name).write_bytes(source.read_bytes())
-        known = dict(facts, outputs=("logits",)) if source.suffix == ".onnx" else {}
-        files.append(bundle.describe(made, "detector/" + source.name, "detector", **known))
-    preprocessing, template = bundle.Preprocessing(), bundle.Template()
-    bundle.write(
-        made,
-        bundle.Manifest(
-            name="tiny",
-            created="2026-01-01T00:00:00+00:00",
-            files=tuple(files),
-            embedding=147,
-            fingerprint=bundle.fingerprint(files[0].sha256, preprocessing, template),
-            training={},
-            thresholds=None,
-            synthetic=True,
-            licence="Apache-2.0",
-            provenance=(),
-        ),
-    )
-    return made
+    models = models_or_skip()
+    return write_bundle(tmp_path_factory.mktemp("real") / "bundle", tiny_embedder(), models=models)
 
 
 def test_somebody_is_enrolled_from_the_live_picture_and_recognised_later(config, real_bundle, tmp_path, monkeypatch):

@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 import pytest
 from chromium import Driver, require_chromium
-from web_session import FakeSession
+from web_session import TOKEN
 
 from deploy.settings import WebSettings
 from deploy.web import WebServer
 
-TOKEN = "a-token-for-tests-only"
 EVIL = "<img src=x onerror=document.title='hacked'>"
 TAB, ENTER, ESCAPE = "\ue004", "\ue007", "\ue00c"
 #: Where to keep screenshots, for somebody to look at.
@@ -25,19 +24,6 @@ def driver(tmp_path_factory):
     require_chromium()
     with Driver(tmp_path_factory.mktemp("chromium")) as driver:
         yield driver
-
-
-@pytest.fixture
-def session():
-    session = FakeSession()
-    yield session
-    session.stop()
-
-
-@pytest.fixture
-def server(session):
-    with WebServer(session, WebSettings(port=0), token=TOKEN) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -91,9 +91,9 @@ def run(bundles: Sequence[Bundle], wishes: Wishes, say: Say) -> Dict[str, Any]:
         notes.append(line)
         say(line)
 
-    effort, names = wishes.effort, available(wishes.runtimes)
+    effort, names, embedding = wishes.effort, available(wishes.runtimes), available(wishes.runtimes, None)
     for name in wishes.runtimes or ():
-        if name not in available(wishes.runtimes, None):
+        if name not in embedding:
             note("{}: left out (is not installed here)".format(name))
     if not names:
         raise KFaceError("none that is here reads ONNX files", "--runtimes", "leave it out to take all that do")
@@ -139,14 +139,13 @@ def run(bundles: Sequence[Bundle], wishes: Wishes, say: Say) -> Dict[str, Any]:
         document["unpaced"] += streaming.unpaced(recognizer, variants, effort)
         say("streams of {}x{}, 30 frames a second".format(*size))
         document["paced"] += streaming.paced(recognizer, variants, effort)
-    document["ratios"] = streaming.ratios(document["unpaced"], "as fast as it goes", _median_fps)
-    document["ratios"] += streaming.ratios(document["paced"], "30 fps source", _median_fps)
+    document["ratios"] = streaming.ratios(document["unpaced"], "as fast as it goes")
+    document["ratios"] += streaming.ratios(document["paced"], "30 fps source")
 
     say("counting for the estimate")
     document["estimate"] = estimate_for(bundle, every, effort)
 
     # After the streams: TensorFlow, which reads the embedder alone, starts threads and takes a gigabyte.
-    embedding = available(wishes.runtimes, None)
     say("table 9: embedders by {}".format(", ".join(embedding)))
     crops = crops_from(every[len(paper.COUNTS) - 1], recognizer.detector, max(BATCHES))
     document["table9"] = table9(bundles, crops, embedding, effort, note, every[0].source, apart)
@@ -156,10 +155,6 @@ def run(bundles: Sequence[Bundle], wishes: Wishes, say: Say) -> Dict[str, Any]:
     document["notes"] = notes
     document["machine"] = dict(machine.describe(), load_start=load, load_end=machine.load())
     return document
-
-
-def _median_fps(row: Dict[str, Any]) -> float:
-    return float(row["fps"]["median"])
 
 
 def estimate_for(bundle: Bundle, every: Sequence[scenes.Scene], effort: Effort) -> Dict[str, Any]:

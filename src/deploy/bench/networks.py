@@ -10,6 +10,7 @@ from deploy.bench.scenes import Scene
 from kface import alignment
 from kface.bundle import Bundle
 from kface.bundle.directory import FORMATS
+from kface.bundle.manifest import PRECISIONS
 from kface.errors import KFaceError
 from kface.mtcnn import Detector
 from kface.networks import runtimes
@@ -21,7 +22,6 @@ MIN_FACES = (20.0, MIN_FACE)
 #: Faces in the frames of Table 8; the paper does not say how many it had.
 TABLE8_FACES = (1, 6)
 BATCHES = (1, 3, 6)
-PRECISIONS = ("fp32", "fp16", "int8")
 #: Different frames that take turns.
 FRAMES = 8
 
@@ -173,12 +173,8 @@ def table9(
                 ]
             for embedder in embedders.values():
                 embedder.close()
-    return sorted(rows, key=lambda row: (names_of(bundles).index(row["bundle"]), row["batch"]))
-
-
-def names_of(bundles: Sequence[Bundle]) -> List[str]:
-    """Return the bundles' names in their order."""
-    return [bundle.manifest.name for bundle in bundles]
+    order = [bundle.manifest.name for bundle in bundles]
+    return sorted(rows, key=lambda row: (order.index(row["bundle"]), row["batch"]))
 
 
 def _open(bundle: Bundle, names: Sequence[str], say: Say) -> Dict[Tuple[str, str], Embedder]:

@@ -1,7 +1,7 @@
 """Frames a second from end to end: as fast as it goes, and from a camera that does not wait."""
 
 import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -197,13 +197,12 @@ def _about(variant: Variant) -> Dict[str, Any]:
 WANTED = 0.75
 
 
-def ratios(rows: Rows, pace: str, key: Callable[[Dict[str, Any]], float]) -> Rows:
+def ratios(rows: Rows, pace: str) -> Rows:
     """Return how much of the frame rate with one face is left with six, by size and with and without tracks.
 
     Args:
         rows: Of :func:`unpaced` or :func:`paced`.
         pace: What to call them.
-        key: A row's frames a second.
     """
     made: Rows = []
     for row in rows:
@@ -214,8 +213,8 @@ def ratios(rows: Rows, pace: str, key: Callable[[Dict[str, Any]], float]) -> Row
             for other in rows
             if other["faces"] == 1 and (other["size"], other["tracks"]) == (row["size"], row["tracks"])
         ]
-        if ones and key(ones[0]) > 0:
-            ratio = key(row) / key(ones[0])
+        if ones and ones[0]["fps"]["median"] > 0:
+            ratio = row["fps"]["median"] / ones[0]["fps"]["median"]
             made.append(
                 {
                     "pace": pace,

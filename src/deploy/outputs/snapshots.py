@@ -15,6 +15,7 @@ from kface.files import write_atomic
 from kface.gallery import measure
 from kface.images import encode_jpeg
 from kface.recognizer import Result
+from kface.recognizer.views import HALF_SHARP
 
 #: Part of the box's sides that is shown around it: enough for the detector to find the face again.
 MARGIN = 0.6
@@ -129,7 +130,7 @@ def _worth(result: Result, number: int) -> float:
     quality = measure(result.faces.boxes[number], result.faces.landmarks[number], crop)
     # Nothing is left at about 60 degrees, but for a little: a side view is better than none.
     frontal = max(1 - abs(quality.yaw) / 0.9, 0.05) if np.isfinite(quality.yaw) else 0.05
-    return float(max(quality.size, 0.0) * quality.sharpness / (quality.sharpness + 100.0) * frontal)
+    return float(max(quality.size, 0.0) * quality.sharpness / (quality.sharpness + HALF_SHARP) * frontal)
 
 
 def _remove(path: str) -> None:

@@ -193,7 +193,6 @@ class Server(socketserver.ThreadingMixIn, HTTPServer):
         self.pictures = Pictures(session, settings.fps, settings.quality, self.closing)
         self.page = read_page()
         self.epoch = secrets.token_hex(4)
-        self.max_clients = max_clients
         self.watching, self.listening = Places(max_clients), Places(max_clients)
         self._open: Set[Any] = set()
         self._lock = threading.Lock()
@@ -206,7 +205,7 @@ class Server(socketserver.ThreadingMixIn, HTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, unless there are too many."""
         with self._lock:
-            full = len(self._open) >= 2 * self.max_clients + OTHERS
+            full = len(self._open) >= self.watching.count + self.listening.count + OTHERS
             if not full:
                 self._open.add(request)
         if full:

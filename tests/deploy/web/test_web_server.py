@@ -10,30 +10,15 @@ import time
 
 import numpy as np
 import pytest
-from web_session import FakeSession
+from web_session import BEARER, TOKEN
 
 from deploy.settings import WebSettings
 from deploy.web import WebServer, handler
 from deploy.web import server as server_module
 from kface.errors import ConfigError, KFaceError
 
-TOKEN = "a-token-for-tests-only"
-BEARER = {"Authorization": "Bearer " + TOKEN}
 JSON = dict(BEARER, **{"Content-Type": "application/json"})
 DEADLINE_S = 20
-
-
-@pytest.fixture
-def session():
-    session = FakeSession()
-    yield session
-    session.stop()
-
-
-@pytest.fixture
-def server(session):
-    with WebServer(session, WebSettings(port=0), token=TOKEN, names=["Cam.Example"]) as server:
-        yield server
 
 
 def ask(server, method, path, body=None, headers=BEARER):

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from web_session import FakeSession
+from web_session import BEARER, TOKEN, FakeSession
 
 from deploy.settings import WebSettings
 from deploy.web import WebServer, feed, pictures
@@ -17,20 +17,12 @@ from deploy.web.pictures import Pictures
 from kface.errors import KFaceError
 from kface.images import decode_image
 
-TOKEN = "a-token-for-tests-only"
-BEARER = {"Authorization": "Bearer " + TOKEN}
 DEADLINE_S = 20
 
 
 @pytest.fixture
-def session():
-    session = FakeSession()
-    yield session
-    session.stop()
-
-
-@pytest.fixture
 def server(session):
+    # More pictures a second than the session has: none waits for its turn.
     with WebServer(session, WebSettings(port=0, fps=60), token=TOKEN) as server:
         yield server
 

@@ -1,10 +1,9 @@
-"""People that are vectors, scenes that are boxes, and bundles whose embedder is a few nodes."""
+"""People that are vectors, and scenes that are boxes."""
 
 import numpy as np
 
-from kface import alignment, bundle
+from kface import alignment
 from kface.faces import Faces
-from kface.mtcnn import weights
 from kface.mtcnn.boxes import covered
 from kface.recognizer.association import overlaps
 from kface.recognizer.decision import Decision
@@ -16,7 +15,6 @@ from kface.recognizer.views import View
 
 SIZE = 16
 DECISION = Decision(0.6, 0.3, 1e-4)
-NETWORK = {"batch": "dynamic", "input": "image", "outputs": ("embedding",), "layout": "NCHW", "precision": "fp32"}
 
 
 def unit(number, size=SIZE):
@@ -162,71 +160,3 @@ class FakeEmbedder(object):
 
 def grey(level, shape=(200, 300)):
     return np.full(shape + (3,), level, np.uint8)
-
-
-def tiny_embedder(batch=None):
-    """Return the bytes of an ONNX network that averages an image over squares of 16 pixels: 147 numbers, of any length."""
-    import onnx
-    from onnx import TensorProto, helper
-
-    axis = "n" if batch is None else batch
-    nodes = [
-        helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
-        helper.make_node("GlobalAveragePool", ["pooled"], ["mean"]),
-        helper.make_node("Sub", ["pooled", "mean"], ["centred"]),
-        helper.make_node("Flatten", ["centred"], ["embedding"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [axis, 3, 112, 112])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [axis, 147])],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
-
-
-def write_bundle(directory, embedder, size=147, batch="dynamic", thresholds=None, models=None, newer=()):
-    """Write a bundle with the bytes of an embedder and, where there is one, the detector of a directory."""
-    (directory / "detector").mkdir(parents=True)
-    (directory / "embedder.onnx").write_bytes(embedder)
-    files = [
-        bundle.describe(
-            directory, "embedder.onnx", "embedder", normalised=False, opset=13, **dict(NETWORK, batch=batch)
-        )
-    ]
-    for opset in newer:
-        name = "embedder.opset{}.onnx".format(opset)
-        (directory / name).write_bytes("opset {}".format(opset).encode("ascii"))
-        files.append(bundle.describe(directory, name, "embedder", normalised=False, opset=opset, **NETWORK))
-    for source in sorted(models.iterdir()) if models is not None else ():
-        (directory / "detector" / source.name).write_bytes(source.read_bytes())
-        facts = dict(NETWORK, opset=13, outputs=("logits",)) if source.suffix == ".onnx" else {}
-        files.append(bundle.describe(directory, "detector/" + source.name, "detector", **facts))
-    preprocessing, template = bundle.Preprocessing(), bundle.Template()
-    bundle.write(
-        directory,
-        bundle.Manifest(
-            name="tiny",
-            created="2024-05-06T07:08:09+00:00",
-            files=tuple(files),
-            embedding=size,
-            fingerprint=bundle.fingerprint(files[0].sha256, preprocessing, template),
-            training={},
-            thresholds=thresholds,
-            synthetic=True,
-            licence="Apache-2.0",
-            provenance=(),
-        ),
-    )
-    return directory
-
-
-def models_or_skip(pytest):
-    from kface.errors import ModelError
-
-    try:
-        return weights.prepare()
-    except ModelError as error:
-        return pytest.skip("the detector's networks are not here: {}".format(error))

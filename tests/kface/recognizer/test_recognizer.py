@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import recognizer_fakes as fakes
 from recognizer_fakes import DECISION, SIZE, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface import bundle
 from kface.bundle import Preprocessing
@@ -150,7 +151,7 @@ class FakeNetwork(object):
 
 def fake_embedder(monkeypatch, tmp_path, batch="dynamic", preprocessing=None, network=None, size=3):
     network = network or FakeNetwork(batch if isinstance(batch, int) else None)
-    opened = bundle.load(fakes.write_bundle(tmp_path / "bundle", b"network", size, batch))
+    opened = bundle.load(write_bundle(tmp_path / "bundle", b"network", size, batch))
     if preprocessing is not None:
         opened = opened._replace(manifest=opened.manifest._replace(preprocessing=preprocessing))
     asked = []
@@ -226,8 +227,8 @@ def test_another_length_than_the_manifest_says_is_refused(monkeypatch, tmp_path)
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     pytest.importorskip("onnx", reason="makes the embedder")
-    models = fakes.models_or_skip(pytest)
-    return fakes.write_bundle(tmp_path_factory.mktemp("real") / "bundle", fakes.tiny_embedder(), models=models)
+    models = models_or_skip()
+    return write_bundle(tmp_path_factory.mktemp("real") / "bundle", tiny_embedder(), models=models)
 
 
 MATCH = {"recognised": 0.9, "unknown": 0.5}
@@ -297,7 +298,7 @@ def test_runtimes_agree(real, sample_faces, runtime):
 
 
 def test_the_operator_set_that_all_runtimes_read_is_opened(monkeypatch, tmp_path):
-    opened = bundle.load(fakes.write_bundle(tmp_path / "bundle", b"opset 13", 3, newer=(17, 15)))
+    opened = bundle.load(write_bundle(tmp_path / "bundle", b"opset 13", 3, newer=(17, 15)))
     tried = []
 
     def open_network(path, runtime, threads, sha256):
@@ -317,8 +318,8 @@ def test_thresholds_come_from_the_table(tmp_path):
     people = np.stack([np.arange(2400) % 40, (np.arange(2400) + ~labels) % 40], 1)
     scores = np.clip(random.normal(0.5 * labels, 0.2), -1, 1)
     table = bundle.measure(scores, labels, people, "pairs", True, replicates=0)
-    models = fakes.models_or_skip(pytest)
-    place = fakes.write_bundle(tmp_path / "bundle", fakes.tiny_embedder(), thresholds=table, models=models)
+    models = models_or_skip()
+    place = write_bundle(tmp_path / "bundle", tiny_embedder(), thresholds=table, models=models)
     decision = FaceRecognizer.load(place).decision
     assert decision.recognised == table.at(1e-3)
     assert decision.unknown == table.at(1e-2)
@@ -327,7 +328,7 @@ def test_thresholds_come_from_the_table(tmp_path):
 
 
 def test_a_fixed_batch_gives_the_same_embeddings(real, tmp_path, sample_faces):
-    models = fakes.models_or_skip(pytest)
-    fixed = fakes.write_bundle(tmp_path / "bundle", fakes.tiny_embedder(2), batch=2, models=models)
+    models = models_or_skip()
+    fixed = write_bundle(tmp_path / "bundle", tiny_embedder(2), batch=2, models=models)
     one, other = (FaceRecognizer.load(place, "onnxruntime").embed(sample_faces[:3]) for place in (real, fixed))
     np.testing.assert_allclose(one.embeddings, other.embeddings, atol=1e-6)

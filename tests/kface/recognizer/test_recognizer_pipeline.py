@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import recognizer_fakes as fakes
 from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
@@ -285,8 +286,8 @@ def test_it_needs_thresholds():
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     pytest.importorskip("onnx", reason="makes the embedder")
-    models = fakes.models_or_skip(pytest)
-    place = fakes.write_bundle(tmp_path_factory.mktemp("real") / "bundle", fakes.tiny_embedder(), models=models)
+    models = models_or_skip()
+    place = write_bundle(tmp_path_factory.mktemp("real") / "bundle", tiny_embedder(), models=models)
     return FaceRecognizer.load(place, match={"recognised": 0.9, "unknown": 0.6}, threads=2)
 
 
