@@ -10,12 +10,13 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import cv2
 
-from kface.dataset.extract import Chunk, Extracted, Mtcnn, extract
+from kface.dataset.extract import Chunk, Extracted, Mtcnn
 from kface.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard
+from kface.dataset.parallel import results_of
 from kface.dataset.settings import DatasetSettings
 from kface.dataset.sources import Item, Source, open_source
 from kface.dataset.workspace import SHARDS, Workspace
-from kface.errors import ConfigError, DatasetError, KFaceError
+from kface.errors import ConfigError, DatasetError
 from kface.files import sha256_bytes, write_json
 from kface.layout import Problems, annotation_beside
 from kface.protocols import Split, split
@@ -196,7 +197,7 @@ def _make(
     bar = tqdm(
         total=sum(work.images for work in pending), unit="img", desc="data set", disable=None if progress else True
     )
-    with bar, _one_thread(), _results(chunks, jobs, backend) as results:
+    with bar, _one_thread(), results_of(chunks, jobs, backend) as results:
         for done in results:
             work = by_key[done.key]
             entries[done.key] = entry = _entry(work, done)
@@ -241,90 +242,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
-
-
-@contextmanager
-def _results(chunks: Iterator[Chunk], jobs: int, backend: str) -> Iterator[Iterator[Extracted]]:
-    """Give the results of the chunks, in the order they get done, from whatever backend joblib is told to use."""
-    if jobs == 1 and backend == "loky":
-        yield map(extract, chunks)
-        return
-    import joblib
-
-    _register(backend)
-    try:
-        context = joblib.parallel_config(backend=backend, n_jobs=jobs)
-    except (ValueError, ImportError) as error:
-        raise ConfigError("cannot be used by joblib ({})".format(error), backend, "backend=loky works everywhere")
-    with context:
-        try:
-            parallel = joblib.Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
-        except ValueError:
-            # Spark's backend hands over nothing before everything is done: give it little at a time.
-            yield _guarded(_waves(chunks, joblib))
-            return
-        results = parallel(joblib.delayed(extract)(chunk) for chunk in chunks)
-        try:
-            yield _guarded(results)
-        finally:
-            results.close()
-
-
-def _register(backend: str) -> None:
-    """Make a cluster's backend known to joblib, and connect to the cluster where that is a step of its own.
-
-    Ray and Spark connect by their own settings (RAY_ADDRESS, spark-defaults); Dask by DASK_SCHEDULER_ADDRESS, else to a
-    cluster of its own on this machine.
-    """
-    try:
-        if backend == "ray":
-            from ray.util.joblib import register_ray
-
-            register_ray()
-        elif backend == "spark":
-            from joblibspark import register_spark
-
-            register_spark()
-        elif backend == "dask":
-            from distributed import Client
-
-            Client(set_as_default=True)
-    except ImportError as error:
-        package = {"ray": "ray", "spark": "joblibspark", "dask": "distributed"}[backend]
-        raise ConfigError(
-            "is not installed here ({})".format(error), "backend=" + backend, "pip install {}".format(package)
-        )
-
-
-def _waves(chunks: Iterator[Chunk], joblib: Any) -> Iterator[Extracted]:
-    size = 4 * max(joblib.effective_n_jobs(), 1)
-    wave: List[Chunk] = []
-    for chunk in chunks:
-        wave.append(chunk)
-        if len(wave) == size:
-            for done in joblib.Parallel()(joblib.delayed(extract)(chunk) for chunk in wave):
-                yield done
-            wave = []
-    for done in joblib.Parallel()(joblib.delayed(extract)(chunk) for chunk in wave):
-        yield done
-
-
-def _guarded(results: Iterator[Extracted]) -> Iterator[Extracted]:
-    try:
-        for done in results:
-            yield done
-    except (KFaceError, OSError):
-        raise
-    except MemoryError:
-        raise DatasetError("the memory ran out", "jobs", "use fewer jobs and start again; finished work is kept")
-    except Exception as error:
-        # Each backend has its own exception for a worker that was killed.
-        first = (str(error).strip().splitlines() or [""])[0]
-        raise DatasetError(
-            "a worker process failed ({}: {})".format(type(error).__name__, first),
-            "jobs",
-            "start again, with fewer jobs if the memory ran out; finished work is kept",
-        )
 
 
 def _manifest(
