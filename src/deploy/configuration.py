@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from kface import yaml_file
 from kface.errors import ConfigError
+from kface.overrides import home, is_text
 from kface.streams.credentials import MASK, mask
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -45,8 +46,9 @@ def read_file(file: PathLike, overrides: Sequence[str] = ()) -> Dict[str, Any]:
         if not equals or not re.match(r"[a-z_]+(\.[a-z_]+)*\Z", key):
             raise ConfigError("is no setting", ascii(key), "write key=value")
         try:
-            # Standard output, which YAML would take for a list.
-            value = text if text == "-" else yaml_file.parse(text, key)
+            # File names hold what YAML has other uses for, as they do with Hydra.
+            literal = text.strip() and is_text(key, text) and not (len(text) > 1 and text[0] == text[-1] and text[0] in "'\"")
+            value = home(text) if literal else yaml_file.parse(text, key)
         except ConfigError:
             raise ConfigError("the value is not YAML", key, "quote it")
         _set(document, key.split("."), value, key)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, List, Optional, Sequence
 
 from kface.errors import ConfigError, KFaceError
+from kface.overrides import literal
+from kface.packages import absent
 
 
 def configuration_directory() -> Path:
@@ -47,11 +49,12 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> Any:
     from omegaconf.errors import OmegaConfBaseException
 
     directory = configuration_directory()
+    overrides = literal(overrides, _parses)
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(directory), version_base="1.3"):
             try:
-                return hydra.compose(stage, list(overrides))
+                return hydra.compose(stage, overrides)
             except MissingConfigException as error:
                 raise _unknown_choice(stage, error, directory)
             # Hydra has plain ValueErrors as well, for instance for detector=3.
@@ -71,25 +74,31 @@ def run(stage: str, task: Callable[[Any], Optional[int]], argv: Optional[Sequenc
         task: Takes the composed configuration.
         argv: Arguments after the program's name; by default those of the process.
     """
-    import hydra
-
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        import hydra
+
         if not any(argument.startswith("-") for argument in arguments):
             compose(stage, arguments)
-    except KFaceError as error:
-        return _refuse(stage, error)
+    except (KFaceError, ImportError) as error:
+        return _end(stage, error)
+    arguments = literal(arguments, _parses, sweep=bool({"-m", "--multirun"} & set(arguments)))
 
     status: List[int] = []
+    defects: List[BaseException] = []
 
     def guarded(config: Any) -> None:
         try:
             status.append(task(config) or 0)
-        except KFaceError as error:
-            status.append(_refuse(stage, error))
         except KeyboardInterrupt:
             print("{}: stopped; what was finished is kept".format(stage), file=sys.stderr)
             status.append(130)
+        except Exception as error:
+            try:
+                status.append(_end(stage, error))
+            except Exception:
+                # Raised again outside Hydra, which would cut the traceback and end the process itself.
+                defects.append(error)
 
     before = sys.argv
     sys.argv = ["python -m {}".format(stage)] + arguments
@@ -97,6 +106,8 @@ def run(stage: str, task: Callable[[Any], Optional[int]], argv: Optional[Sequenc
         hydra.main(version_base="1.3", config_path=str(configuration_directory()), config_name=stage)(guarded)()
     finally:
         sys.argv = before
+    if defects:
+        raise defects[0]
     return max(status) if status else 0
 
 
@@ -120,11 +131,30 @@ def instantiate(node: Any, key: str, **extra: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, KFaceError):
             raise cause
+        lacking = absent(error)
+        if lacking is not None:
+            raise lacking
         raise ConfigError(_first_line(cause or error), key, "compare with conf/{}".format(key))
 
 
-def _refuse(stage: str, error: KFaceError) -> int:
-    print("{}: {}".format(stage, error), file=sys.stderr)
+def _parses(override: str) -> bool:
+    """Return whether Hydra can parse an override."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+def _end(stage: str, error: Exception) -> int:
+    """Print the one line of what a user can mend and return the exit status; anything else is raised again."""
+    line = error if isinstance(error, KFaceError) else absent(error) if isinstance(error, ImportError) else None
+    if line is None:
+        raise error
+    print("{}: {}".format(stage, line), file=sys.stderr)
     return 2
 
 
@@ -167,7 +197,7 @@ def _unknown_key(stage: str, overrides: Sequence[str], error: Exception) -> Conf
         try:
             parsed = OverridesParser.create().parse_override(override)
         except HydraException as fault:
-            return ConfigError(_first_line(fault), override, "write key=value; quote a value with special signs")
+            return ConfigError(_first_line(fault), override, "write key=value")
         try:
             base = hydra.compose(stage, others)
         except (HydraException, OmegaConfBaseException, ValueError):

@@ -220,7 +220,7 @@ def test_arguments_change_a_files_settings(config):
         ("loop..x=1", "is no setting"),
         ("loop.x=1", "loop.x: loop has no settings of its own"),
         ("outputs=hush", "outputs: has settings of its own; give one of them, such as outputs.json="),
-        ("outputs.json=[hush", "outputs.json: the value is not YAML; quote it"),
+        ("dnn_size=[hush", "dnn_size: the value is not YAML; quote it"),
         ("seconds=2024-13-45", "seconds: the value is not YAML; quote it"),
     ],
 )
@@ -228,6 +228,16 @@ def test_an_argument_that_cannot_be_is_named(override, says, config):
     line = refused(read_file, config("loop: true\noutputs:\n  json: a\n"), [override])
     assert says in line
     assert "hush" not in line
+
+
+@pytest.mark.parametrize("name", ["클립 (1).mp4", "[x].mp4", "2024", "a: b.mp4", "#1.mp4", "*.mp4", "it's", "@x", "%", "{a}", "- x"])
+def test_a_file_name_is_taken_to_the_letter_with_hydra_and_without(name, config):
+    assert read_file(config(""), ["source=" + name]) == {"source": name}
+    assert composed(["source=" + name])["source"] == name
+
+
+def test_quotes_around_a_file_name_are_yaml_s(config):
+    assert read_file(config(""), ["source='클립.mp4'"]) == {"source": "클립.mp4"}
 
 
 def test_standard_output_is_a_dash_with_hydra_and_without(config):

@@ -96,3 +96,59 @@ def test_instantiate_names_the_setting():
     config.net["_target_"] = "kface.faces.Faces"
     with pytest.raises(ConfigError, match="net: .*width"):
         stage.instantiate(config.net, "net")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("tensorflow", "train,export,deploy,dev"),
+        ("tf2onnx.convert", "train,export,deploy,dev"),
+        ("openvino", "train,export,deploy,dev,openvino"),
+    ],
+)
+def test_a_package_that_is_missing_is_one_line(name, remedy, capfd):
+    def task(config):
+        raise ModuleNotFoundError("No module named '{}'".format(name), name=name)
+
+    assert stage.run("job", task, []) == 2
+    top = name.split(".")[0]
+    assert capfd.readouterr()[1] == "job: {}: is not installed; run make setup EXTRAS={}\n".format(top, remedy)
+
+
+def test_a_package_that_a_target_needs(monkeypatch, capfd, tmp_path):
+    (tmp_path / "needy.py").write_text("import no_such_package_at_all\n\n\ndef make(**arguments):\n    return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = stage.compose("job")
+    config.net["_target_"] = "needy.make"
+    with pytest.raises(ConfigError) as caught:
+        stage.instantiate(config.net, "net")
+    assert str(caught.value).startswith("no_such_package_at_all: is not installed; run make setup")
+
+
+def test_a_library_of_the_system_that_is_missing_is_named(capfd):
+    def task(config):
+        raise ImportError("libGL.so.1: cannot open shared object file", name="cv2")
+
+    assert stage.run("job", task, []) == 2
+    assert "cv2: cannot be imported (libGL.so.1: cannot open" in capfd.readouterr()[1]
+
+
+def test_a_missing_module_of_our_own_is_a_defect():
+    def task(config):
+        raise ModuleNotFoundError("No module named 'kface.nothing'", name="kface.nothing")
+
+    with pytest.raises(ModuleNotFoundError):
+        stage.run("job", task, [])
+
+
+def test_hydra_itself_is_missing(monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "hydra", None)
+    assert stage.run("job", lambda config: 0, []) == 2
+    assert capfd.readouterr()[1].startswith("job: hydra: is not installed; run make setup")
+
+
+def test_file_names_reach_the_task_as_typed():
+    seen = []
+    name = "data/얼굴 (1), [새] it's.mp4"
+    assert stage.run("job", lambda config: seen.append(config.fit.root), ["+fit.root=" + name]) == 0
+    assert seen == [name]

@@ -1,0 +1,106 @@
+"""Arguments ``key=value`` as a user types them, made fit for Hydra's grammar.
+
+Hydra reads a value as an expression: ``a,b`` is a sweep, ``[x]`` a list, ``2024`` a number, ``f(1)`` a call, and Hangul,
+``~``, ``#`` or ``(1).mp4`` is an error. File names hold all of that. The settings in :data:`TEXTS` are therefore taken to the
+letter, and so is any other value that Hydra cannot parse; the setting's own check then says what is wrong with it.
+Quotes around a whole value still work as Hydra describes them.
+"""
+
+import os
+import re
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+#: Settings that hold a text, such as a path or a name, with what in their place is not one: a pattern.
+TEXTS: Dict[str, str] = {
+    "bundle": "null",
+    "corpus.name": "null",
+    "corpus.parent": "null",
+    "corpus.root": "null",
+    "data_dir": "null",
+    "embedder": "null",
+    "evaluate.agedb30": "null",
+    "evaluate.cfp_fp": "null",
+    "evaluate.lfw": "null",
+    "evaluate.pairs": r"null|\d+",
+    "gallery.file": "null",
+    "gallery.key_file": "null",
+    "licence": "null",
+    "licence_of_data": "null",
+    "out": "null",
+    "output_dir": "null",
+    "outputs.json": "null",
+    "outputs.snapshots": "null",
+    "outputs.video": "null",
+    "resume": "null|true|false",
+    "run": "null",
+    "source": "null",
+    "stream.address": "null",
+    "stream.file": "null",
+    "stream.id": "null",
+    "stream.path": "null",
+    "web.host": "null",
+    "web.token_file": "null",
+}
+#: A reference to another setting, which Hydra resolves: ``${data_dir}/x``.
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][\w.]*(:[^{}]*)?\}")
+_KEY = re.compile(r"(\+\+|\+)?([A-Za-z_][\w./-]*(?:@[\w.:]+)?)\Z")
+_QUOTED = re.compile(r"(['\"]).*\1\Z", re.DOTALL)
+
+
+def split(argument: str) -> Optional[Tuple[str, str, str]]:
+    """Return an override's prefix (``+``, ``++`` or nothing), key and value; None where it is something else."""
+    name, equals, value = argument.partition("=")
+    match = _KEY.match(name.strip())
+    return (match.group(1) or "", match.group(2), value) if equals and match else None
+
+
+def is_text(key: str, value: str) -> bool:
+    """Return whether a setting's value is to be taken to the letter, and not as an expression."""
+    return key in TEXTS and re.match("(?:{})\\Z".format(TEXTS[key]), value.strip(), re.IGNORECASE) is None
+
+
+def home(value: str) -> str:
+    """Return a path with ``~`` at its start replaced: no shell does that behind ``key.with.dots=``."""
+    return os.path.expanduser(value) if value.startswith("~") else value
+
+
+def literal(arguments: Sequence[str], parses: Callable[[str], bool], sweep: bool = False) -> List[str]:
+    """Return arguments that Hydra takes as they were meant.
+
+    Args:
+        arguments: As on the command line, options included.
+        parses: Whether Hydra can parse an override.
+        sweep: Whether several values were asked for (``--multirun``): ``a,b`` then is not a name.
+    """
+    made = []
+    for argument in arguments:
+        parts = None if argument.startswith("-") else split(argument)
+        if parts is None or not _to_quote(parts[1], parts[2], parses(argument), sweep):
+            made.append(argument)
+            continue
+        prefix, key, value = parts
+        made.append("{}{}={}".format(prefix, key, quote(home(value) if key in TEXTS else value)))
+    return made
+
+
+def _to_quote(key: str, value: str, parsed: bool, sweep: bool) -> bool:
+    if not value or _QUOTED.match(value.strip()) and parsed:
+        return False
+    return not parsed or (not sweep and is_text(key, value))
+
+
+def quote(value: str) -> str:
+    r"""Return a text as Hydra's quoted string; what looks like a reference ``${key}`` stays one.
+
+    Example:
+        >>> print(quote("it's (1).mp4"))
+        'it\'s (1).mp4'
+    """
+    # Before a quote and at the end a backslash would escape; elsewhere it stands for itself.
+    text = re.sub(r"(\\*)('|\Z)", lambda m: m.group(1) * 2 + ("\\'" if m.group(2) else ""), value)
+    kept = 0
+    parts = []
+    for match in _REFERENCE.finditer(text):
+        parts += [text[kept : match.start()].replace("${", "\\${"), match.group()]
+        kept = match.end()
+    return "'{}'".format("".join(parts) + text[kept:].replace("${", "\\${"))

@@ -1,0 +1,43 @@
+"""What to do where a package that a stage needs is not installed."""
+
+from typing import Optional, Set
+
+from kface.errors import ConfigError, KFaceError
+
+#: What `make setup` installs unless it is told otherwise.
+DEFAULT = "train,export,deploy,dev"
+#: The extra of ``pyproject.toml`` that brings a module which those do not.
+EXTRAS = {"openvino": "openvino", "qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
+#: A missing module of these is a defect of the program, not of the machine.
+OWN = ("kface", "train", "export", "deploy", "benchmarks")
+
+
+def absent(error: Optional[BaseException]) -> Optional[KFaceError]:
+    """Return the one line for an exception that comes from a package which is missing or broken; None for any other.
+
+    Args:
+        error: What was raised; its causes are looked through, and the first failed import counts.
+    """
+    found = _first_import(error)
+    if found is None:
+        return None
+    name = (found.name or "").partition(".")[0]
+    if name in OWN:
+        return None
+    extras = ",".join([DEFAULT] + ([EXTRAS[name]] if name in EXTRAS else []))
+    remedy = "run make setup EXTRAS={}".format(extras)
+    if isinstance(found, ModuleNotFoundError):
+        return ConfigError("is not installed", name, remedy)
+    # Installed, but a library of the system's is missing or of another version.
+    remedy = "run scripts/system-packages, or " + remedy
+    return ConfigError("cannot be imported ({})".format(found), name or None, remedy)
+
+
+def _first_import(error: Optional[BaseException]) -> Optional[ImportError]:
+    found = None
+    seen: Set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        found = error if isinstance(error, ImportError) else found
+        error = error.__cause__ or error.__context__
+    return found

@@ -1,0 +1,153 @@
+"""Overrides as users type them: file names to the letter, expressions where expressions are meant."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("hydra", reason="Hydra is not installed: stages are configured on workstations")
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from kface import overrides, stage
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+#: Settings without a value, or with a word, that are not free texts: choices of a list, numbers, lists.
+NOT_TEXTS = {
+    "backbone.head", "backbone.name", "backend", "corpus.layout", "detector.landmarks", "dnn_size",
+    "fit.images_per_epoch", "formats.engines", "loss.scale", "match.recognised", "match.unknown", "optimizer.clip_norm",
+    "outputs.json_lines", "precision", "preprocessing.colour", "preprocessing.normalisation", "protocol.identities",
+    "protocol.max_per_identity", "protocol.name", "runtime.name", "seconds", "stream.device", "stream.fps", "stream.kind",
+    "stream.resolution", "stream.view",
+}  # fmt: skip
+
+NAMES = [
+    "클립.mp4",
+    "얼굴/가 나.mp4",
+    "name(1).mp4",
+    "a,b",
+    "[x].mp4",
+    "x[1].mp4",
+    "{x}",
+    "2024",
+    "1e5",
+    "007",
+    "true.mp4",
+    "a#b & c; d!=e",
+    "it's",
+    'say "hi"',
+    "back\\slash",
+    "ends\\",
+    "q\\'uote",
+    "a$b ${HOME",
+    "${x}y}",
+    "%41",
+    "@x",
+    "*?",
+    "-",
+    "key: value",
+    "~no-such-user-here/x",
+    "é\u0301 \U0001f468\u200d\U0001f469",
+    "'quoted' and 'quoted'",
+    "tab\there",
+    "[]",
+    "()",
+    "a=b==c",
+    "+x",
+    "<>|`",
+]
+
+
+def parsed(argument):
+    config = OmegaConf.create({"value": OverridesParser.create().parse_override(argument).value()})
+    return config.value
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("key", ["source", "corpus.root", "+evaluate.lfw"])
+def test_a_file_name_is_taken_to_the_letter(key, name):
+    (argument,) = overrides.literal([key + "=" + name], stage._parses)
+    if name.startswith("${x}"):
+        argument = argument.replace("${x}", "\\${x}")  # a reference to a setting that this configuration lacks
+    assert parsed(argument) == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hydra_s_own_quotes_still_work(name):
+    given = "source=" + overrides.quote(name)
+    assert overrides.literal([given], stage._parses) == [given]
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "backbone=resnet50",
+        "fit.epochs=3",
+        "formats.opsets=[13,17]",
+        "source=null",
+        "resume=true",
+        "evaluate.pairs=6000",
+        "corpus.root=",
+        'source="클립.mp4"',
+        "match={recognised: 0.5}",
+        "--help",
+        "-m",
+        "~experiment",
+        "no_value",
+    ],
+)
+def test_what_is_no_text_is_left_as_it_is(argument):
+    assert overrides.literal([argument], stage._parses) == [argument]
+
+
+def test_a_value_that_hydra_cannot_parse_is_a_text_for_any_key():
+    assert parsed(*overrides.literal(["corpus.title=얼굴 (새)"], stage._parses)) == "얼굴 (새)"
+    assert parsed(*overrides.literal(["fit.epochs=1("], stage._parses)) == "1("
+
+
+def test_a_sweep_stays_one():
+    assert overrides.literal(["corpus.root=a,b"], stage._parses, sweep=True) == ["corpus.root=a,b"]
+    assert parsed(*overrides.literal(["corpus.root=a,가"], stage._parses, sweep=True)) == "a,가"
+
+
+def test_a_reference_to_another_setting_stays_one():
+    (argument,) = overrides.literal(["out=${data_dir}/가"], stage._parses)
+    value = OverridesParser.create().parse_override(argument).value()
+    assert OmegaConf.create({"data_dir": "data", "out": value}).out == "data/가"
+
+
+def test_the_home_directory(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/김")
+    assert parsed(*overrides.literal(["evaluate.lfw=~/lfw"], stage._parses)) == "/home/김/lfw"
+    assert parsed(*overrides.literal(["evaluate.lfw=a~b"], stage._parses)) == "a~b"
+
+
+def leaves(node, prefix=""):
+    for key in node:
+        value = OmegaConf.to_container(node, resolve=False)[key] if not OmegaConf.is_missing(node, key) else "???"
+        name = "{}{}".format(prefix, key)
+        if isinstance(value, dict):
+            for leaf in leaves(node[key], name + "."):
+                yield leaf
+        else:
+            yield name, value
+
+
+def test_every_setting_is_a_text_or_is_known_not_to_be(monkeypatch):
+    monkeypatch.setenv("KFACE_CONF", str(CONF))
+    found = set()
+    for root in CONF.glob("*.yaml"):
+        groups = {}
+        for group in [path.name for path in CONF.iterdir() if path.is_dir()]:
+            if "- {}:".format(group) in root.read_text(encoding="utf-8"):
+                groups[group] = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        groups.pop("experiment", None)
+        sets = [[]] + [["{}={}".format(group, choice)] for group, names in groups.items() for choice in names]
+        for chosen in sets:
+            for key, value in leaves(stage.compose(root.stem, chosen)):
+                if not key.startswith("hydra") and (value is None or isinstance(value, str)):
+                    found.add(key)
+    found = {key for key in found if not key.endswith("_target_") and key != "fit.seed" and key != "corpus.jobs"}
+    assert found - set(overrides.TEXTS) == NOT_TEXTS
+    # These two have a number and false for their defaults.
+    assert set(overrides.TEXTS) - found == {"evaluate.pairs", "resume"}
