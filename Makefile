@@ -8,12 +8,20 @@ EXTRAS ?= train,export,deploy,dev
 NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-# Every key=value given to make that is not one of these is an override for Hydra.
-OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE HOST SSH_PORT SOAK_SECONDS
-quote = '$(subst ','\'',$(1))'
-OVERRIDES = $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(if $(filter $(v),$(OWN)),,$(call quote,$(v)=$(value $(v))))))
+TARGETS := help setup sample dataset train evaluate table5 export verify-engines deploy deploy-jetson test test-slow test-nano \
+    lint format floor bench bench-networks bench-realtime soak attack lock clean
+.PHONY: $(TARGETS)
+$(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
 
-.PHONY: help setup sample dataset train evaluate table5 export verify-engines deploy deploy-jetson test test-slow test-nano lint format floor bench bench-networks bench-realtime soak lock clean
+# Every key=value given to make that is not one of these is an override for Hydra. None is ever expanded: a value may hold
+# what make or the shell would run. What make exports it expands, so nothing is exported.
+OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE HOST SSH_PORT SOAK_SECONDS ATTACK_SEED ATTACK_SCALE
+GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
+$(foreach v,$(GIVEN),$(eval unexport $(v)))
+quote = '$(subst ','\'',$(1))'
+OVERRIDES = $(foreach v,$(filter-out $(OWN),$(GIVEN)),$(call quote,$(v)=$(value $(v))))
+# $(call option,--host,HOST): the option with the variable's value where it was given to make, and not by the environment.
+option = $(if $(filter $(2),$(GIVEN)),$(1) $(call quote,$(value $(2))))
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +29,7 @@ help: ## this list
 	@echo "  Overrides: make train backbone=mobilenetv2 loss=softmax corpus=kface corpus.root=DIR any.key=value"
 
 setup: ## make .venv and install the pinned packages (EXTRAS=train-gpu,dev for an NVIDIA GPU)
-	@scripts/setup $(EXTRAS)
+	@$(if $(filter PYTHON,$(GIVEN)),PYTHON=$(call quote,$(value PYTHON))) scripts/setup $(call quote,$(value EXTRAS))
 
 sample: setup ## write the synthetic K-Face-shaped sample to data/sample
 	@$(PY) -m kface.corpora $(OVERRIDES)
@@ -42,22 +50,22 @@ export: setup ## a bundle of the newest run (run=DIR, embedder=FILE.onnx): .pb, 
 	@$(PY) -m export $(OVERRIDES)
 
 verify-engines: ## on a board with TensorRT: build the engines of BUNDLE=DIR, compare them with the ONNX files and time both
-	@PYTHONPATH=src $(if $(wildcard $(PY)),$(PY),python3) -m kface.engines verify --bundle $(BUNDLE)
+	@PYTHONPATH=src $(if $(wildcard $(PY)),$(PY),python3) -m kface.engines verify $(call option,--bundle,BUNDLE)
 
 deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PATH (by default a clip of the synthetic sample)
 	@$(PY) -m deploy run $(OVERRIDES)
 
 deploy-jetson: setup ## one archive for a Jetson; with HOST=user@board send, install and start it there
-	@$(PY) -m deploy pack $(if $(HOST),--host $(call quote,$(HOST))) $(if $(SSH_PORT),--port $(call quote,$(SSH_PORT))) $(OVERRIDES)
+	@$(PY) -m deploy pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
 
 test: setup ## the default test suite
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(PY) -m pytest $(value PYTEST_ARGS)
 
 test-slow: setup ## the long tests (detector on 120 images, whole training runs)
-	@$(PY) -m pytest -m slow $(PYTEST_ARGS)
+	@$(PY) -m pytest -m slow $(value PYTEST_ARGS)
 
 test-nano: ## the tests of kface and deploy under Python 3.6, the nearest thing to a Jetson Nano (skips where no 3.6 is found)
-	@scripts/test-nano $(NANO)
+	@scripts/test-nano $(call quote,$(value NANO))
 
 lint: setup floor ## ruff, mypy, the Python 3.6 floor, and what must never be committed
 	@.venv/bin/ruff check .
@@ -83,7 +91,10 @@ bench-realtime: setup ## Tables 8 and 9 and the whole loop as this machine sees 
 	@$(PY) -m benchmarks.realtime
 
 soak: setup ## an hour of looped video with stream losses: memory, threads, old pictures (SOAK_SECONDS=3600)
-	@$(PY) -m benchmarks.soak $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS))
+	@$(PY) -m benchmarks.soak $(call option,--seconds,SOAK_SECONDS)
+
+attack: setup ## the attack campaigns: HTTP, JSON, gallery, bundles, images, videos, kills; seeded, bounded, counted (ATTACK_SCALE=10)
+	@$(PY) tests/attack $(call option,--seed,ATTACK_SEED) $(call option,--scale,ATTACK_SCALE)
 
 lock: setup ## renew constraints.txt: the newest versions that resolve together on Python 3.10-3.13
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra deploy --extra openvino --extra gui --extra dev \

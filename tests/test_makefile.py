@@ -1,6 +1,7 @@
 """What the Makefile names is there, and overrides go through it."""
 
 import importlib.util
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -17,18 +18,63 @@ def test_every_target_s_module_is_there(module, monkeypatch):
     assert importlib.util.find_spec(module) is not None
 
 
+def words_of(target, module, *arguments, **environment):
+    """Return the arguments with which a target would start a module, as the shell sees them."""
+    environment = {key: value for key, value in os.environ.items() if key != "MAKEFLAGS"} | environment
+    command = ["make", "-n", target, *arguments]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment).stdout
+    line = next(line for line in printed.splitlines() if f"-m {module}" in line)
+    script = re.sub(rf"^.*-m {re.escape(module)}", "printf '%s\\\\n'", line)
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def test_overrides_go_through_as_they_are():
-    command = ["make", "-n", "train", "backbone=mobilenetv2", "corpus.root=/a b/it's", "PYTHON=python3", "+x.y=[1,2]"]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    line = next(line for line in printed.splitlines() if "-m train" in line)
-    script = line.replace(".venv/bin/python -m train", "printf '%s\\n'")
-    words = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+    words = words_of("train", "train", "backbone=mobilenetv2", "corpus.root=/a b/it's", "PYTHON=python3", "+x.y=[1,2]")
     assert sorted(words) == sorted(["backbone=mobilenetv2", "corpus.root=/a b/it's", "+x.y=[1,2]"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["클립.mp4", "a b (1).mp4", "a#b", "a&b;c|d>e", "$HOME", "$(HOME)", "$$", "`id`", "a,b", "[x]", "{x}", "a=b", "!x", '"x"', "\\", "%", "~/x", "*"],
+)  # fmt: skip
+def test_a_file_name_goes_through_make_and_the_shell(name):
+    assert words_of("deploy", "deploy", "source=" + name) == ["run", "source=" + name]
+
+
+@pytest.mark.parametrize("variable", ["HOST", "SSH_PORT", "source", "EXTRAS", "corpus.root", "PYTHON"])
+def test_nothing_that_is_given_is_expanded(variable, tmp_path):
+    made = tmp_path / "made"
+    words_of("deploy-jetson", "deploy", f"{variable}=$(shell touch {made})")
+    assert not made.exists()
+
+
+def test_a_host_is_an_argument_and_no_variable_of_the_environment():
+    assert words_of("deploy-jetson", "deploy", "HOST=me@board", "source=csi://0") == [
+        "pack", "--host", "me@board", "source=csi://0",
+    ]  # fmt: skip
+    assert words_of("deploy-jetson", "deploy", HOST="this-machine") == ["pack"]
+
+
+def test_a_forgotten_value_is_found_before_anything_runs():
+    command = ["make", "-n", "train", "backbone"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "backbone: is not a target; write backbone=VALUE" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
+def test_the_nano_s_tests_do_not_pass_without_its_python(ci, status, tmp_path):
+    environment = {"PATH": "/usr/bin:/bin", "PYTHON36": str(tmp_path / "none"), "PYENV_ROOT": str(tmp_path), "CI": ci}
+    command = ["bash", "scripts/test-nano", str(tmp_path / "venv")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.returncode == status
+    assert "skipped" in done.stdout
 
 
 def test_help_lists_every_target():
     printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
-    assert phony
-    for target in phony.group(1).split():
+    targets = re.search(r"^TARGETS := (.*?[^\\])$", MAKEFILE, re.MULTILINE | re.DOTALL)
+    assert targets
+    for target in targets.group(1).replace("\\\n", " ").split():
         assert f"make {target}" in printed or target == "floor"

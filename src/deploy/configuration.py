@@ -47,7 +47,9 @@ def read_file(file: PathLike, overrides: Sequence[str] = ()) -> Dict[str, Any]:
             raise ConfigError("is no setting", ascii(key), "write key=value")
         try:
             # File names hold what YAML has other uses for, as they do with Hydra.
-            literal = text.strip() and is_text(key, text) and not (len(text) > 1 and text[0] == text[-1] and text[0] in "'\"")
+            literal = (
+                text.strip() and is_text(key, text) and not (len(text) > 1 and text[0] == text[-1] and text[0] in "'\"")
+            )
             value = home(text) if literal else yaml_file.parse(text, key)
         except ConfigError:
             raise ConfigError("the value is not YAML", key, "quote it")

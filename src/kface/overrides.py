@@ -84,7 +84,7 @@ def literal(arguments: Sequence[str], parses: Callable[[str], bool], sweep: bool
 
 
 def _to_quote(key: str, value: str, parsed: bool, sweep: bool) -> bool:
-    if not value or _QUOTED.match(value.strip()) and parsed:
+    if not value or (_QUOTED.match(value.strip()) and parsed):
         return False
     return not parsed or (not sweep and is_text(key, value))
 

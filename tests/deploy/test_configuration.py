@@ -230,7 +230,9 @@ def test_an_argument_that_cannot_be_is_named(override, says, config):
     assert "hush" not in line
 
 
-@pytest.mark.parametrize("name", ["클립 (1).mp4", "[x].mp4", "2024", "a: b.mp4", "#1.mp4", "*.mp4", "it's", "@x", "%", "{a}", "- x"])
+@pytest.mark.parametrize(
+    "name", ["클립 (1).mp4", "[x].mp4", "2024", "a: b.mp4", "#1.mp4", "*.mp4", "it's", "@x", "%", "{a}", "- x"]
+)
 def test_a_file_name_is_taken_to_the_letter_with_hydra_and_without(name, config):
     assert read_file(config(""), ["source=" + name]) == {"source": name}
     assert composed(["source=" + name])["source"] == name

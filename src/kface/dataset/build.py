@@ -19,6 +19,7 @@ from kface.dataset.workspace import SHARDS, Workspace
 from kface.errors import ConfigError, DatasetError
 from kface.files import sha256_bytes, write_json
 from kface.layout import Problems, annotation_beside
+from kface.progress import Progress
 from kface.protocols import Split, split
 
 
@@ -190,13 +191,9 @@ def _make(
     progress: bool,
 ) -> None:
     """Do the pending work, and write each piece as soon as it comes."""
-    from tqdm import tqdm
-
     by_key = {work.key: work for work in pending}
     chunks = _chunks(source, settings, detector, pending)
-    bar = tqdm(
-        total=sum(work.images for work in pending), unit="img", desc="data set", disable=None if progress else True
-    )
+    bar = Progress(sum(work.images for work in pending), "data set", "images", enabled=progress)
     with bar, _one_thread(), results_of(chunks, jobs, backend) as results:
         for done in results:
             work = by_key[done.key]

@@ -13,6 +13,7 @@ from kface.errors import ConfigError, KFaceError
 from kface.files import write_json
 from kface.images import encode_jpeg
 from kface.layout import ANNOTATED_LIGHTS, SIZES, Capture, Conditions, format_annotation
+from kface.progress import Progress
 from kface.protocols import PAPER
 from kface.sample.identity import Identity, generator, subject_names
 from kface.sample.scene import Scene, develop, noise_of, scaled
@@ -159,12 +160,8 @@ def write_sample(
 def _write_all(
     folder: Path, names: List[str], settings: Tuple[int, int, int, Conditions, str], jobs: int, progress: bool
 ) -> None:
-    import tqdm
-
     calls = [(str(folder), name) + settings + (os.getpid(),) for name in names]
-    with tqdm.tqdm(
-        total=len(names), desc="synthetic sample", unit=" people", disable=None if progress else True
-    ) as bar:
+    with Progress(len(names), "synthetic sample", "people", enabled=progress) as bar:
         for problem in _results(calls, jobs):
             if problem is not None:
                 raise KFaceError(*problem)

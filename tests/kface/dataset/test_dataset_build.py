@@ -18,8 +18,6 @@ from kface.faces import Faces
 from kface.images import encode_jpeg, encode_png, read_image
 from kface.layout import Annotation, Capture, format_annotation, parse
 
-pytest.importorskip("tqdm")
-
 SETTINGS = DatasetSettings(max_per_shard=5)
 
 

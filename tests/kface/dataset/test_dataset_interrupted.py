@@ -13,8 +13,6 @@ from dataset_fakes import contents, write_tree
 
 import kface
 
-pytest.importorskip("tqdm")
-
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(kface.__file__)))
 
 

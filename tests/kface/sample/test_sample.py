@@ -164,7 +164,6 @@ def test_a_plan_covers_the_conditions():
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    pytest.importorskip("tqdm", reason="the tree's writer shows its progress with tqdm")
     root = tmp_path_factory.mktemp("sample")
     report = write_sample(root, identities=2, views=2, lights_per_view=2, jobs=1, progress=False)
     assert report.images == 22
