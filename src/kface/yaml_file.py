@@ -1,9 +1,11 @@
 """Settings in a plain YAML file. Adapts PyYAML, which is imported when a file is read."""
 
+import codecs
 import os
 from typing import Any, Dict, Optional, Tuple, Union
 
 from kface.errors import ConfigError
+from kface.files import open_regular
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -46,12 +48,15 @@ def read(path: PathLike, needed: str) -> Tuple[Dict[str, Any], int]:
     """
     library(path)
     try:
-        with open(os.fspath(path), encoding="utf-8") as stream:
+        with open_regular(path) as stream:
             mode = os.fstat(stream.fileno()).st_mode
-            text = stream.read(_LARGEST_FILE + 1)
+            data = stream.read(_LARGEST_FILE + 1)
+        # As YAML has it: UTF-8, or UTF-16 with its mark, which editors on Windows write.
+        marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = data.decode("utf-16" if marked else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("cannot be read ({})".format(getattr(error, "strerror", None) or error), path)
-    if len(text) > _LARGEST_FILE:
+    if len(data) > _LARGEST_FILE:
         raise ConfigError("is too large to be a file of settings", path)
     document = parse(text, path)
     document = {} if document is None else document

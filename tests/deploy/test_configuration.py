@@ -190,9 +190,24 @@ def test_an_empty_file_leaves_everything_as_it_is(config):
     assert resolve(["loop=true"], config("")) == {"loop": True}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_a_file_as_editors_save_it(encoding, config):
+    assert resolve([], config("source: 클립.mp4\r\nloop: true\r\n".encode(encoding))) == {
+        "source": "클립.mp4",
+        "loop": True,
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe.yaml"))
+    assert "pipe.yaml: cannot be read (not a regular file)" in refused(resolve, [], str(tmp_path / "pipe.yaml"))
+    assert "not a regular file" in refused(resolve, [], "/dev/zero")
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path, config):
     assert "none.yaml: cannot be read (No such file" in refused(resolve, [], str(tmp_path / "none.yaml"))
-    assert "cannot be read (Is a directory)" in refused(resolve, [], str(tmp_path))
+    assert "cannot be read (is a directory)" in refused(resolve, [], str(tmp_path)).lower()
     assert "deploy.yaml: cannot be read" in refused(resolve, [], config(b"loop: \xff\xfe\n"))
     assert "too large" in refused(resolve, [], config("# " + "x" * (1 << 20)))
 
