@@ -15,15 +15,13 @@ import numpy as np
 from kface import alignment, images
 from kface.bundle.directory import Bundle
 from kface.bundle.fields import Fields, decode
-from kface.bundle.manifest import CANONICAL, GOLDEN, PRECISIONS, REMEDY, File, PathLike, describe
+from kface.bundle.manifest import CANONICAL, GOLDEN, PRECISIONS, REMEDY, TOLERANCE, File, PathLike, describe
 from kface.errors import ImageError, ModelError
 from kface.files import sha256_bytes, sha256_file, write_atomic, write_json
 
 SCHEMA = 1
 FACES = "golden/faces.png"
 EMBEDDINGS = "golden/embeddings.json"
-#: Least cosine between an embedding and the canonical network's, by the precision it is computed in.
-TOLERANCE = {"fp32": 0.999, "fp16": 0.99, "int8": 0.9}
 #: Most faces that a bundle carries, and most bytes of either file: both are read when an embedder is opened.
 MOST = 64
 LARGEST = 16 << 20

@@ -24,6 +24,8 @@ NETWORKS = (".onnx", ".pb", ".uff", ".engine")
 GOLDEN = "golden"
 ROLES = ("detector", "embedder", "settings", "card", GOLDEN)
 PRECISIONS = ("fp32", "fp16", "int8")
+#: Least cosine between an embedding and the canonical network's, by the precision it is computed in.
+TOLERANCE = {"fp32": 0.999, "fp16": 0.99, "int8": 0.9}
 LAYOUTS = ("NCHW", "NHWC")
 DYNAMIC = "dynamic"
 REMEDY = "copy the bundle again, or export it again: make export"

@@ -169,7 +169,7 @@ def load(
         precision: Of the engine of an ONNX file.
         memory: The GPU; the first one where None.
     """
-    if path.endswith(".engine"):
+    if path.lower().endswith(".engine"):
         sidecar.check(path, data)
         return TensorRtNetwork(data, path, memory)
     memory = memory or open_memory()
