@@ -28,6 +28,8 @@ from kface.errors import ConfigError, ModelError
 from kface.files import sha256_file, write_json
 from kface.networks.registry import RUNTIMES
 
+#: Most bytes of a manifest.
+LARGEST = 64 << 20
 #: What :func:`load` compares with the manifest.
 CHECKS = ("hashes", "sizes")
 #: How the export's figure begins of the smallest cosine that it found with a runtime, whose name follows.
@@ -211,8 +213,12 @@ def load(directory: PathLike, check: str = "hashes") -> Bundle:
     root = Path(directory)
     path = root / FILE
     try:
+        # Pipes and devices have no end, and a manifest of ours has some kilobytes.
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            raise ModelError("cannot be read (it is no file, or a huge one)", path, "give a bundle's directory")
         document = decode(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ModelError("there is no bundle ({} is missing)".format(FILE), directory, "export one: make export")
     except OSError as error:
         raise ModelError("cannot be read ({})".format(error.strerror or error), path)

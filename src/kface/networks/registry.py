@@ -154,20 +154,31 @@ def read_network(path: PathLike, sha256: Optional[str] = None) -> bytes:
         ModelError: It cannot be read, has another hash, or holds more than a network (:mod:`kface.networks.allowed`).
     """
     name = os.fspath(path)
+    # An engine is no graph but code: its owner and its sidecar are looked at instead.
+    engine = name.lower().endswith(".engine")
+    data = _read_engine(name) if engine else _read(name)
+    if sha256 is not None and sha256_bytes(data) != sha256:
+        raise ModelError("is not the file it was (its SHA-256 differs)", path, "make it again")
+    if not engine:
+        allowed.check(data, name)
+    return data
+
+
+def _read_engine(name: str) -> bytes:
+    from kface.engines import trust
+
+    return trust.read(name)
+
+
+def _read(name: str) -> bytes:
     try:
         # Devices and pipes have no end.
         if not stat.S_ISREG(os.stat(name).st_mode):
-            raise ModelError("is not a file", path)
+            raise ModelError("is not a file", name)
         with open(name, "rb") as stream:
-            data = stream.read()
+            return stream.read()
     except OSError as error:
-        raise ModelError("cannot be read ({})".format(error.strerror or error), path)
-    if sha256 is not None and sha256_bytes(data) != sha256:
-        raise ModelError("is not the file it was (its SHA-256 differs)", path, "make it again")
-    # An engine is no graph but code; its sidecar and its owner are looked at instead.
-    if not name.lower().endswith(".engine"):
-        allowed.check(data, name)
-    return data
+        raise ModelError("cannot be read ({})".format(error.strerror or error), name)
 
 
 def version(runtime: str) -> str:

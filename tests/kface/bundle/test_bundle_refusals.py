@@ -121,7 +121,7 @@ def test_what_is_no_file(directory):
         "c:b.onnx",
         "a\nb.onnx",
     ]
-    + ["detector/..", "manifest.json", "\ud800.onnx"],
+    + ["detector/..", "manifest.json"],
 )
 def test_paths_that_lead_out_of_the_bundle(directory, name):
     def change(document):
