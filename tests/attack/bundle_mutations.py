@@ -9,7 +9,6 @@ import copy
 import json
 import random
 import shutil
-import struct
 import sys
 import tempfile
 import traceback
@@ -18,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in (ROOT / "src", ROOT / "tests" / "kface" / "bundle"):
+for folder in (ROOT / "src", ROOT / "tests" / "kface" / "bundle", ROOT / "tests" / "kface" / "networks"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
 from bundle_fakes import fill, manifest_of  # noqa: E402
+from protobuf_fakes import field  # noqa: E402
 
 from kface import bundle  # noqa: E402
 from kface.bundle import golden  # noqa: E402
@@ -154,22 +154,22 @@ def _engine(rng, directory):
 
 
 def _onnx(rng, directory):
-    shape = _message(1, _message(1, 3) + _message(2, b"n"))
-    value = _message(1, b"image") + _message(2, _message(1, _message(2, shape)))
-    tensor = _message(1, 4) + _message(2, 1) + _message(8, b"w") + _message(9, b"\0" * 16)
-    then = _message(1, _message(4, b"Relu"))
-    node = _message(4, b"If") + _message(5, _message(6, then) + _message(5, tensor))
-    graph = _message(1, node) + _message(5, tensor) + _message(11, value)
-    data = _message(1, 7) + _message(7, graph)
+    shape = field(1, field(1, 3) + field(2, b"n"))
+    value = field(1, b"image") + field(2, field(1, field(2, shape)))
+    tensor = field(1, 4) + field(2, 1) + field(8, b"w") + field(9, b"\0" * 16)
+    then = field(1, field(4, b"Relu"))
+    node = field(4, b"If") + field(5, field(6, then) + field(5, tensor))
+    graph = field(1, node) + field(5, tensor) + field(11, value)
+    data = field(1, 7) + field(7, graph)
     for _ in range(20):
         _network(_bytes(rng, data), "x.onnx", inputs_of)
 
 
 def _frozen(rng, directory):
-    entry = _message(1, b"shape") + _message(2, _message(7, _message(2, _message(1, 3))))
-    constant = _message(1, b"value") + _message(2, _message(8, _message(1, 1) + _message(4, b"\0" * 8)))
-    nodes = [_message(2, b"Placeholder") + _message(5, entry), _message(2, b"Const") + _message(5, constant)]
-    data = b"".join(_message(1, node) for node in nodes) + _message(2, _message(1, _message(3, nodes[1])))
+    entry = field(1, b"shape") + field(2, field(7, field(2, field(1, 3))))
+    constant = field(1, b"value") + field(2, field(8, field(1, 1) + field(4, b"\0" * 8)))
+    nodes = [field(2, b"Placeholder") + field(5, entry), field(2, b"Const") + field(5, constant)]
+    data = b"".join(field(1, node) for node in nodes) + field(2, field(1, field(3, nodes[1])))
     for _ in range(20):
         _network(_bytes(rng, data), "x.pb", frozen_inputs)
 
@@ -182,20 +182,6 @@ def _network(data, name, read):
             raise ValueError(f"a refusal that cannot be printed: {str(error)!r}")
     with contextlib.suppress(ValueError):
         read(data)
-
-
-def _message(field, value):
-    """Return a field of a protobuf message: a varint, or bytes with their length."""
-    if isinstance(value, int):
-        return _varint(field << 3) + _varint(value)
-    return _varint(field << 3 | 2) + _varint(len(value)) + value
-
-
-def _varint(value):
-    made = b""
-    while value > 127:
-        made, value = made + struct.pack("B", value & 127 | 128), value >> 7
-    return made + struct.pack("B", value)
 
 
 def _changed(rng, document):

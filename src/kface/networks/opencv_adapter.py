@@ -54,6 +54,9 @@ class OpenCvNetwork(Network):
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
+        # OpenCV 5.0 reads memory that is not there, and the process ends.
+        if not batch.size:
+            raise ModelError("cannot run on a batch of shape {} (it is empty)".format(batch.shape), self._path)
         fixed = False
         for shape in self.inputs.values():
             if len(shape) != batch.ndim or any(size not in (None, given) for size, given in zip(shape, batch.shape)):
@@ -61,7 +64,7 @@ class OpenCvNetwork(Network):
                     "cannot run on a batch of shape {} (it takes {})".format(batch.shape, list(shape)), self._path
                 )
             fixed = fixed or shape[0] is not None
-        steps = [len(batch)] if fixed or not len(batch) else _split(len(batch), self._batches)
+        steps = [len(batch)] if fixed else _split(len(batch), self._batches)
         starts = np.cumsum([0] + steps)
         try:
             parts = [self._piece(batch[start : start + step]) for start, step in zip(starts, steps)]

@@ -97,4 +97,5 @@ def _remedy(bundle: Bundle, precision: str, runtime: str) -> str:
             continue
         if name not in (runtime, "tensorrt"):
             others.append("runtime={}".format(name))
-    return "use another runtime: {}".format(" or ".join(others)) if others else "install another runtime"
+    other = "use another runtime: {}".format(" or ".join(others)) if others else "install another runtime"
+    return other + "; where all disagree, export the bundle again: make export"
