@@ -62,18 +62,16 @@ def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 
 def _check(value: Any) -> None:
     """Go through all values, without recursion; raises ValueError."""
-    level = [value]
+    level: List[Any] = [[value]]
     for _ in range(DEPTH + 1):
         following: List[Any] = []
         for part in level:
-            if isinstance(part, dict):
-                following += part.keys()
-                following += part.values()
-            elif isinstance(part, list):
-                following += part
-            elif isinstance(part, str):
-                # A lone surrogate is no character: it could neither be written nor printed.
-                part.encode("utf-8")
+            for inner in list(part) + list(part.values()) if isinstance(part, dict) else part:
+                if isinstance(inner, (dict, list)):
+                    following.append(inner)
+                elif isinstance(inner, str):
+                    # A lone surrogate is no character: it could neither be written nor printed.
+                    inner.encode("utf-8")
         if not following:
             return
         level = following
