@@ -41,10 +41,10 @@ def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> Non
         raise
 
 
-def write_json(path: PathLike, value: Any) -> None:
-    """Write JSON atomically, with sorted keys, so that equal values make equal files."""
+def write_json(path: PathLike, value: Any, mode: Optional[int] = None) -> None:
+    """Write JSON atomically, with sorted keys, so that equal values make equal files; see :func:`write_atomic`."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
-    write_atomic(path, (text + "\n").encode("utf-8"))
+    write_atomic(path, (text + "\n").encode("utf-8"), mode)
 
 
 def open_regular(path: PathLike) -> IO[bytes]:

@@ -9,8 +9,6 @@ from deploy.bench.figures import figure, interleaved
 from deploy.bench.scenes import Scene
 from kface import alignment
 from kface.bundle import Bundle
-from kface.bundle.directory import FORMATS
-from kface.bundle.manifest import PRECISIONS
 from kface.errors import KFaceError
 from kface.mtcnn import Detector
 from kface.networks import runtimes
@@ -181,7 +179,7 @@ def _open(bundle: Bundle, names: Sequence[str], say: Say) -> Dict[Tuple[str, str
     """Open a bundle's embedder on runtimes, in all its precisions."""
     made: Dict[Tuple[str, str], Embedder] = {}
     for name in names:
-        for precision in _precisions(bundle, name):
+        for precision in bundle.precisions(name):
             try:
                 made[(name, precision)] = Embedder(bundle, name, precision)
             except KFaceError as error:
@@ -192,14 +190,6 @@ def _open(bundle: Bundle, names: Sequence[str], say: Say) -> Dict[Tuple[str, str
 def _reason(error: KFaceError) -> str:
     """Return what was wrong without where in the runtime's sources that was noticed."""
     return error.what.split(" (", 1)[0]
-
-
-def _precisions(bundle: Bundle, runtime: str) -> List[str]:
-    """Return the precisions that a bundle has files of in a runtime's format."""
-    there = {
-        file.precision for file in bundle.manifest.files if (file.role, file.format) == ("embedder", FORMATS[runtime])
-    }
-    return [precision for precision in PRECISIONS if precision in there]
 
 
 def _vectors(embedder: Embedder, crops: np.ndarray) -> Optional[np.ndarray]:

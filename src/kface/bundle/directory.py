@@ -3,27 +3,39 @@
 import json
 import os
 import stat
+from collections import OrderedDict
 from pathlib import Path
-from typing import Dict, NamedTuple, Set, Tuple
+from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
 from kface import alignment
 from kface.bundle.fields import decode
-from kface.bundle.manifest import DYNAMIC, FILE, NETWORKS, PRECISIONS, REMEDY, File, Manifest, PathLike, digest, parse
+from kface.bundle.manifest import (
+    DYNAMIC,
+    FILE,
+    NETWORKS,
+    PRECISIONS,
+    REMEDY,
+    TOLERANCE,
+    File,
+    Manifest,
+    PathLike,
+    digest,
+    parse,
+)
 from kface.errors import ConfigError, ModelError
 from kface.files import sha256_file, write_json
+from kface.networks.registry import RUNTIMES
 
+#: Most bytes of a manifest.
+LARGEST = 64 << 20
 #: What :func:`load` compares with the manifest.
 CHECKS = ("hashes", "sizes")
-#: The embedder's format by runtime.
-FORMATS: Dict[str, str] = {
-    "onnxruntime": "onnx",
-    "openvino": "onnx",
-    "opencv": "onnx",
-    "tensorrt": "onnx",
-    "tensorflow": "pb",
-}
+#: How the export's figure begins of the smallest cosine that it found with a runtime, whose name follows.
+COSINE = "smallest cosine by "
+#: By how much cosines may differ from one set of faces to another.
+SPREAD = 0.05
 #: Where the detector's networks are; the manifest inside is the one that :mod:`kface.mtcnn.weights` reads.
 DETECTOR = "detector"
 DETECTOR_MANIFEST = DETECTOR + "/manifest.json"
@@ -57,42 +69,76 @@ class Bundle(NamedTuple):
         return self.directory / self.manifest.file(name).path
 
     def embedder(self, runtime: str, precision: str = "fp32") -> File:
-        """Return the embedder's file that suits a runtime best.
-
-        A dynamic batch is preferred, then the oldest operator set: no runtime is faster with a newer one, and those of a
-        Jetson Nano read none above 13 (TensorRT 8.2) or 15 (ONNX Runtime 1.10).
+        """Return the embedder's file that suits a runtime best: the first of :meth:`embedders`.
 
         Args:
-            runtime: "onnxruntime", "openvino", "opencv", "tensorrt" or "tensorflow".
+            runtime: A name in :data:`kface.networks.RUNTIMES`.
             precision: "fp32", "fp16" or "int8".
 
         Raises:
             ConfigError: There is no such runtime or precision.
-            ModelError: The bundle has no such file; the message lists the precisions it has.
+            ModelError: The bundle has no such file, or the runtime computes it wrongly; the message lists the precisions
+                that are left.
         """
-        if runtime not in FORMATS:
-            raise ConfigError(
-                "there is no such runtime", runtime, "choose one of: {}".format(", ".join(sorted(FORMATS)))
-            )
+        return self.embedders(runtime, precision)[0]
+
+    def embedders(self, runtime: str, precision: str = "fp32") -> List[File]:
+        """Return the embedder's files that a runtime reads, the one that suits it best first; see :meth:`embedder`.
+
+        One file of each format, in the runtime's own order. Of several, a dynamic batch is preferred, then the oldest
+        operator set: no runtime is faster with a newer one, and those of a Jetson Nano read none above 13 (TensorRT 8.2)
+        or 15 (ONNX Runtime 1.10).
+        """
         if precision not in PRECISIONS:
             raise ConfigError(
                 "there is no such precision", precision, "choose one of: {}".format(", ".join(PRECISIONS))
             )
-        form = FORMATS[runtime]
-        suitable = [file for file in self.manifest.files if file.role == "embedder" and file.format == form]
-        found = [file for file in suitable if file.precision == precision]
+        fitting = self._fitting(runtime)
+        found = [file for file in fitting if file.precision == precision]
+        others = [other for other in PRECISIONS if any(file.precision == other for file in fitting)]
+        remedy = "choose one of: {}".format(", ".join(others)) if others else "export one: make export"
+        formats = [form[1:] for form in RUNTIMES[runtime].formats]
         if not found:
-            others = sorted({str(file.precision) for file in suitable})
+            wrong = [
+                file.path
+                for file in self.manifest.files
+                if file.role == "embedder" and file.format in formats and file.precision == precision
+            ]
+            if wrong:
+                raise ModelError("{} is computed wrongly by {}".format(wrong[0], runtime), self.directory, remedy)
             raise ModelError(
-                "has no embedder.{} of precision {} for {}".format(form, precision, runtime),
+                "has no embedder.{} of precision {} for {}".format(" or .".join(formats), precision, runtime),
                 self.directory,
-                "choose one of: {}".format(", ".join(others)) if others else "export one: make export",
+                remedy,
             )
 
-        def order(file: File) -> Tuple[bool, int, str]:
-            return file.batch != DYNAMIC, file.opset or 0, file.path
+        def order(file: File) -> Tuple[int, bool, int, str]:
+            return formats.index(file.format), file.batch != DYNAMIC, file.opset or 0, file.path
 
-        return min(found, key=order)
+        best: "OrderedDict[str, File]" = OrderedDict()
+        for file in sorted(found, key=order):
+            best.setdefault(file.format, file)
+        return list(best.values())
+
+    def precisions(self, runtime: str) -> List[str]:
+        """Return the precisions of the embedder's files that a runtime reads and computes rightly."""
+        there = {file.precision for file in self._fitting(runtime)}
+        return [precision for precision in PRECISIONS if precision in there]
+
+    def _fitting(self, runtime: str) -> List[File]:
+        if runtime not in RUNTIMES:
+            raise ConfigError(
+                "there is no such runtime", runtime, "choose one of: {}".format(", ".join(sorted(RUNTIMES)))
+            )
+        known = RUNTIMES[runtime]
+        return [
+            file
+            for file in self.manifest.files
+            if file.role == "embedder"
+            and "." + file.format in known.formats
+            and file.precision in known.precisions
+            and not _known_wrong(file, runtime)
+        ]
 
     @property
     def detector_directory(self) -> Path:
@@ -103,6 +149,25 @@ class Bundle(NamedTuple):
         """
         self.path(DETECTOR_MANIFEST)
         return self.directory / DETECTOR
+
+
+def best_cosine(file: File) -> Optional[float]:
+    """Return the smallest cosine that the export found with the runtime that computes a file best; None if unknown."""
+    found = [value for key, value in (file.parity or {}).items() if key.startswith(COSINE) and _is_number(value)]
+    return max(found) if found else None
+
+
+def _known_wrong(file: File, runtime: str) -> bool:
+    """Whether the export found that a runtime computes something else than others do with this file."""
+    found = (file.parity or {}).get(COSINE + runtime)
+    best = best_cosine(file)
+    if best is None or not _is_number(found):
+        return False
+    return bool(found < min(TOLERANCE[str(file.precision)], best - SPREAD))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def write(directory: PathLike, manifest: Manifest) -> None:
@@ -148,8 +213,12 @@ def load(directory: PathLike, check: str = "hashes") -> Bundle:
     root = Path(directory)
     path = root / FILE
     try:
+        # Pipes and devices have no end, and a manifest of ours has some kilobytes.
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            raise ModelError("cannot be read (it is no file, or a huge one)", path, "give a bundle's directory")
         document = decode(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ModelError("there is no bundle ({} is missing)".format(FILE), directory, "export one: make export")
     except OSError as error:
         raise ModelError("cannot be read ({})".format(error.strerror or error), path)

@@ -3,27 +3,20 @@
 import json
 import math
 import re
+import unicodedata
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, TypeVar
 
 from kface.errors import ModelError
+from kface.strict_json import decode
+
+__all__ = ["Fields", "decode"]
 
 Value = TypeVar("Value")
 
-
-def decode(data: bytes) -> Any:
-    """Return what JSON says.
-
-    Raises:
-        ValueError: It is not JSON, or holds NaN or an infinity, which other languages' readers refuse.
-    """
-    try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError("{} is not JSON".format(constant))
+#: Whole numbers above this are not the same in every language.
+MOST = 1 << 53
+#: What is a number at all, where no limits are given.
+LONGEST_WHOLE = 1 << 64
 
 
 class Fields(object):
@@ -73,24 +66,26 @@ class Fields(object):
         value = self.value(key)
         if choices and value not in choices:
             raise self.error(key, "one of {}".format(", ".join(choices)))
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not value.strip() or not _is_line(value):
             raise self.error(key, "a text")
         if pattern and not re.match(pattern + r"\Z", value):
             raise self.error(key, "of the form {}".format(pattern))
         return value
 
-    def whole(self, key: str, least: int = 0) -> int:
-        """Return a whole number."""
+    def whole(self, key: str, least: int = 0, most: int = MOST) -> int:
+        """Return a whole number within limits."""
         value = self.value(key)
         # A bool is an int to Python, not to JSON.
         if type(value) is not int or value < least:
             raise self.error(key, "a whole number of at least {}".format(least))
+        if value > most:
+            raise self.error(key, "a whole number of at most {}".format(most))
         return value
 
     def number(self, key: str, least: float = -math.inf, most: float = math.inf) -> float:
         """Return a finite number within limits."""
         value = self.value(key)
-        if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
+        if not _is_finite(value) or not least <= value <= most:
             bounds = "" if math.isinf(least) and math.isinf(most) else " from {:g} to {:g}".format(least, most)
             raise self.error(key, "a number" + bounds)
         return float(value)
@@ -109,18 +104,14 @@ class Fields(object):
     def numbers(self, key: str, count: int) -> Tuple[float, ...]:
         """Return so many finite numbers."""
         value = self.value(key)
-        if (
-            not isinstance(value, list)
-            or len(value) != count
-            or not all(type(part) in (int, float) and math.isfinite(part) for part in value)
-        ):
+        if not isinstance(value, list) or len(value) != count or not all(_is_finite(part) for part in value):
             raise self.error(key, "{} numbers".format(count))
         return tuple(float(part) for part in value)
 
     def texts(self, key: str) -> Tuple[str, ...]:
         """Return texts, none of them empty."""
         value = self.value(key)
-        if not isinstance(value, list) or not all(isinstance(part, str) and part for part in value):
+        if not isinstance(value, list) or not all(isinstance(part, str) and part and _is_line(part) for part in value):
             raise self.error(key, "a list of texts")
         return tuple(value)
 
@@ -155,3 +146,13 @@ class Fields(object):
         unknown = sorted(set(self._value) - self._read)
         if unknown:
             raise ModelError("has an unknown field {}".format(self._place(unknown[0])), self.path, self._remedy)
+
+
+def _is_finite(value: Any) -> bool:
+    # A bool is an int to Python; a float of a very long int is an error.
+    return math.isfinite(value) if type(value) is float else type(value) is int and abs(value) <= LONGEST_WHOLE
+
+
+def _is_line(text: str) -> bool:
+    """Whether a text has no control characters, which would reach the terminal, and no line breaks."""
+    return all(unicodedata.category(sign) not in ("Cc", "Zl", "Zp") for sign in text)

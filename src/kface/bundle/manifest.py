@@ -21,10 +21,16 @@ FILE = "manifest.json"
 CANONICAL = "embedder.onnx"
 #: Files with these endings run: none may lie in a bundle that its manifest does not list.
 NETWORKS = (".onnx", ".pb", ".uff", ".engine")
-ROLES = ("detector", "embedder", "settings", "card")
+GOLDEN = "golden"
+ROLES = ("detector", "embedder", "settings", "card", GOLDEN)
 PRECISIONS = ("fp32", "fp16", "int8")
+#: Least cosine between an embedding and the canonical network's, by the precision it is computed in.
+TOLERANCE = {"fp32": 0.999, "fp16": 0.99, "int8": 0.9}
 LAYOUTS = ("NCHW", "NHWC")
 DYNAMIC = "dynamic"
+#: Largest fixed batch and longest embedding: arrays of these sizes are made.
+BATCH = 4096
+LONGEST = 65536
 REMEDY = "copy the bundle again, or export it again: make export"
 #: The template's points; the publication gives four decimals, which float32 blurs.
 POINTS = tuple(tuple(round(float(value), 4) for value in point) for point in alignment.TEMPLATE)
@@ -224,7 +230,7 @@ def parse(document: Any, path: PathLike) -> Manifest:
         raise ModelError("is not a bundle's manifest", path, "give a bundle's directory")
     if document.get("schema") != SCHEMA:
         raise ModelError(
-            "has schema version {}, this program reads {}".format(json.dumps(document.get("schema")), SCHEMA),
+            "has schema version {}, this program reads {}".format(json.dumps(document.get("schema"))[:60], SCHEMA),
             path,
             "export the bundle again with this version: make export",
         )
@@ -234,7 +240,7 @@ def parse(document: Any, path: PathLike) -> Manifest:
         name=fields.text("name"),
         created=fields.text("created", (), r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)"),
         files=tuple(_file(name, part, path) for name, part in sorted(fields.named("files").items())),
-        embedding=fields.whole("embedding", 1),
+        embedding=fields.whole("embedding", 1, LONGEST),
         fingerprint=fields.text("fingerprint", (), "[0-9a-f]{64}"),
         training=fields.json("training"),
         thresholds=None if fields.value("thresholds") is None else table.parse(fields.object("thresholds")),
@@ -267,8 +273,8 @@ def _file(name: str, part: Fields, path: PathLike) -> File:
         role=part.text("role", ROLES),
         format=part.text("format", (), "[a-z0-9]+"),
         precision=part.optional("precision", part.text, PRECISIONS),
-        opset=part.optional("opset", part.whole, 1),
-        batch=DYNAMIC if dynamic else part.optional("batch", part.whole, 1),
+        opset=part.optional("opset", part.whole, 1, 1000),
+        batch=DYNAMIC if dynamic else part.optional("batch", part.whole, 1, BATCH),
         normalised=part.optional("normalised", part.flag),
         input=part.optional("input", part.text),
         outputs=part.texts("outputs"),
@@ -294,9 +300,12 @@ def _preprocessing(part: Fields) -> Preprocessing:
     if min(width, height) < 1 or width != int(width) or height != int(height):
         raise part.error("size", "a width and a height in pixels")
     made = Preprocessing(
-        (int(width), int(height)), part.text("colour", ("RGB", "BGR")), part.number("mean"), part.number("divisor")
+        (int(width), int(height)),
+        part.text("colour", ("RGB", "BGR")),
+        part.number("mean", -1e6, 1e6),
+        part.number("divisor", 0, 1e6),
     )
-    if made.divisor <= 0:
+    if made.divisor < 1e-6:
         raise part.error("divisor", "more than 0")
     part.close()
     return made

@@ -9,6 +9,7 @@ from kface.engines.calibrator import Calibrator
 from kface.engines.memory import Memory, open_memory
 from kface.errors import ConfigError, ModelError
 from kface.files import sha256_bytes
+from kface.networks.registry import read_network
 
 PathLike = Union[str, "os.PathLike[str]"]
 #: Sizes of each input by its name; :data:`BY_SIDE` for the house's; None where the file fixes them all.
@@ -40,21 +41,13 @@ class Source(NamedTuple):
 
 
 def read_source(path: PathLike, sha256: Optional[str] = None) -> Source:
-    """Read an ONNX file and check its hash where one is given.
+    """Read an ONNX file and check it, and its hash where one is given.
 
     Raises:
-        ModelError: The file cannot be read or has another hash.
+        ModelError: The file cannot be read, has another hash, or holds more than a network.
     """
-    name = os.fspath(path)
-    try:
-        with open(name, "rb") as stream:
-            data = stream.read()
-    except OSError as error:
-        raise ModelError("cannot be read ({})".format(error.strerror or error), name)
-    found = sha256_bytes(data)
-    if sha256 is not None and found != sha256:
-        raise ModelError("is not the file it was (its SHA-256 differs)", name, "make it again")
-    return Source(data, name, found)
+    data = read_network(path, sha256)
+    return Source(data, os.fspath(path), sha256_bytes(data))
 
 
 def build_engine(

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Union
 
-from kface.engines import api, sidecar
+from kface.engines import api, sidecar, trust
 from kface.engines.builder import BY_SIDE, Profiles, build_from, check_settings, read_source
 from kface.engines.calibrator import Calibrator
 from kface.engines.memory import Memory, open_memory
@@ -56,7 +56,8 @@ def get_engine(
 
     Raises:
         ConfigError: TensorRT or the GPU is not there, or a setting does not fit them.
-        ModelError: The file is absent, has another hash, or TensorRT refuses it; or the directory cannot be written.
+        ModelError: The file is absent, has another hash, or TensorRT refuses it; or the directory cannot be written, or
+            other users can write it.
     """
     check_settings(precision, workspace_mib)
     source = read_source(onnx_path, sha256)
@@ -65,6 +66,8 @@ def get_engine(
     described = sidecar.description(trt, memory, source.sha256, precision, profiles, calibrator)
     folder = Path(directory) if directory is not None else default_directory()
     path = folder / "{}-{}-{}.engine".format(Path(source.path).stem, precision, _key(described))
+    if folder.exists():
+        trust.check_folder(folder)
     if _good(path, described):
         return path
     with _lock(folder, path.name + ".lock"):
@@ -81,8 +84,8 @@ def _key(described: Dict[str, Any]) -> str:
 def _good(path: Path, described: Dict[str, Any]) -> bool:
     """Return whether an engine is there, whole, and the one that is described."""
     try:
-        found = sidecar.check(path, path.read_bytes())
-    except (OSError, ModelError):
+        found = sidecar.check(path, trust.read(path))
+    except ModelError:
         return False
     return all(found.get(name) == value for name, value in described.items())
 
@@ -91,8 +94,10 @@ def _good(path: Path, described: Dict[str, Any]) -> bool:
 def _lock(folder: Path, name: str) -> Iterator[None]:
     """Hold a lock that the system drops when its holder dies."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(str(folder / name), os.O_RDWR | os.O_CREAT, 0o666)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(trust.FOLDER_MODE, exist_ok=True)
+        trust.check_folder(folder)
+        handle = os.open(str(folder / name), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise ModelError("cannot be written ({})".format(error.strerror or error), folder, "set KFACE_ENGINES=DIR")
     try:

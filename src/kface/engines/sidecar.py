@@ -7,9 +7,11 @@ import json
 import os
 from typing import Any, Dict, Optional, Union
 
+from kface.engines import trust
 from kface.engines.memory import Memory
 from kface.errors import ModelError
 from kface.files import sha256_bytes, write_atomic, write_json
+from kface.strict_json import decode
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -48,9 +50,9 @@ def write(engine: PathLike, plan: bytes, described: Dict[str, Any]) -> Dict[str,
     """
     found = dict(described, sha256=sha256_bytes(plan), bytes=len(plan))
     try:
-        write_atomic(engine, plan)
+        write_atomic(engine, plan, trust.FILE_MODE)
         # The sidecar comes last: an engine that lost its own, or has an older one, is refused and not run.
-        write_json(path_of(engine), found)
+        write_json(path_of(engine), found, trust.FILE_MODE)
     except OSError as error:
         raise ModelError(
             "cannot be written ({})".format(error.strerror or error), engine, "free space or choose a folder"
@@ -62,19 +64,16 @@ def check(engine: PathLike, plan: bytes) -> Dict[str, Any]:
     """Compare an engine's bytes with its sidecar and return what that holds.
 
     Raises:
-        ModelError: There is no sidecar, it is damaged, or it is another engine's.
+        ModelError: There is no sidecar, it is damaged, another user could have written it, or it is another engine's.
     """
     path = path_of(engine)
     try:
-        with open(path, "rb") as stream:
-            found = json.loads(stream.read().decode("utf-8"))
+        found = decode(trust.read(path))
         schema, expected = found["schema"], found["sha256"]
-    except OSError as error:
-        raise ModelError("cannot be read ({})".format(error.strerror or error), path, REMEDY)
     except (ValueError, KeyError, TypeError):
         raise ModelError("is damaged", path, REMEDY)
     if schema != SCHEMA:
-        raise ModelError("has schema version {} instead of {}".format(schema, SCHEMA), path, REMEDY)
+        raise ModelError("has schema version {} instead of {}".format(json.dumps(schema)[:60], SCHEMA), path, REMEDY)
     if sha256_bytes(plan) != expected:
         raise ModelError("is not the engine that was built (its SHA-256 differs)", engine, REMEDY)
     return dict(found)

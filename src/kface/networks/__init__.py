@@ -5,6 +5,6 @@ asked for, so that a machine needs only the runtimes that it uses.
 """
 
 from kface.networks.base import Network
-from kface.networks.registry import RUNTIMES, open_network, resolve, runtimes
+from kface.networks.registry import RUNTIMES, UnsuitableRuntimeError, open_network, read_network, resolve, runtimes
 
-__all__ = ["RUNTIMES", "Network", "open_network", "resolve", "runtimes"]
+__all__ = ["RUNTIMES", "Network", "UnsuitableRuntimeError", "open_network", "read_network", "resolve", "runtimes"]

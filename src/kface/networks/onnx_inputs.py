@@ -5,11 +5,10 @@ ONNX files are protobuf messages; the few fields on the way are ModelProto.graph
 Dimension.dim_value (1).
 """
 
-from typing import Dict, Iterator, Optional, Tuple, Union
+from typing import Dict
 
 from kface.networks.base import Shape
-
-Value = Union[int, memoryview]
+from kface.networks.protobuf import Fields, Value
 
 
 def inputs_of(data: bytes) -> Dict[str, Shape]:
@@ -18,70 +17,27 @@ def inputs_of(data: bytes) -> Dict[str, Shape]:
     Raises:
         ValueError: The bytes are no ONNX file.
     """
+    fields = Fields()
     found: Dict[str, Shape] = {}
     constants = set()
-    for graph in _all(memoryview(data), 7):
-        for number, value in _fields(graph):
+    for graph in fields.all(memoryview(data), 7):
+        for number, value in fields.of(graph):
             if number == 5:
-                constants.add(_text(value, 8))
+                constants.add(fields.text(value, 8))
             elif number == 11:
-                found[_text(value, 1)] = _shape(value)
+                found[fields.text(value, 1)] = _shape(fields, value)
     if not found:
         raise ValueError("no graph with an input")
     # Old files list their weights among the inputs.
     return {name: shape for name, shape in found.items() if name not in constants}
 
 
-def _shape(value: Value) -> Shape:
+def _shape(fields: Fields, value: Value) -> Shape:
     sizes = []
-    for kind in _all(value, 2):
-        for tensor in _all(kind, 1):
-            for shape in _all(tensor, 2):
-                for dimension in _all(shape, 1):
-                    size = next((number for field, number in _fields(dimension) if field == 1), None)
-                    sizes.append(size if isinstance(size, int) and size > 0 else None)
+    for kind in fields.all(value, 2):
+        for tensor in fields.all(kind, 1):
+            for shape in fields.all(tensor, 2):
+                for dimension in fields.all(shape, 1):
+                    size = next((number for field, number in fields.of(dimension) if field == 1), None)
+                    sizes.append(size if isinstance(size, int) and 0 < size < 1 << 63 else None)
     return tuple(sizes)
-
-
-def _text(message: Value, field: int) -> str:
-    for value in _all(message, field):
-        if not isinstance(value, int):
-            return bytes(value).decode("utf-8", "replace")
-    return ""
-
-
-def _all(message: Value, field: int) -> Iterator[Value]:
-    for number, value in _fields(message):
-        if number == field:
-            yield value
-
-
-def _fields(message: Value) -> Iterator[Tuple[int, Value]]:
-    """Yield the fields of a message: numbers as int, everything with a length as bytes."""
-    if isinstance(message, int):
-        raise ValueError("a number where a message should be")
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
-        length: Optional[int] = {1: 8, 5: 4}.get(tag & 7)
-        if tag & 7 == 0:
-            number, place = _varint(message, place)
-            yield tag >> 3, number
-            continue
-        if tag & 7 == 2:
-            length, place = _varint(message, place)
-        if length is None or place + length > len(message):
-            raise ValueError("the message is cut off or damaged")
-        yield tag >> 3, message[place : place + length]
-        place += length
-
-
-def _varint(message: memoryview, place: int) -> Tuple[int, int]:
-    value = shift = 0
-    while place < len(message) and shift < 64:
-        byte = message[place]
-        value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
-        if not byte & 128:
-            return value, place
-    raise ValueError("the message is cut off or damaged")

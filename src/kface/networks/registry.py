@@ -4,10 +4,13 @@ import importlib
 import importlib.util
 import os
 import platform
+import stat
+import sys
 from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 from kface.errors import ConfigError, ModelError
 from kface.files import sha256_bytes
+from kface.networks import allowed
 from kface.networks.base import Network
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -19,24 +22,34 @@ class Runtime(NamedTuple):
     Attributes:
         adapter: The module that adapts it.
         package: What has to be installed for it.
-        formats: Endings of the files that it reads.
+        formats: Endings of the files that it reads, the one that it reads best first.
         fixed: Whether it builds a network for sizes that have to be known before; its ``load`` then takes ``profiles``.
+        precisions: Of the embedders that it computes rightly.
+        computes: The precision in which it computes a file of full precision.
     """
 
     adapter: str
     package: str
     formats: Tuple[str, ...]
     fixed: bool = False
+    precisions: Tuple[str, ...] = ("fp32", "fp16", "int8")
+    computes: str = "fp32"
 
 
-#: By name, the fastest first where it was measured (`make bench`); ``auto`` takes the first that is installed.
+#: What each runtime reads, prefers and can do, by its name: the one table of that. The fastest comes first where it was
+#: measured (`make bench`); ``auto`` takes the first that is installed.
 RUNTIMES: Dict[str, Runtime] = {
-    "tensorrt": Runtime("kface.networks.tensorrt_adapter", "tensorrt", (".onnx", ".engine"), True),
+    "tensorrt": Runtime("kface.networks.tensorrt_adapter", "tensorrt", (".onnx", ".engine"), True, computes="fp16"),
     "openvino": Runtime("kface.networks.openvino_adapter", "openvino", (".onnx",)),
     "onnxruntime": Runtime("kface.networks.onnxruntime_adapter", "onnxruntime", (".onnx",)),
-    "opencv": Runtime("kface.networks.opencv_adapter", "cv2", (".onnx", ".pb")),
-    "tensorflow": Runtime("kface.networks.tensorflow_adapter", "tensorflow", (".pb",)),
+    # Frozen graphs are right in all versions of OpenCV and read by the old ones too; quantised networks are read wrongly.
+    "opencv": Runtime("kface.networks.opencv_adapter", "cv2", (".pb", ".onnx"), precisions=("fp32", "fp16")),
+    "tensorflow": Runtime("kface.networks.tensorflow_adapter", "tensorflow", (".pb",), precisions=("fp32",)),
 }
+
+
+class UnsuitableRuntimeError(ModelError):
+    """A network file that a runtime cannot read, or computes wrongly; another runtime may do better."""
 
 
 def runtimes(ending: Optional[str] = None) -> List[str]:
@@ -115,14 +128,73 @@ def open_network(
     name = resolve(runtime, os.path.splitext(os.fspath(path))[1].lower())
     if threads is not None and threads < 1:
         raise ConfigError("must be at least 1, not {}".format(threads), "threads")
+    data = read_network(path, sha256)
+    options = {"profiles": {"image": (shape, shape, shape)}} if RUNTIMES[name].fixed and shape is not None else {}
     try:
-        with open(os.fspath(path), "rb") as stream:
-            data = stream.read()
-    except OSError as error:
-        raise ModelError("cannot be read ({})".format(error.strerror or error), path)
+        adapter = importlib.import_module(RUNTIMES[name].adapter)
+        network: Network = adapter.load(data, os.fspath(path), threads, **options)
+    except ModelError as error:
+        raise UnsuitableRuntimeError(error.what, error.where, error.remedy)
+    # A package that is there and broken, such as one built for another numpy.
+    except ImportError as error:
+        raise UnsuitableRuntimeError(
+            "cannot be opened: {} does not load ({})".format(name, error), path, "install it again"
+        )
+    return network
+
+
+def read_network(path: PathLike, sha256: Optional[str] = None) -> bytes:
+    """Return a network file's bytes once they have been checked: nothing else may be handed to a runtime.
+
+    Args:
+        path: The file: ONNX, a frozen graph (``.pb``) or an engine.
+        sha256: Its expected hash.
+
+    Raises:
+        ModelError: It cannot be read, has another hash, or holds more than a network (:mod:`kface.networks.allowed`).
+    """
+    name = os.fspath(path)
+    # An engine is no graph but code: its owner and its sidecar are looked at instead.
+    engine = name.lower().endswith(".engine")
+    data = _read_engine(name) if engine else _read(name)
     if sha256 is not None and sha256_bytes(data) != sha256:
         raise ModelError("is not the file it was (its SHA-256 differs)", path, "make it again")
-    adapter = importlib.import_module(RUNTIMES[name].adapter)
-    options = {"profiles": {"image": (shape, shape, shape)}} if RUNTIMES[name].fixed and shape is not None else {}
-    network: Network = adapter.load(data, os.fspath(path), threads, **options)
-    return network
+    if not engine:
+        allowed.check(data, name)
+    return data
+
+
+def _read_engine(name: str) -> bytes:
+    from kface.engines import trust
+
+    return trust.read(name)
+
+
+def _read(name: str) -> bytes:
+    try:
+        # Devices and pipes have no end.
+        if not stat.S_ISREG(os.stat(name).st_mode):
+            raise ModelError("is not a file", name)
+        with open(name, "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise ModelError("cannot be read ({})".format(error.strerror or error), name)
+
+
+def version(runtime: str) -> str:
+    """Return the version of a runtime that has been opened in this process; "unknown" where it does not tell."""
+    module = sys.modules.get(RUNTIMES[runtime].package)
+    return str(getattr(module, "__version__", "unknown")).split("-")[0]
+
+
+def candidates(runtime: str) -> List[str]:
+    """Return the runtimes to try for a name in :data:`RUNTIMES` or for ``auto``, the preferred one first.
+
+    Raises:
+        ConfigError: There is no such runtime, or it is not installed.
+    """
+    if runtime != "auto":
+        return [resolve(runtime, RUNTIMES[runtime].formats[0] if runtime in RUNTIMES else ".onnx")]
+    # The first is the one that everything else with "auto" takes.
+    first = resolve(runtime)
+    return [first] + [name for name in runtimes() if name not in (first, "tensorrt")]

@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
-from kface.engines import api, sidecar
+from kface.engines import api, sidecar, trust
 from kface.engines.builder import BY_SIDE, Profiles
 from kface.engines.cache import get_engine
 from kface.engines.memory import Buffer, Memory, open_memory
@@ -169,7 +169,7 @@ def load(
         precision: Of the engine of an ONNX file.
         memory: The GPU; the first one where None.
     """
-    if path.endswith(".engine"):
+    if path.lower().endswith(".engine"):
         sidecar.check(path, data)
         return TensorRtNetwork(data, path, memory)
     memory = memory or open_memory()
@@ -184,10 +184,6 @@ def open_engine(path: PathLike, memory: Optional[Memory] = None) -> TensorRtNetw
         ModelError: The engine cannot be read, is not the one that was built, or is for another GPU or TensorRT.
     """
     name = os.fspath(path)
-    try:
-        with open(name, "rb") as stream:
-            plan = stream.read()
-    except OSError as error:
-        raise ModelError("cannot be read ({})".format(error.strerror or error), name)
+    plan = trust.read(name)
     sidecar.check(name, plan)
     return TensorRtNetwork(plan, name, memory)

@@ -1,13 +1,17 @@
-"""A bundle's embedder: aligned crops in, embeddings of length 1 out."""
+"""A bundle's embedder: aligned crops in, embeddings of length 1 out, by a runtime that was seen to compute them rightly."""
 
-from typing import NamedTuple, Optional
+import logging
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kface.bundle import Bundle
-from kface.bundle.directory import FORMATS
-from kface.errors import ModelError
-from kface.networks import open_network, resolve
+from kface.bundle import Bundle, File
+from kface.errors import ConfigError, KFaceError, ModelError
+from kface.networks import UnsuitableRuntimeError, open_network
+from kface.networks.registry import candidates
+from kface.recognizer.selfcheck import WrongEmbeddingsError, check
+
+LOGGER = logging.getLogger(__name__)
 
 #: Crops that go through the network at once where its batch is free; it bounds the memory that a crowd takes.
 LARGEST = 64
@@ -30,6 +34,9 @@ class Embeddings(NamedTuple):
 class Embedder(object):
     """Runs the embedder of a bundle as its manifest says.
 
+    On opening, it embeds the bundle's golden faces and compares (:mod:`kface.recognizer.selfcheck`): a runtime that computes
+    something else is refused by name, and ``auto`` goes on to the next one.
+
     Args:
         bundle: The bundle.
         runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto``.
@@ -38,18 +45,38 @@ class Embedder(object):
 
     Raises:
         ConfigError: There is no such runtime or precision, or it is not installed.
-        ModelError: The bundle has no such file, or the file is not the one that was exported.
+        ModelError: The bundle has no such file, the file is not the one that was exported, or the runtime cannot read it
+            or computes something else.
     """
 
     def __init__(
         self, bundle: Bundle, runtime: str = "auto", precision: str = "fp32", threads: Optional[int] = None
     ) -> None:
-        name = resolve(runtime, "." + FORMATS.get(runtime, "onnx"))
         self.size = bundle.manifest.embedding
         self._preprocessing = bundle.manifest.preprocessing
-        self.file = bundle.embedder(name, precision)
-        self._path = bundle.path(self.file.path)
-        self._network = open_network(self._path, name, threads, self.file.sha256)
+        choices = _choices(bundle, runtime, precision)
+        refused: List[KFaceError] = []
+        for number, (name, file) in enumerate(choices):
+            try:
+                self._open(bundle, name, file, threads)
+                return
+            except (UnsuitableRuntimeError, ConfigError) as error:
+                refused.append(error)
+                # Whoever asked for a runtime is told that it computes something else, and not given another file of it.
+                if number == len(choices) - 1 or (runtime != "auto" and isinstance(error, WrongEmbeddingsError)):
+                    raise refused[0] if runtime == "auto" else error
+                following, then = choices[number + 1]
+                LOGGER.warning("%s; going on with %s and %s", error, following, then.path)
+
+    def _open(self, bundle: Bundle, name: str, file: File, threads: Optional[int]) -> None:
+        self.file = file
+        self._path = bundle.path(file.path)
+        self._network = open_network(self._path, name, threads, file.sha256)
+        try:
+            check(self, bundle, name)
+        except ModelError:
+            self._network.close()
+            raise
 
     @property
     def runtime(self) -> str:
@@ -107,3 +134,17 @@ class Embedder(object):
         values -= np.float32(self._preprocessing.mean)
         values /= np.float32(self._preprocessing.divisor)
         return values
+
+
+def _choices(bundle: Bundle, runtime: str, precision: str) -> List[Tuple[str, File]]:
+    """Return the runtimes and files to try, in order; raises KFaceError where there are none."""
+    choices: List[Tuple[str, File]] = []
+    refused: List[KFaceError] = []
+    for name in candidates(runtime):
+        try:
+            choices += [(name, file) for file in bundle.embedders(name, precision)]
+        except ModelError as error:
+            refused.append(error)
+    if not choices:
+        raise refused[0]
+    return choices

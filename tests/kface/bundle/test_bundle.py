@@ -51,13 +51,38 @@ def test_the_template_is_the_one_that_faces_are_aligned_to(directory):
     np.testing.assert_array_equal(np.array(template.points, np.float32), alignment.TEMPLATE)
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "opencv", "tensorrt"])
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "tensorrt"])
 def test_runtimes_that_take_onnx(directory, runtime):
     found = bundle.load(directory)
     assert found.embedder(runtime).path == "embedder.onnx"
     assert found.embedder(runtime, "int8").path == "embedder.int8.onnx"
-    with pytest.raises(ModelError, match="no embedder.onnx of precision fp16 for .*; choose one of: fp32, int8"):
+    with pytest.raises(ModelError, match=r"no embedder\.onnx.* of precision fp16 for .*; choose one of: fp32, int8"):
         found.embedder(runtime, "fp16")
+
+
+def test_opencv_takes_the_frozen_graph_then_onnx_and_nothing_quantised(directory):
+    found = bundle.load(directory)
+    assert [file.path for file in found.embedders("opencv")] == ["embedder.pb", "embedder.onnx"]
+    assert found.embedder("opencv").path == "embedder.pb"
+    files = tuple(file for file in found.manifest.files if file.format != "pb")
+    older = found._replace(manifest=found.manifest._replace(files=files))
+    assert older.embedder("opencv").path == "embedder.onnx"
+    with pytest.raises(ModelError, match="embedder.int8.onnx is computed wrongly by opencv; choose one of: fp32"):
+        found.embedder("opencv", "int8")
+    assert found.precisions("opencv") == ["fp32"]
+    assert found.precisions("onnxruntime") == ["fp32", "int8"]
+
+
+def test_what_the_export_found_to_be_wrong_is_not_opened(directory):
+    found = bundle.load(directory)
+    parity = {"smallest cosine by onnxruntime": 0.99, "smallest cosine by openvino": 0.82, "faces": 16}
+    files = tuple(
+        file._replace(parity=parity) if file.path == "embedder.int8.onnx" else file for file in found.manifest.files
+    )
+    found = found._replace(manifest=found.manifest._replace(files=files))
+    assert found.embedder("onnxruntime", "int8").path == "embedder.int8.onnx"
+    with pytest.raises(ModelError, match="embedder.int8.onnx is computed wrongly by openvino"):
+        found.embedder("openvino", "int8")
 
 
 def test_other_runtimes_and_precisions(directory):

@@ -121,7 +121,7 @@ def test_what_is_no_file(directory):
         "c:b.onnx",
         "a\nb.onnx",
     ]
-    + ["detector/..", "manifest.json", "\ud800.onnx"],
+    + ["detector/..", "manifest.json"],
 )
 def test_paths_that_lead_out_of_the_bundle(directory, name):
     def change(document):
@@ -280,3 +280,48 @@ def test_there_is_no_bundle(tmp_path):
 def test_an_unknown_check(directory):
     with pytest.raises(ConfigError, match="check: must be hashes or sizes, not 'none'"):
         bundle.load(directory, check="none")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100000, "nested too deeply"),
+        ('{"embedding": 1' + "0" * 400 + "}", "a whole number of 401 digits"),
+        ('{"embedding": 1e999}', "beyond double precision"),
+        ('{"embedding": NaN}', "NaN is not JSON"),
+        ('{"name": "a", "name": "b"}', "is there twice"),
+        ('{"name": "\\ud800"}', "surrogates"),
+        ("²", "not JSON"),
+    ],
+)
+def test_json_that_other_readers_choke_on(directory, text, message):
+    (directory / "manifest.json").write_text(text, encoding="utf-8")
+    refusal(directory, "manifest.json", "is damaged: not JSON .*" + message if "not JSON" not in message else message)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("name", "\x1b[2J", "name must be a text"),
+        ("licence", "two\nlines", "licence must be a text"),
+        ("name", "\u2028", "name must be a text"),
+        ("embedding", 10**9, "embedding must be a whole number of at most 65536"),
+        ("embedding", 2**60, "embedding must be a whole number of at most"),
+        ("embedding", "²", "embedding must be a whole number"),
+    ],
+)
+def test_values_that_would_reach_the_terminal_or_the_memory(directory, key, value, message):
+    edit(directory, lambda document: document.__setitem__(key, value))
+    line = refusal(directory, "manifest.json", message)
+    assert line.isprintable()
+
+
+def test_a_huge_batch_is_no_batch(directory):
+    edit(directory, lambda document: document["files"]["embedder.pb"].__setitem__("batch", 10**9))
+    refusal(directory, "manifest.json", "batch must be a whole number of at most 4096")
+
+
+def test_a_manifest_without_an_end(directory):
+    (directory / "manifest.json").unlink()
+    os.mkfifo(str(directory / "manifest.json"))
+    refusal(directory, "manifest.json", "cannot be read")

@@ -99,6 +99,10 @@ def test_the_houses_batches(board, models):
 def test_what_tensorrt_refuses_is_one_line(board, models, tmp_path):
     damaged = tmp_path / "rnet.onnx"
     damaged.write_bytes(b"not a network")
+    refused(ModelError, "rnet.onnx: is not an ONNX network", build_engine, damaged, tmp_path / "e", "fp32", RNET)
+
+    # A message that is whole, and holds no graph.
+    damaged.write_bytes(b"\x08\x07")
     node = "node dense/MatMul, MatMul" if int(board.trt.__version__.split(".")[0]) >= 10 else "node 3"
     match = r"rnet.onnx: is not a network .*Assertion failed.*; {}\)".format(node)
     refused(ModelError, match, build_engine, damaged, tmp_path / "e", "fp32", RNET)

@@ -1,0 +1,78 @@
+"""JSON from files that anybody may have written: what other languages' readers refuse, or choke on, is refused here."""
+
+import json
+import math
+from typing import Any, Dict, List, Tuple
+
+#: Objects and lists within each other; ours are six deep.
+DEPTH = 64
+#: Digits of a whole number: 2^64 has twenty.
+DIGITS = 20
+
+
+def decode(data: bytes) -> Any:
+    """Return what JSON says.
+
+    Raises:
+        ValueError: It is not JSON, or holds NaN, an infinity, a number beyond double precision or of more than
+            :data:`DIGITS` digits, a key twice, half of a surrogate pair, or more than :data:`DEPTH` levels.
+    """
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            parse_constant=_refuse,
+            parse_int=_whole,
+            parse_float=_number,
+            object_pairs_hook=_object,
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply")
+    _check(value)
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError("{} is not JSON".format(constant))
+
+
+def _whole(text: str) -> int:
+    # Python would work on a million digits for minutes, and no array or file has so large a size.
+    if len(text.lstrip("-")) > DIGITS:
+        raise ValueError("a whole number of {} digits".format(len(text.lstrip("-"))))
+    return int(text)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number beyond double precision")
+    return value
+
+
+def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError("the key {} is there twice".format(json.dumps(key)[:60]))
+            seen.add(key)
+    return found
+
+
+def _check(value: Any) -> None:
+    """Go through all values, without recursion; raises ValueError."""
+    level: List[Any] = [[value]]
+    for _ in range(DEPTH + 1):
+        following: List[Any] = []
+        for part in level:
+            for inner in list(part) + list(part.values()) if isinstance(part, dict) else part:
+                if isinstance(inner, (dict, list)):
+                    following.append(inner)
+                elif isinstance(inner, str):
+                    # A lone surrogate is no character: it could neither be written nor printed.
+                    inner.encode("utf-8")
+        if not following:
+            return
+        level = following
+    raise ValueError("nested too deeply")
