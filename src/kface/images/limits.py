@@ -1,6 +1,7 @@
 """How large a picture may be, and what its file is called."""
 
 import os
+from typing import Callable, Iterable, Iterator, List, TypeVar
 
 from kface.errors import ConfigError
 
@@ -18,6 +19,33 @@ IMAGE_SUFFIXES = (
     + (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".pxm", ".pam", ".pfm")
     + (".ras", ".sr", ".hdr", ".pic", ".exr")
 )
+
+
+#: Pixels of the images that are worked on together; a larger image is worked on alone.
+BATCH_PIXELS = 1 << 24
+
+T = TypeVar("T")
+
+
+def in_batches(values: Iterable[T], most: int, pixels_of: Callable[[T], int]) -> Iterator[List[T]]:
+    """Yield lists of values that hold at most so many images and 16 million pixels together, or a single larger image.
+
+    Args:
+        values: Images, or what goes with one; taken from an iterator no sooner than they are needed.
+        most: How many a list may have.
+        pixels_of: Returns how many pixels one has.
+    """
+    batch: List[T] = []
+    held = 0
+    for value in values:
+        size = pixels_of(value)
+        if batch and (len(batch) == most or held + size > BATCH_PIXELS):
+            yield batch
+            batch, held = [], 0
+        batch.append(value)
+        held += size
+    if batch:
+        yield batch
 
 
 def is_image_name(name: str) -> bool:

@@ -110,5 +110,7 @@ def _after_fork() -> None:
     _inside, _pipe, _saved, _rest = 0, None, -1, b""
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+# Python 3.6 has no such hook; a child forked there in the middle of a decode stays silent.
+_register = getattr(os, "register_at_fork", None)
+if _register is not None:
+    _register(after_in_child=_after_fork)
