@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Union
 
 from kface.errors import ConfigError
+from kface.mtcnn import settings as cascade
 from kface.protocols import Protocol, get
 
 LAYOUTS = ("kface", "folders")
@@ -81,19 +82,18 @@ class DatasetSettings(NamedTuple):
             raise ConfigError("must be true or false, not {!r}".format(self.published), "published")
         if not isinstance(self.runtime, str):
             raise ConfigError("must be a runtime's name, not {!r}".format(self.runtime), "runtime")
-        thresholds = _numbers("thresholds", self.thresholds, 0.0, 1.0)
-        if len(thresholds) != 3:
-            raise ConfigError("needs three numbers, one a network, not {}".format(len(thresholds)), "thresholds")
-        min_face = _numbers("min_face", self.min_face, 20.0, 10000.0)
+        sizes = (self.min_face,) if isinstance(self.min_face, (int, float)) else self.min_face
+        if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
+            raise ConfigError("must be numbers, not {!r}".format(sizes), "min_face")
+        min_face = tuple(cascade.min_face(size, "") for size in sizes)
         if not min_face or list(min_face) != sorted(set(min_face), reverse=True):
             raise ConfigError("must fall from the first try to the last, not {}".format(list(min_face)), "min_face")
-        (factor,) = _numbers("factor", (self.factor,), 0.1, 0.95)
         return self._replace(
             protocol=self.rules.name,
             test=_tested(self.test),
             min_face=min_face,
-            thresholds=thresholds,
-            factor=factor,
+            thresholds=cascade.thresholds(self.thresholds, ""),
+            factor=cascade.factor(self.factor, ""),
         )
 
     def as_dict(self) -> Dict[str, Any]:
@@ -123,17 +123,6 @@ def _whole(key: str, value: Any, least: int, most: Optional[int] = None, optiona
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
         limits = "at least {}".format(least) if most is None else "{} to {}".format(least, most)
         raise ConfigError("must be a whole number, {}, not {!r}".format(limits, value), key)
-
-
-def _numbers(key: str, values: Any, least: float, most: float) -> Tuple[float, ...]:
-    try:
-        numbers = tuple(float(value) for value in ((values,) if isinstance(values, (int, float)) else values))
-    except (TypeError, ValueError):
-        raise ConfigError("must be numbers, not {!r}".format(values), key)
-    stray = [number for number in numbers if not least <= number <= most]
-    if stray:
-        raise ConfigError("must lie between {:g} and {:g}, not {:g}".format(least, most, stray[0]), key)
-    return numbers
 
 
 def _tested(value: Any) -> Any:

@@ -7,8 +7,9 @@ import numpy as np
 
 from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
+from kface.images import in_batches
 from kface.mtcnn import boxes as box
-from kface.mtcnn import pyramid, weights
+from kface.mtcnn import pyramid, settings, weights
 from kface.mtcnn.packed import PackedPNet
 from kface.networks import Network, open_network, resolve
 
@@ -37,10 +38,10 @@ class Detector(object):
 
     Args:
         models: Directory of the ONNX networks; by default that of :func:`kface.mtcnn.weights.prepare`.
-        min_face: Side of the smallest face in pixels, at least 20; rounded down to the grid 20 / factor^k, so that the
+        min_face: Side of the smallest face in pixels, 20 to 10000; rounded down to the grid 20 / factor^k, so that the
             faces it still finds are where they would be found with 20.
-        thresholds: Scores above which P-, R- and O-Net pass a candidate on.
-        factor: Scale from one level of the pyramid to the next.
+        thresholds: Scores above which P-, R- and O-Net pass a candidate on, each at least 0 and less than 1.
+        factor: Scale from one level of the pyramid to the next, 0.5 to 0.95.
         runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto``.
         threads: Threads to use; one for each core this process may use where None.
 
@@ -61,16 +62,11 @@ class Detector(object):
         runtime: str = "auto",
         threads: Optional[int] = None,
     ) -> None:
-        if len(thresholds) != 3 or not all(0 <= value < 1 for value in thresholds):
-            raise ConfigError(
-                "must be three numbers from 0 to 1, not {}".format(list(thresholds)), "detector.thresholds"
-            )
-        if threads is not None and threads < 1:
-            raise ConfigError("must be at least 1, not {}".format(threads), "threads")
-        pyramid.dropped_levels(min_face, factor)
-        self.min_face = float(min_face)
-        self.thresholds = tuple(float(value) for value in thresholds)
-        self.factor = float(factor)
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ConfigError("must be a whole number of at least 1, not {!r}".format(threads), "threads")
+        self.min_face = settings.min_face(min_face)
+        self.thresholds = settings.thresholds(thresholds)
+        self.factor = settings.factor(factor)
         name = resolve(runtime, preferred=weights.PREFERRED)
         known = weights.files(weights.prepare(models), name)
         self._packed: Optional[PackedPNet] = None
@@ -92,10 +88,9 @@ class Detector(object):
 
     def with_min_face(self, min_face: float) -> "Detector":
         """Return a detector for another smallest face that shares this one's networks."""
-        pyramid.dropped_levels(min_face, self.factor)
         other = Detector.__new__(Detector)
         other.__dict__.update(self.__dict__)
-        other.min_face = float(min_face)
+        other.min_face = settings.min_face(min_face)
         return other
 
     @property
@@ -110,7 +105,7 @@ class Detector(object):
             rgb: uint8 (h, w, 3), RGB.
 
         Returns:
-            The faces, best score first; none for an image with a side under 12 pixels.
+            The faces, best score first; none for an image with a side under 12 pixels, or of 0.
 
         Raises:
             ImageError: The array is not such an image.
@@ -145,12 +140,14 @@ class Detector(object):
 
     def _detect(self, images: Sequence[np.ndarray], known: Optional[np.ndarray]) -> List[Faces]:
         for rgb in images:
-            if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-                raise ImageError(
-                    "is not an RGB image: uint8 (h, w, 3) is needed, got {} {}".format(
-                        getattr(rgb, "dtype", type(rgb).__name__), getattr(rgb, "shape", "")
-                    )
-                )
+            check_rgb(rgb)
+        found: List[Faces] = []
+        # The float copies of large images take gigabytes: they are made of a few at a time.
+        for group in in_batches(images, max(1, len(images)), lambda rgb: int(rgb.shape[0] * rgb.shape[1])):
+            found += self._detect_group(group, known)
+        return found
+
+    def _detect_group(self, images: Sequence[np.ndarray], known: Optional[np.ndarray]) -> List[Faces]:
         normalised = [pyramid.normalise(rgb) for rgb in images]
         found = self._propose(normalised)
         if known is not None:
@@ -299,6 +296,16 @@ class Detector(object):
             after[stay].astype(np.float32), scores[stay].astype(np.float32), landmarks[stay].astype(np.float32)
         )
         return faces, keep[stay]
+
+
+def check_rgb(rgb: Any) -> None:
+    """Raise ImageError where a value is not uint8 (h, w, 3); a side may be 0, and strides may be any."""
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ImageError(
+            "is not an RGB image: uint8 (h, w, 3) is needed, got {} {}".format(
+                getattr(rgb, "dtype", type(rgb).__name__), getattr(rgb, "shape", "")
+            )
+        )
 
 
 def _sorted(boxes: np.ndarray, scores: np.ndarray) -> Candidates:

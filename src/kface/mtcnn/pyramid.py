@@ -6,20 +6,26 @@ from typing import Callable, List, Tuple
 import cv2
 import numpy as np
 
-from kface.errors import ConfigError
+from kface.mtcnn import settings
 
 #: Side of P-Net's window in pixels.
 CELL = 12
 #: Pixels between two of P-Net's windows.
 STRIDE = 2
 #: The smallest face of the reference's grid in pixels; a larger smallest face drops levels of the same grid.
-BASE_FACE = 20.0
+BASE_FACE = settings.MIN_FACE[0]
+#: Levels are added to the reference's while the smaller side is this many windows: it stops too early at small factors.
+#: At its own factor, 0.709, it never does.
+_ROOM = 1.01
 
 _NORMALISED = ((np.arange(256, dtype=np.float32) - 127.5) / 128).astype(np.float32)
 
 
 def normalise(rgb: np.ndarray) -> np.ndarray:
     """Return (x - 127.5) / 128 of a uint8 image as float32 of the same shape."""
+    if not rgb.size:
+        # What a crop with a corner outside leaves; OpenCV gives None for it.
+        return np.zeros(rgb.shape, np.float32)
     return cv2.LUT(rgb, _NORMALISED).reshape(rgb.shape)
 
 
@@ -30,12 +36,9 @@ def dropped_levels(min_face: float, factor: float) -> int:
     steps is rounded down. The other levels stay where they are, and so do the boxes and landmarks that come from them.
 
     Raises:
-        ConfigError: The face is smaller than 20 pixels, or the factor is not between 0 and 1.
+        ConfigError: One of the two is not a number in its range; see :mod:`kface.mtcnn.settings`.
     """
-    if not 0 < factor < 1:
-        raise ConfigError("must be between 0 and 1, not {}".format(factor), "detector.factor")
-    if not min_face >= BASE_FACE:
-        raise ConfigError("must be at least 20 pixels, not {}".format(min_face), "detector.min_face")
+    min_face, factor = settings.min_face(min_face), settings.factor(factor)
     # The documented steps are rounded to a tenth of a pixel: 79.1 stands for 79.15.
     return int(math.floor(math.log((min_face + 0.1) / BASE_FACE) / -math.log(factor)))
 
@@ -45,8 +48,13 @@ def scales(height: int, width: int, min_face: float, factor: float) -> List[floa
     smallest = min(height, width)
     if smallest < CELL:
         return []
+    first = CELL / BASE_FACE
     count = int(round(-(math.log(smallest / float(CELL)) / math.log(factor) + 1)))
-    return [CELL / BASE_FACE * factor**level for level in range(dropped_levels(min_face, factor), count)]
+    while smallest * first * factor**count >= _ROOM * CELL:
+        count += 1
+    found = [first * factor**number for number in range(dropped_levels(min_face, factor), count)]
+    # A larger factor makes the reference's last levels smaller than P-Net's window.
+    return [scale for scale in found if int(smallest * scale) >= CELL]
 
 
 def level(normalised: np.ndarray, scale: float) -> np.ndarray:

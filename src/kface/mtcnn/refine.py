@@ -12,7 +12,7 @@ from kface.errors import ImageError
 from kface.faces import Faces
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid
-from kface.mtcnn.detector import Detector
+from kface.mtcnn.detector import Detector, check_rgb
 
 #: What is left of a square's side, and by which part of it one goes up, where a face was not found.
 SMALLER, HIGHER = 0.85, 0.12
@@ -45,10 +45,11 @@ def refine(detector: Detector, rgb: np.ndarray, boxes: np.ndarray) -> Refined:
         ImageError: The array is not such an image, or a box is not finite.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise ImageError("is not an RGB image: uint8 (h, w, 3) is needed")
+    check_rgb(rgb)
     if not np.isfinite(boxes).all():
         raise ImageError("a box that is not finite cannot be refined")
+    if not rgb.size:
+        boxes = boxes[:0]
     squares = box.square(boxes)
     outputs = detector._in_blocks(
         "onet", len(squares), lambda block: pyramid.crop_and_resize_each(rgb, squares[block], 48)

@@ -1,0 +1,103 @@
+"""From whatever samples a file has to uint8 RGB: as bright as an 8-bit picture of the same scene.
+
+Cameras write 10, 12 or 14 bits into samples of 16, scientists floats from 0 to 1; a decoder that takes the upper byte
+makes black pictures of them. Where the file does not say what its largest value is, it is estimated from the samples.
+"""
+
+from typing import Optional
+
+import numpy as np
+
+from kface.errors import ImageError
+
+#: Largest values of 8, 10, 12, 14 and 16 bits.
+PEAKS = (255, 1023, 4095, 16383, 65535)
+#: This share of the samples is taken for the picture; brighter ones are dead pixels, marks and lamps.
+SHARE = 0.999
+#: Floats up to this lie on a scale from 0 to 1, with highlights above 1.
+HIGHLIGHTS = 16.0
+#: Samples that are converted at once: a float copy of the whole picture would take four times its memory.
+_BLOCK = 1 << 20
+
+
+def to_rgb(stored: np.ndarray, peak: Optional[int] = None, where: object = "image") -> np.ndarray:
+    """Return a decoded picture as uint8 (h, w, 3), RGB, C-contiguous.
+
+    Args:
+        stored: (h, w) grey, or (h, w, c): 1 grey, 2 grey and alpha, 3 BGR, 4 BGRA; any type of number.
+        peak: The largest value that a sample can have, if the file says so.
+        where: What to call the picture in an error.
+
+    Transparent parts become white, as viewers show them; an alpha that is the same everywhere says nothing.
+
+    Raises:
+        ImageError: It has another number of channels.
+    """
+    if stored.ndim == 2:
+        stored = stored[:, :, None]
+    channels = stored.shape[2]
+    if channels not in (1, 2, 3, 4):
+        raise ImageError("has {} channels".format(channels), where, "convert it to an RGB image")
+    if stored.dtype == np.uint8 and channels == 3 and (peak is None or peak >= 255):
+        return np.ascontiguousarray(stored[:, :, ::-1])
+    colours = stored[:, :, :3] if channels >= 3 else stored[:, :, :1]
+    rgb = np.empty(stored.shape[:2] + (3,), np.uint8)
+    # Damaged floats are no numbers, or too large to be any.
+    with np.errstate(all="ignore"):
+        rgb[:] = _to_bytes(colours, peak)[:, :, ::-1]
+        if channels in (2, 4):
+            _on_white(rgb, stored[:, :, channels - 1])
+    return rgb
+
+
+def _to_bytes(samples: np.ndarray, peak: Optional[int]) -> np.ndarray:
+    if samples.dtype == np.uint8 and (peak is None or peak >= 255):
+        return samples
+    if samples.dtype == np.float32 and 0 < _bright(samples) < 1e-30:
+        # OpenCV before 4.8 gives whole numbers of 32 bits out as floats, bit for bit.
+        samples = np.ascontiguousarray(samples).view(np.int32)
+    scale = 255.0 / _white(samples, peak)
+    out = np.empty(samples.shape, np.uint8)
+    rows = max(1, _BLOCK // max(1, samples.shape[1] * samples.shape[2]))
+    for top in range(0, len(samples), rows):
+        block = samples[top : top + rows].astype(np.float64)
+        block = np.nan_to_num(block * scale)
+        out[top : top + rows] = np.clip(block + 0.5, 0, 255.5).astype(np.uint8)
+    return out
+
+
+def _white(samples: np.ndarray, peak: Optional[int]) -> float:
+    """Return the value that becomes 255."""
+    bright = _bright(samples)
+    # 16 bits are what the samples are stored in, whatever the camera gave.
+    if peak and bright <= peak < PEAKS[-1]:
+        return float(peak)
+    if samples.dtype.kind == "f" and bright <= HIGHLIGHTS:
+        # Linear light may go past 1; a picture that stays far below it was scaled by something else.
+        return 1.0 if 1.0 / 16 < bright <= 1.0 else max(bright, 1e-6)
+    for known in PEAKS:
+        if bright <= known:
+            return float(known)
+    return bright
+
+
+def _bright(samples: np.ndarray) -> float:
+    """Return the value that a share of the samples does not exceed."""
+    if samples.dtype in (np.uint8, np.uint16):
+        below = np.cumsum(np.bincount(samples.ravel(), minlength=1))
+        return float(np.searchsorted(below, SHARE * below[-1]))
+    step = max(1, samples.size // _BLOCK)
+    some = samples.ravel()[::step].astype(np.float64)
+    some = some[np.isfinite(some)]
+    return float(np.percentile(some, 100 * SHARE)) if some.size else 0.0
+
+
+def _on_white(rgb: np.ndarray, alpha: np.ndarray) -> None:
+    least, most = alpha.min(), alpha.max()
+    if least == most or not 0 < most < np.inf:
+        return
+    rows = max(1, _BLOCK // max(1, 3 * rgb.shape[1]))
+    for top in range(0, len(rgb), rows):
+        share = np.clip(alpha[top : top + rows].astype(np.float64) / float(most), 0, 1)[:, :, None]
+        block = rgb[top : top + rows] * share + 255 * (1 - share)
+        rgb[top : top + rows] = (block + 0.5).astype(np.uint8)

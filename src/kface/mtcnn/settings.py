@@ -1,0 +1,68 @@
+"""The ranges within which the cascade works; every door that takes its settings checks them here.
+
+`section` is what stands before a setting's name in an error.
+"""
+
+import numbers
+from typing import Any, Sequence, Tuple
+
+from kface.errors import ConfigError
+
+#: The smallest face of the reference's grid in pixels, and the largest that may be asked for.
+MIN_FACE = (20.0, 10000.0)
+#: Below, P-Net misses faces between two levels of the pyramid; above, it sees each face dozens of times.
+FACTOR = (0.5, 0.95)
+
+
+def number(value: Any, key: str, least: float, most: float, what: str = "") -> float:
+    """Return a setting as a float.
+
+    Args:
+        value: What was given.
+        key: The setting's name, for the error.
+        least: The smallest value.
+        most: The largest.
+        what: The unit, with a leading blank.
+
+    Raises:
+        ConfigError: It is not a number (truth values and text are none), not finite or out of its range.
+    """
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not good or not least <= value <= most:
+        raise ConfigError(
+            "must be a number from {:g} to {:g}{}, not {!r}".format(least, most, what, _short(value)), key
+        )
+    return float(value)
+
+
+def min_face(value: Any, section: str = "detector.") -> float:
+    """Check the smallest face's side in pixels; raises ConfigError."""
+    return number(value, section + "min_face", MIN_FACE[0], MIN_FACE[1], " pixels")
+
+
+def factor(value: Any, section: str = "detector.") -> float:
+    """Check the scale from one level of the pyramid to the next; raises ConfigError."""
+    return number(value, section + "factor", FACTOR[0], FACTOR[1])
+
+
+def thresholds(values: Any, section: str = "detector.") -> Tuple[float, float, float]:
+    """Check the three networks' thresholds, each at least 0 and less than 1; raises ConfigError."""
+    key = section + "thresholds"
+    given: Sequence[Any] = ()
+    if not isinstance(values, (str, bytes, dict)):
+        try:
+            given = tuple(values)
+        except TypeError:
+            given = ()
+    if len(given) != 3:
+        raise ConfigError("must be three numbers from 0 to 1, not {!r}".format(_short(values)), key)
+    first, second, third = (number(value, key, 0.0, 1.0) for value in given)
+    if max(first, second, third) >= 1:
+        raise ConfigError("must be less than 1: nothing would pass", key)
+    return first, second, third
+
+
+def _short(value: Any) -> Any:
+    """Return a value that is no longer than a line is."""
+    text = repr(value)
+    return value if len(text) <= 60 else text[:57] + "..."
