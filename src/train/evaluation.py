@@ -1,7 +1,6 @@
 """Verification of a network on test sets: ``report.json`` and the ROC and DET plots."""
 
 import datetime
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kface.errors import KFaceError, TrainingError
+from kface.errors import TrainingError
 from kface.files import write_json
 from kface.verification import Curve, VerificationReport, score_pairs, verify
+from train.reports import SCHEMA, SETS, read_report
 from train.testsets import TestSet
 
-SCHEMA = 1
-#: Keys of Table 5's columns, in its order, with their names.
-SETS = {"lfw": "LFW", "agedb30": "AgeDB-30", "cfp_fp": "CFP-FP", "kface": "K-Face"}
+__all__ = ["OWN", "SETS", "Embed", "evaluate", "raw_pixels", "read_report", "verify_set"]
 
 #: The set whose people are of the corpus that was trained on: what training brought is measured there.
 OWN = "kface"
@@ -113,21 +111,3 @@ def evaluate(
             f"the report cannot be written ({error.strerror or error})", run_dir, "make room and run make evaluate"
         )
     return report
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """Read a ``report.json``.
-
-    Raises:
-        KFaceError: It is absent, damaged or of another version.
-    """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        schema = report["schema"]
-    except OSError as error:
-        raise KFaceError(f"cannot be read ({error.strerror})", path, "run make evaluate")
-    except (ValueError, KeyError, TypeError):
-        raise KFaceError("is damaged", path, "run make evaluate")
-    if schema != SCHEMA:
-        raise KFaceError(f"has schema version {schema} instead of {SCHEMA}", path, "run make evaluate")
-    return dict(report)

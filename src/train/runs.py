@@ -1,12 +1,13 @@
 """Run directories: ``<output_dir>/<date>/<backbone>-<loss>[-N]``."""
 
 import datetime
-import json
 from pathlib import Path
 from typing import Any
 
+from kface.bundle.fields import Fields
 from kface.errors import ConfigError, TrainingError
 from kface.files import write_json
+from train.json_files import check_schema, parse, read_json
 
 ABOUT = "run.json"
 SCHEMA = 1
@@ -82,13 +83,15 @@ def read_about(run_dir: Path) -> dict[str, Any]:
         TrainingError: It is absent, damaged or of another version.
     """
     path = run_dir / ABOUT
-    try:
-        about = dict(json.loads(path.read_text(encoding="utf-8")))
-        complete = {"backbone", "loss", "data_set", "backbone_arguments", "seed"} <= set(about)
-    except OSError as error:
-        raise TrainingError(f"cannot be read ({error.strerror})", path, "give a run's directory: run=DIR")
-    except (ValueError, TypeError):
-        raise TrainingError("is damaged", path, "train again")
-    if about.pop("schema", None) != SCHEMA or not complete:
-        raise TrainingError(f"is not of schema version {SCHEMA}", path, "train again")
+    about = read_json(path, "train again", "give a run's directory: run=DIR")
+    check_schema(about, SCHEMA, path, "train again")
+    parse(_check, about, path, "train again")
+    del about["schema"]
     return about
+
+
+def _check(fields: Fields) -> None:
+    for key in ("backbone", "loss", "trained_on", "data_set"):
+        fields.text(key)
+    fields.object("backbone_arguments").text("name")
+    fields.whole("seed")
