@@ -45,6 +45,13 @@ def remove_left_over(directory: Path) -> list[Path]:
     return removed
 
 
+def clean(outputs: Path) -> None:
+    """Remove what killed processes left in the runs of an output directory, and say so."""
+    for directory in sorted(outputs.glob("*/*/checkpoints")):
+        for path in remove_left_over(directory):
+            print(f"removed {path}, which a killed process had left")
+
+
 def _alive(process: int) -> bool:
     # A number that this process got after a crash is not the one that wrote the file.
     if process == os.getpid():
