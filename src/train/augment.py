@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
-from kface.errors import ConfigError
+from train.settings import flag, number
 
 Image: TypeAlias = tf.Tensor
 Seed: TypeAlias = tf.Tensor
@@ -69,9 +69,9 @@ class Augmentation:
     colour_jitter: float = 0.2
 
     def __post_init__(self) -> None:
+        flag("fit.augmentation.flip", self.flip)
         for name in ("low_resolution", "random_crop", "colour_jitter"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"must be from 0 to 1, not {getattr(self, name)}", f"augmentation.{name}")
+            number(f"fit.augmentation.{name}", getattr(self, name), 0, 1)
 
     def __call__(self, image: Image, seed: Seed) -> Image:
         """Return the changed image, float32 of the same shape."""
@@ -82,11 +82,11 @@ class Augmentation:
             (self.random_crop, random_crop),
             (self.colour_jitter, colour_jitter),
         ]
-        for number, (probability, change) in enumerate(changes):
+        for place, (probability, change) in enumerate(changes):
             if probability > 0:
                 image = tf.cond(
-                    draws[number] < probability,
-                    lambda change=change, image=image, number=number: change(image, seeds[number]),
+                    draws[place] < probability,
+                    lambda change=change, image=image, place=place: change(image, seeds[place]),
                     lambda image=image: image,
                 )
         return flip(image, seeds[3]) if self.flip else image

@@ -3,18 +3,21 @@
 import csv
 import io
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
 import keras
 
+from kface.errors import TrainingError
 from kface.files import write_atomic
+from kface.progress import Progress, clock
 from train import checkpoints
 from train.heads import CosineHead
 
 HISTORY = ("epoch", "loss", "accuracy", "learning_rate", "margin", "images_per_second", "seconds")
+#: Bytes of the longest history that is read.
+LARGEST = 16 << 20
 
 
 class MarginRamp(keras.callbacks.Callback):
@@ -89,11 +92,40 @@ class History(keras.callbacks.Callback):
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a ``history.csv``; none where there is no file."""
-    if not path.is_file():
+    """Return the rows of a ``history.csv``, the epochs in order; none where there is no file.
+
+    Raises:
+        TrainingError: It cannot be read, or a line (named) is not one of ours.
+    """
+    remedy = "move it away; the run goes on without the rows of the epochs so far"
+    if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise TrainingError("is not a history of a training", path, remedy)
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise TrainingError(f"cannot be read ({error.strerror or error})", path, remedy)
+    except UnicodeDecodeError:
+        raise TrainingError("is damaged: not UTF-8", path, remedy)
+    try:
+        lines = list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise TrainingError(f"is damaged: {error}", path, remedy)
+    rows: list[dict[str, str]] = []
+    for number, line in enumerate(lines, 1):
+        if number == 1 and tuple(line) == HISTORY:
+            continue
+        try:
+            row = dict(zip(HISTORY, line, strict=True))
+            later = int(row["epoch"]) > (int(rows[-1]["epoch"]) if rows else 0)
+            right = number > 1 and later and all(value and float(value) is not None for value in row.values())
+        except ValueError:
+            right = False
+        if not right:
+            raise TrainingError(f"is damaged: line {number}", path, remedy)
+        rows.append(row)
+    return rows
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -105,61 +137,66 @@ class Checkpoint(keras.callbacks.Callback):
         self.described = described
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save."""
-        checkpoints.save(self.directory, self.model, epoch + 1, self.described)
+        """Save, unless the weights are no numbers any more."""
+        if math.isfinite(float((logs or {}).get("loss", 0.0))):
+            checkpoints.save(self.directory, self.model, epoch + 1, self.described)
 
 
-class Progress(keras.callbacks.Callback):
-    """A line of progress: epoch, loss, accuracy, images a second, time left.
+class TrainingProgress(keras.callbacks.Callback):
+    """The progress of a training, and a line that stays for each epoch: loss, accuracy, images a second, time left.
 
-    On a terminal the line renews itself; elsewhere there is one an epoch.
+    Args:
+        epochs: Of the whole run.
+        steps_per_epoch: Batches an epoch.
+        batch_size: Images a batch.
+        first_epoch: Epochs that are done already.
+        stream: Where to; standard error by default.
     """
 
-    def __init__(self, epochs: int, steps_per_epoch: int, batch_size: int, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, epochs: int, steps_per_epoch: int, batch_size: int, first_epoch: int = 0, stream: TextIO | None = None
+    ) -> None:
         super().__init__()
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
-        self.stream = stream or sys.stderr
-        self.live = self.stream.isatty()
-        self._epoch = 0
-        self._done = 0
+        self.progress = Progress((epochs - first_epoch) * steps_per_epoch, "training", "steps", stream=stream)
+        self.progress.note = "the first step is being compiled"
+        self._epoch = first_epoch
         self._began = 0.0
-        self._shown = 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock."""
+        self.progress.__enter__()
+
+    def close(self) -> None:
+        """End the line, however the training ended; may be called more than once."""
+        complete = self.progress.done == self.progress.total
+        self.progress.__exit__(None, None if complete else TrainingError("stopped"), None)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take note of the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Renew the line, at most twice a second."""
-        now = time.monotonic()
-        if self._done == 0:
-            # The first batch compiles the step: the clock starts behind it.
-            self._began = now
-        self._done += 1
-        if self.live and now - self._shown > 0.5:
-            self._shown = now
-            self.stream.write("\r" + self._line(batch + 1, logs or {}, now) + "\x1b[K")
-            self.stream.flush()
+        """Count the step."""
+        if self.progress.done == 0:
+            # The first batch compiles the step: the rate is measured from here.
+            self._began = time.monotonic()
+        self.progress.update()
+        self.progress.note = self._figures(logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Print the epoch's line."""
-        self.stream.write(("\r" if self.live else "") + self._line(self.steps_per_epoch, logs or {}, time.monotonic()))
-        self.stream.write("\x1b[K\n" if self.live else "\n")
-        self.stream.flush()
+        left = ((self.progress.total or 0) - self.progress.done) / self._rate()
+        self.progress.milestone(f"{self._figures(logs or {})}  {clock(left)} left")
 
-    def _line(self, step: int, logs: dict[str, Any], now: float) -> str:
-        steps = max(self._done - 1, 1)
-        rate = steps / max(now - self._began, 1e-9)
-        left = (self.epochs - self._epoch) * self.steps_per_epoch - step
+    def _rate(self) -> float:
+        return max(self.progress.done - 1, 1) / max(time.monotonic() - self._began, 1e-9)
+
+    def _figures(self, logs: dict[str, Any]) -> str:
         return (
-            f"epoch {self._epoch + 1}/{self.epochs}  step {step}/{self.steps_per_epoch}  "
+            f"epoch {self._epoch + 1}/{self.epochs}  "
             f"loss {float(logs.get('loss', math.nan)):.3f}  accuracy {float(logs.get('accuracy', math.nan)):.3f}  "
-            f"{rate * self.batch_size:.0f} images/s  {_clock(left / rate)} left"
+            f"{self._rate() * self.batch_size:.0f} images/s"
         )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02d}"

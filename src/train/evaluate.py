@@ -20,7 +20,7 @@ def main(config: Any) -> None:
     about = runs.read_about(run_dir)
     print(f"evaluating {run_dir}")
     manifest = load(about["data_set"])
-    print("\n" + stages.verify_run(config, run_dir, manifest, about["backbone_arguments"], about))
+    print("\n" + stages.verify_run(config, run_dir, manifest, about))
 
 
 if __name__ == "__main__":

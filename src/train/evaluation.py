@@ -1,7 +1,6 @@
 """Verification of a network on test sets: ``report.json`` and the ROC and DET plots."""
 
 import datetime
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,17 +8,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kface.errors import KFaceError, TrainingError
+from kface.errors import TrainingError
 from kface.files import write_json
+from kface.progress import Progress
 from kface.verification import Curve, VerificationReport, score_pairs, verify
+from train.reports import SCHEMA, SETS, read_report
 from train.testsets import TestSet
 
-SCHEMA = 1
-#: Keys of Table 5's columns, in its order, with their names.
-SETS = {"lfw": "LFW", "agedb30": "AgeDB-30", "cfp_fp": "CFP-FP", "kface": "K-Face"}
+__all__ = ["OWN", "SETS", "Embed", "evaluate", "raw_pixels", "read_report", "verify_set"]
 
 #: The set whose people are of the corpus that was trained on: what training brought is measured there.
 OWN = "kface"
+
+#: Images between two steps of the progress.
+BLOCK = 256
 
 Embed = Callable[[np.ndarray], np.ndarray]
 
@@ -36,10 +38,23 @@ def raw_pixels(images: np.ndarray) -> np.ndarray:
     return np.asarray(flat - flat.mean(axis=1, keepdims=True), np.float32)
 
 
-def verify_set(embed: Embed, testset: TestSet, replicates: int, seed: int) -> VerificationReport:
+def verify_set(
+    embed: Embed, testset: TestSet, replicates: int, seed: int, progress: bool = False
+) -> VerificationReport:
     """Verify one network on one test set."""
-    scores = score_pairs(embed(testset.images), testset.pairs, testset.failed)
-    return verify(scores, testset.genuine, testset.people[testset.pairs], testset.folds, replicates, seed)
+    scores = score_pairs(embed_all(embed, testset, progress), testset.pairs, testset.failed)
+    with Progress(None, f"{testset.title}: intervals", enabled=progress and replicates > 0):
+        return verify(scores, testset.genuine, testset.people[testset.pairs], testset.folds, replicates, seed)
+
+
+def embed_all(embed: Embed, testset: TestSet, progress: bool = False) -> np.ndarray:
+    """Return the embeddings of a test set's images, float32 (n, d)."""
+    parts = []
+    with Progress(len(testset.images), f"{testset.title}: embedding", "faces", enabled=progress) as shown:
+        for start in range(0, len(testset.images), BLOCK):
+            parts.append(embed(testset.images[start : start + BLOCK]))
+            shown.update(len(parts[-1]))
+    return np.concatenate(parts)
 
 
 def evaluate(
@@ -50,6 +65,7 @@ def evaluate(
     before: Embed | None = None,
     replicates: int = 1000,
     seed: int = 0,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """Verify a network on test sets and write ``report.json``, ``roc.png`` and ``det.png``.
 
@@ -62,6 +78,7 @@ def evaluate(
             one's.
         replicates: Draws of people for the intervals; 0 for none.
         seed: Of the draws.
+        progress: Whether to report the progress.
 
     Returns:
         The report; sets that were not given are None in it.
@@ -73,7 +90,7 @@ def evaluate(
     results: dict[str, dict[str, Any] | None] = dict.fromkeys(SETS)
     curves: dict[str, Curve] = {}
     for testset in testsets:
-        made = verify_set(embed, testset, replicates, seed)
+        made = verify_set(embed, testset, replicates, seed, progress)
         pixels = verify_set(raw_pixels, testset, 0, seed)
         result = {
             "title": testset.title,
@@ -84,7 +101,7 @@ def evaluate(
             "raw_pixels": {"accuracy": pixels.accuracy.value, "eer": pixels.eer.value},
         }
         if before is not None and testset.name == OWN:
-            untrained = verify_set(before, testset, 0, seed)
+            untrained = verify_set(before, testset, 0, seed, progress)
             result["before_training"] = {
                 "accuracy": untrained.accuracy.value,
                 "eer": untrained.eer.value,
@@ -113,21 +130,3 @@ def evaluate(
             f"the report cannot be written ({error.strerror or error})", run_dir, "make room and run make evaluate"
         )
     return report
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """Read a ``report.json``.
-
-    Raises:
-        KFaceError: It is absent, damaged or of another version.
-    """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        schema = report["schema"]
-    except OSError as error:
-        raise KFaceError(f"cannot be read ({error.strerror})", path, "run make evaluate")
-    except (ValueError, KeyError, TypeError):
-        raise KFaceError("is damaged", path, "run make evaluate")
-    if schema != SCHEMA:
-        raise KFaceError(f"has schema version {schema} instead of {SCHEMA}", path, "run make evaluate")
-    return dict(report)

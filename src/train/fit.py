@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from kface.alignment import SIZE
 from kface.dataset import Manifest
 from kface.errors import ConfigError, TrainingError
-from kface.files import sha256_file, write_json
-from train import backbones, callbacks, checkpoints, memory, pipeline
+from train import backbones, callbacks, checkpoints, memory, pipeline, weights
 from train.augment import Augmentation
 from train.heads import CosineHead
 from train.model import FaceModel
+from train.settings import flag, number, whole
+from train.trained import Embedder, load_backbone, save_backbone
 
-SCHEMA = 1
-WEIGHTS = "backbone.weights.h5"
+__all__ = ["Embedder", "FitSettings", "TrainResult", "check_fits", "load_backbone", "save_backbone", "train_run"]
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,18 @@ class FitSettings:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size"):
-            value = getattr(self, key)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"must be a whole number of at least 1, not {value!r}", f"fit.{key}")
-        if self.images_per_epoch is not None and (
-            not isinstance(self.images_per_epoch, int) or self.images_per_epoch < self.batch_size
-        ):
-            raise ConfigError(
-                f"must be a whole number of at least fit.batch_size, not {self.images_per_epoch!r}",
-                "fit.images_per_epoch",
-            )
-        for key in ("margin_start", "margin_full", "label_smoothing"):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-                raise ConfigError(f"must be a number from 0 to 1, not {value!r}", f"fit.{key}")
+        whole("fit.epochs", self.epochs, 1)
+        # The embedding is normalised over the batch: of a single image only the mean would be left.
+        whole("fit.batch_size", self.batch_size, 2)
+        if self.images_per_epoch is not None:
+            whole("fit.images_per_epoch", self.images_per_epoch, self.batch_size, remedy="it is a batch at least")
+        whole("fit.seed", self.seed, 0, 2**32 - 1)
+        number("fit.margin_start", self.margin_start, 0, 1)
+        number("fit.margin_full", self.margin_full, 0, 1)
+        number("fit.label_smoothing", self.label_smoothing, 0, 1, open_above=True)
+        if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
+            raise ConfigError(f"must be a group of settings or null, not {self.augmentation!r}", "fit.augmentation")
+        flag("fit.tensorboard", self.tensorboard)
 
 
 @dataclass(frozen=True)
@@ -111,29 +108,33 @@ def train_run(
     source = pipeline.Source.of(manifest)
     keras.utils.set_random_seed(settings.seed)
     network = backbones.build(**backbone)
-    size = int(network.input_shape[1])
     head = make_head(len(source.subjects))
-    images = settings.images_per_epoch or source.images
-    if images < settings.batch_size:
-        raise ConfigError(f"is {settings.batch_size}, more than the {images} images of an epoch", "fit.batch_size")
-    error = memory.too_large(network, head.classes, settings.batch_size, memory.available())
-    if error is not None:
-        raise error
+    images = check_fits(network, source, settings)
     steps = images // settings.batch_size
+
+    def optimizer(epochs: int) -> keras.optimizers.Optimizer:
+        return make_optimizer(steps, epochs, settings.batch_size)
 
     model = FaceModel(network, head, settings.label_smoothing)
     # XLA costs more than it brings on a CPU (1.85 times slower where it was measured).
     model.compile(
-        optimizer=make_optimizer(steps, settings.epochs, settings.batch_size),
+        optimizer=optimizer(settings.epochs),
         jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
     )
-    described = describe(backbone, head, settings, manifest)
     folder = run_dir / "checkpoints"
-    first = checkpoints.load(folder, model, described) if resume else 0
+    weights.remove_left_over(folder)
+    first = 0
+    if resume:
+        state = checkpoints.read_state(folder)
+        # The learning rate's course depends on the epochs, which may grow: compared is the one of the run as it was.
+        before = checkpoints.epochs_of(state) or settings.epochs
+        checkpoints.compare(folder, state, describe(backbone, head, optimizer(before), settings, manifest))
+        first = checkpoints.load(folder, model, state)
+    described = describe(backbone, head, model.optimizer, settings, manifest)
 
     if first < settings.epochs:
         batches = pipeline.batches(
-            source, settings.batch_size, images, settings.epochs, settings.seed, first, settings.augmentation, size
+            source, settings.batch_size, images, settings.epochs, settings.seed, first, settings.augmentation, SIZE
         )
         hooks: list[keras.callbacks.Callback] = [
             callbacks.MarginRamp(
@@ -146,7 +147,7 @@ def train_run(
         if settings.tensorboard:
             hooks.append(keras.callbacks.TensorBoard(str(run_dir / "tensorboard"), write_graph=False))
         if not quiet:
-            hooks.append(callbacks.Progress(settings.epochs, steps, settings.batch_size))
+            hooks.append(callbacks.TrainingProgress(settings.epochs, steps, settings.batch_size, first))
         try:
             model.fit(
                 batches,
@@ -161,128 +162,72 @@ def train_run(
             raise TrainingError(
                 f"ran out with a batch of {settings.batch_size}",
                 "memory",
-                f"try fit.batch_size={max(1, settings.batch_size // 2)} and resume=true",
+                f"start a new run with fit.batch_size={max(2, settings.batch_size // 2)}",
             )
+        finally:
+            # Keras ends its callbacks only where the training ends well.
+            for hook in hooks:
+                if isinstance(hook, callbacks.TrainingProgress):
+                    hook.close()
     rows = callbacks.read_history(run_dir / "history.csv")
-    if len(rows) < settings.epochs or not math.isfinite(float(rows[-1]["loss"])):
+    if first < settings.epochs and (
+        not rows or int(rows[-1]["epoch"]) < settings.epochs or not math.isfinite(float(rows[-1]["loss"]))
+    ):
         raise TrainingError(
-            "the loss is no number any more", run_dir, "lower optimizer.learning_rate or raise fit.margin_full"
+            "the loss is no number any more",
+            run_dir,
+            "start a new run with a lower optimizer.learning_rate or a higher fit.margin_full",
         )
     save_backbone(run_dir, network, backbone, head, source.subjects, described)
     return TrainResult(network, rows, settings.epochs)
 
 
-def describe(backbone: dict[str, Any], head: CosineHead, settings: FitSettings, manifest: Manifest) -> dict[str, Any]:
-    """Return what has to be equal for a checkpoint to be resumed; epochs too, as the learning rate's schedule ends there."""
-    augmentation = settings.augmentation
-    return {
-        "backbone": dict(sorted(backbone.items())),
-        "loss": {
-            "name": type(head).__name__,
-            "classes": head.classes,
-            "scale": head.scale,
-            "margin": head.final_margin,
-        },
-        "epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "images_per_epoch": settings.images_per_epoch,
-        "seed": settings.seed,
-        "augmentation": None if augmentation is None else dict(vars(augmentation)),
-        "data_set": manifest.fingerprint,
-    }
+def check_fits(network: keras.Model, source: pipeline.Source, settings: FitSettings) -> int:
+    """Find out whether a network can be trained on a data set with these settings; return the images of an epoch.
+
+    Raises:
+        ConfigError: A batch is larger than an epoch, or the network takes images of another size than the crops have.
+        TrainingError: A batch does not fit into the memory.
+    """
+    if int(network.input_shape[1]) != SIZE:
+        raise ConfigError(f"must be {SIZE}, the side of the crops, not {network.input_shape[1]}", "backbone.size")
+    images = settings.images_per_epoch or source.images
+    if images < settings.batch_size:
+        fits = 1 << (images.bit_length() - 1)
+        raise ConfigError(
+            f"is {settings.batch_size}, more than the {images} images of an epoch",
+            "fit.batch_size",
+            f"add fit.batch_size={fits}" if fits > 1 else "give more images",
+        )
+    error = memory.too_large(network, len(source.subjects), settings.batch_size, memory.available())
+    if error is not None:
+        raise error
+    return images
 
 
-def save_backbone(
-    run_dir: Path,
-    network: keras.Model,
+def describe(
     backbone: dict[str, Any],
     head: CosineHead,
-    subjects: tuple[str, ...],
-    described: dict[str, Any],
-) -> None:
-    """Write the weights, and ``model.json`` with all that is needed to build the network around them again.
+    optimizer: keras.optimizers.Optimizer,
+    settings: FitSettings,
+    manifest: Manifest,
+) -> dict[str, Any]:
+    """Return all that decides a run's weights, as JSON; it has to be equal for a checkpoint to be resumed.
 
-    Raises:
-        TrainingError: The run directory cannot be written.
+    Everything there is goes in (every field, every argument), so that what is added later is compared as well; what may
+    change is listed in :mod:`train.resuming`.
     """
-    folder = run_dir / "checkpoints"
-    temporary = folder / "tmp-backbone.weights.h5"
-    try:
-        network.save_weights(temporary)
-        digest = sha256_file(temporary)
-        temporary.replace(folder / WEIGHTS)
-        write_json(
-            run_dir / "model.json",
-            {
-                "schema": SCHEMA,
-                "backbone": backbone,
-                "weights": {"file": f"checkpoints/{WEIGHTS}", "sha256": digest},
-                "input": {"size": int(network.input_shape[1]), "colour": "RGB", "mean": 127.5, "divisor": 128.0},
-                "embedding": int(network.output_shape[-1]),
-                "loss": described["loss"],
-                "subjects": list(subjects),
-                "data_set": described["data_set"],
-            },
-        )
-    except OSError as error:
-        raise TrainingError(f"cannot be written ({error.strerror or error})", run_dir, "make room and add resume=true")
-
-
-def load_backbone(run_dir: Path) -> keras.Model:
-    """Build a trained run's network again.
-
-    Raises:
-        TrainingError: The run has not been trained to its end, or its files are damaged.
-    """
-    path = run_dir / "model.json"
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        weights = run_dir / described["weights"]["file"]
-        digest = described["weights"]["sha256"]
-        arguments = dict(described["backbone"])
-        schema = described["schema"]
-    except OSError:
-        raise TrainingError("holds no trained network", run_dir, "train it to its end: make train ... resume=true")
-    except (ValueError, KeyError, TypeError):
-        raise TrainingError("is damaged", path, "train again")
-    if schema != SCHEMA:
-        raise TrainingError(f"has schema version {schema} instead of {SCHEMA}", path, "train again")
-    if not weights.is_file() or sha256_file(weights) != digest:
-        raise TrainingError("is missing or damaged (its SHA-256 differs)", weights, "train again")
-    network = backbones.build(**arguments)
-    network.load_weights(weights)
-    return network
-
-
-class Embedder:
-    """Maps aligned faces to embeddings with a Keras network.
-
-    Args:
-        backbone: float32 (n, h, w, 3) -> (n, d).
-        batch_size: Images at a time.
-        mirror: Add the embedding of the mirrored image; twice the work.
-    """
-
-    def __init__(self, backbone: keras.Model, batch_size: int = 64, mirror: bool = False) -> None:
-        self.backbone = backbone
-        self.batch_size = batch_size
-        self.mirror = mirror
-        self._call = tf.function(
-            lambda batch: backbone((batch - 127.5) / 128.0, training=False),
-            input_signature=[tf.TensorSpec((None, *backbone.input_shape[1:]), tf.float32)],
-        )
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 (n, d), L2-normalised, of uint8 (n, h, w, 3), RGB."""
-        parts = []
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size].astype(np.float32)
-            values = self._call(batch).numpy()
-            if self.mirror:
-                values = values + self._call(np.ascontiguousarray(batch[:, :, ::-1])).numpy()
-            parts.append(values)
-        if not parts:
-            return np.zeros((0, int(self.backbone.output_shape[-1])), np.float32)
-        embeddings = np.concatenate(parts)
-        norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-        return (embeddings / np.maximum(norms, 1e-12)).astype(np.float32)
+    augmentation = settings.augmentation
+    course = keras.optimizers.serialize(optimizer)
+    # Keras counts its optimizers in this name.
+    course["config"].pop("name", None)
+    fit = {**vars(settings), "augmentation": None if augmentation is None else dict(vars(augmentation))}
+    described = {
+        "backbone": dict(sorted(backbone.items())),
+        "loss": {**head.get_config(), "name": type(head).__name__},
+        "optimizer": {"name": course["class_name"], **course["config"]},
+        "fit": fit,
+        "data_set": manifest.fingerprint,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(described))
+    return plain

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from kface.errors import ConfigError
+from train.settings import number
 
 #: Cosines are kept this far from +-1, where the derivative of the angle has no bound.
 EPSILON = 1e-3
@@ -40,12 +41,10 @@ class CosineHead(keras.layers.Layer):
     def __init__(self, classes: int, scale: float | None = None, margin: float | None = None, **kwargs: Any) -> None:
         super().__init__(**{"name": "head", **kwargs, "dtype": "float32"})
         if classes < 2:
-            raise ConfigError(f"at least two identities are needed to train, not {classes}", "loss.classes")
+            raise ConfigError(f"at least two identities are needed to train, not {classes}", "corpus")
         self.classes = int(classes)
-        self.scale = float(default_scale(classes) if scale is None else scale)
-        self.final_margin = float(self.default_margin if margin is None else margin)
-        if self.scale <= 0:
-            raise ConfigError(f"must be positive, not {self.scale}", "loss.scale")
+        self.scale = default_scale(classes) if scale is None else number("loss.scale", scale, 0, 1e38, open_below=True)
+        self.final_margin = number("loss.margin", self.default_margin if margin is None else margin)
         self._check_margin()
 
     def _check_margin(self) -> None:

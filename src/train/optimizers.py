@@ -3,6 +3,7 @@
 import keras
 
 from kface.errors import ConfigError
+from train.settings import number
 
 #: Parts of the names of the weights that must not decay: normalisations' and biases'.
 NO_DECAY = ["gamma", "beta", "bias"]
@@ -23,12 +24,10 @@ def schedule(
     Raises:
         ConfigError: A value is out of its range.
     """
-    if not learning_rate > 0:
-        raise ConfigError(f"must be positive, not {learning_rate}", "optimizer.learning_rate")
-    if not 0 <= warmup_epochs < max(epochs, 1e-9):
-        raise ConfigError(
-            f"must be at least 0 and less than fit.epochs ({epochs}), not {warmup_epochs}", "optimizer.warmup_epochs"
-        )
+    number("optimizer.learning_rate", learning_rate, 0, 1e38, open_below=True)
+    number("optimizer.warmup_epochs", warmup_epochs, 0)
+    if not warmup_epochs < max(epochs, 1e-9):
+        raise ConfigError(f"must be less than fit.epochs ({epochs}), not {warmup_epochs}", "optimizer.warmup_epochs")
     warmup = int(warmup_epochs * steps_per_epoch)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=learning_rate * 1e-3 if warmup else learning_rate,
@@ -50,6 +49,7 @@ def adamw(
 ) -> keras.optimizers.Optimizer:
     """AdamW: the one for short runs. The learning rate is taken as it is, whatever the batch size."""
     del batch_size
+    _check(weight_decay, clip_norm)
     optimizer = keras.optimizers.AdamW(
         schedule(learning_rate, steps_per_epoch, epochs, warmup_epochs),
         weight_decay=weight_decay,
@@ -70,6 +70,9 @@ def sgd(
     clip_norm: float | None = None,
 ) -> keras.optimizers.Optimizer:
     """SGD with momentum: the field's choice for long runs. The learning rate is that of a batch of 512."""
+    _check(weight_decay, clip_norm)
+    number("optimizer.momentum", momentum, 0, 1, open_above=True)
+    number("optimizer.learning_rate", learning_rate, 0, 1e38, open_below=True)
     optimizer = keras.optimizers.SGD(
         schedule(learning_rate * batch_size / 512, steps_per_epoch, epochs, warmup_epochs),
         momentum=momentum,
@@ -79,6 +82,12 @@ def sgd(
     )
     optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
     return optimizer
+
+
+def _check(weight_decay: float, clip_norm: float | None) -> None:
+    number("optimizer.weight_decay", weight_decay, 0)
+    if clip_norm is not None:
+        number("optimizer.clip_norm", clip_norm, 0, open_below=True)
 
 
 OPTIMIZERS = {"adamw": adamw, "sgd": sgd}

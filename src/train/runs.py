@@ -1,15 +1,52 @@
 """Run directories: ``<output_dir>/<date>/<backbone>-<loss>[-N]``."""
 
 import datetime
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from kface.bundle.fields import Fields
 from kface.errors import ConfigError, TrainingError
-from kface.files import write_json
+from kface.files import write_atomic, write_json
+from train.json_files import check_schema, parse, read_json
+from train.resuming import CONFIG
 
 ABOUT = "run.json"
 SCHEMA = 1
+
+
+class Resumed(NamedTuple):
+    """A run that goes on: its directory, how many epochs are done, and by key the (old, new) settings that may change."""
+
+    directory: Path
+    epoch: int
+    changed: dict[str, tuple[Any, Any]]
+
+
+def begin(resumed: Resumed | None, about: dict[str, Any], config: Any) -> tuple[Path, dict[str, Any]]:
+    """Make a run's directory, or take the one that goes on, and write down what it is; return both.
+
+    Of a run that goes on, ``config.yaml`` and ``run.json`` then tell of it as it is now, and the latter under ``resumed``
+    what was changed after which epoch.
+
+    Raises:
+        TrainingError: The directory cannot be written, or the ``run.json`` of the run that goes on is damaged.
+    """
+    from omegaconf import OmegaConf
+
+    if resumed is None:
+        run_dir = new_run(Path(config.output_dir), about["backbone"], about["loss"])
+    else:
+        run_dir = resumed.directory
+        before = read_about(run_dir).get("resumed", []) if (run_dir / ABOUT).exists() else []
+        if resumed.changed:
+            before = [*before, {"after_epoch": resumed.epoch, "changed": dict(resumed.changed)}]
+        about = {**about, "resumed": before} if before else about
+    try:
+        write_atomic(run_dir / CONFIG, OmegaConf.to_yaml(config, resolve=True).encode("utf-8"))
+    except OSError as error:
+        raise TrainingError(f"cannot be written ({error.strerror or error})", run_dir / CONFIG, "add output_dir=DIR")
+    write_about(run_dir, about)
+    return run_dir, about
 
 
 def new_run(outputs: Path, backbone: str, loss: str) -> Path:
@@ -26,7 +63,7 @@ def new_run(outputs: Path, backbone: str, loss: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise TrainingError(f"cannot be made ({error.strerror})", path, "set output_dir=DIR")
+            raise TrainingError(f"cannot be made ({error.strerror})", path, "add output_dir=DIR")
         return path
     raise TrainingError("holds 9,999 runs of one day", day, "clear it up")
 
@@ -72,7 +109,7 @@ def write_about(run_dir: Path, about: dict[str, Any]) -> None:
     try:
         write_json(run_dir / ABOUT, {"schema": SCHEMA, **about})
     except OSError as error:
-        raise TrainingError(f"cannot be written ({error.strerror or error})", run_dir / ABOUT, "set output_dir=DIR")
+        raise TrainingError(f"cannot be written ({error.strerror or error})", run_dir / ABOUT, "add output_dir=DIR")
 
 
 def read_about(run_dir: Path) -> dict[str, Any]:
@@ -82,13 +119,15 @@ def read_about(run_dir: Path) -> dict[str, Any]:
         TrainingError: It is absent, damaged or of another version.
     """
     path = run_dir / ABOUT
-    try:
-        about = dict(json.loads(path.read_text(encoding="utf-8")))
-        complete = {"backbone", "loss", "data_set", "backbone_arguments", "seed"} <= set(about)
-    except OSError as error:
-        raise TrainingError(f"cannot be read ({error.strerror})", path, "give a run's directory: run=DIR")
-    except (ValueError, TypeError):
-        raise TrainingError("is damaged", path, "train again")
-    if about.pop("schema", None) != SCHEMA or not complete:
-        raise TrainingError(f"is not of schema version {SCHEMA}", path, "train again")
+    about = read_json(path, "train again", "give a run's directory: run=DIR")
+    check_schema(about, SCHEMA, path, "train again")
+    parse(_check, about, path, "train again")
+    del about["schema"]
     return about
+
+
+def _check(fields: Fields) -> None:
+    for key in ("backbone", "loss", "trained_on", "data_set"):
+        fields.text(key)
+    fields.object("backbone_arguments").text("name")
+    fields.whole("seed")

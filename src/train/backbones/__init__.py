@@ -24,8 +24,10 @@ def build(name: str, **arguments: Any) -> keras.Model:
     Raises:
         ConfigError: There is no such backbone, or it does not take an argument.
     """
-    if name not in BACKBONES:
-        raise ConfigError("there is no such backbone", name, f"choose one of: {', '.join(sorted(BACKBONES))}")
+    if not isinstance(name, str) or name not in BACKBONES:
+        raise ConfigError(
+            f"there is no backbone {name!r}", "backbone.name", f"choose one of: {', '.join(sorted(BACKBONES))}"
+        )
     try:
         return BACKBONES[name](**arguments)
     except TypeError as error:

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from kface.errors import ConfigError
+from train.settings import number, whole
 
 HEADS = ("flatten", "gdc", "gap")
 
@@ -41,13 +42,13 @@ def embed(x: keras.KerasTensor, size: int, head: str, dropout: float, momentum: 
     return layers.BatchNormalization(axis=-1, momentum=momentum, epsilon=1e-5, name="embedding")(x)
 
 
-def check(embedding: int, stem_stride: int, dropout: float, momentum: float) -> None:
+def check(embedding: int, stem_stride: int, dropout: float, momentum: float, width: float, size: int) -> None:
     """Check what all backbones share; raises ConfigError."""
-    if not isinstance(embedding, int) or embedding < 2:
-        raise ConfigError(f"must be a whole number of at least 2, not {embedding!r}", "backbone.embedding")
-    if stem_stride not in (1, 2):
+    whole("backbone.embedding", embedding, 2, 4096)
+    if isinstance(stem_stride, bool) or stem_stride not in (1, 2):
         raise ConfigError(f"must be 1 or 2, not {stem_stride!r}", "backbone.stem_stride")
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"must be at least 0 and less than 1, not {dropout!r}", "backbone.dropout")
-    if not 0 < momentum < 1:
-        raise ConfigError(f"must be between 0 and 1, not {momentum!r}", "backbone.bn_momentum")
+    number("backbone.dropout", dropout, 0, 1, open_above=True)
+    number("backbone.bn_momentum", momentum, 0, 1, open_below=True, open_above=True)
+    # Four times the width is 16 times the work and the weights.
+    number("backbone.width", width, 0, 4, open_below=True)
+    whole("backbone.size", size, 32, 1024)

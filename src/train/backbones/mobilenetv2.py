@@ -40,7 +40,7 @@ def mobilenetv2(
     Raises:
         ConfigError: An argument is out of its range.
     """
-    check(embedding, stem_stride, dropout, bn_momentum)
+    check(embedding, stem_stride, dropout, bn_momentum, width, size)
 
     def channels(number: float) -> int:
         rounded = max(8, int(number * width + 4) // 8 * 8)

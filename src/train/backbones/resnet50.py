@@ -42,7 +42,7 @@ def resnet50(
     Raises:
         ConfigError: An argument is out of its range.
     """
-    check(embedding, stem_stride, dropout, bn_momentum)
+    check(embedding, stem_stride, dropout, bn_momentum, width, size)
 
     def normalise(x: keras.KerasTensor, name: str, gamma: str = "ones") -> keras.KerasTensor:
         return layers.BatchNormalization(

@@ -23,6 +23,23 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
         ProtocolError: The test split has too few people or images, or the file names an image that it does not hold.
     """
     images, captures = read_arrays(manifest, "test")
+    rows, people = choose(manifest, captures, pairs, seed)
+    synthetic = bool(manifest.source.get("synthetic"))
+    return TestSet(
+        name="kface",
+        title="K-Face-shaped synthetic sample" if synthetic else "K-Face",
+        images=images,
+        pairs=rows,
+        people=people,
+        failed=np.zeros(len(images), bool),
+        synthetic=synthetic,
+    )
+
+
+def choose(
+    manifest: Manifest, captures: list[Capture], pairs: int | str | Path, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the pairs of :func:`kface_set`: int64 (m, 2), indices of the captures; int64 (n,), who is in each of them."""
     captures = _told_apart(captures)
     index = {capture: number for number, capture in enumerate(captures)}
     if isinstance(pairs, int):
@@ -38,16 +55,8 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
                 )
         rows.append((index[pair.a], index[pair.b]))
     names = {subject: number for number, subject in enumerate(sorted({capture.subject for capture in captures}))}
-    synthetic = bool(manifest.source.get("synthetic"))
-    return TestSet(
-        name="kface",
-        title="K-Face-shaped synthetic sample" if synthetic else "K-Face",
-        images=images,
-        pairs=np.array(rows, np.int64).reshape(-1, 2),
-        people=np.array([names[capture.subject] for capture in captures], np.int64),
-        failed=np.zeros(len(images), bool),
-        synthetic=synthetic,
-    )
+    people = np.array([names[capture.subject] for capture in captures], np.int64)
+    return np.array(rows, np.int64).reshape(-1, 2), people
 
 
 def _told_apart(captures: list[Capture]) -> list[Capture]:

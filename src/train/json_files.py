@@ -1,0 +1,100 @@
+"""Reads the JSON files that runs leave behind, whatever has happened to them since."""
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kface.bundle.fields import Fields
+from kface.errors import ModelError, TrainingError
+
+Value = TypeVar("Value")
+
+#: A report takes some 10 kB; whatever is larger than this is something else.
+LARGEST = 64 << 20
+#: Digits of the longest whole number: 64 bits. Longer ones cannot become a float.
+DIGITS = 19
+
+
+def read_json(path: Path, remedy: str, absent: str | None = None) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Numbers in it fit a float, texts can be printed, and the nesting is shallow enough for every walk through it.
+
+    Args:
+        path: The file.
+        remedy: What to do where it is damaged.
+        absent: What to do where it is not there or cannot be read; by default the same.
+
+    Raises:
+        TrainingError: It is absent, is not a regular file, or does not hold a JSON object.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise TrainingError("is not a file", path, absent or remedy)
+        if status.st_size > LARGEST:
+            raise TrainingError(f"has {status.st_size} bytes, more than such a file can have", path, remedy)
+        data = path.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"cannot be read ({error.strerror or error})", path, absent or remedy)
+    try:
+        value = json.loads(data.decode("utf-8"), parse_int=_whole, parse_float=_real, parse_constant=_constant)
+        # A lone surrogate can be read, but neither printed nor written again.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise TrainingError("is damaged: nested too deeply", path, remedy)
+    except ValueError as error:
+        raise TrainingError(f"is damaged: {_reason(error)}", path, remedy)
+    if not isinstance(value, dict):
+        raise TrainingError("is damaged: it does not hold an object", path, remedy)
+    return value
+
+
+def parse(read: Callable[[Fields], Value], value: dict[str, Any], path: Path, remedy: str) -> Value:
+    """Read the fields of an object with a function that takes it as :class:`~kface.bundle.fields.Fields`.
+
+    Raises:
+        TrainingError: A field is absent or of another type; the message names it.
+    """
+    try:
+        return read(Fields(value, path))
+    except ModelError as error:
+        raise TrainingError(f"is damaged, or not of this schema version: {error.what}", path, remedy)
+
+
+def check_schema(value: dict[str, Any], schema: int, path: Path, remedy: str) -> None:
+    """Compare an object's schema version; raises TrainingError."""
+    found = value.get("schema")
+    if found is None or isinstance(found, (dict, list)):
+        raise TrainingError("is damaged: has no schema version", path, remedy)
+    if type(found) is not int or found != schema:
+        raise TrainingError(f"has schema version {found} instead of {schema}", path, remedy)
+
+
+def _whole(text: str) -> int:
+    if len(text.lstrip("-")) > DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("a number out of range")
+    return value
+
+
+def _constant(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    if isinstance(error, UnicodeEncodeError):
+        return "holds text that is not Unicode"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON, line {error.lineno}"
+    return str(error)
