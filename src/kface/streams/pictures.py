@@ -62,6 +62,7 @@ class Pictures(object):
         self._backend = str(getattr(capture, "getBackendName", lambda: "")())
         self._container = inspect(settings.file) if self._file else Container()
         self._check = ConversionCheck()
+        self._converts = False
         self._ended = False
         self.number = -1
         self._read = 0
@@ -93,6 +94,7 @@ class Pictures(object):
             raise StreamError("has a frame {} that cannot be decoded".format(self.number), self._settings.uri)
         if image is not None and not self._check.made(self._capture, image):
             self._refuse()
+        self._converts = True
         if self._container.turned and not self._turns():
             turns = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
             image = cv2.rotate(image, turns[self._container.turned])
@@ -123,7 +125,7 @@ class Pictures(object):
             if self._file
             else "set the camera to progressive video, or use OpenCV 4.12"
         )
-        if self._read <= 1:
+        if not self._converts:
             raise UnusableStreamError(what.format(cv2.__version__), self._settings.uri, remedy)
         # In the middle a camera may have been set to another size: another attempt finds out.
         raise StreamError(
