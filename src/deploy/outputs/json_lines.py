@@ -21,7 +21,8 @@ class JsonLines(Output):
     Args:
         path: A file, which is appended to; a new one is readable by its owner only. Or :data:`STANDARD`.
         every_frame: A line for each face of each frame, with time, frame, track, state, person, score, box and the detector's
-            confidence, and at the end one that says how many frames of a video file were lost, if any; otherwise a line for each event, see :class:`deploy.events.Event`.
+            confidence, and at the end one that says how many frames of a video file were lost, if any; otherwise a line for
+            each event, see :class:`deploy.events.Event`.
 
     Raises:
         ConfigError: The file cannot be written.

@@ -1,8 +1,8 @@
 """What a video file says of itself: how many pictures it holds, which way they are turned, and whether its end is missing.
 
 OpenCV's count of frames is an estimate (duration times rate) but for MP4 and AVI, and there it counts pictures that an edit
-list hides and chunks that repeat the picture before. The structure is read here: MP4 and MOV (ISO/IEC 14496-12, QuickTime), AVI,
-Matroska and WebM (RFC 8794), FLV and GIF. Of anything else nothing is known.
+list hides and chunks that repeat the picture before. The structure is read here: MP4 and MOV (ISO/IEC 14496-12, QuickTime),
+AVI, Matroska and WebM (RFC 8794), FLV and GIF. Of anything else nothing is known.
 """
 
 import struct

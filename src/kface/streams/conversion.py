@@ -10,7 +10,7 @@ libraries of this process; where it is linked statically, or this is not Linux, 
 import ctypes
 import re
 import threading
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional
 
 import numpy as np
 
@@ -20,20 +20,51 @@ _ERROR = 16
 _SAMPLE = 16
 
 _Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-_listening = threading.Lock()
-_listener = 0
-_errors: List[int] = []
 
 
-def _heard(_: Any, level: int, text: Any, arguments: Any) -> None:
-    # Decoding threads speak of other pictures, and damage there is no matter of conversion.
-    if level <= _ERROR and threading.get_ident() == _listener:
-        _errors.append(level)
+class _FFmpegLog(object):
+    """FFmpeg's log of this process: there is one, whoever decodes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread = 0
+        self._errors = 0
+        self._libraries: Optional[List[Any]] = None
+        # FFmpeg may still be about to call it when it is replaced: it lives as long as the process.
+        self._callback = _Callback(self._heard)
+
+    def libraries(self) -> List[Any]:
+        """Return the libraries that hold a log; several where other packages bring an FFmpeg of their own."""
+        if self._libraries is None:
+            try:
+                with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as stream:
+                    found = re.finditer(r"(/[^\n]*/libavutil[^/\n]*\.so[^/\n]*)$", stream.read(), re.MULTILINE)
+                    self._libraries = [ctypes.CDLL(path) for path in sorted({match.group(1) for match in found})]
+            except OSError:
+                self._libraries = []
+        return self._libraries
+
+    def errors(self, step: Callable[[], object]) -> int:
+        """Return how many errors FFmpeg reports in this thread while it takes a step."""
+        with self._lock:
+            self._thread, self._errors = threading.get_ident(), 0
+            try:
+                for library in self.libraries():
+                    library.av_log_set_callback(self._callback)
+                step()
+            finally:
+                for library in self.libraries():
+                    library.av_log_set_callback(library.av_log_default_callback)
+                self._thread = 0
+            return self._errors
+
+    def _heard(self, _: Any, level: int, text: Any, arguments: Any) -> None:
+        # Decoding threads speak of other pictures, and damage there is no matter of conversion.
+        if level <= _ERROR and threading.get_ident() == self._thread:
+            self._errors += 1
 
 
-# FFmpeg may still be about to call it when it is replaced: it lives as long as the process.
-_CALLBACK = _Callback(_heard)
-_libraries: Optional[List[Any]] = None
+LOG = _FFmpegLog()
 
 
 class ConversionCheck(object):
@@ -63,35 +94,6 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _converts(capture: Any) -> bool:
-    global _listener
-    libraries = _ffmpeg()
-    if not libraries or getattr(capture, "getBackendName", lambda: "")() != "FFMPEG":
+    if not LOG.libraries() or getattr(capture, "getBackendName", str)() != "FFMPEG":
         return True
-    with _listening:
-        del _errors[:]
-        _listener = threading.get_ident()
-        try:
-            for library in libraries:
-                library.av_log_set_callback(_CALLBACK)
-            capture.retrieve()
-        finally:
-            for library in libraries:
-                library.av_log_set_callback(library.av_log_default_callback)
-            _listener = 0
-        return not _errors
-
-
-def _ffmpeg() -> List[Any]:
-    """Return the FFmpeg libraries that hold the log of this process's decoders; several where other packages bring theirs."""
-    global _libraries
-    if _libraries is None:
-        try:
-            with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as stream:
-                paths = {
-                    match.group(1)
-                    for match in re.finditer(r"(/[^\n]*/libavutil[^/\n]*\.so[^/\n]*)$", stream.read(), re.M)
-                }
-            _libraries = [ctypes.CDLL(path) for path in sorted(paths)]
-        except OSError:
-            _libraries = []
-    return _libraries
+    return not LOG.errors(capture.retrieve)

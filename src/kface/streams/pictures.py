@@ -1,4 +1,4 @@
-"""Reads the pictures of one capture: goes on behind a damaged one, counts what is lost, and takes none that is not the source's."""
+"""Reads the pictures of one capture: passes over damaged ones, counts them, and takes none that is not the source's."""
 
 import time
 from typing import Any, NamedTuple, Optional
@@ -59,7 +59,7 @@ class Pictures(object):
         self._capture = capture
         self._settings = settings
         self._file = settings.kind == "file"
-        self._backend = str(getattr(capture, "getBackendName", lambda: "")())
+        self._backend = str(getattr(capture, "getBackendName", str)())
         self._container = inspect(settings.file) if self._file else Container()
         self._check = ConversionCheck()
         self._converts = False

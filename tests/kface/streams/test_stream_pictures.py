@@ -45,7 +45,8 @@ def test_interlaced_pictures_are_themselves_or_refused(tmp_path, ending, first):
     for n, image in enumerate(images[: len(images) - len(errors)]):
         assert np.abs(image.astype(int) - wanted[n]).max() <= 8, "picture {} is another one".format(n)
     if errors:
-        assert ("interlaced" in str(errors[0])) and "\n" not in str(errors[0])
+        assert "interlaced" in str(errors[0])
+        assert "\n" not in str(errors[0])
         assert isinstance(errors[0], UnusableStreamError) == (first == 0)
     else:
         assert len(images) == len(wanted)
@@ -64,21 +65,21 @@ class Unconverted(Capture):
 
     complains = True
 
-    def getBackendName(self):  # noqa: N802 - OpenCV's name
+    def getBackendName(self):
         return "FFMPEG"
 
     def retrieve(self):
         self.retrieved = getattr(self, "retrieved", 0) + 1
         # FFmpeg's log is quiet but for who listens; the first time nobody does.
         if self.complains and self.retrieved % 2 == 0:
-            for library in conversion._ffmpeg():
+            for library in conversion.LOG.libraries():
                 library.av_log(None, ctypes.c_int(16), b"cannot convert\n")
         return True, self.image
 
 
 @pytest.fixture
 def ffmpeg():
-    if not conversion._ffmpeg():
+    if not conversion.LOG.libraries():
         pytest.skip("FFmpeg is no library of its own here")
 
 
@@ -250,7 +251,8 @@ def change(path, turned=None, hidden=None):
 
 def test_pictures_that_an_edit_list_hides_are_not_missed(tmp_path):
     path = write_video(tmp_path / "film.mp4", ramp(20), "mp4v")
-    data = open(path, "rb").read()
+    with open(path, "rb") as stream:
+        data = stream.read()
     units = struct.unpack_from(">I", data, data.find(b"mdhd") + 4 + 12)[0]
     change(path, hidden=units * 6 // 25)
     images, shortfall = read(path)
