@@ -16,18 +16,23 @@ from deploy.session import Session
 from deploy.settings import DeploySettings
 from deploy.terminal import say
 from kface.errors import ConfigError, KFaceError
-from kface.streams import State, Stream, StreamError, StreamRefusedError
+from kface.streams import State, Stream, StreamError, StreamRefusedError, UnusableStreamError
 
 #: Names a file of settings in place of ``--config``.
 CONFIG = "KFACE_CONFIG"
 #: Seconds between two looks at whether all is well.
 TICK_S = 0.5
+#: Exit status where frames of a video file were damaged or missing.
+INCOMPLETE = 3
 #: Seconds after the start in which a camera that refuses the id or the password ends the program.
 FIRST_S = 10.0
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Run the command and return its exit status: 0, 1 where an output failed, 2 where the recogniser did."""
+    """Run the command and return its exit status.
+
+    0; 1 where an output failed; 2 where the recogniser did; 3 where frames of a video file were damaged or missing.
+    """
     arguments = _parser().parse_args(argv)
     try:
         values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
@@ -70,7 +75,8 @@ def run(settings: DeploySettings) -> int:
                 while not stop.is_set() and not session.wait(TICK_S):
                     pass
             # A file that cannot be read ends before the watch looks at it.
-            refusal = _refusal(session) if not failures and not session.status.processed else None
+            ended = getattr(session.stream, "state", None) is State.ENDED
+            refusal = _refusal(session) if not failures and (ended or not session.status.processed) else None
             for failure in failures + ([] if refusal is None else [refusal]):
                 raise failure
         finally:
@@ -85,7 +91,9 @@ def run(settings: DeploySettings) -> int:
                     if thread.ident is not None:
                         thread.join(2 * TICK_S + 1)
         _conclude(session)
-        return 1 if session.failures else 0
+        if session.failures:
+            return 1
+        return 0 if session.shortfall is None else INCOMPLETE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,7 +156,7 @@ def _introduce(session: Session, url: Optional[str]) -> None:
 
 
 def _refusal(session: Session) -> Optional[KFaceError]:
-    """Return why the stream will never play: refused credentials, a file that cannot be read. Others may come later."""
+    """Return why the stream will never play: refused credentials, what the decoder or its file's reader cannot read."""
     source = session.stream
     if not isinstance(source, Stream):
         return None
@@ -156,7 +164,8 @@ def _refusal(session: Session) -> Optional[KFaceError]:
         source.wait_live(0)
     except (StreamError, ConfigError) as error:
         # A camera that is off now may come later; the events tell of it.
-        if isinstance(error, (StreamRefusedError, ConfigError)) or (source.state is State.ENDED and source.reason):
+        hopeless = (StreamRefusedError, UnusableStreamError, ConfigError)
+        if isinstance(error, hopeless) or (source.state is State.ENDED and source.reason):
             return error
     return None
 
@@ -230,4 +239,6 @@ def _conclude(session: Session) -> None:
     )
     if status.losses:
         line += ", stream lost {}".format("once" if status.losses == 1 else "{} times".format(status.losses))
+    if session.shortfall is not None:
+        line += "; {}".format(session.shortfall)
     say("deploy: {}".format(line), sys.stderr)

@@ -144,6 +144,11 @@ class Session(object):
         return self._source
 
     @property
+    def shortfall(self) -> Any:
+        """What a video file should have held and did not, at its end (:class:`kface.streams.Shortfall`), or None."""
+        return getattr(self._source, "shortfall", None)
+
+    @property
     def running(self) -> bool:
         """Whether frames are still being processed."""
         return self._runner.running
@@ -352,6 +357,8 @@ class Session(object):
         if hasattr(self._source, "close") and (hasattr(self._source, "state") or not self._runner.running):
             self._source.close()
         events = self._observer.finish()
+        if self.shortfall is not None:
+            events.append(self._log.add(STREAM, reason="ended: {}: {}".format(self._name, self.shortfall)))
         outputs, self._outputs = self._outputs, []
         for output in outputs:
             self._guard(output, lambda output=output: output.close(events))  # type: ignore[misc]

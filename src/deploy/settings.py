@@ -132,8 +132,21 @@ _KEYS = (
 _DETECTOR = ("min_face", "thresholds", "factor")
 _RUNTIME = ("name", "precision")
 _MATCH = ("recognised", "unknown")
-_STREAM = ("kind", "address", "id", "password", "port", "path", "file", "device", "resolution", "fps", "view")
-_SHARED = ("resolution", "fps", "view")
+_STREAM = (
+    "kind",
+    "address",
+    "id",
+    "password",
+    "port",
+    "path",
+    "file",
+    "device",
+    "resolution",
+    "fps",
+    "view",
+    "square_pixels",
+)
+_SHARED = ("resolution", "fps", "view", "square_pixels")
 
 
 def newest_bundle() -> Optional[str]:

@@ -6,7 +6,7 @@ import sys
 from typing import Any, Dict, Iterator, Sequence
 
 from deploy import view
-from deploy.events import Event, wall_time
+from deploy.events import STREAM, Event, wall_time
 from deploy.outputs.base import Output
 from kface.errors import ConfigError
 from kface.recognizer import Result
@@ -21,7 +21,8 @@ class JsonLines(Output):
     Args:
         path: A file, which is appended to; a new one is readable by its owner only. Or :data:`STANDARD`.
         every_frame: A line for each face of each frame, with time, frame, track, state, person, score, box and the detector's
-            confidence; otherwise a line for each event, see :class:`deploy.events.Event`.
+            confidence, and at the end one that says how many frames of a video file were lost, if any; otherwise a line for
+            each event, see :class:`deploy.events.Event`.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -50,8 +51,9 @@ class JsonLines(Output):
     def close(self, events: Sequence[Event]) -> None:
         """Write the last events, and close the file."""
         try:
-            if not self._every_frame:
-                self._lines(event.as_dict() for event in events)
+            # That frames are missing must be known where each of them has its lines, too.
+            told = [event for event in events if not self._every_frame or event.kind == STREAM]
+            self._lines(event.as_dict() for event in told)
         finally:
             if self._owned:
                 self._stream.close()

@@ -5,7 +5,8 @@
 
 from kface.streams.clock import Timing
 from kface.streams.credentials import Secret
-from kface.streams.frame import Change, Frame, State, StreamError, StreamRefusedError
+from kface.streams.frame import Change, Frame, State, StreamError, StreamRefusedError, UnusableStreamError
+from kface.streams.pictures import Shortfall
 from kface.streams.settings import KINDS, VIEW_SIZES, StreamSettings
 from kface.streams.stream import Stream
 from kface.streams.video_file import VideoFile
@@ -16,11 +17,13 @@ __all__ = [
     "Change",
     "Frame",
     "Secret",
+    "Shortfall",
     "State",
     "Stream",
     "StreamError",
     "StreamRefusedError",
     "StreamSettings",
     "Timing",
+    "UnusableStreamError",
     "VideoFile",
 ]

@@ -1,7 +1,6 @@
 """Which decoder opens a stream: GStreamer, with a Jetson's hardware decoder where there is one, or FFmpeg.
 
-Credentials go to the decoder in this process's memory, in a URL or in a pipeline's properties: neither the command line
-nor the environment of any process holds them.
+A decoder of a network camera gets no credentials: it plays through :mod:`kface.streams.relay`, which logs in.
 """
 
 import os
@@ -17,6 +16,7 @@ from kface.streams import pipelines
 from kface.streams.credentials import Secret
 from kface.streams.frame import StreamError
 from kface.streams.probe import video_codec
+from kface.streams.relay import Relay
 from kface.streams.settings import StreamSettings
 
 #: What cv2.VideoCapture has, and a stand-in needs: grab() -> bool, retrieve() -> (bool, BGR image), get(property) -> float,
@@ -25,7 +25,8 @@ Capture = Any
 
 #: The decoder's own patience in milliseconds. The watchdog does not rely on it; blocked reads return sooner.
 DECODER_PATIENCE = 4000
-#: FFmpeg (libavformat/rtsp.c) cuts the credentials of a URL here.
+#: FFmpeg (libavformat/rtsp.c) cuts the credentials of a URL here. Ours are in none, but a login that only plays here would
+#: surprise whoever tries the camera with a player.
 FFMPEG_CREDENTIALS = 127
 
 #: V4L2's name of JPEG pictures, as OpenCV takes it.
@@ -151,17 +152,20 @@ def open_capture(settings: StreamSettings) -> Capture:
     codec = ""
     if settings.kind == "rtsp":
         codec = video_codec(settings)
-    elif settings.kind == "v4l2":
-        _check_device(settings)
-    for source in sources(settings, able, codec):
-        if settings.kind == "rtsp" and source.api == cv2.CAP_FFMPEG:
-            _check_length(settings)
-        capture = _open(source)
-        if capture.isOpened():
-            for number, value in source.properties:
-                capture.set(number, value)
-            return capture
-        capture.release()
+        _check_length(settings)
+        relay = Relay(settings)
+        try:
+            capture = _first(relay.settings, able, codec)
+        finally:
+            relay.close()
+        if capture is None and relay.failure is not None:
+            raise relay.failure
+    else:
+        if settings.kind == "v4l2":
+            _check_device(settings)
+        capture = _first(settings, able, codec)
+    if capture is not None:
+        return capture
     remedy = {
         "rtsp": "check the camera's codec: H.264 suits every decoder",
         "csi": "check the ribbon cable, and that no other program has the camera",
@@ -173,6 +177,18 @@ def open_capture(settings: StreamSettings) -> Capture:
         settings.uri,
         remedy[settings.kind],
     )
+
+
+def _first(settings: StreamSettings, able: Build, codec: str) -> Optional[Capture]:
+    """Return the best decoder's capture, None where none takes the stream."""
+    for source in sources(settings, able, codec):
+        capture = _open(source)
+        if capture.isOpened():
+            for number, value in source.properties:
+                capture.set(number, value)
+            return capture
+        capture.release()
+    return None
 
 
 def silence(able: Build) -> None:

@@ -17,6 +17,10 @@ class StreamRefusedError(StreamError):
     """A camera that does not accept the id or the password; trying again soon would only lock the account."""
 
 
+class UnusableStreamError(StreamError):
+    """A stream that plays, and of which this machine's decoder can make nothing; trying again would not mend it."""
+
+
 class State(enum.Enum):
     """Where a stream stands.
 
@@ -64,13 +68,16 @@ class Change(NamedTuple):
     time_monotonic: float
 
 
-def to_rgb(image: Optional[np.ndarray], resolution: Optional[Tuple[int, int]] = None) -> np.ndarray:
+def to_rgb(
+    image: Optional[np.ndarray], resolution: Optional[Tuple[int, int]] = None, aspect: float = 1.0
+) -> np.ndarray:
     """Turn what OpenCV captured into RGB, and resize it.
 
     Args:
         image: uint8 (h, w, 3) BGR, (h, w, 4) BGRA, or (h, w) or (h, w, 1) grey.
         resolution: (width, height) that the picture is to fit into, aspect kept (a face that is pulled wide is not
             recognised); as it is where None.
+        aspect: How wide a pixel is, its height being 1: the picture is stretched until they are square.
 
     Returns:
         uint8 (h, w, 3), RGB; an array of its own.
@@ -83,11 +90,12 @@ def to_rgb(image: Optional[np.ndarray], resolution: Optional[Tuple[int, int]] = 
     channels = 1 if image.ndim == 2 else image.shape[2]
     if channels not in (1, 3, 4):
         raise StreamError("delivered a picture of {} channels".format(channels))
-    if resolution is not None:
-        height, width = image.shape[:2]
-        scale = min(resolution[0] / float(width), resolution[1] / float(height))
-        size = (max(1, int(round(width * scale))), max(1, int(round(height * scale))))
-        if size != (width, height):
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    height, width = image.shape[:2]
+    # One side grows and none shrinks: no detail is lost.
+    wide, high = width * max(aspect, 1.0), height * max(1 / aspect, 1.0)
+    scale = 1.0 if resolution is None else min(resolution[0] / wide, resolution[1] / high)
+    size = (max(1, int(round(wide * scale))), max(1, int(round(high * scale))))
+    if size != (width, height):
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     codes = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
     return cv2.cvtColor(image, codes[channels])

@@ -36,6 +36,7 @@ class _Fields(NamedTuple):
     resolution: Optional[Size]
     fps: Optional[int]
     view: Size
+    square_pixels: bool
 
 
 class StreamSettings(_Fields):
@@ -54,6 +55,8 @@ class StreamSettings(_Fields):
             has it where None.
         fps: Frames a second, 1 to 30, that are handed out at most; as the source has it where None.
         view: (width, height) in pixels of the view, one of :data:`VIEW_SIZES`.
+        square_pixels: Whether frames whose pixels are not square, as the source says, are stretched until they are: faces
+            are recognised in their own proportions.
 
     Raises:
         ConfigError: A setting is missing, has a wrong type or is out of its range; credentials are not in the message.
@@ -78,6 +81,7 @@ class StreamSettings(_Fields):
         resolution: Optional[SizeLike] = None,
         fps: Optional[int] = None,
         view: SizeLike = VIEW_SIZES[1],
+        square_pixels: bool = True,
     ) -> "StreamSettings":
         if kind not in KINDS:
             raise ConfigError("must be one of {}".format(", ".join(KINDS)), "stream.kind")
@@ -90,6 +94,8 @@ class StreamSettings(_Fields):
             raise ConfigError(
                 "must be a whole number from {} to {}, not {!r}".format(FPS[0], FPS[1], fps), "stream.fps"
             )
+        if not isinstance(square_pixels, bool):
+            raise ConfigError("must be true or false, not {!r}".format(square_pixels), "stream.square_pixels")
         name, word = _secret(id, "stream.id"), _secret(password, "stream.password")
         if ":" in name.reveal():
             raise ConfigError("must not hold a colon: RTSP ends the id there", "stream.id")
@@ -115,7 +121,7 @@ class StreamSettings(_Fields):
             if not re.match(r"/dev/[A-Za-z0-9_./:+-]+\Z", where):
                 raise ConfigError("must be a device like /dev/video0, not {!r}".format(where), "stream.device")
         return super(StreamSettings, cls).__new__(
-            cls, kind, address, name, word, port, path, video, where, size, fps, shown
+            cls, kind, address, name, word, port, path, video, where, size, fps, shown, square_pixels
         )
 
     @classmethod
@@ -131,7 +137,7 @@ class StreamSettings(_Fields):
             uri: ``file:PATH`` or a plain path (taken literally), ``file:///PATH`` (percent-decoded),
                 ``rtsp://[ID:PASSWORD@]ADDRESS[:PORT][/PATH]`` with percent-encoded id and password, ``csi://0``, or
                 ``v4l2:///dev/video0`` (also ``/dev/video0``).
-            others: ``resolution``, ``fps``, ``view``, or whatever else is not in the URI.
+            others: ``resolution``, ``fps``, ``view``, ``square_pixels``, or whatever else is not in the URI.
 
         Raises:
             ConfigError: It is no such URI; neither the URI nor a part of it is in the message.

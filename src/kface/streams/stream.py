@@ -11,7 +11,8 @@ import numpy as np
 from kface.errors import ConfigError, KFaceError
 from kface.streams.backends import check, open_capture
 from kface.streams.clock import Backoff, Timing
-from kface.streams.frame import FINAL, Change, Frame, State, StreamError, StreamRefusedError
+from kface.streams.frame import FINAL, Change, Frame, State, StreamError, StreamRefusedError, UnusableStreamError
+from kface.streams.pictures import Shortfall
 from kface.streams.settings import StreamSettings
 from kface.streams.worker import Opener, Worker
 
@@ -20,7 +21,7 @@ LOGGER = logging.getLogger(__name__)
 #: How long closing waits for a thread that is in the decoder, in seconds.
 CLOSING_SECONDS = 2.0
 #: What the next attempt will hardly mend.
-HOPELESS = (StreamRefusedError, ConfigError)
+HOPELESS = (StreamRefusedError, UnusableStreamError, ConfigError)
 
 
 class Stream(object):
@@ -76,6 +77,7 @@ class Stream(object):
         self._worker: Optional[Worker] = None
         self._given_up: List[Worker] = []
         self._losses = 0
+        self._shortfall: Optional[Shortfall] = None
         self._thread: Optional[threading.Thread] = None
 
     def start(self) -> "Stream":
@@ -108,6 +110,11 @@ class Stream(object):
     def losses(self) -> int:
         """How often the stream was live and got lost."""
         return self._losses
+
+    @property
+    def shortfall(self) -> Optional[Shortfall]:
+        """What a file should have held and did not, once its end was reached; None where nothing is lost."""
+        return self._shortfall
 
     @property
     def blocked(self) -> int:
@@ -165,6 +172,7 @@ class Stream(object):
 
         Raises:
             StreamRefusedError: The camera does not accept the credentials.
+            UnusableStreamError: The decoder can make nothing of it.
             ConfigError: A setting cannot work here.
             StreamError: It is not live in time, or has ended or is closed; the message says why.
         """
@@ -221,6 +229,7 @@ class Stream(object):
             self._give_up(worker)
             self._failure = lost
             if self.settings.kind == "file" and worker.over and not worker.stalled:
+                self._shortfall = worker.shortfall or self._shortfall
                 if lost is None and self._loop:
                     return True
                 self._become(State.ENDED, str(lost or ""))

@@ -6,7 +6,8 @@ from typing import Iterator, Optional, Union
 from kface.errors import ConfigError
 from kface.streams.backends import open_capture
 from kface.streams.clock import EXACT, Limiter
-from kface.streams.frame import Frame, StreamError, to_rgb
+from kface.streams.frame import Frame, StreamError
+from kface.streams.pictures import Pictures, Shortfall
 from kface.streams.settings import StreamSettings
 from kface.streams.worker import Opener, native_fps
 
@@ -16,6 +17,8 @@ PACES = ("fast", "native")
 
 class VideoFile(object):
     """Reads a video file in the caller's thread: every frame once, in order, however slow the caller is.
+
+    Damaged frames are passed over; :attr:`shortfall` tells of them at the end.
 
     Args:
         source: Settings of the kind "file", or a URI of one. Where the settings limit the frames a second, the frames
@@ -43,6 +46,7 @@ class VideoFile(object):
             raise ConfigError("is no video file", self.settings.uri, "read it as a Stream")
         self._pace = pace
         self._capture = (opener or open_capture)(self.settings)
+        self._pictures = Pictures(self._capture, self.settings)
         self.fps = native_fps(self._capture)
 
     def __enter__(self) -> "VideoFile":
@@ -57,27 +61,30 @@ class VideoFile(object):
         if capture is not None:
             capture.release()
 
+    @property
+    def shortfall(self) -> Optional[Shortfall]:
+        """What the file should have held and did not; None before its last frame, and where nothing is lost."""
+        return self._pictures.shortfall
+
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames; once.
 
         Raises:
+            UnusableStreamError: OpenCV cannot convert the frames.
             StreamError: There is no frame, or the decoder failed.
         """
         limiter = Limiter(self.settings.fps, EXACT)
-        number, begun = 0, time.monotonic()
-        while self._capture is not None and self._capture.grab():
+        begun = time.monotonic()
+        while self._capture is not None and self._pictures.grab():
+            number = self._pictures.number
             if limiter.take(number / self.fps):
-                got, image = self._capture.retrieve()
-                if not got:
-                    raise StreamError("has a frame {} that cannot be decoded".format(number), self.settings.uri)
-                rgb = to_rgb(image, self.settings.resolution)
+                rgb = self._pictures.retrieve()
                 if self._pace == "native":
                     # A caller that falls behind is not chased: it gets the rest at the native pace.
                     begun = max(begun, time.monotonic() - (number + 1) / self.fps)
                     time.sleep(max(0.0, begun + number / self.fps - time.monotonic()))
                 yield Frame(rgb, time.monotonic(), number)
-            number += 1
-        if number == 0 and self._capture is not None:
+        if self._pictures.number < 0 and self._capture is not None:
             raise StreamError(
                 "holds no picture that can be decoded", self.settings.uri, "convert it: ffmpeg -i FILE new.mp4"
             )

@@ -10,7 +10,8 @@ import numpy as np
 from kface.errors import KFaceError
 from kface.streams.backends import Capture
 from kface.streams.clock import EXACT, ArrivalClock, Limiter, Timing
-from kface.streams.frame import StreamError, to_rgb
+from kface.streams.frame import StreamError
+from kface.streams.pictures import Pictures, Shortfall
 from kface.streams.settings import StreamSettings
 
 #: Frames a second of a source that does not say.
@@ -45,6 +46,7 @@ class Worker(object):
         failure: What was wrong, None for a file's end.
         live: Whether there was a picture.
         stalled: Whether it ended because a read was too slow.
+        shortfall: What a file should have held and did not, at its end.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Worker(object):
         self.over = False
         self.stalled = False
         self.failure: Optional[KFaceError] = None
+        self.shortfall: Optional[Shortfall] = None
         self._thread = threading.Thread(target=self._run, name="kface-capture-" + settings.kind, daemon=True)
 
     def start(self) -> None:
@@ -118,7 +121,8 @@ class Worker(object):
         interval = 1.0 / native_fps(capture)
         clock = ArrivalClock(interval, opened)
         limiter = Limiter(self._settings.fps, EXACT) if file else Limiter(self._settings.fps)
-        index, due = 0, time.monotonic()
+        pictures = Pictures(capture, self._settings)
+        due = time.monotonic()
         while not self._stop.is_set():
             if file:
                 self._busy_since = None
@@ -129,12 +133,12 @@ class Worker(object):
                     return None
                 due += interval
             begun = self._busy_since = time.monotonic()
-            got = bool(capture.grab())
+            got = pictures.grab()
             now = time.monotonic()
             taken = now if file or not got else clock.stamp(now)
             fresh = got and now - taken <= self._timing.oldest
-            wanted = fresh and limiter.take(index * interval if file else now)
-            decoded, image = capture.retrieve() if wanted else (got, None)
+            wanted = fresh and limiter.take(pictures.number * interval if file else now)
+            rgb = pictures.retrieve() if wanted else None
             took = time.monotonic() - begun
             patience = self._timing.stall if self.live else self._timing.opening
             # A decoder that was stuck hands out a picture from before, and calls that a success.
@@ -144,15 +148,12 @@ class Worker(object):
             if not got:
                 if not file:
                     return StreamError("stopped", self._settings.uri, "look whether the camera is on")
-                if index == 0:
+                if pictures.number < 0:
                     return StreamError(
                         "holds no picture that can be decoded", self._settings.uri, "convert it: ffmpeg -i FILE new.mp4"
                     )
+                self.shortfall = pictures.shortfall
                 return None
-            if not decoded:
-                return StreamError("has a picture that cannot be decoded", self._settings.uri)
-            rgb = to_rgb(image, self._settings.resolution) if wanted else None
             self.live = True
-            self._sink(self, rgb, taken, index)
-            index += 1
+            self._sink(self, rgb, taken, pictures.number)
         return None

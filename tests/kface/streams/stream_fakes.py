@@ -5,6 +5,7 @@ import time
 
 import cv2
 import numpy as np
+import pytest
 
 from kface.streams import StreamSettings, Timing
 
@@ -91,3 +92,35 @@ class Opener(object):
         if isinstance(capture, Exception):
             raise capture
         return capture() if callable(capture) else capture
+
+
+def write_video(path, pictures, codec, fps=25.0):
+    """Write BGR pictures with OpenCV's FFmpeg, and return the path as a text; skips where it has no such encoder."""
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), fps, (width, height))
+    if not writer.isOpened():
+        pytest.skip("this OpenCV cannot write {}".format(codec))
+    for image in pictures:
+        writer.write(image)
+    writer.release()
+    return str(path)
+
+
+def interlace(path, first=0):
+    """Mark the pictures of an MPEG-2 video as interlaced from one on (ISO/IEC 13818-2, 6.2.2.3 and 6.2.3.1)."""
+    with open(str(path), "rb") as stream:
+        data = bytearray(stream.read())
+    place, number = data.find(b"\0\0\1\xb5"), 0
+    while place >= 0:
+        body = place + 4
+        if data[body] >> 4 == 1:
+            data[body + 1] &= 0xF7
+        elif data[body] >> 4 == 8:
+            if number >= first:
+                data[body + 3] &= 0xFE
+                data[body + 4] &= 0x7F
+            number += 1
+        place = data.find(b"\0\0\1\xb5", body)
+    assert number
+    with open(str(path), "wb") as stream:
+        stream.write(bytes(data))
