@@ -136,7 +136,9 @@ def test_another_python_goes_into_the_unit(ready, board, monkeypatch):
     board.put("/opt/kface/1-000000000000/kface.service", (FILES / "kface.service").read_text())
     monkeypatch.setenv("KFACE_PYTHON", "/opt/python3.8/bin/python3")
     service.put_unit(ready, "/opt/kface/1-000000000000", read_board(ready))
-    assert "ExecStart=/opt/python3.8/bin/python3 -I -B -u /opt/kface/current/src/deploy/launch.py " in board.read(service.UNIT)
+    assert "ExecStart=/opt/python3.8/bin/python3 -I -B -u /opt/kface/current/src/deploy/launch.py " in board.read(
+        service.UNIT
+    )
     with pytest.raises(InstallError, match="install the archive again"):
         service.put_unit(ready, "/opt/kface/2-000000000000", read_board(ready))
 
