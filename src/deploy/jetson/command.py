@@ -5,12 +5,12 @@ import os
 import pwd
 import re
 import shlex
-import stat
 import sys
 from typing import Dict, List, Optional
 
 from deploy import launch
 from kface.errors import ConfigError, KFaceError
+from kface.files import read_regular
 
 USER = "kface"
 STATE, CACHE, SETTINGS = "/var/lib/kface", "/var/cache/kface", "/etc/kface"
@@ -95,7 +95,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         # Root does nothing but read the file, which the user need not be able to.
-        data = _read(ENVIRONMENT_FILE)
+        data = read_regular(ENVIRONMENT_FILE, _LARGEST)
         become(USER)
         given = read_environment(data.decode("utf-8"))
         if arguments[:1] == ["run"]:
@@ -111,18 +111,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     except KFaceError as error:
         print("kface: {}".format(error), file=sys.stderr)
     return 2
-
-
-def _read(path: str) -> bytes:
-    # Not blocking: a pipe without a writer would never open.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ConfigError("is not a file", path, "write lines of NAME=value into a file there")
-        data = stream.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise ConfigError("has more than {} bytes".format(_LARGEST), path, "keep variables only in it")
-    return data
 
 
 def _replace(env: Dict[str, str], arguments: List[str]) -> None:

@@ -10,11 +10,13 @@ from typing import Dict, Iterator, List, Optional
 
 from deploy.jetson.command import CURRENT, HOME
 from deploy.jetson.system import InstallError, System
-from kface.files import sha256_file
+from kface.files import read_regular, sha256_file
 
 PREVIOUS = HOME + "/previous"
 SUMS = "SHA256SUMS"
 NAME = re.compile(r"[0-9][0-9A-Za-z.+]*-[0-9a-f]{12}\Z")
+#: Bytes of the largest list of hashes.
+_LARGEST_SUMS = 1 << 22
 _AGAIN = "copy the archive again"
 
 
@@ -26,8 +28,9 @@ def read_sums(folder: str) -> Dict[str, str]:
     """
     path = os.path.join(folder, SUMS)
     try:
-        with open(path, encoding="utf-8") as stream:
-            rows = [line.rstrip("\n").partition("  ") for line in stream]
+        rows = [
+            line.partition("  ") for line in read_regular(path, _LARGEST_SUMS).decode("utf-8").rstrip("\n").split("\n")
+        ]
     except (OSError, UnicodeDecodeError) as error:
         raise InstallError("cannot be read ({})".format(getattr(error, "strerror", None) or error), path, _AGAIN)
     sums = {name: digest for digest, _, name in rows}

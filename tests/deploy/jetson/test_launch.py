@@ -16,7 +16,6 @@ from deploy import launch
 from deploy.jetson import command, service
 from deploy.jetson.releases import SUMS, Releases, read_sums, release_name
 from deploy.jetson.system import InstallError, System
-from kface.errors import ConfigError
 
 SOURCE = Path(deploy.__file__).resolve().parent.parent
 ROOT_ONLY = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="takes root's rights")
@@ -359,5 +358,3 @@ def test_a_file_of_variables_that_is_none(monkeypatch, tmp_path, capsys):
         said = capsys.readouterr().err
         assert len(said.splitlines()) == 1
         assert said.startswith("kface: {}".format(tmp_path / name))
-    with pytest.raises(ConfigError, match="is not a file"):
-        command._read("/dev/zero")
