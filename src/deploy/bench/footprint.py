@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
+from deploy import launch
 from deploy.bench import machine, scenes
 from deploy.bench.streaming import Enrolled, pipeline
 from kface.recognizer import FaceRecognizer
@@ -32,7 +33,8 @@ def measure(bundle: str, width: int, height: int, runtime: str = "auto", patienc
         patience: Seconds to wait.
     """
     paths = [path for path in sys.path if path]
-    command = [sys.executable, "-m", __name__, bundle, str(width), str(height), runtime]
+    # Not -m: the current directory may be anyone's, and would come first.
+    command = [sys.executable, launch.__file__, __name__, bundle, str(width), str(height), runtime]
     try:
         out = subprocess.check_output(
             command, stderr=subprocess.PIPE, timeout=patience, env=dict(os.environ, PYTHONPATH=os.pathsep.join(paths))

@@ -5,8 +5,9 @@ import os
 import platform
 import re
 import signal
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from deploy import launch
 from deploy.jetson.board import Board
 from deploy.jetson.command import WHEELS
 from deploy.jetson.system import System
@@ -28,6 +29,8 @@ ELEMENTS = (
 )
 #: The last ones for Python 3.6.
 _WHEELS_36 = ("onnxruntime==1.10.0", "numpy==1.19.5")
+#: Runs the pip of the directory that the first argument names.
+_RUN_PIP = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('pip', run_name='__main__')"
 OK, MISSING, ADVICE = "ok", "missing", "advice"
 
 
@@ -65,9 +68,9 @@ def python() -> str:
     return os.environ.get("KFACE_PYTHON") or PYTHON
 
 
-def search_path(system: System, source: str) -> str:
-    """Return the service's PYTHONPATH for a directory of ``kface`` and ``deploy`` on this machine."""
-    return os.pathsep.join([source, system.path(WHEELS)])
+def launched(system: System, source: str, module: str, arguments: Sequence[str]) -> List[str]:
+    """Return the words that run a module of a directory of ``kface`` and ``deploy`` on this machine."""
+    return launch.command(python(), source, system.path(WHEELS), module, list(arguments))
 
 
 def probe(system: System, source: str, name: str, *arguments: str) -> Dict[str, Any]:
@@ -79,10 +82,9 @@ def probe(system: System, source: str, name: str, *arguments: str) -> Dict[str, 
         name: What is asked.
         arguments: For it.
     """
-    env = {"PYTHONPATH": search_path(system, source), "PYTHONDONTWRITEBYTECODE": "1"}
     # Harmless elsewhere: OpenBLAS knows this name on ARM only.
-    env.update({"OPENBLAS_CORETYPE": "ARMV8"} if platform.machine() == "aarch64" else {})
-    made = system.ask([python(), "-s", "-m", "deploy.jetson.probe", name] + list(arguments), env)
+    env = {"OPENBLAS_CORETYPE": "ARMV8"} if platform.machine() == "aarch64" else {}
+    made = system.ask(launched(system, source, "deploy.jetson.probe", (name,) + arguments), env)
     if made.status == -signal.SIGILL:
         return {"error": "ends with an illegal instruction", "remedy": "export OPENBLAS_CORETYPE=ARMV8 and try again"}
     if made.status < 0:
@@ -255,12 +257,12 @@ def _fan(system: System) -> Optional[Finding]:
 
 def fetch_wheels(system: System, wheels: List[str]) -> None:
     """Let pip put Python packages into a directory of their own; where that fails, the next look at them says so."""
-    install = [python(), "-s", "-m", "pip", "install", "--quiet"]
+    install = [python(), "-I", "-m", "pip", "install", "--quiet"]
     env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     newer = system.path(WHEELS + "-pip")
     if _WHEELS_36[0] in wheels:
         # The pip of Ubuntu 18.04 does not see wheels for ARM; 21.3.1 is the last one for Python 3.6.
         system.work(install + ["--target", newer, "pip==21.3.1"], env)
-        env["PYTHONPATH"] = newer
+        install[2:4] = ["-c", _RUN_PIP, newer]
     system.work(install + ["--upgrade", "--only-binary", ":all:", "--target", system.path(WHEELS)] + wheels, env)
     system.remove(WHEELS + "-pip")

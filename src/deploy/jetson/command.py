@@ -8,7 +8,9 @@ import shlex
 import sys
 from typing import Dict, List, Optional
 
+from deploy import launch
 from kface.errors import ConfigError, KFaceError
+from kface.files import read_regular
 
 USER = "kface"
 STATE, CACHE, SETTINGS = "/var/lib/kface", "/var/cache/kface", "/etc/kface"
@@ -16,12 +18,21 @@ ENVIRONMENT_FILE = SETTINGS + "/environment"
 GALLERY = STATE + "/gallery.db"
 HOME = "/opt/kface"
 CURRENT, WHEELS = HOME + "/current", HOME + "/wheels"
+#: Where commands are looked for, whatever the caller's shell says.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Points at the interpreter, where it is not the system's.
+INTERPRETER = HOME + "/python"
+#: What a command takes over from the shell of whoever called it; the rest is the service's own.
+KEPT = re.compile(
+    r"(TERM|COLORTERM|COLUMNS|LINES|TZ|NO_COLOR|DISPLAY|XAUTHORITY|GST_DEBUG\w*|CUDA_VISIBLE_DEVICES|KFACE_\w+)\Z"
+)
+#: Bytes of the largest file of variables.
+_LARGEST = 1 << 16
 
 
 def environment(release: str = CURRENT) -> Dict[str, str]:
     """Return what the unit sets, for a release's directory."""
     return {
-        "PYTHONPATH": release + "/src:" + WHEELS,
         "KFACE_BUNDLE": release + "/bundle",
         "KFACE_GALLERY": GALLERY,
         "KFACE_ENGINES": CACHE + "/engines",
@@ -29,8 +40,6 @@ def environment(release: str = CURRENT) -> Dict[str, str]:
         "HOME": STATE,
         "XDG_CONFIG_HOME": os.path.dirname(SETTINGS),
         "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
     }
 
 
@@ -85,14 +94,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Become the service's user and run the command; returns only where that cannot be: 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        # Root reads the file first: the user that the command runs as need not.
-        with open(ENVIRONMENT_FILE, encoding="utf-8") as stream:
-            given = read_environment(stream.read())
+        # Root does nothing but read the file, which the user need not be able to.
+        data = read_regular(ENVIRONMENT_FILE, _LARGEST)
         become(USER)
+        given = read_environment(data.decode("utf-8"))
         if arguments[:1] == ["run"]:
             # Paths in the settings are meant from where the service runs; pictures to enrol, from where one stands.
             os.chdir(STATE)
-        _replace(dict(os.environ, **dict(environment(), **given)), arguments)
+        kept = {name: value for name, value in os.environ.items() if KEPT.match(name)}
+        _replace(dict(dict(kept, PATH=PATH, **environment()), **given), arguments)
     except PermissionError:
         print("kface: {}: may not be read; sudo kface ...".format(ENVIRONMENT_FILE), file=sys.stderr)
     except (OSError, UnicodeDecodeError) as error:
@@ -105,7 +115,9 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def _replace(env: Dict[str, str], arguments: List[str]) -> None:
     os.umask(0o077)
-    os.execve(sys.executable, [sys.executable, "-s", "-m", "deploy"] + arguments, env)
+    python = os.readlink(INTERPRETER) if os.path.islink(INTERPRETER) else sys.executable
+    argv = launch.command(python, CURRENT + "/src", WHEELS, "deploy", arguments)
+    os.execve(argv[0], argv, env)
 
 
 if __name__ == "__main__":

@@ -142,13 +142,17 @@ class Installer(object):
             checks.fetch_wheels(self.system, wheels)
 
     def _put_release(self) -> None:
-        if not self.releases.put(self.archive, self.name, self.sums):
+        if self.releases.put(self.archive, self.name, self.sums):
+            if not self.system.dry:
+                self._say("{} is in its place".format(self.place))
+            # Only root may write there, so that the service could not keep what it compiles.
+            self.system.work([checks.python(), "-I", "-m", "compileall", "-q", self.system.path(self.place + "/src")])
+        else:
             self._say("{} is there already, and whole".format(self.place))
-            return
         if not self.system.dry:
-            self._say("{} is in its place".format(self.place))
-        # Only root may write there, so that the service could not keep what it compiles.
-        self.system.work([checks.python(), "-m", "compileall", "-q", self.system.path(self.place + "/src")])
+            # What was compared with its hashes is read from here on: the archive's directory may be another user's.
+            self.archive = self.system.path(self.place)
+            self.source = os.path.join(self.archive, "src")
 
     def _put_user(self) -> None:
         service.make_user(self.system)
@@ -175,7 +179,7 @@ class Installer(object):
             self._stopped = not self.system.dry
             service.stop(self.system)
         self._say("on a Nano this takes up to half an hour; what was built before is taken")
-        made = self._as_user(["-m", "kface.engines", "verify", "--bundle", self.system.path(self.place + "/bundle")])
+        made = self._as_user("kface.engines", "verify", "--bundle", self.system.path(self.place + "/bundle"))
         if made == 1:
             raise InstallError(
                 "an engine gives other numbers than its network",
@@ -193,22 +197,22 @@ class Installer(object):
         if self.arguments.skip_bench:
             self._say("not wanted")
             return
-        argv = ["-m", "deploy", "bench", "--quick", "--bundle", self.system.path(self.place + "/bundle")]
-        if self._as_user(argv + ["--out", self.system.path(STATE + "/bench.json")]) != 0:
+        bundle, out = self.system.path(self.place + "/bundle"), self.system.path(STATE + "/bench.json")
+        if self._as_user("deploy", "bench", "--quick", "--bundle", bundle, "--out", out) != 0:
             self._say("no figures, see above; the installation goes on")
 
-    def _as_user(self, arguments: List[str]) -> int:
-        """Run Python as the service's user, with the service's environment but this release; return the exit status."""
+    def _as_user(self, module: str, *arguments: str) -> int:
+        """Run a module as the service's user, with the service's environment but this release; return the exit status."""
         env = environment(self.system.path(self.place))
-        env["PYTHONPATH"] = checks.search_path(self.system, self.system.path(self.place + "/src"))
         for name in ("KFACE_ENGINES", "CUDA_CACHE_PATH", "HOME"):
             env[name] = self.system.path(env[name])
         if self.board is not None and self.board.major == "4":
             env["OPENBLAS_CORETYPE"] = "ARMV8"
         settings = ["{}={}".format(name, value) for name, value in sorted(env.items())]
-        argv = ["runuser", "-u", USER, "--", "env"] + settings + [checks.python(), "-s"] + arguments
+        source = self.system.path(self.place + "/src")
+        argv = ["runuser", "-u", USER, "--", "env"] + settings + checks.launched(self.system, source, module, arguments)
         if self.system.dry:
-            self._say("would run as {}: python3 {}".format(USER, " ".join(arguments)))
+            self._say("would run as {}: python3 -m {} {}".format(USER, module, " ".join(arguments)))
             return 0
         return self.system.work(argv, folder=self.system.path(STATE)).status
 

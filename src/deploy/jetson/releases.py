@@ -5,15 +5,18 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 from typing import Dict, Iterator, List, Optional
 
 from deploy.jetson.command import CURRENT, HOME
 from deploy.jetson.system import InstallError, System
-from kface.files import sha256_file
+from kface.files import read_regular, sha256_file
 
 PREVIOUS = HOME + "/previous"
 SUMS = "SHA256SUMS"
 NAME = re.compile(r"[0-9][0-9A-Za-z.+]*-[0-9a-f]{12}\Z")
+#: Bytes of the largest list of hashes.
+_LARGEST_SUMS = 1 << 22
 _AGAIN = "copy the archive again"
 
 
@@ -25,8 +28,9 @@ def read_sums(folder: str) -> Dict[str, str]:
     """
     path = os.path.join(folder, SUMS)
     try:
-        with open(path, encoding="utf-8") as stream:
-            rows = [line.rstrip("\n").partition("  ") for line in stream]
+        rows = [
+            line.partition("  ") for line in read_regular(path, _LARGEST_SUMS).decode("utf-8").rstrip("\n").split("\n")
+        ]
     except (OSError, UnicodeDecodeError) as error:
         raise InstallError("cannot be read ({})".format(getattr(error, "strerror", None) or error), path, _AGAIN)
     sums = {name: digest for digest, _, name in rows}
@@ -109,8 +113,12 @@ class Releases(object):
         if self._system.dry:
             yield
             return
+        home = self._system.path(HOME)
+        if os.path.lexists(home) and not _ours(home):
+            # What somebody has prepared in it would run as root, or as the service.
+            raise InstallError("belongs to another user, or others can change it", HOME, "move it away")
         self._system.folder(HOME, 0o755)
-        handle = os.open(self._system.path(HOME + "/.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(home + "/.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -144,20 +152,26 @@ class Releases(object):
         self._system.remove(part)
         try:
             self._copy(folder, self._system.path(part), sums)
+            if sha256_file(self._system.path(part + "/" + SUMS))[:12] != name[-12:]:
+                raise InstallError("was changed meanwhile", os.path.join(folder, SUMS), _AGAIN)
+            os.chmod(self._system.path(part), 0o755)
             if self._system.has(place):
                 # What is damaged makes room in two renames: the service that runs from it keeps its open files.
                 old = "{}/.old-{}".format(HOME, name)
                 self._system.remove(old)
                 os.rename(self._system.path(place), self._system.path(old))
             os.rename(self._system.path(part), self._system.path(place))
+        except InstallError:
+            self._system.remove(part)
+            raise
         except OSError as error:
             self._system.remove(part)
             raise InstallError("cannot be copied ({})".format(error.strerror or error), place, "make room on the disk")
         return True
 
     def _copy(self, folder: str, target: str, sums: Dict[str, str]) -> None:
-        os.mkdir(target)
-        os.chmod(target, 0o755)
+        # Nobody else looks at it before every file has been compared.
+        os.mkdir(target, 0o700)
         for name, digest in list(sums.items()) + [(SUMS, "")]:
             to = os.path.join(target, name)
             above = target
@@ -173,8 +187,14 @@ class Releases(object):
                 _compare(to, digest)
 
     def _whole(self, place: str, sums: Dict[str, str]) -> bool:
+        path = self._system.path(place)
         try:
-            return read_sums(self._system.path(place)) == sums
+            # Its own bytecode counts as well: Python takes it in place of the sources.
+            return read_sums(path) == sums and all(
+                _ours(os.path.join(above, name))
+                for above, folders, names in os.walk(path)
+                for name in [""] + folders + names
+            )
         except InstallError:
             return False
 
@@ -204,6 +224,12 @@ class Releases(object):
         name = os.readlink(path)
         there = NAME.match(name) and os.path.isdir(self._system.path("{}/{}".format(HOME, name)))
         return name if there else None
+
+
+def _ours(path: str) -> bool:
+    """Return whether a file or directory is this user's, and no other can change it."""
+    found = os.lstat(path)
+    return found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and not found.st_mode & 0o022
 
 
 def sums_text(sums: Dict[str, str]) -> str:

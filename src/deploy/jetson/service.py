@@ -15,6 +15,7 @@ from deploy.jetson.command import (
     ENVIRONMENT_FILE,
     GALLERY,
     HOME,
+    INTERPRETER,
     SETTINGS,
     STATE,
     USER,
@@ -152,6 +153,10 @@ def put_unit(system: System, release: str, board: Board) -> None:
     system.write(DEVICES, devices(board).encode("utf-8"), 0o644)
     system.folder(os.path.dirname(COMMAND), 0o755)
     system.link(COMMAND, CURRENT + "/kface")
+    if python() == PYTHON:
+        system.remove(INTERPRETER)
+    else:
+        system.link(INTERPRETER, python())
 
 
 def devices(board: Board) -> str:

@@ -3,6 +3,7 @@
 import collections
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,11 @@ ASK_SECONDS = 120
 #: The same for one that builds or installs; a Nano takes half an hour for the engines of a ResNet-50.
 WORK_SECONDS = 3 * 3600
 _KEPT_LINES = 6
+#: Variables that make a program load or run what they name; sudo may have been told to keep them.
+_LOADS = re.compile(
+    r"(LD_|PYTHON|PERL|BASH|DYLD_|APT_|DPKG_|GIO_|GST_PLUGIN|GST_REGISTRY|GCONV_PATH\Z|LOCPATH\Z|NLSPATH\Z|ENV\Z|IFS\Z"
+    r"|CDPATH\Z|SHELLOPTS\Z|PS4\Z)"
+)
 
 
 class InstallError(KFaceError):
@@ -84,6 +90,7 @@ class System(object):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=_environment(env),
+                cwd="/",
                 timeout=seconds,
             )
         except OSError as error:
@@ -114,7 +121,8 @@ class System(object):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=_environment(env),
-                cwd=folder,
+                # Not where the caller stands, which may be anyone's directory: some programs read files from there.
+                cwd=folder or "/",
             )
         except OSError as error:
             return Outcome(127, error.strerror or str(error))
@@ -283,8 +291,9 @@ class System(object):
 
 
 def _environment(extra: Optional[Dict[str, str]]) -> Dict[str, str]:
+    made = {name: value for name, value in os.environ.items() if not _LOADS.match(name)}
     # Messages that are read must be English, whatever the board speaks.
-    made = dict(os.environ, LC_ALL="C.UTF-8", DEBIAN_FRONTEND="noninteractive")
+    made.update(LC_ALL="C.UTF-8", DEBIAN_FRONTEND="noninteractive")
     made.update(extra or {})
     return made
 

@@ -3,16 +3,19 @@
 import collections
 import hashlib
 import hmac
+import secrets
 import threading
 import time
-from typing import Any, Deque, Optional, Sequence
+from typing import Any, Deque, Mapping, Optional, Sequence
 
-#: So many wrong tokens from one address in so many seconds; then none is looked at until they are old.
-WRONG, WRONG_S = 10, 60.0
+#: After so many wrong tokens from one address in so many seconds, the answers to further wrong ones are held back.
+WRONG, WRONG_S = 3, 60.0
+#: Seconds that such an answer is held back. A right token is never refused, nor kept waiting.
+DELAY_S = 1.0
 #: Addresses that are remembered.
 _ADDRESSES = 1000
 
-RIGHT, NO_TOKEN, NOT_RIGHT, TOO_OFTEN = "right", "no token", "wrong", "too often"
+RIGHT, NO_TOKEN, NOT_RIGHT = "right", "no token", "wrong"
 
 
 class Access(object):
@@ -31,6 +34,7 @@ class Access(object):
         self._token = token.encode("utf-8")
         self._hosts = None if hosts is None else frozenset(hosts)
         self._session = hmac.new(self._token, b"kface web session", hashlib.sha256).hexdigest()
+        self._salt = secrets.token_bytes(32)
         self._wrong: "collections.OrderedDict[str, Deque[float]]" = collections.OrderedDict()
         self._lock = threading.Lock()
         self._cookie = "kface-{}".format(port)
@@ -44,37 +48,65 @@ class Access(object):
         """Return whether a ``Host`` header names us; the port may be another one (``ssh -L``)."""
         return host is not None and (self._hosts is None or host_name(host) in self._hosts)
 
-    def judge(self, headers: Any, address: str) -> str:
-        """Return :data:`RIGHT` for a request with a session or a bearer token, else what is wrong."""
-        if self._has_session(headers.get("Cookie") or ""):
-            return RIGHT
-        scheme, _, given = (headers.get("Authorization") or "").partition(" ")
-        return self.judge_token(given.strip(), address) if scheme.lower() == "bearer" else NO_TOKEN
+    def judge(self, headers: Mapping[str, str]) -> str:
+        """Return :data:`RIGHT` for a request with a session or a bearer token, else what is wrong.
 
-    def judge_token(self, given: str, address: str) -> str:
-        """Compare a token in constant time; after too many wrong ones from an address not even a right one counts."""
+        Args:
+            headers: By name, lower case.
+        """
+        if self._has_session(headers.get("cookie", "")):
+            return RIGHT
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        return self.judge_token(given.strip()) if scheme.lower() == "bearer" else NO_TOKEN
+
+    def judge_token(self, given: str) -> str:
+        """Compare a token in a time that tells nothing about it, however many wrong ones came before."""
+        return RIGHT if self._same(given, self._token) else NOT_RIGHT
+
+    def delay(self, address: str, headers: Mapping[str, str]) -> float:
+        """Count a wrong token, and return how many seconds its answer is to be held back.
+
+        What another site's page made a browser send counts for nothing: nobody sat there and guessed.
+        """
+        if from_elsewhere(headers):
+            return 0.0
+        now = time.monotonic()
         with self._lock:
-            recent = self._wrong.get(address)
-            while recent and time.monotonic() - recent[0] > WRONG_S:
-                recent.popleft()
-            if recent and len(recent) >= WRONG:
-                return TOO_OFTEN
-            if hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token):
-                return RIGHT
-            self._wrong.setdefault(address, collections.deque()).append(time.monotonic())
+            recent = self._wrong.setdefault(address, collections.deque(maxlen=WRONG + 1))
             self._wrong.move_to_end(address)
             while len(self._wrong) > _ADDRESSES:
                 self._wrong.popitem(last=False)
-            return NOT_RIGHT
+            while recent and now - recent[0] > WRONG_S:
+                recent.popleft()
+            recent.append(now)
+            return DELAY_S if len(recent) > WRONG else 0.0
 
     def _has_session(self, cookies: str) -> bool:
         for pair in cookies.split(";"):
             name, _, value = pair.strip().partition("=")
-            if name == self._cookie and hmac.compare_digest(
-                value.encode("utf-8", "surrogatepass"), self._session.encode("ascii")
-            ):
+            if name == self._cookie and self._same(value, self._session.encode("ascii")):
                 return True
         return False
+
+    def _same(self, given: str, secret: bytes) -> bool:
+        # Hashes are of one length: the comparison itself does not tell that of the secret.
+        made, kept = (
+            hmac.new(self._salt, value, hashlib.sha256).digest()
+            for value in (given.encode("utf-8", "surrogatepass"), secret)
+        )
+        return hmac.compare_digest(made, kept)
+
+
+def from_elsewhere(headers: Mapping[str, Any]) -> bool:
+    """Return whether a browser says that another site's page made it send a request.
+
+    Args:
+        headers: By name, lower case.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    return not same_origin(headers.get("origin"), headers.get("host") or "")
 
 
 def same_origin(origin: Optional[str], host: str) -> bool:

@@ -6,8 +6,9 @@ import threading
 import time
 from typing import Any, Callable, Dict, Optional
 
+from deploy.web import pictures
 from deploy.web.api import Api, plain
-from deploy.web.pictures import gone
+from deploy.web.pictures import gone, waiting
 
 #: How often faces and status are looked at, in seconds; each is sent when it has changed.
 LOOK_S = 0.5
@@ -35,6 +36,7 @@ def feed(
         after: The ID of the last event that the client has seen, ``EPOCH-NUMBER``; of another run it counts as none.
         closing: Set when the server ends.
     """
+    taken = _Taken(connection)
     write(b"retry: 2000\n\n")
     seen = _number(epoch, after)
     fresh = seen == 0
@@ -57,11 +59,31 @@ def feed(
         if not parts and time.monotonic() - spoken >= HEARTBEAT_S:
             # Not a comment: those do not reach the page.
             parts.append("event: alive\ndata: {}\n\n")
-        if gone(connection):
+        if gone(connection) or taken.stalled():
             return
         if parts:
             spoken = time.monotonic()
-            write("".join(parts).encode("utf-8"))
+            # A surrogate, which UTF-8 has not, becomes \udXXX: that is JSON.
+            data = "".join(parts).encode("utf-8", "backslashreplace")
+            write(data)
+            taken.sent += len(data)
+
+
+class _Taken(object):
+    """Whether a client takes what it is sent: one that vanished, or does not read, would be missed after minutes only."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.sent = 0
+        self._arrived = 0
+        self._since = time.monotonic()
+
+    def stalled(self) -> bool:
+        """Return whether something waits, and nothing has arrived for :data:`~deploy.web.pictures.STALL_S`."""
+        left = waiting(self._connection)
+        if not left or self.sent - left != self._arrived:
+            self._arrived, self._since = self.sent - left, time.monotonic()
+        return time.monotonic() - self._since > pictures.STALL_S
 
 
 def _number(epoch: str, after: Optional[str]) -> int:

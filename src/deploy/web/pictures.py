@@ -127,20 +127,24 @@ def drained(connection: socket.socket, timeout: float, closing: threading.Event)
 
     Only Linux tells; elsewhere this returns at once, and slow clients see pictures that waited in the system's queues.
     """
-    if not TELLS:
-        return True
-    import fcntl
-    import termios
-
     deadline = time.monotonic() + timeout
     while not closing.is_set():
-        waiting = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-        if not waiting:
+        if not waiting(connection):
             return True
         if time.monotonic() > deadline or gone(connection):
             return False
         closing.wait(0.005)
     return False
+
+
+def waiting(connection: socket.socket) -> int:
+    """Return how many bytes were sent and have not arrived; 0 where the system does not tell."""
+    if not TELLS:
+        return 0
+    import fcntl
+    import termios
+
+    return int(struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
 
 
 def gone(connection: socket.socket) -> bool:

@@ -1,14 +1,13 @@
-"""The page's server: threads, places, and an end that leaves none of them behind."""
+"""The page's server: threads and places for those who are allowed in, and an end that leaves none of them behind."""
 
 import contextlib
+import functools
 import ipaddress
 import logging
 import secrets
 import socket
-import socketserver
 import threading
 import time
-from http.server import HTTPServer
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Set, Tuple
 from urllib.parse import quote
@@ -16,7 +15,8 @@ from urllib.parse import quote
 from deploy.settings import WebSettings
 from deploy.web.access import Access
 from deploy.web.api import Api
-from deploy.web.handler import Handler
+from deploy.web.arrivals import Arrival, Arrivals, listen
+from deploy.web.handler import Handler, admit, note
 from deploy.web.pictures import Pictures
 from deploy.web.token import check_token, find_token
 from kface.errors import ConfigError
@@ -30,12 +30,8 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
 }
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-#: Connections besides those that watch and listen.
+#: Requests at work besides the streams: of those who are allowed in, since nobody else gets a thread.
 OTHERS = 32
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 35\r\nConnection: close\r\n\r\n"
-    b"too many connections: close others\n"
-)
 
 
 class WebServer(object):
@@ -100,7 +96,7 @@ class WebServer(object):
                 server.port,
                 server.port,
             )
-        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="kface-web", daemon=True)
+        self._thread = threading.Thread(target=server.run, name="kface-web", daemon=True)
         self._thread.start()
         return self
 
@@ -132,9 +128,7 @@ class WebServer(object):
         server, self._server = self._server, None
         if server is None:
             return
-        server.shutdown()
         server.end()
-        server.server_close()
         if self._thread is not None:
             self._thread.join(5)
 
@@ -176,16 +170,24 @@ class Places(object):
             self.taken -= 1
 
 
-class Server(socketserver.ThreadingMixIn, HTTPServer):
-    """What the handlers share."""
+class Server(object):
+    """What the requests share, and the threads that answer them.
 
-    daemon_threads = True
-    request_queue_size = 32
+    Args:
+        session: See :class:`WebServer`, as for the others.
+        settings: See there.
+        token: See there.
+        names: See there.
+        max_clients: See there.
+
+    Raises:
+        OSError: The address is taken, or not this machine's.
+        OverflowError: There is no such port.
+    """
 
     def __init__(self, session: Any, settings: WebSettings, token: str, names: Sequence[str], max_clients: int) -> None:
-        self.address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        super(Server, self).__init__((settings.host, settings.port), Handler)
-        self.port = int(self.server_address[1])
+        self._listener = listen(settings.host, settings.port)
+        self.port = int(self._listener.getsockname()[1])
         hosts = LOOPBACK_NAMES + tuple(names) if is_loopback(settings.host) else None
         self.access = Access(token, self.port, hosts)
         self.closing = threading.Event()
@@ -194,46 +196,50 @@ class Server(socketserver.ThreadingMixIn, HTTPServer):
         self.page = read_page()
         self.epoch = secrets.token_hex(4)
         self.watching, self.listening = Places(max_clients), Places(max_clients)
+        # Connections whose request is being answered.
         self._open: Set[Any] = set()
         self._lock = threading.Lock()
+        self.arrivals = Arrivals(self._listener, functools.partial(admit, self), self._serve, note)
 
-    def server_bind(self) -> None:
-        """Bind without asking the name service for our own name, which takes seconds on a board without one."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+    def run(self) -> None:
+        """Work until :meth:`end`."""
+        try:
+            self.arrivals.run()
+        finally:
+            self._listener.close()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread of its own, unless there are too many."""
+    def _serve(self, arrival: Arrival, body: bytes) -> bool:
+        """Answer a request in a thread of its own; False where too many that are allowed are at work already."""
         with self._lock:
-            full = len(self._open) >= self.watching.count + self.listening.count + OTHERS
-            if not full:
-                self._open.add(request)
-        if full:
-            request.settimeout(0.5)
-            with contextlib.suppress(OSError):
-                request.sendall(_FULL)
-            self.shutdown_request(request)
-            return
-        super(Server, self).process_request(request, client_address)
+            if self.closing.is_set() or len(self._open) >= self.watching.count + self.listening.count + OTHERS:
+                return False
+            self._open.add(arrival.connection)
+        threading.Thread(target=self._answer, args=(arrival, body), name="kface-web-answer", daemon=True).start()
+        return True
 
-    def shutdown_request(self, request: Any) -> None:
-        """Close a connection, and have its place back."""
-        super(Server, self).shutdown_request(request)
-        with self._lock:
-            self._open.discard(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what the handler could not answer for; the base class prints a traceback."""
-        LOGGER.exception("a connection from %s failed", client_address[0])
+    def _answer(self, arrival: Arrival, body: bytes) -> None:
+        connection, again = arrival.connection, False
+        try:
+            again = Handler(self, connection, arrival.address, arrival.request, body).run()
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+            if again:
+                self.arrivals.take_back(connection, arrival.address, bytes(arrival.data))
+            else:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_WR)
+                connection.close()
 
     def end(self, timeout: float = 5.0) -> None:
-        """Wake all handlers up and wait until they are gone."""
+        """Wake all threads up and wait until they are gone."""
         self.closing.set()
+        self.arrivals.end()
         deadline = time.monotonic() + timeout
         with self._lock:
-            for request in self._open:
+            for connection in self._open:
                 with contextlib.suppress(OSError):
-                    request.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
         while self._open and time.monotonic() < deadline:
             time.sleep(0.01)
 

@@ -46,9 +46,19 @@ esac
 """
 PYTHON = r"""#!/bin/sh
 B=@BOARD@
-while [ "$1" = -s ]; do shift; done
-what=$2; shift 2
+isolated=
+while :; do
+    case "$1" in
+    -I) isolated=yes; shift;;
+    -B|-u) shift;;
+    -m) what=$2; shift 2; break;;
+    -c) what=pip; shift 2; break;;
+    */deploy/launch.py) [ "$2" = --wheels ] || exit 9; echo "$1 $3" >> "$B/launched"; what=$4; shift 4; break;;
+    *) exit 9;;
+    esac
+done
 echo "python $what $*" >> "$B/log"
+[ -n "$isolated" ] || echo "$what" >> "$B/exposed"
 case "$what" in
 deploy.jetson.probe)
     need=$(cat "$B/needs/$1" 2>/dev/null)

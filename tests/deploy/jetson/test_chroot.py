@@ -96,6 +96,23 @@ def test_a_whole_life(debian, tmp_path):
     assert state.st_uid == os.stat(str(debian / "etc/kface/gallery.key")).st_uid != 0
     assert os.readlink(str(debian / "opt/kface/current")) == packed.release
 
+    # From a directory full of traps: nothing of it is imported, neither by root nor by the service's user.
+    (debian / "srv" / "traps").mkdir()
+    for name in ("shlex", "json", "os", "sitecustomize", "encodings", "deploy", "kface", "numpy", "cv2", "compileall"):
+        (debian / "srv" / "traps" / (name + ".py")).write_text("open('/srv/traps/ran', 'a').write(__name__)\n")
+    (debian / "srv" / "traps").chmod(0o777)
+    for words in ("kface gallery list", script + " --dry-run", "kface --help"):
+        status, said = within(debian, "sh", "-c", "cd /srv/traps && PYTHONPATH=. exec " + words)
+        assert "Traceback" not in said
+    assert "usage: python -m deploy" in said
+    assert not (debian / "srv" / "traps" / "ran").exists()
+
+    # What others can change is not installed.
+    (debian / "srv" / script.split("/")[2] / "src" / "kface").chmod(0o777)
+    status, said = within(debian, script, "--yes", "--skip-bench")
+    assert (status, "src/kface can be changed by everyone" in said) == (2, True), said
+    (debian / "srv" / script.split("/")[2] / "src" / "kface").chmod(0o755)
+
     # As the service's user and with its settings; somebody else may not.
     status, said = within(debian, "kface", "gallery", "list")
     assert "/var/lib/kface/gallery.db: there is no gallery" in said

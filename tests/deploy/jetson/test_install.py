@@ -100,7 +100,9 @@ def test_engines_are_built_as_the_service_would(board, run):
     env = dict(line.partition("=")[::2] for line in (board.board / "engines.env").read_text().splitlines())
     release = "{}/opt/kface/{}".format(board.root, board.current)
     assert env["KFACE_ENGINES"] == "{}/var/cache/kface/engines".format(board.root)
-    assert env["PYTHONPATH"] == "{0}/src:{1}/opt/kface/wheels".format(release, board.root)
+    launched = (board.board / "launched").read_text().splitlines()
+    assert launched[-1] == "{1}/src/deploy/launch.py {0}/opt/kface/wheels".format(board.root, release)
+    assert not [name for name in env if name.startswith("PYTHON")]
     assert "--bundle {}/bundle".format(release) in board.called("python kface.engines")[0]
     assert set(environment()) <= set(env)
 

@@ -136,7 +136,9 @@ def test_another_python_goes_into_the_unit(ready, board, monkeypatch):
     board.put("/opt/kface/1-000000000000/kface.service", (FILES / "kface.service").read_text())
     monkeypatch.setenv("KFACE_PYTHON", "/opt/python3.8/bin/python3")
     service.put_unit(ready, "/opt/kface/1-000000000000", read_board(ready))
-    assert "ExecStart=/opt/python3.8/bin/python3 -s -m deploy run" in board.read(service.UNIT)
+    assert "ExecStart=/opt/python3.8/bin/python3 -I -B -u /opt/kface/current/src/deploy/launch.py " in board.read(
+        service.UNIT
+    )
     with pytest.raises(InstallError, match="install the archive again"):
         service.put_unit(ready, "/opt/kface/2-000000000000", read_board(ready))
 
@@ -198,7 +200,10 @@ def test_the_command_becomes_the_services_user(monkeypatch, tmp_path):
     assert not [call for call in called if call[0] == "chdir"]
     assert called[:3] == [("setgroups", [44, 4712]), ("setgid", 4712), ("setuid", 4711)]
     argv, env = called[-1]
-    assert argv[1:] == ["-s", "-m", "deploy", "gallery", "list"]
+    assert argv[1:] == [
+        "-I", "-B", "-u", "/opt/kface/current/src/deploy/launch.py", "--wheels", "/opt/kface/wheels",
+        "deploy", "gallery", "list",
+    ]  # fmt: skip
     assert env["KFACE_GALLERY_KEY"] == "abc"
     assert env["KFACE_GALLERY"] == "/var/lib/kface/gallery.db"
 

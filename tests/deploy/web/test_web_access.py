@@ -28,43 +28,61 @@ def test_the_session_is_not_the_token_and_is_enough(judge):
     assert TOKEN not in judge.cookie
     assert "HttpOnly" in judge.cookie
     assert "SameSite=Strict" in judge.cookie
-    assert judge.judge({"Cookie": "other=1; {}={}".format(name, value)}, "a") == access.RIGHT
-    assert judge.judge({"Cookie": "{}={}".format(name, value[:-1])}, "a") == access.NO_TOKEN
-    assert judge.judge({"Cookie": "kface-8089={}".format(value)}, "a") == access.NO_TOKEN
-    assert judge.judge({"Cookie": "{}={}".format(name, TOKEN)}, "a") == access.NO_TOKEN
-    assert judge.judge({"Cookie": "{}=\xff\udcff;;=".format(name)}, "a") == access.NO_TOKEN
+    assert judge.judge({"cookie": "other=1; {}={}".format(name, value)}) == access.RIGHT
+    assert judge.judge({"cookie": "{}={}".format(name, value[:-1])}) == access.NO_TOKEN
+    assert judge.judge({"cookie": "kface-8089={}".format(value)}) == access.NO_TOKEN
+    assert judge.judge({"cookie": "{}={}".format(name, TOKEN)}) == access.NO_TOKEN
+    assert judge.judge({"cookie": "{}=\xff\udcff;;=".format(name)}) == access.NO_TOKEN
     assert Access(TOKEN + "2", 8088, None).cookie != judge.cookie
 
 
 def test_a_bearer_is_enough(judge):
-    assert judge.judge({"Authorization": "Bearer " + TOKEN}, "a") == access.RIGHT
-    assert judge.judge({"Authorization": "bearer  " + TOKEN}, "a") == access.RIGHT
-    assert judge.judge({"Authorization": "Basic " + TOKEN}, "a") == access.NO_TOKEN
-    assert judge.judge({"Authorization": "Bearer " + TOKEN[:-1]}, "a") == access.NOT_RIGHT
-    assert judge.judge({"Authorization": "Bearer"}, "a") == access.NOT_RIGHT
-    assert judge.judge({}, "a") == access.NO_TOKEN
+    assert judge.judge({"authorization": "Bearer " + TOKEN}) == access.RIGHT
+    assert judge.judge({"authorization": "bearer  " + TOKEN}) == access.RIGHT
+    assert judge.judge({"authorization": "Basic " + TOKEN}) == access.NO_TOKEN
+    assert judge.judge({"authorization": "Bearer " + TOKEN[:-1]}) == access.NOT_RIGHT
+    assert judge.judge({"authorization": "Bearer"}) == access.NOT_RIGHT
+    assert judge.judge({}) == access.NO_TOKEN
 
 
-def test_guessing_ends_after_ten_and_goes_on_a_minute_later(judge, clock):
-    cookie = judge.cookie.split(";")[0]
-    for _ in range(10):
-        assert judge.judge_token("wrong", "10.0.0.9") == access.NOT_RIGHT
-    # The answer must not tell whether the guess was right.
-    assert judge.judge_token(TOKEN, "10.0.0.9") == access.TOO_OFTEN
-    assert judge.judge({"Authorization": "Bearer " + TOKEN}, "10.0.0.9") == access.TOO_OFTEN
-    assert judge.judge({"Cookie": cookie}, "10.0.0.9") == access.RIGHT, "who is in already stays in"
-    assert judge.judge_token(TOKEN, "10.0.0.8") == access.RIGHT, "others are not locked out"
+def test_wrong_tokens_are_held_back_after_some_and_right_ones_never(judge, clock):
+    ours = {"host": "localhost"}
+    for _ in range(access.WRONG):
+        assert judge.delay("10.0.0.9", ours) == 0
+    for _ in range(100):
+        assert judge.delay("10.0.0.9", ours) == access.DELAY_S
+        assert judge.judge_token(TOKEN) == access.RIGHT
+    assert judge.judge_token("wrong") == access.NOT_RIGHT
+    assert judge.delay("10.0.0.8", ours) == 0, "others do not wait"
     clock.now += 59
-    assert judge.judge_token(TOKEN, "10.0.0.9") == access.TOO_OFTEN
-    clock.now += 2
-    assert judge.judge_token(TOKEN, "10.0.0.9") == access.RIGHT
+    assert judge.delay("10.0.0.9", ours) == access.DELAY_S
+    clock.now += 61
+    assert judge.delay("10.0.0.9", ours) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "elsewhere"),
+    [
+        ({}, False), ({"sec-fetch-site": "same-origin"}, False), ({"sec-fetch-site": "none"}, False),
+        ({"sec-fetch-site": "cross-site"}, True), ({"sec-fetch-site": "same-site"}, True), ({"sec-fetch-site": ""}, True),
+        ({"origin": "http://localhost:8088", "host": "localhost:8088"}, False),
+        ({"origin": "http://localhost:3000", "host": "localhost:8088"}, True), ({"origin": "null", "host": "x"}, True),
+        ({"origin": "http://evil", "host": "x", "sec-fetch-site": "same-origin"}, False),
+    ],
+)  # fmt: skip
+def test_what_another_sites_page_sends_does_not_count(judge, headers, elsewhere):
+    assert access.from_elsewhere(headers) is elsewhere
+    delays = [judge.delay("a", headers) for _ in range(access.WRONG + 1)]
+    assert delays[-1] == (0 if elsewhere else access.DELAY_S)
 
 
 def test_addresses_are_forgotten_before_they_fill_the_memory(judge):
     for number in range(3000):
-        judge.judge_token("wrong", str(number))
+        judge.delay(str(number), {})
+        judge.delay("a", {})
     assert len(judge._wrong) == 1000
     assert "2999" in judge._wrong
+    assert len(judge._wrong["a"]) == access.WRONG + 1
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,48 @@ def test_a_client_that_takes_nothing_is_given_up(session, server, monkeypatch):
         wait_for(lambda: server.clients == 0, "the client is given up")
 
 
+@pytest.mark.skipif(not pictures.TELLS, reason="only Linux tells how much waits in a socket")
+def test_a_listener_that_takes_nothing_is_given_up(session, server, monkeypatch):
+    monkeypatch.setattr(pictures, "STALL_S", 0.5)
+    monkeypatch.setattr(feed, "LOOK_S", 0.05)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    connection.connect(("127.0.0.1", server.port))
+    head = "GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n".format(TOKEN)
+    with connection:
+        connection.sendall(head.encode("ascii"))
+        places = server._server.listening
+        wait_for(lambda: places.taken == 1, "it listens")
+        stop = threading.Event()
+
+        def happen():
+            while not stop.wait(0.01):
+                session.happen("unknown", track=1, reason="x" * 400)
+
+        busy = threading.Thread(target=happen)
+        busy.start()
+        try:
+            wait_for(lambda: places.taken == 0, "it is given up")
+        finally:
+            stop.set()
+            busy.join()
+
+
+def test_a_listener_that_reads_slowly_stays(session, server, monkeypatch):
+    monkeypatch.setattr(pictures, "STALL_S", 0.5)
+    monkeypatch.setattr(feed, "LOOK_S", 0.05)
+    with opened(server, "/events") as answer:
+        for number in range(10):
+            session.happen("unknown", track=number)
+            time.sleep(0.1)
+        tracks = []
+        while len(tracks) < 10:
+            name, _, value = message_of(answer)
+            if name == "event":
+                tracks.append(value["track"])
+    assert tracks == list(range(10))
+
+
 @pytest.mark.parametrize("path", ["/stream.mjpg", "/events"])
 def test_the_thread_of_a_dead_client_ends_before_anything_is_sent_to_it(session, server, path, monkeypatch):
     monkeypatch.setattr(pictures, "HEARTBEAT_S", 3600)

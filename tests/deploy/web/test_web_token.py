@@ -83,6 +83,21 @@ def test_an_empty_environment_is_none(monkeypatch):
     assert len(find_token(create=True)) >= 40
 
 
+def test_a_pipe_or_a_device_is_no_token(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe"), 0o600)
+    (tmp_path / "link").symlink_to("/dev/zero")
+    (tmp_path / "large").write_text(GOOD + " " * 5000)
+    (tmp_path / "large").chmod(0o600)
+    for name, text in (
+        ("pipe", "is not a file"),
+        ("link", "is not a file"),
+        (".", "is not a file"),
+        ("large", "holds more"),
+    ):
+        with pytest.raises(ConfigError, match=text):
+            find_token(tmp_path / name, create=True)
+
+
 def test_what_cannot_be_read_or_made_says_so(tmp_path):
     with pytest.raises(ConfigError, match="is not a file|cannot be read"):
         find_token(tmp_path)
