@@ -1,12 +1,12 @@
 """The aligned faces of one frame, cut out as they are asked for: most faces that are followed are only looked at."""
 
-from typing import Dict, Sequence
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 
 from kface import alignment
 from kface.faces import Faces
-from kface.recognizer.views import alignable
+from kface.recognizer.views import alignable, appearance
 from kface.sharpness import sharpness
 
 
@@ -46,3 +46,7 @@ class Crops(object):
     def sharpness(self, number: int) -> float:
         """Return how sharp a face is, see :func:`kface.sharpness.sharpness`."""
         return float(sharpness(self.take([number]))[0])
+
+    def look(self, number: int) -> Optional[np.ndarray]:
+        """Return what a face looks like, see :func:`kface.recognizer.views.appearance`."""
+        return appearance(self.take([number])[0])

@@ -167,7 +167,7 @@ class Pipeline(object):
                 self._changed.clear()
                 self._tracker.rematch(lambda some: best_matches(self._gallery, some, np.zeros((len(some),), bool)))
             cutter = Crops(frame.image, faces)
-            views = views_of(faces, cutter.sharpness, cutter.matrices)
+            views = views_of(faces, cutter.sharpness, cutter.matrices, cutter.look)
             which = self._tracker.begin(faces, views, look.owners, look.looked)
             crops = cutter.take(which)
         aligned = time.perf_counter()

@@ -33,8 +33,11 @@ class TrackSettings(NamedTuple):
         moved: Landmarks that moved more than this within the aligned crop, in pixels of 112, make a new view.
         grown: A face that has grown by this factor makes a new view.
         sharpened: A face that is sharper by this factor makes a new view.
-        takeover: So many views in a row that are alike among themselves, and like nothing the track has shown, are another
-            person's: a new track begins.
+        changed: A face whose look correlates by less than this with the one before may be another person's, as after a cut:
+            it is embedded at once, and has to be like the track's views to keep its name. One that correlates by less with
+            every look that was embedded makes a new view. See :func:`kface.recognizer.views.appearance`.
+        takeover: So many views in a row that are alike among themselves, and unlike what the track has shown, are another
+            person's: a new track begins. So many votes in a row against the track's person leave it undecided.
     """
 
     detect_every: int = 5
@@ -48,6 +51,7 @@ class TrackSettings(NamedTuple):
     moved: float = 5.0
     grown: float = 1.3
     sharpened: float = 2.0
+    changed: float = 0.75
     takeover: int = 3
 
     def check(self) -> None:
@@ -57,6 +61,8 @@ class TrackSettings(NamedTuple):
         _whole("tracks.missing", self.missing, 0)
         if not 0 < self.iou <= 1:
             raise ConfigError("must be from 0 to 1, not {}".format(self.iou), "tracks.iou")
+        if not -1 <= self.changed <= 1:
+            raise ConfigError("must be a correlation, from -1 to 1, not {}".format(self.changed), "tracks.changed")
         if not self.moved > 0:
             raise ConfigError("must be more than 0, not {}".format(self.moved), "tracks.moved")
         for key in ("grown", "sharpened"):

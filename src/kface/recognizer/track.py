@@ -4,10 +4,10 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kface.recognizer.decision import Decision
+from kface.recognizer.decision import RECOGNISED, UNDECIDED, Decision
 from kface.recognizer.settings import TrackSettings
-from kface.recognizer.views import Seen, View, is_new, seen_in
-from kface.recognizer.votes import Identity, Vote, count
+from kface.recognizer.views import Seen, View, differs, is_new, seen_in
+from kface.recognizer.votes import Identity, Vote, count, side
 
 #: A face whose middle moves by more than this part of its side from one frame to the next has jumped.
 JUMP = 0.25
@@ -52,9 +52,26 @@ class TrackState(NamedTuple):
 class Track(object):
     """A face that is followed.
 
+    What is found at a face's place is mostly the same face, seen a little otherwise. It may also be another person's: after a
+    cut, a cross-fade, or behind somebody's back. So the views have to be alike. While nothing speaks against it, a view joins
+    the track where it is like any of the views, as a turning head's is; once the face has looked otherwise at once, or was
+    missing, it has to be like the median one, at the threshold that recognises. Views that do not join are strangers.
+
     Args:
         number: Its own.
         frame: The frame in which it begins.
+
+    Attributes:
+        number: As given.
+        box: float32 (4,), in the frame's pixels.
+        landmarks: float32 (5, 2), likewise.
+        score: The detector's confidence.
+        missing: For how many frames it has not been seen.
+        contested: Whether another face is in its way.
+        embedded: The frame in which it was embedded last.
+        looked: The frame in which it was found last, and did not just move on.
+        tried: The frame in which it was looked for last.
+        sightings: The views that vote.
     """
 
     def __init__(self, number: int, frame: int) -> None:
@@ -69,6 +86,11 @@ class Track(object):
         self.sightings: List[Sighting] = []
         self._first = frame
         self._strangers: List[Sighting] = []
+        #: Whether the face may be another person's, until a view is like those before.
+        self._suspect = False
+        #: Views in a row that did not join, or voted against the person.
+        self._against = 0
+        self._look: Optional[np.ndarray] = None
         self._step = np.zeros((2,), np.float32)
         self._anchor: Optional[np.ndarray] = None
         self._seen: Optional[Seen] = None
@@ -92,12 +114,36 @@ class Track(object):
         """Return the box and the landmarks of the next frame, where the face goes on as it moved."""
         return self.box + np.tile(self._step, 2), self.landmarks + self._step
 
-    def wants(self, view: View, frame: int, settings: TrackSettings) -> bool:
-        """Return whether a view is worth an embedding."""
+    def jumps(self, box: np.ndarray, settings: TrackSettings) -> bool:
+        """Return whether a face would have moved, or changed its size, by more than faces do from one frame to the next."""
+        side = float(max(self.box[2] - self.box[0], self.box[3] - self.box[1]))
+        new = float(max(box[2] - box[0], box[3] - box[1]))
+        centre = (self.expected()[0][:2] + self.expected()[0][2:]) / 2
+        away = float(np.abs((box[:2] + box[2:]) / 2 - centre).max())
+        return away > JUMP * side or not side <= settings.grown * new or not new <= settings.grown * side
+
+    def changes(self, view: View, settings: TrackSettings) -> bool:
+        """Return whether a face looks otherwise than where it was looked at before, as after a cut."""
+        return differs(view.look, self._look, settings)
+
+    def suspect(self, view: View, settings: TrackSettings) -> None:
+        """Take note of what a face looks like; it may be another person's where it was missing, or looks otherwise at once."""
+        self._suspect = self._suspect or self.missing > 0 or self.changes(view, settings)
+        self._look = view.look
+
+    def wants(self, view: View, box: np.ndarray, frame: int, settings: TrackSettings) -> bool:
+        """Return whether a view is worth an embedding.
+
+        It is while there are few; where it is not sure to be the same person's (less often the longer that lasts, as with a
+        head that stays turned away); where the face has jumped; where it looks otherwise than ever; and now and then.
+        """
+        since = frame - self.embedded
         return (
             len(self.sightings) < settings.views
-            or bool(self._strangers)
-            or frame - self.embedded >= settings.refresh
+            or self._suspect
+            or (self._against > 0 and since >= self._against - settings.takeover)
+            or since >= settings.refresh
+            or self.jumps(box, settings)
             or is_new(view, self._all_seen(), settings)
         )
 
@@ -106,41 +152,86 @@ class Track(object):
             self._seen = seen_in([sighting.view for sighting in self.sightings])
         return self._seen
 
-    def likeness(self, sighting: Optional[Sighting]) -> float:
-        """Return the cosine with the most similar view of the track; -1 where there is none."""
+    def likeness(self, sighting: Optional[Sighting]) -> Tuple[float, float]:
+        """Return the cosines with the median and with the most similar view of the track; -1 where there is none."""
         if sighting is None or not self.sightings:
-            return -1.0
-        return max(float(np.dot(mine.embedding, sighting.embedding)) for mine in self.sightings)
+            return -1.0, -1.0
+        cosines = np.stack([mine.embedding for mine in self.sightings]).dot(sighting.embedding)
+        return float(np.median(cosines)), float(cosines.max())
 
     def add(
         self, sighting: Optional[Sighting], decision: Decision, settings: TrackSettings
     ) -> Optional[List[Sighting]]:
-        """Let a view vote, unless it is like nothing that the track has shown.
+        """Let a view vote, unless it is another person's.
 
         Returns:
             The views of another person, once there are enough in a row that are alike among themselves; None otherwise.
         """
         if sighting is None:
             return None
-        if len(self.sightings) >= settings.views and self.likeness(sighting) < decision.unknown:
+        if not self._joins(sighting, decision, settings):
             # One such view is a blur or a neighbour; several that agree are somebody else.
-            self._strangers = self._strangers[-(settings.takeover - 1) :] if settings.takeover > 1 else []
-            self._strangers.append(sighting)
-            if len(self._strangers) >= settings.takeover and _alike(self._strangers, decision):
+            self._strangers = (self._strangers + [sighting])[-settings.takeover :]
+            self._against += 1
+            if len(self._strangers) < settings.takeover or not _alike(self._strangers, decision):
+                return None
+            if self._others(decision, settings):
                 return self._strangers
+            if self._count(decision, settings).person is not None:
+                return None
+            # Not unlike enough to be another one, and there is no name that would be wrong.
+            self._join(self._strangers, settings)
             return None
-        self._strangers = []
-        self.sightings = self.sightings[-(settings.memory - 1) :] if settings.memory > 1 else []
-        self.sightings.append(sighting)
-        self._seen = self._counted = None
+        self._join([sighting], settings)
+        opposed = side(sighting.vote, decision) != self._count(decision, settings).person
+        self._against = self._against + 1 if opposed else 0
         return None
 
+    def _join(self, sightings: List[Sighting], settings: TrackSettings) -> None:
+        self.sightings = (self.sightings + sightings)[-settings.memory :]
+        self._strangers, self._suspect = [], False
+        self._seen = self._counted = None
+
+    def _joins(self, sighting: Sighting, decision: Decision, settings: TrackSettings) -> bool:
+        if not self.sightings or (not self._suspect and len(self.sightings) < settings.views):
+            return True
+        median, closest = self.likeness(sighting)
+        identity, vote = self._count(decision, settings), sighting.vote
+        recognised = decision.state(vote.score) == RECOGNISED
+        # The gallery speaks of somebody else by name, or of the very person.
+        other = recognised and vote.person != identity.person
+        same = recognised and identity.state == RECOGNISED and vote.person == identity.person
+        if self._suspect:
+            return same or (median >= decision.recognised and not other)
+        return median >= decision.recognised or same or (closest >= decision.unknown and not other)
+
+    def _others(self, decision: Decision, settings: TrackSettings) -> bool:
+        """Return whether strangers that are alike are not the track's person."""
+        person = self._count(decision, settings).person
+        return all(
+            side(stranger.vote, decision) != person or self.likeness(stranger)[0] < decision.unknown
+            for stranger in self._strangers
+        )
+
+    def _doubtful(self, decision: Decision, settings: TrackSettings) -> bool:
+        """Return whether the newest views speak against what the older ones say."""
+        if self._suspect or (len(self._strangers) > 1 and _alike(self._strangers, decision)):
+            return True
+        person, newest = self._count(decision, settings).person, self.sightings[-settings.takeover :]
+        return len(newest) < len(self.sightings) and all(side(one.vote, decision) != person for one in newest)
+
+    @property
+    def kept(self) -> List[Sighting]:
+        """All views that are kept: those that vote, and the strangers'."""
+        return self.sightings + self._strangers
+
     def vote_anew(self, votes: Iterable[Vote]) -> None:
-        """Take other votes for the views that are kept, in their order."""
-        self.sightings = [sighting._replace(vote=vote) for sighting, vote in zip(self.sightings, votes)]
+        """Take other votes for the views in :attr:`kept`, in their order."""
+        anew = [sighting._replace(vote=vote) for sighting, vote in zip(self.kept, votes)]
+        self.sightings, self._strangers = anew[: len(self.sightings)], anew[len(self.sightings) :]
         self._counted = None
 
-    def _identity(self, decision: Decision, settings: TrackSettings) -> Identity:
+    def _count(self, decision: Decision, settings: TrackSettings) -> Identity:
         if self._counted is None or self._counted[0] is not decision:
             votes = [sighting.vote for sighting in self.sightings]
             self._counted = decision, count(votes, decision, settings.views)
@@ -148,7 +239,9 @@ class Track(object):
 
     def state(self, frame: int, decision: Decision, settings: TrackSettings) -> TrackState:
         """Return what is known about the track."""
-        identity = self._identity(decision, settings)
+        identity = self._count(decision, settings)
+        if self._doubtful(decision, settings):
+            identity = identity._replace(state=UNDECIDED)
         return TrackState(
             self.number, self.box, self.landmarks, self.score, identity, self.missing, frame - self._first + 1
         )

@@ -138,18 +138,20 @@ class Tracker(object):
             followed = self._followed()
             pairs = [(followed[int(owner)], face) for face, owner in enumerate(owners) if owner >= 0]
         crossing = self._crossed = self._crossing()
-        # A face at a missing track's place may be somebody else's, and so may one that has just been in another's way.
+        # A face at a missing track's place may be somebody else's, and so may one that has just been in another's way, or
+        # looks otherwise at once: they are all embedded, and likeness decides.
         self._pairs = [
             (number, face)
             for number, face in pairs
             if self._tracks[number].missing == 0
             and not (self._tracks[number].contested and face not in crossing and self._looked[face])
+            and not (self._looked[face] and self._tracks[number].changes(views[face], self.settings))
         ]
         clear = {face: number for number, face in self._pairs}
         wanting = [
             (len(self._tracks[number].sightings), self._tracks[number].embedded, face)
             for face, number in clear.items()
-            if self._looked[face] and self._tracks[number].wants(views[face], self._frame, self.settings)
+            if self._looked[face] and self._tracks[number].wants(views[face], faces.boxes[face], self._frame, self.settings)
         ]
         # Those that are known least come first, then those whose last embedding is the oldest.
         followed = [face for _, _, face in sorted(wanting)[: self.settings.budget]]
@@ -212,12 +214,12 @@ class Tracker(object):
         Args:
             match: Says for embeddings, float32 (n, d), which person is the most similar, and the cosine.
         """
-        every = [sighting for track in self._tracks for sighting in track.sightings]
+        every = [sighting for track in self._tracks for sighting in track.kept]
         if not every:
             return
         found = iter(match(np.stack([sighting.embedding for sighting in every])))
         for track in self._tracks:
-            votes = [Vote(*next(found), sighting.vote.weight) for sighting in track.sightings]
+            votes = [Vote(*next(found), sighting.vote.weight) for sighting in track.kept]
             track.vote_anew(votes)
 
     def _boxes(self, numbers: Sequence[int]) -> np.ndarray:
@@ -252,18 +254,25 @@ class Tracker(object):
         iou = overlaps(self._boxes(tracks), self._faces.boxes[faces])
         near = iou >= self.settings.iou
         seen = np.array([self._tracks[number].missing == 0 for number in tracks])
-        likeness = np.array([[self._tracks[number].likeness(given.get(face)) for face in faces] for number in tracks])
+        cosines = np.array([[self._tracks[number].likeness(given.get(face)) for face in faces] for number in tracks])
+        median, closest = cosines[..., 0], cosines[..., 1]
         # Where it was a moment ago it may look otherwise; after a gap it has to be alike, and elsewhere surely so.
-        allowed = near & (seen[:, None] | (likeness >= self.decision.unknown))
-        allowed |= likeness >= self.decision.recognised
-        return [(tracks[row], faces[column]) for row, column in best_pairs(likeness + 0.5 * iou, allowed)]
+        allowed = near & (seen[:, None] | (closest >= self.decision.unknown))
+        allowed |= median >= self.decision.recognised
+        # Likeness goes first, by the thresholds, since one network's cosines lie far apart and another's close together.
+        levels = (median >= self.decision.recognised).astype(int) + (median >= self.decision.unknown)
+        scores = levels + 0.5 * iou + 0.1 * median
+        return [(tracks[row], faces[column]) for row, column in best_pairs(scores, allowed)]
 
     def _see(self, track: Track, face: int, sighting: Optional[Sighting]) -> Track:
         """Show a track its face, and return it: or the new one that begins where another person has taken it over."""
+        if self._looked[face]:
+            track.suspect(self._views[face], self.settings)
         others = track.add(sighting, self.decision, self.settings)
         if others:
             self.ended.append(self._state(track))
             track = self._new()
+            track.suspect(self._views[face], self.settings)
             for other in others:
                 track.add(other, self.decision, self.settings)
         if sighting is not None:

@@ -3,6 +3,7 @@
 import functools
 from typing import Callable, List, NamedTuple, Optional, Sequence, Union
 
+import cv2
 import numpy as np
 
 from kface import alignment
@@ -13,6 +14,11 @@ from kface.recognizer.settings import TrackSettings
 HALF_SHARP = 100.0
 #: A vote weighs at least this much: small and blurred faces are little evidence, but some.
 LEAST_WEIGHT = 0.01
+#: Rows and columns of the crop that :func:`appearance` looks at, without hair and background, and what it reduces them to.
+FACE_ROWS, FACE_COLUMNS = slice(16, 104), slice(20, 92)
+APPEARANCE = (12, 14)
+#: With less contrast than this, a standard deviation in grey levels, a crop has no look.
+FLAT = 1.0
 
 
 class View(object):
@@ -22,6 +28,7 @@ class View(object):
         shape: See below.
         side: See below.
         sharpness: The value, or a function that finds it when it is asked for: the face has to be cut out for it.
+        look: See below; likewise the value or a function that finds it. None where there are no pixels to look at.
 
     Attributes:
         shape: float64 (5, 2), where the landmarks lie in the 112x112 crop once place, size and roll are taken out: what is
@@ -29,10 +36,17 @@ class View(object):
         side: Geometric mean of the box's sides, in pixels.
     """
 
-    def __init__(self, shape: np.ndarray, side: float, sharpness: Union[float, Callable[[], float]]) -> None:
+    def __init__(
+        self,
+        shape: np.ndarray,
+        side: float,
+        sharpness: Union[float, Callable[[], float]],
+        look: Union[None, np.ndarray, Callable[[], Optional[np.ndarray]]] = None,
+    ) -> None:
         self.shape = shape
         self.side = side
         self._sharpness = sharpness
+        self._look = look
 
     @property
     def sharpness(self) -> float:
@@ -43,6 +57,13 @@ class View(object):
         return self._sharpness
 
     @property
+    def look(self) -> Optional[np.ndarray]:
+        """What the face looks like, see :func:`appearance`; None where there are no pixels to look at."""
+        if callable(self._look):
+            self._look = self._look()
+        return self._look
+
+    @property
     def weight(self) -> float:
         """How much the view's vote counts, from 0 to 1: larger and sharper faces count more."""
         size = min(self.side / alignment.SIZE, 1.0)
@@ -50,11 +71,38 @@ class View(object):
 
 
 class Seen(NamedTuple):
-    """What several views have shown together: float64 (n, 5, 2), the largest side and the highest sharpness."""
+    """What several views have shown together: float64 (n, 5, 2), the largest side, the highest sharpness, (n, 168) or None."""
 
     shapes: np.ndarray
     side: float
     sharpness: float
+    looks: Optional[np.ndarray]
+
+
+def appearance(crop: np.ndarray) -> Optional[np.ndarray]:
+    """Return what an aligned face looks like from afar: enough to see that it is another one, or seen otherwise.
+
+    Args:
+        crop: uint8 (112, 112, 3), RGB.
+
+    Returns:
+        float32 (168,), the grey levels of 14 rows of 12, without their mean, of length 1: the product of two is their
+        correlation, which brightness and contrast do not change. From one frame to the next the same face keeps to 0.8 and
+        more even while it turns; those of two people have 0.3 in the median and 0.77 at the 99th percentile (LFW). None
+        where the crop is one grey, and shows nothing.
+    """
+    grey = cv2.cvtColor(crop[FACE_ROWS, FACE_COLUMNS], cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, APPEARANCE, interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    small -= small.mean()
+    length = float(np.linalg.norm(small))
+    return small / length if length >= FLAT * len(small) ** 0.5 else None
+
+
+def differs(look: Optional[np.ndarray], others: Optional[np.ndarray], settings: TrackSettings) -> bool:
+    """Return whether a look is unlike one other, or all of several, (168,) or (n, 168); False where one is None."""
+    if look is None or others is None:
+        return False
+    return float(np.max(np.dot(others, look))) < settings.changed
 
 
 def alignable(landmarks: np.ndarray) -> np.ndarray:
@@ -66,7 +114,10 @@ def alignable(landmarks: np.ndarray) -> np.ndarray:
 
 
 def views_of(
-    faces: Faces, sharp: Union[Sequence[float], Callable[[int], float]], matrices: Optional[np.ndarray] = None
+    faces: Faces,
+    sharp: Union[Sequence[float], Callable[[int], float]],
+    matrices: Optional[np.ndarray] = None,
+    look: Optional[Callable[[int], Optional[np.ndarray]]] = None,
 ) -> List[View]:
     """Return the views of faces that can be aligned.
 
@@ -74,6 +125,7 @@ def views_of(
         faces: The faces, n.
         sharp: (n,), of :func:`kface.sharpness.sharpness`; or a function that finds it by the face's number.
         matrices: float64 (n, 2, 3), their similarities where these are known.
+        look: A function that finds :attr:`View.look` by the face's number; None where there are no pixels to look at.
     """
     if matrices is None:
         matrices = alignment.similarity(faces.landmarks)
@@ -81,23 +133,27 @@ def views_of(
     given = [
         functools.partial(sharp, number) if callable(sharp) else float(sharp[number]) for number in range(len(shapes))
     ]
-    return [View(shape, float(side), value) for shape, side, value in zip(shapes, np.sqrt(faces.areas), given)]
+    looks = [None if look is None else functools.partial(look, number) for number in range(len(shapes))]
+    return [View(*values) for values in zip(shapes, np.sqrt(faces.areas).tolist(), given, looks)]
 
 
 def seen_in(views: Sequence[View]) -> Seen:
     """Return what views have shown together; of one view at least."""
+    looks = [view.look for view in views if view.look is not None]
     return Seen(
         np.stack([view.shape for view in views]),
         max(view.side for view in views),
         max(view.sharpness for view in views),
+        np.stack(looks) if looks else None,
     )
 
 
 def is_new(view: View, seen: Seen, settings: TrackSettings) -> bool:
     """Return whether a view shows a face otherwise, larger or sharper than all views that were embedded."""
-    # Sharpness comes last: it is what has to be looked at in the picture.
+    # These two come last: they are what has to be looked at in the picture.
     return (
         bool(np.abs(seen.shapes - view.shape).max(axis=(1, 2)).min() > settings.moved)
         or view.side > settings.grown * seen.side
+        or differs(view.look, seen.looks, settings)
         or view.sharpness > settings.sharpened * seen.sharpness
     )

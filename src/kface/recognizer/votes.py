@@ -41,6 +41,11 @@ class Identity(NamedTuple):
     votes: int
 
 
+def side(vote: Vote, decision: Decision) -> Any:
+    """Return the person that a vote is for; None below the lower threshold."""
+    return vote.person if decision.state(vote.score) != UNKNOWN else None
+
+
 def count(votes: Sequence[Vote], decision: Decision, least: int = 1) -> Identity:
     """Count votes.
 
@@ -57,10 +62,10 @@ def count(votes: Sequence[Vote], decision: Decision, least: int = 1) -> Identity
     weights: Dict[Any, float] = {}
     scores: Dict[Any, float] = {}
     for vote in votes:
-        side = vote.person if decision.state(vote.score) != UNKNOWN else None
-        weights[side] = weights.get(side, 0.0) + vote.weight
-        scores[side] = scores.get(side, 0.0) + vote.weight * vote.score
-    winner = max(weights, key=lambda side: weights[side])
+        whose = side(vote, decision)
+        weights[whose] = weights.get(whose, 0.0) + vote.weight
+        scores[whose] = scores.get(whose, 0.0) + vote.weight * vote.score
+    winner = max(weights, key=lambda whose: weights[whose])
     share = weights[winner] / sum(weights.values())
     score = scores[winner] / weights[winner]
     state = UNKNOWN if winner is None else decision.state(score)
