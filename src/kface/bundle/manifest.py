@@ -21,7 +21,8 @@ FILE = "manifest.json"
 CANONICAL = "embedder.onnx"
 #: Files with these endings run: none may lie in a bundle that its manifest does not list.
 NETWORKS = (".onnx", ".pb", ".uff", ".engine")
-ROLES = ("detector", "embedder", "settings", "card")
+GOLDEN = "golden"
+ROLES = ("detector", "embedder", "settings", "card", GOLDEN)
 PRECISIONS = ("fp32", "fp16", "int8")
 LAYOUTS = ("NCHW", "NHWC")
 DYNAMIC = "dynamic"
