@@ -10,6 +10,10 @@ from kface import stage
 def main(config: Any) -> None:
     """Run the stage."""
     started = time.monotonic()
+    from export import settings
+
+    # TensorFlow takes seconds to come up: what cannot work is refused before.
+    settings.check(config)
     from train import backend
 
     backend.start_quietly()

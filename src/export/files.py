@@ -1,16 +1,25 @@
 """The files of a bundle's embedder: made from a Keras model, and proven to compute what it computes before they count."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 
-from export import frozen, onnx_export, parity
-from export.uff import execute_uff, write_uff
+from export import parity
+from export.progress import step
+from export.settings import CANONICAL_OPSET
+from kface.bundle.manifest import CANONICAL
 from kface.errors import ModelError
 from kface.networks import Network, open_network, runtimes
+
+if TYPE_CHECKING:
+    import keras
+
+#: What the input and the output of every file of ours are called.
+INPUT = "image"
+OUTPUT = "embedding"
 
 
 class Made(NamedTuple):
@@ -18,15 +27,17 @@ class Made(NamedTuple):
 
     Attributes:
         name: In the bundle.
-        data: Its bytes.
+        bytes: Its size.
         facts: Fields of :class:`kface.bundle.File` beside the path, hash, size, role and format.
         parity: What the proof showed.
+        failed: What runtimes say that do not read it, or read it otherwise than it is meant; None where all do.
     """
 
     name: str
-    data: bytes
+    bytes: int
     facts: dict[str, Any]
     parity: tuple[parity.Parity, ...]
+    failed: dict[str, str] | None = None
 
 
 def facts(**more: Any) -> dict[str, Any]:
@@ -36,8 +47,8 @@ def facts(**more: Any) -> dict[str, Any]:
         "opset": None,
         "batch": "dynamic",
         "normalised": True,
-        "input": frozen.INPUT,
-        "outputs": (frozen.OUTPUT,),
+        "input": INPUT,
+        "outputs": (OUTPUT,),
         "layout": "NCHW",
     }
     return {**common, **more}
@@ -50,6 +61,8 @@ def readers(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         By the runtime's name, float32 (n, 3, h, w) -> (n, d).
     """
     if path.suffix == ".uff":
+        from export.uff import execute_uff
+
         data = path.read_bytes()
         return {"numpy": lambda batch: execute_uff(data, batch)}
     wanted = {".pb": ("tensorflow", "opencv"), ".onnx": ("onnxruntime", "openvino", "opencv")}[path.suffix]
@@ -67,96 +80,107 @@ def _opened_when_called(path: Path, runtime: str) -> Callable[[np.ndarray], np.n
     return run
 
 
-def prove(path: Path, inputs: np.ndarray, wanted: np.ndarray, batch: Any, exact: bool = True) -> list[parity.Parity]:
-    """Run a file in all readers and compare it with the Keras model; see :func:`export.parity.compare`.
+class Proof(NamedTuple):
+    """What a file was compared with.
 
-    A file of reduced precision need not be read by every runtime, only by one.
+    Attributes:
+        inputs: float32 (n, 3, h, w) or (n, h, w, 3), preprocessed faces.
+        wanted: float32 (n, d), their embeddings.
+        reference: What computed them.
+    """
+
+    inputs: np.ndarray
+    wanted: np.ndarray
+    reference: str = "the Keras model"
+
+
+def prove(path: Path, proof: Proof, batch: Any, exact: bool = True) -> tuple[list[parity.Parity], dict[str, str]]:
+    """Run a file in all readers and compare it; see :func:`export.parity.compare`.
+
+    Every reader has to agree, with two exceptions: OpenCV on ONNX, for which a bundle has the ``.pb`` (many of its versions
+    read no such file, some read it wrongly), and a file of reduced precision; of these one reader has to.
+
+    Returns:
+        The comparisons, and what the readers that failed say.
     """
     opened = readers(path)
     if not opened:
         raise ModelError("cannot be proven: no runtime that reads it is installed", path)
+    inputs, wanted = proof.inputs, proof.wanted
     batches = parity.BATCHES if batch == "dynamic" else (int(batch),)
     if path.suffix == ".uff":
         # An interpreter in numpy: right, and slow.
         inputs, wanted, batches = inputs[:2], wanted[:2], (1, 2)
-    rows = []
-    failures = []
+    rows: list[parity.Parity] = []
+    failures: dict[str, ModelError] = {}
     for reader, run in opened.items():
         try:
-            rows += parity.compare(path.name, reader, run, inputs, wanted, batches, exact)
+            rows += parity.compare(path.name, reader, run, inputs, wanted, batches, exact, proof.reference)
         except ModelError as error:
-            if exact:
+            if exact and not (reader == "opencv" and path.suffix == ".onnx"):
                 raise
-            failures.append(error)
+            failures[reader] = error
     if not rows:
-        raise failures[0]
-    return rows
+        raise next(iter(failures.values()))
+    return rows, {reader: error.what for reader, error in failures.items()}
 
 
 def make_all(
-    network: keras.Model,
+    network: "keras.Model",
     folder: Path,
-    inputs: np.ndarray,
-    wanted: np.ndarray,
+    proof: Proof,
     opsets: Sequence[int],
     fixed_batches: Sequence[int],
     uff: bool,
 ) -> Iterator[Made]:
     """Make the files of full precision one after the other, each proven.
 
+    The network is frozen once; every file is a form of that one graph.
+
     Args:
         network: The Keras model.
         folder: Takes the files.
-        inputs: float32 (n, 3, h, w), preprocessed faces to prove them on.
-        wanted: float32 (n, d), of the Keras model.
-        opsets: Of the ONNX files with any batch; the first names ``embedder.onnx``.
+        proof: Preprocessed faces, float32 (n, 3, h, w), and the Keras model's embeddings.
+        opsets: Of the ONNX files with any batch; ``embedder.onnx`` is always there, at opset 13.
         fixed_batches: Of further ONNX files.
         uff: Whether to write UFF.
 
     Raises:
         ModelError: A file does not compute what the model does.
     """
+    from export import folding, frozen, onnx_export
+    from export.uff import write_uff
+
+    with step("freezing the network"):
+        graph = folding.fold(frozen.freeze(network, normalise=False))
     plan: list[tuple[str, Callable[[], bytes], dict[str, Any]]] = [
-        ("embedder.pb", lambda: bytes(frozen.freeze(network).SerializeToString()), facts(layout="NHWC"))
+        (CANONICAL, lambda: onnx_export.from_graph(graph, CANONICAL_OPSET), facts(opset=CANONICAL_OPSET)),
+        ("embedder.pb", lambda: folding.serialised(folding.normalised(graph)), facts(layout="NHWC")),
     ]
-    for number, opset in enumerate(opsets):
-        name = "embedder.onnx" if number == 0 else f"embedder.opset{opset}.onnx"
-        plan.append((name, lambda opset=opset: onnx_export.to_onnx(network, opset), facts(opset=opset)))  # type: ignore[misc]
-    for batch in fixed_batches:
-        plan.append(
-            (
-                f"embedder.batch{batch}.onnx",
-                lambda batch=batch: onnx_export.to_onnx(network, opsets[0], batch),  # type: ignore[misc]
-                facts(opset=opsets[0], batch=batch),
-            )
-        )
+    for opset in sorted(set(opsets) - {CANONICAL_OPSET}):
+        make = functools.partial(onnx_export.from_graph, graph, opset)
+        plan.append((f"embedder.opset{opset}.onnx", make, facts(opset=opset)))
+    for batch in sorted(set(fixed_batches)):
+        make = functools.partial(onnx_export.from_graph, graph, CANONICAL_OPSET, batch)
+        plan.append((f"embedder.batch{batch}.onnx", make, facts(opset=CANONICAL_OPSET, batch=batch)))
     if uff:
-        plan.append(
-            (
-                "embedder.uff",
-                lambda: write_uff(frozen.freeze(network, normalise=False), frozen.OUTPUT, frozen.INPUT),
-                facts(normalised=False, outputs=("MarkOutput_0",)),
-            )
-        )
+        about = facts(normalised=False, outputs=("MarkOutput_0",))
+        plan.append(("embedder.uff", lambda: write_uff(graph, OUTPUT, INPUT), about))
     for name, make, about in plan:
-        yield write_and_prove(folder, name, make(), about, inputs, wanted)
+        with step(f"{name}: made and compared"):
+            made = write_and_prove(folder, name, make(), about, proof)
+        yield made
 
 
 def write_and_prove(
-    folder: Path,
-    name: str,
-    data: bytes,
-    about: dict[str, Any],
-    inputs: np.ndarray,
-    wanted: np.ndarray,
-    exact: bool = True,
+    folder: Path, name: str, data: bytes, about: dict[str, Any], proof: Proof, exact: bool = True
 ) -> Made:
     """Write one file and prove it; it is removed again where it is wrong."""
     path = folder / name
     path.write_bytes(data)
     try:
-        rows = prove(path, inputs, wanted, about["batch"], exact)
+        rows, failed = prove(path, proof, about["batch"], exact)
     except ModelError:
         path.unlink()
         raise
-    return Made(name, data, about, tuple(rows))
+    return Made(name, len(data), about, tuple(rows), failed or None)

@@ -1,7 +1,7 @@
-"""A trained network as a frozen TensorFlow graph, which OpenCV's ``readNet`` and TensorFlow read, and UFF is made of.
+"""A trained network as a frozen TensorFlow graph, which every file of a bundle is made of.
 
-The graph is raw: variables become constants and nothing else is changed. Grappler folds it into something that OpenCV reads
-for a batch of one only.
+The graph is raw: variables become constants and nothing else is changed; :mod:`export.folding` folds it. Grappler would fold
+it into something that OpenCV reads for a batch of one only.
 """
 
 from typing import Any
@@ -9,8 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-INPUT = "image"
-OUTPUT = "embedding"
+from export.files import INPUT, OUTPUT
 
 
 def freeze(network: keras.Model, normalise: bool = True) -> Any:

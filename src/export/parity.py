@@ -1,4 +1,4 @@
-"""Whether an exported file computes what the Keras model computes."""
+"""Whether an exported file computes what the network that it was made of computes."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class Parity(NamedTuple):
         reader: What ran it.
         batch: Faces at a time.
         difference: Largest absolute difference of an element between unit embeddings.
-        cosine: Smallest cosine between a face's embedding and the Keras model's.
+        cosine: Smallest cosine between a face's embedding and the one it should be.
         faces: How many faces were compared.
     """
 
@@ -50,17 +50,19 @@ def compare(
     wanted: np.ndarray,
     batches: Sequence[int] = BATCHES,
     exact: bool = True,
+    reference: str = "the Keras model",
 ) -> list[Parity]:
-    """Run a file on faces at several batch sizes and compare its embeddings with the Keras model's.
+    """Run a file on faces at several batch sizes and compare its embeddings with those it should give.
 
     Args:
         file: Its name, for the error.
         reader: What runs it.
         run: float32 (n, 3, h, w) -> (n, d).
         inputs: float32 (n, 3, h, w), preprocessed faces, at least as many as the largest batch.
-        wanted: float32 (n, d), of the Keras model.
+        wanted: float32 (n, d), what they should be.
         batches: The batch sizes; (1,) alone for a file of fixed batch.
         exact: Whether more than rounding is an error; not so for reduced precision, which pairs judge.
+        reference: What computed the embeddings that are wanted.
 
     Raises:
         ModelError: The file computes something else.
@@ -79,7 +81,7 @@ def compare(
         cosine = float(np.sum(found * target, axis=1).min())
         if exact and (difference > CLOSE or cosine < SAME_DIRECTION):
             raise ModelError(
-                f"does not compute what the Keras model does: read by {reader} at batch {batch} its embeddings differ by "
+                f"does not compute what {reference} does: read by {reader} at batch {batch} its embeddings differ by "
                 f"{difference:.1e} (cosine {cosine:.6f})",
                 file,
                 "it is not bundled",
@@ -88,17 +90,18 @@ def compare(
     return rows
 
 
-def table(rows: Sequence[Parity], faces: str) -> str:
+def table(rows: Sequence[Parity], faces: str, reference: str = "the Keras model") -> str:
     """Return the parity table as plain text.
 
     Args:
         rows: Of all files.
         faces: What the faces are, such as "real faces (LFW)".
+        reference: What the files are compared with.
     """
     width = max(len(row.file) for row in rows)
     reader = max(len(row.reader) for row in rows)
     lines = [
-        f"Parity with the Keras model on {rows[0].faces} {faces}:",
+        f"Parity with {reference} on {rows[0].faces} {faces}:",
         f"{'file':<{width}}  {'read by':<{reader}}  batch  max abs difference  smallest cosine",
     ]
     lines += [

@@ -4,13 +4,13 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from kface.errors import ConfigError
-
-#: Faces a calibration needs at least: fewer and the ranges are luck.
-LEAST_FACES = 32
+from export import onnx_form
+from export.settings import CANONICAL_OPSET, LEAST_CALIBRATION
+from kface.errors import ConfigError, ModelError
 
 
 def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
@@ -27,28 +27,36 @@ def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
 
     Raises:
         ConfigError: There are too few faces.
+        ModelError: The network cannot be quantised.
     """
+    import onnx
     from onnxruntime import quantization
 
-    if len(faces) < LEAST_FACES:
+    if len(faces) < LEAST_CALIBRATION:
         raise ConfigError(
-            f"needs {LEAST_FACES} faces at least, there are {len(faces)}",
-            "export.calibration_faces",
-            "give a larger data set",
+            f"needs {LEAST_CALIBRATION} faces at least, there are {len(faces)}",
+            "precision.calibration_faces",
+            "give a larger data set, or precision.int8=false",
+        )
+    loaded = onnx.load_model_from_string(model)
+    if onnx_form.opset(loaded) < CANONICAL_OPSET:
+        raise ModelError(
+            f"weights by channel need opset {CANONICAL_OPSET}, it has {onnx_form.opset(loaded)}",
+            "embedder.int8.onnx",
+            f"export the network with opset {CANONICAL_OPSET}",
         )
     with tempfile.TemporaryDirectory() as folder:
         source, prepared, target = (Path(folder) / name for name in ("fp32.onnx", "prepared.onnx", "int8.onnx"))
         source.write_bytes(model)
-        quantization.shape_inference.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        name = _input_name(model)
         before = logging.root.manager.disable
         # The quantiser advises every user of what has been done in the line above.
         logging.disable(logging.WARNING)
         try:
+            quantization.shape_inference.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
             quantization.quantize_static(
                 str(prepared),
                 str(target),
-                _Faces(name, faces, batch),
+                _Faces(loaded.graph.input[0].name, faces, batch),
                 quant_format=quantization.QuantFormat.QDQ,
                 per_channel=True,
                 op_types_to_quantize=["Conv", "MatMul", "Gemm", "Add", "MaxPool", "GlobalAveragePool"],
@@ -56,9 +64,13 @@ def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
                 weight_type=quantization.QuantType.QInt8,
                 extra_options={"ActivationSymmetric": True},
             )
+        # The quantiser raises whatever it stumbles over.
+        except Exception as error:
+            raise ModelError(f"cannot be quantised ({onnx_form.first_line(error)})", "embedder.int8.onnx")
         finally:
             logging.disable(before)
-        return target.read_bytes()
+        quantised = onnx.load_model_from_string(target.read_bytes())
+    return _finished(quantised, loaded, "embedder.int8.onnx")
 
 
 def to_fp16(model: bytes) -> bytes:
@@ -66,16 +78,21 @@ def to_fp16(model: bytes) -> bytes:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    converted = convert_float_to_float16(
-        onnx.load_model_from_string(model), keep_io_types=True, op_block_list=["ReduceSum", "Sqrt", "Max", "Div"]
-    )
-    return bytes(converted.SerializeToString())
+    loaded = onnx.load_model_from_string(model)
+    before = onnx.load_model_from_string(model)
+    try:
+        converted = convert_float_to_float16(
+            before, keep_io_types=True, op_block_list=["ReduceL2", "ReduceSum", "Sqrt", "Max", "Div"]
+        )
+    except Exception as error:
+        raise ModelError(f"cannot be converted to float16 ({onnx_form.first_line(error)})", "embedder.fp16.onnx")
+    return _finished(converted, loaded, "embedder.fp16.onnx")
 
 
-def _input_name(model: bytes) -> str:
-    import onnx
-
-    return str(onnx.load_model_from_string(model).graph.input[0].name)
+def _finished(model: Any, source: Any, name: str) -> bytes:
+    """Return a model's bytes in the canonical form: the converters leave nodes unsorted, and name them by counters."""
+    onnx_form.canonical(model, source.graph.input[0].name, source.graph.output[0].name)
+    return onnx_form.checked(model, name)
 
 
 class _Faces:

@@ -5,15 +5,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from export import files, foreign
+from export import files, foreign, probing
+from export.progress import step
 from kface import bundle
-from kface.errors import ModelError
+from kface.bundle.manifest import CANONICAL
+from kface.errors import ConfigError, ModelError
 from train import runs
 from train.evaluation import read_report
-from train.fit import load_backbone
 from train.testsets import TestSet
 
+LICENCE = "Apache-2.0"
 LICENCE_OF_THE_SAMPLE = "Apache-2.0 (procedural: no photograph, no person)"
+NOT_STATED = "not stated"
 DETECTOR = bundle.Provenance("detector weights", "mtcnn 1.0.0 (Zhang et al., 2016), converted", "MIT")
 
 
@@ -23,53 +26,63 @@ class Subject(NamedTuple):
     Attributes:
         name: Such as "resnet50-arcface".
         preprocessing: What it expects.
+        layout: Of its ONNX file's input.
         training: The run's report, or what is known of a foreign embedder.
         synthetic: Whether it was trained on the synthetic sample.
+        licence: Of the bundle as a whole.
         provenance: Of data and weights.
+        made: Its files of full precision.
+        proof: What every file is compared with.
     """
 
     name: str
     preprocessing: foreign.Preprocessing
+    layout: str
     training: dict[str, Any]
     synthetic: bool
+    licence: str
     provenance: tuple[bundle.Provenance, ...]
+    made: list[files.Made]
+    proof: files.Proof
 
 
-def from_run(
-    folder: Path, config: Any, run_dir: Path, faces: np.ndarray
-) -> tuple[Subject, list[files.Made], np.ndarray, np.ndarray]:
+def from_run(folder: Path, config: Any, run_dir: Path, faces: np.ndarray) -> Subject:
     """Make the files of a run's network."""
+    from train.fit import load_backbone
+
     network = load_backbone(run_dir)
     about = runs.read_about(run_dir)
+    _say_beforehand(f"{about['backbone']}-{about['loss']}", 4 * network.count_params())
     preprocessing = foreign.Preprocessing()
     inputs = preprocessing.apply(faces)
     wanted = np.asarray(network(preprocessing.apply(faces, "NHWC"), training=False))
-    made = []
-    for one in files.make_all(
-        network,
-        folder,
-        inputs,
-        wanted,
-        list(config.formats.opsets),
-        list(config.formats.fixed_batches),
-        bool(config.formats.uff),
-    ):
-        print(f"made and proven: {one.name}, {len(one.data) / 1e6:.1f} MB", flush=True)
-        made.append(one)
+    if not np.isfinite(wanted).all():
+        raise ModelError("gives embeddings that are not finite", run_dir, "train again: this run diverged")
+    proof = files.Proof(inputs, wanted)
+    formats = config.formats
+    made = list(
+        files.make_all(network, folder, proof, list(formats.opsets), list(formats.fixed_batches), bool(formats.uff))
+    )
     synthetic = about["trained_on"] == "the synthetic sample"
-    licence = config.licence_of_data or (LICENCE_OF_THE_SAMPLE if synthetic else "not stated (set licence_of_data)")
-    subject = Subject(
+    licence = LICENCE if config.licence == "auto" else str(config.licence)
+    data_licence = config.licence_of_data or (
+        LICENCE_OF_THE_SAMPLE if synthetic else f"{NOT_STATED} (set licence_of_data)"
+    )
+    return Subject(
         f"{about['backbone']}-{about['loss']}",
         preprocessing,
+        "NCHW",
         _training(run_dir),
         synthetic,
+        licence,
         (
-            bundle.Provenance("training data", str(about["trained_on"]), licence),
-            bundle.Provenance("embedder weights", f"trained by kface, {run_dir.name}", str(config.licence)),
+            bundle.Provenance("training data", str(about["trained_on"]), data_licence),
+            bundle.Provenance("embedder weights", f"trained by kface, {run_dir.name}", licence),
             DETECTOR,
         ),
+        made,
+        proof,
     )
-    return subject, made, inputs, wanted
 
 
 def _training(run_dir: Path) -> dict[str, Any]:
@@ -79,54 +92,75 @@ def _training(run_dir: Path) -> dict[str, Any]:
     return report
 
 
-def from_file(
-    folder: Path, config: Any, pairs: TestSet, faces: np.ndarray
-) -> tuple[Subject, list[files.Made], np.ndarray, np.ndarray]:
-    """Take over a foreign embedder as it is, once it is known how to feed it."""
-    path = Path(config.embedder)
-    embedder = foreign.Embedder(path)
-    if embedder.batch is not None:
-        raise ModelError(
-            f"takes batches of {embedder.batch} only", path, "export it with a dynamic batch, by its own framework"
-        )
+def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> Subject:
+    """Take over a foreign embedder, once it is known how to feed it."""
+    path = Path(str(config.embedder)).expanduser()
+    with step(f"reading {path.name}"):
+        embedder = foreign.Embedder(path, folder, config.output)
+    for change in embedder.file.changes:
+        print(f"export: {path.name}: {change}", flush=True)
+    _say_beforehand(path.name, len(embedder.file.data))
     given = config.preprocessing
     normalisation = None if given.normalisation is None else [float(value) for value in given.normalisation]
-    tried = foreign.probe(embedder, pairs.images, pairs.pairs, pairs.genuine, str(given.colour).lower(), normalisation)
+    with step(f"finding out how to feed it, on {pairs.title}"):
+        tried = probing.probe(
+            embedder,
+            pairs.images,
+            *_acquired(pairs),
+            str(given.colour).lower(),
+            normalisation,
+            seed=int(config.seed),
+        )
     for one in tried:
-        print(f"tried {one.preprocessing}: EER {100 * one.eer:.1f} % on {pairs.title}")
+        print(f"tried {one.preprocessing}: EER {100 * one.eer:.1f} % on {one.pairs} pairs of {pairs.title}")
     preprocessing = tried[0].preprocessing
-    inputs = preprocessing.apply(faces, embedder.layout)
     wanted = embedder.run(faces, preprocessing)
-    unit = bool(np.allclose(np.linalg.norm(wanted, axis=1), 1, atol=1e-3))
-    data = path.read_bytes()
+    proof = files.Proof(preprocessing.apply(faces, embedder.layout), wanted, f"{path.name} by ONNX Runtime")
     about = files.facts(
-        opset=_opset(data),
-        normalised=unit,
-        input=embedder.input,
-        outputs=tuple(embedder.network.outputs),
+        opset=embedder.file.opset,
+        normalised=bool(np.allclose(np.linalg.norm(wanted, axis=1), 1, atol=1e-3)),
         layout=embedder.layout,
     )
-    made = [files.write_and_prove(folder, "embedder.onnx", data, about, inputs, wanted)]
+    with step(f"{CANONICAL}: compared"):
+        made = [files.write_and_prove(folder, CANONICAL, embedder.file.data, about, proof)]
+    licence = NOT_STATED if config.licence == "auto" else str(config.licence)
     training = {
         "foreign": path.name,
-        "preprocessing": [{"tried": str(one.preprocessing), "eer": one.eer, "on": pairs.title} for one in tried],
+        "changes": list(embedder.file.changes),
+        "preprocessing": [
+            {"tried": str(one.preprocessing), "eer": one.eer, "on": pairs.title, "pairs": one.pairs} for one in tried
+        ],
     }
-    subject = Subject(
+    return Subject(
         path.stem,
         preprocessing,
+        embedder.layout,
         training,
         False,
+        licence,
         (
-            bundle.Provenance("training data", "not known to kface", config.licence_of_data or "not stated"),
-            bundle.Provenance("embedder weights", path.name, str(config.licence)),
+            bundle.Provenance("training data", "not known to kface", config.licence_of_data or NOT_STATED),
+            bundle.Provenance("embedder weights", f"{path.name}, trained elsewhere", licence),
             DETECTOR,
         ),
+        made,
+        proof,
     )
-    return subject, made, inputs, wanted
 
 
-def _opset(model: bytes) -> int:
-    import onnx
+def _acquired(pairs: TestSet) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs whose faces were both found, and which of them are genuine."""
+    kept = ~pairs.failed[pairs.pairs].any(axis=1) if len(pairs.failed) else np.ones(len(pairs.pairs), bool)
+    genuine = pairs.genuine[kept]
+    if genuine.all() or not genuine.any():
+        raise ConfigError(f"{pairs.title} has no pairs of both kinds to judge the embedder on", "evaluate")
+    return pairs.pairs[kept], genuine
 
-    sets = onnx.load_model_from_string(model).opset_import
-    return max(int(one.version) for one in sets if one.domain in ("", "ai.onnx"))
+
+def _say_beforehand(name: str, size: int) -> None:
+    """Say what an export takes: measured on both backbones (memory beside the test sets' faces)."""
+    print(
+        f"export: {name}: {size / 1e6:.0f} MB of weights; takes about {1.2 + 6 * size / 1e9:.1f} GB of memory and "
+        f"{6 * size / 1e6 + 20:.0f} MB of disk",
+        flush=True,
+    )

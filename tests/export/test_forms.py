@@ -35,7 +35,7 @@ class TestFrozen:
 
     def test_every_reader_agrees(self, small_graph, smooth, wanted, tmp_path):
         path = write(tmp_path, "embedder.pb", small_graph.SerializeToString())
-        rows = files.prove(path, smooth, wanted, "dynamic")
+        rows = files.prove(path, files.Proof(smooth, wanted), "dynamic")[0]
         assert {(row.reader, row.batch) for row in rows} == {
             (reader, batch) for reader in ("opencv", "tensorflow") for batch in (1, 8)
         }
@@ -50,7 +50,9 @@ class TestFrozen:
         network = stir(backbones.build("resnet50", width=0.125, embedding=16), smooth.transpose(0, 2, 3, 1))
         expected = np.asarray(network(smooth.transpose(0, 2, 3, 1), training=False))
         path = write(tmp_path, "embedder.pb", frozen.freeze(network).SerializeToString())
-        assert max(row.difference for row in files.prove(path, smooth, expected, "dynamic")) < parity.CLOSE
+        assert (
+            max(row.difference for row in files.prove(path, files.Proof(smooth, expected), "dynamic")[0]) < parity.CLOSE
+        )
 
 
 class TestOnnx:
@@ -68,13 +70,13 @@ class TestOnnx:
         assert "Reciprocal" not in {node.op_type for node in model.graph.node}
 
     def test_every_reader_agrees(self, small_onnx, smooth, wanted, tmp_path):
-        rows = files.prove(write(tmp_path, "embedder.onnx", small_onnx), smooth, wanted, "dynamic")
+        rows = files.prove(write(tmp_path, "embedder.onnx", small_onnx), files.Proof(smooth, wanted), "dynamic")[0]
         assert {row.reader for row in rows} == set(runtimes()) & {"onnxruntime", "openvino", "opencv"}
         assert max(row.difference for row in rows) < parity.CLOSE
 
     def test_a_fixed_batch(self, small_network, smooth, wanted, tmp_path):
         path = write(tmp_path, "embedder.batch1.onnx", onnx_export.to_onnx(small_network, 17, 1))
-        rows = files.prove(path, smooth, wanted, 1)
+        rows = files.prove(path, files.Proof(smooth, wanted), 1)[0]
         assert {row.batch for row in rows} == {1}
         # OpenCV would take it, and give something else.
         for run in files.readers(path).values():
@@ -91,7 +93,8 @@ class TestPrecision:
     def test_int8(self, shallow_onnx, smooth, shallow_wanted, tmp_path):
         data = precision.to_int8(shallow_onnx, np.concatenate([smooth, smooth[::-1]]))
         assert len(data) < 0.4 * len(shallow_onnx)
-        rows = files.prove(write(tmp_path, "embedder.int8.onnx", data), smooth, shallow_wanted, "dynamic", exact=False)
+        path = write(tmp_path, "embedder.int8.onnx", data)
+        rows, _ = files.prove(path, files.Proof(smooth, shallow_wanted), "dynamic", exact=False)
         mine = [row for row in rows if row.reader == "onnxruntime"]
         assert 0.95 < min(row.cosine for row in mine) < 1 - 1e-6
 
@@ -106,7 +109,8 @@ class TestPrecision:
     def test_fp16(self, shallow_onnx, smooth, shallow_wanted, tmp_path):
         data = precision.to_fp16(shallow_onnx)
         assert len(data) < 0.7 * len(shallow_onnx)
-        rows = files.prove(write(tmp_path, "embedder.fp16.onnx", data), smooth, shallow_wanted, "dynamic", exact=False)
+        path = write(tmp_path, "embedder.fp16.onnx", data)
+        rows, _ = files.prove(path, files.Proof(smooth, shallow_wanted), "dynamic", exact=False)
         assert min(row.cosine for row in rows if row.reader == "onnxruntime") > 0.9999
 
 
@@ -114,12 +118,14 @@ class TestParity:
     def test_another_network_is_refused_by_name(self, small_onnx, smooth, wanted, tmp_path):
         other = wanted + np.random.default_rng(0).normal(0, 0.05, wanted.shape).astype(np.float32)
         with pytest.raises(ModelError, match=r"wrong\.onnx: does not compute what the Keras model does.*not bundled"):
-            files.write_and_prove(tmp_path, "wrong.onnx", small_onnx, files.facts(), smooth, other)
+            files.write_and_prove(tmp_path, "wrong.onnx", small_onnx, files.facts(), files.Proof(smooth, other))
         assert not (tmp_path / "wrong.onnx").exists()
 
     def test_channels_in_the_wrong_order_are_noticed(self, small_onnx, smooth, wanted, tmp_path):
         with pytest.raises(ModelError, match="does not compute"):
-            files.write_and_prove(tmp_path, "bgr.onnx", small_onnx, files.facts(), smooth[:, ::-1].copy(), wanted)
+            files.write_and_prove(
+                tmp_path, "bgr.onnx", small_onnx, files.facts(), files.Proof(smooth[:, ::-1].copy(), wanted)
+            )
 
     def test_what_is_not_finite_or_of_another_length(self, smooth, wanted):
         with pytest.raises(ModelError, match="not finite"):

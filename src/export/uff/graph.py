@@ -19,6 +19,11 @@ def refuse(node: Any, why: str = "", remedy: str = "") -> NoReturn:
     )
 
 
+def attribute(node: Any, key: str) -> Any:
+    """Return a node's attribute; an empty one where it has none, which asking the map itself would add to the graph."""
+    return node.attr[key] if key in node.attr else type(node).AttrEntry().value
+
+
 class Affine(NamedTuple):
     """``source * scale + shift`` with constants: what Keras makes of a BatchNormalization at inference."""
 
@@ -116,7 +121,7 @@ class FrozenGraph:
         if shape.op == "Const":
             sizes = self.constant(shape.name).tolist()
             return sizes[1] if len(sizes) == 2 and sizes[0] == -1 else None
-        if shape.op != "Pack" or shape.attr["N"].i != 2:
+        if shape.op != "Pack" or attribute(shape, "N").i != 2:
             return None
         batch, row = (self.node(name) for name in shape.input[:2])
         if batch.op != "StridedSlice" or row.op != "Const":
@@ -132,12 +137,12 @@ class FrozenGraph:
         import tensorflow as tf
 
         if node.op == "Const":
-            return tf.make_ndarray(node.attr["value"].tensor)
+            return tf.make_ndarray(attribute(node, "value").tensor)
         # The bias of a convolution takes this way to the shape that it already had.
         if node.op == "Reshape":
             return self.constant(node.input[0]).reshape(self.constant(node.input[1]))
         if node.op == "Squeeze":
-            return np.squeeze(self.constant(node.input[0]), tuple(node.attr["squeeze_dims"].list.i) or None)
+            return np.squeeze(self.constant(node.input[0]), tuple(attribute(node, "squeeze_dims").list.i) or None)
         if node.op not in FOLDED or self.varies(node.name):
             refuse(node, "as a constant")
         value = FOLDED[node.op](*(self.constant(name) for name in self.sources(node)))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from export.uff import schema
-from export.uff.graph import NORM_REMEDY, Affine, FrozenGraph, refuse
+from export.uff.graph import NORM_REMEDY, Affine, FrozenGraph, attribute, refuse
 from export.uff.metagraph import MetaGraph
 from kface.errors import ModelError
 
@@ -132,7 +132,7 @@ class _Writer:
     def _placeholder(self, node: Any) -> _Tensor:
         if node.name != self.input:
             raise ModelError("is not the input that was named", node.name, f"the network may have one, {self.input!r}")
-        shape = [dimension.size for dimension in node.attr["shape"].shape.dim]
+        shape = [dimension.size for dimension in attribute(node, "shape").shape.dim]
         if len(shape) != 4 or min(shape[1:]) < 1:
             raise ModelError(
                 f"must be (n, h, w, c), not {tuple(shape)}", node.name, "freeze it with a fixed image size"
@@ -146,13 +146,13 @@ class _Writer:
 
         A symmetric Pad in front becomes the window's padding, as NVIDIA's converter does it; TensorRT knows no other.
         """
-        if node.attr["data_format"].s not in (b"", b"NHWC"):
+        if attribute(node, "data_format").s not in (b"", b"NHWC"):
             refuse(node, "with channels first")
-        mode = node.attr["padding"].s
+        mode = attribute(node, "padding").s
         if mode not in (b"VALID", b"SAME"):
             refuse(node, f"with the padding {mode.decode()}")
-        strides = list(node.attr["strides"].list.i)[1:3]
-        dilations = list(node.attr["dilations"].list.i)[1:3] or [1, 1]
+        strides = list(attribute(node, "strides").list.i)[1:3]
+        dilations = list(attribute(node, "dilations").list.i)[1:3] or [1, 1]
         fields = {"strides": schema.integers(strides)}
         before = self.graph.node(node.input[0])
         padding = [0, 0]
@@ -179,7 +179,7 @@ class _Writer:
         source, fields, sides = self._window(node, kernel.shape[:2])
         if kernel.shape[2] != source.shape[0]:
             refuse(node, "in groups")
-        fields["dilation"] = schema.integers(list(node.attr["dilations"].list.i)[1:3] or [1, 1])
+        fields["dilation"] = schema.integers(list(attribute(node, "dilations").list.i)[1:3] or [1, 1])
         channels = kernel.shape[3]
         if node.op == "DepthwiseConv2dNative":
             if channels != 1:
@@ -191,8 +191,8 @@ class _Writer:
         return _Tensor(self.file.add(self._id(node), "Conv", [source.id, weights], **fields), (channels, *sides))
 
     def _pool(self, node: Any) -> _Tensor:
-        size = list(node.attr["ksize"].list.i)
-        strides = list(node.attr["strides"].list.i)
+        size = list(attribute(node, "ksize").list.i)
+        strides = list(attribute(node, "strides").list.i)
         if size[0] != 1 or size[3] != 1 or strides[0] != 1 or strides[3] != 1:
             refuse(node, "over channels or images")
         before = self.graph.node(node.input[0])
@@ -211,7 +211,7 @@ class _Writer:
         if axes != [1, 2]:
             refuse(node, f"over the axes {axes}")
         # TensorRT's parser ignores a Reduce's keepdims: a pool over the whole map leaves nothing to guess.
-        keep = node.attr["keep_dims"].b
+        keep = attribute(node, "keep_dims").b
         pooled = self.file.add(
             self._id(node) if keep else f"{self._id(node)}/pool",
             "Pool",
@@ -235,11 +235,11 @@ class _Writer:
         return _Tensor(self.file.add(self._id(node), "Flatten", [source.id]), (count,), source.shape)
 
     def _dense(self, node: Any, scale: np.ndarray | None = None) -> _Tensor:
-        if node.attr["transpose_a"].b:
+        if attribute(node, "transpose_a").b:
             refuse(node, "with its first operand transposed")
         source = self._tensor(node.input[0], node)
         kernel = self.graph.constant(node.input[1])
-        kernel = kernel.T if node.attr["transpose_b"].b else kernel
+        kernel = kernel.T if attribute(node, "transpose_b").b else kernel
         if len(source.shape) != 1 or kernel.shape[0] != source.shape[0]:
             refuse(node, "on anything but vectors")
         if scale is not None:
@@ -250,10 +250,10 @@ class _Writer:
         return _Tensor(node_id, (kernel.shape[1],))
 
     def _batch_norm(self, node: Any) -> _Tensor:
-        if node.attr["is_training"].b or node.attr["data_format"].s not in (b"", b"NHWC"):
+        if attribute(node, "is_training").b or attribute(node, "data_format").s not in (b"", b"NHWC"):
             refuse(node, "unless it is for inference, with channels last")
         parameters = [self.graph.constant(name) for name in list(node.input)[1:5]]
-        return self._normalise(node, self._map(node.input[0], node), parameters, node.attr["epsilon"].f)
+        return self._normalise(node, self._map(node.input[0], node), parameters, attribute(node, "epsilon").f)
 
     def _normalise(self, node: Any, source: _Tensor, parameters: list[np.ndarray], epsilon: float) -> _Tensor:
         names = ("gamma", "beta", "mean", "variance")
@@ -269,7 +269,7 @@ class _Writer:
         node = self.graph.node(affine.source)
         if node.op != "MatMul" or not self.graph.used_once(affine.source):
             return False
-        columns = 0 if node.attr["transpose_b"].b else 1
+        columns = 0 if attribute(node, "transpose_b").b else 1
         return affine.scale.size == self.graph.constant(node.input[1]).shape[columns]
 
     def _affine(self, node: Any, affine: Affine) -> _Tensor:

@@ -8,6 +8,8 @@ from kface.verification.report import Figure
 
 #: Said beside every figure that was measured on it.
 SAMPLE = "synthetic sample"
+#: The newest operator set that TensorRT 8.2 reads, a Jetson Nano's.
+NANO_OPSET = 13
 #: What of the report's "run" the card tells, by key.
 RUN = (
     ("backbone", "Backbone"),
@@ -69,6 +71,7 @@ def model_card(manifest: Manifest) -> str:
         NOT_INTENDED,
         "## Training and provenance",
         _run(manifest.training),
+        _foreign(manifest.training),
         _table(("What", "Source", "Licence"), [(part.what, part.source, part.licence) for part in manifest.provenance]),
         "## Figures",
         _figures(manifest.training),
@@ -118,6 +121,36 @@ def _run(training: Dict[str, Any]) -> str:
     return _table(
         ("", ""), [(title, str(about[key])) for key, title in RUN if isinstance(about.get(key), (str, int, float))]
     )
+
+
+def _foreign(training: Dict[str, Any]) -> str:
+    """Return what is known of an embedder that was trained elsewhere; nothing for a run's."""
+    name = training.get("foreign")
+    if not isinstance(name, str):
+        return ""
+    lines = [
+        "Trained elsewhere and taken over from {}: its makers know on what, and under which terms it may be used.".format(
+            _text(name)
+        )
+    ]
+    changes = training.get("changes")
+    if isinstance(changes, list) and changes:
+        lines.append("Changed on the way: {}.".format("; ".join(_text(change) for change in changes)))
+    rows: List[Sequence[str]] = []
+    tried = training.get("preprocessing")
+    for one in tried if isinstance(tried, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("eer"), float):
+            rows.append(
+                (
+                    str(one.get("tried")),
+                    "{:.2f} %".format(100 * one["eer"]),
+                    "{} pairs of {}".format(one.get("pairs", "the"), one.get("on")),
+                )
+            )
+    if len(rows) > 1:
+        lines.append("How to feed it was found out by trying, the first row is used:")
+        lines.append(_table(("Input", "EER", "On"), rows))
+    return "\n\n".join(lines)
 
 
 def _figure(value: Any) -> Optional[Tuple[str, str]]:
@@ -199,6 +232,10 @@ def _files(files: Sequence[File]) -> str:
         part
         for part in (
             _table(
+                ("File", "For"),
+                [(_code(file.path), use_of(file)) for file in networks if file.role == "embedder"],
+            ),
+            _table(
                 ("File", "Format", "Precision", "Opset", "Batch", "L2 norm", "Input", "Outputs", "Parity"),
                 [_network(file) for file in networks],
             ),
@@ -209,6 +246,25 @@ def _files(files: Sequence[File]) -> str:
         )
         if part
     )
+
+
+def use_of(file: File) -> str:
+    """Return which runtimes an embedder's file is for, in words."""
+    if file.format == "pb":
+        return "OpenCV 4.1 and later, TensorFlow 1.15 and later"
+    if file.format == "uff":
+        return "TensorRT 7 to 8.6, by its UFF parser"
+    if file.format != "onnx":
+        return "the device that it was built on"
+    if file.precision == "int8":
+        return "ONNX Runtime and OpenVINO on a processor; not OpenCV, not TensorRT, which makes its own"
+    if file.precision == "fp16":
+        return "TensorRT 11, which computes in the precision of its file; others take embedder.onnx"
+    newer = file.opset is not None and file.opset > NANO_OPSET
+    runtimes = "ONNX Runtime, OpenVINO and TensorRT" + (", not those of JetPack 4" if newer else ", JetPack 4's too")
+    if file.batch != DYNAMIC:
+        return "{}, where only batches of {} are run".format(runtimes, file.batch)
+    return runtimes
 
 
 def _network(file: File) -> Sequence[str]:

@@ -1,0 +1,88 @@
+"""What a bundle is measured on, and with which result: embeddings of test sets, the threshold table, the card's figures."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from export.foreign import Preprocessing
+from export.pairs import threshold_pairs
+from kface import bundle
+from kface.errors import ConfigError, KFaceError, ModelError
+from kface.networks import Network
+from kface.verification import score_pairs, verify
+from train.testsets import TestSet
+
+#: Faces at a time: preprocessed, a test set takes four times its memory.
+BLOCK = 32
+
+
+def embed(network: Network, images: np.ndarray, preprocessing: Preprocessing, layout: str) -> np.ndarray:
+    """Return float32 (n, d), the embeddings of uint8 (n, 112, 112, 3) RGB.
+
+    Raises:
+        ModelError: One is not finite.
+    """
+    parts = []
+    for start in range(0, len(images), BLOCK):
+        inputs = preprocessing.apply(images[start : start + BLOCK], layout)
+        parts.append(next(iter(network.run(inputs).values())).reshape(len(inputs), -1).astype(np.float32))
+    found = np.concatenate(parts)
+    if not np.isfinite(found).all():
+        raise ModelError("gives embeddings that are not finite", "the embedder", "export it in float32, for inference")
+    return found
+
+
+def thresholds(config: Any, testset: TestSet, embeddings: np.ndarray) -> bundle.Thresholds | None:
+    """Measure the threshold table on a test set; see :func:`export.pairs.threshold_pairs`.
+
+    Returns:
+        The table, or None where the set lacks pairs; that is printed.
+    """
+    pairs, source = threshold_pairs(testset, int(config.thresholds.impostors), int(config.seed))
+    people = testset.people[pairs]
+    try:
+        return bundle.measure(
+            score_pairs(embeddings, pairs),
+            people[:, 0] == people[:, 1],
+            people,
+            source=source,
+            synthetic=testset.synthetic,
+            replicates=int(config.thresholds.replicates),
+            seed=int(config.seed),
+        )
+    except ConfigError:
+        raise
+    except KFaceError as error:
+        print(f"export: no threshold table: {error}")
+        return None
+
+
+def add_figures(
+    training: dict[str, Any],
+    given: list[tuple[TestSet, np.ndarray]],
+    replicates: int,
+    seed: int,
+    log: Callable[[str], None] = print,
+) -> None:
+    """Add to a report the figures of the test sets that it does not hold, in place."""
+    sets = training.get("sets")
+    found: dict[str, Any] = dict(sets) if isinstance(sets, dict) else {}
+    for testset, embeddings in given:
+        if found.get(testset.name) is not None:
+            continue
+        scores = score_pairs(embeddings, testset.pairs, testset.failed if len(testset.failed) else None)
+        people = testset.people[testset.pairs]
+        try:
+            report = verify(scores, testset.genuine, people, testset.folds, replicates, seed)
+        except KFaceError as error:
+            log(f"export: no figures for {testset.title}: {error}")
+            continue
+        found[testset.name] = {
+            "title": testset.title,
+            "synthetic_sample": testset.synthetic,
+            **report.to_dict(),
+            "images": len(testset.images),
+            "failed_to_acquire": int(testset.failed.sum()),
+        }
+    training["sets"] = found

@@ -1,0 +1,216 @@
+"""ONNX models in one form: sorted, named by their structure, and passed by onnx's checker.
+
+What a file says beside the network (who wrote it, when, how its tensors were called) is left out, so that the same network
+is the same bytes, whoever converted it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kface.errors import ModelError
+
+#: Largest file that protobuf can hold.
+LIMIT = (1 << 31) - 1
+
+
+def checked(model: Any, name: Path | str) -> bytes:
+    """Return a model's bytes once it has passed onnx's checker, shapes and types included.
+
+    Raises:
+        ModelError: It has not.
+    """
+    import onnx
+
+    size = model.ByteSize()
+    if size > LIMIT:
+        raise ModelError(f"has {size / 1e9:.1f} GB, an ONNX file holds 2.1 at most", name, "give a smaller network")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    # The checker and the shape inference have exceptions of their own, and protobuf has others.
+    except Exception as error:
+        raise ModelError(f"is not valid ONNX ({first_line(error)})", name, "convert it again by its own framework")
+    return serialised(model)
+
+
+def serialised(model: Any) -> bytes:
+    """Return a model's bytes, equal for equal models."""
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error that holds anything."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def opset(model: Any) -> int:
+    """Return the version of ONNX's own operators that a model uses."""
+    return max((int(one.version) for one in model.opset_import if one.domain in ("", "ai.onnx")), default=1)
+
+
+def sort(graph: Any) -> None:
+    """Order a graph's nodes so that each comes after those it reads, equal graphs equally; those that nothing needs go.
+
+    Raises:
+        ModelError: The nodes form a cycle.
+    """
+    makers = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
+    order: list[int] = []
+    state: dict[int, bool] = {}
+    for output in graph.output:
+        stack = [makers[output.name]] if output.name in makers else []
+        while stack:
+            number = stack[-1]
+            if state.get(number):
+                stack.pop()
+                continue
+            sources = [makers[name] for name in _reads(graph.node[number]) if name in makers]
+            todo = [source for source in sources if not state.get(source)]
+            if not todo:
+                state[number] = True
+                order.append(number)
+                stack.pop()
+            elif number in state:
+                raise ModelError("its nodes form a cycle", graph.name, "convert it again by its own framework")
+            else:
+                state[number] = False
+                stack += reversed(list(dict.fromkeys(todo)))
+    nodes = [graph.node[number] for number in order]
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
+def _reads(node: Any) -> Iterator[str]:
+    """Yield what a node reads, inside the bodies of its loops and branches too."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+            for inner in body.node:
+                yield from _reads(inner)
+            yield from (output.name for output in body.output)
+
+
+def canonical(model: Any, input: str, output: str) -> None:
+    """Bring a model of one input and one output into the form that follows from the network alone, in place.
+
+    Args:
+        model: An ``onnx.ModelProto`` without external data.
+        input: What the input is called afterwards.
+        output: What the output is called afterwards.
+    """
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer} | {one.values.name for one in graph.sparse_initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    for message in (model, graph):
+        _clear(message, "doc_string", "metadata_props")
+    _clear(model, "producer_version", "domain", "model_version", "training_info")
+    model.producer_name = "kface"
+    graph.name = "embedder"
+    _sort_opsets(model)
+    del graph.value_info[:]
+    del graph.quantization_annotation[:]
+    kept = [type(value).FromString(value.SerializeToString()) for value in inputs]
+    del graph.input[:]
+    graph.input.extend(kept)
+    sort(graph)
+    names = _names(graph, input, output)
+    _rename(graph, names)
+    _sort_initializers(graph)
+    for value in (*graph.input, *graph.output):
+        _clear(value, "doc_string", "metadata_props")
+        _clear(value.type, "denotation")
+        for number, dimension in enumerate(value.type.tensor_type.shape.dim):
+            _clear(dimension, "denotation")
+            if dimension.HasField("dim_param"):
+                dimension.dim_param = "batch" if number == 0 else f"side_{number}"
+
+
+def _clear(message: Any, *fields: str) -> None:
+    """Take fields out: an empty text that is there makes other bytes than one that is not. Older onnx lacks some fields."""
+    for field in fields:
+        if field in message.DESCRIPTOR.fields_by_name:
+            message.ClearField(field)
+
+
+def _sort_opsets(model: Any) -> None:
+    """List the operator sets that nodes use, once each, in order; "ai.onnx" is another name of ""."""
+    used = {"" if node.domain == "ai.onnx" else node.domain for node in model.graph.node} | {""}
+    versions: dict[str, int] = {}
+    for one in model.opset_import:
+        domain = "" if one.domain == "ai.onnx" else one.domain
+        versions[domain] = max(int(one.version), versions.get(domain, 0))
+    del model.opset_import[:]
+    for domain in sorted(used & set(versions)):
+        model.opset_import.add(domain=domain, version=versions[domain])
+
+
+def _names(graph: Any, input: str, output: str) -> dict[str, str]:
+    """Return the new name of every tensor, in the order of the (sorted) nodes."""
+    names = {graph.input[0].name: input, graph.output[0].name: output}
+    counted: Counter[str] = Counter()
+    for node in graph.node:
+        counted[node.op_type] += 1
+        stem = f"{node.op_type.lower()}_{counted[node.op_type]}"
+        node.name = stem
+        _clear(node, "doc_string", "metadata_props", *(["domain"] if node.domain in ("", "ai.onnx") else []))
+        attributes = sorted(node.attribute, key=lambda one: str(one.name))
+        copies = [type(one).FromString(one.SerializeToString()) for one in attributes]
+        del node.attribute[:]
+        node.attribute.extend(copies)
+        for one in node.attribute:
+            _clear(one, "doc_string")
+            for tensor in (*([one.t] if one.HasField("t") else []), *one.tensors):
+                _clear(tensor, "name", "doc_string", "metadata_props", "data_location", "external_data")
+        for place, name in enumerate(dict.fromkeys(_reads(node))):
+            names.setdefault(name, f"{stem}.input_{place}")
+        for place, name in enumerate(node.output):
+            if name:
+                names.setdefault(name, stem if place == 0 else f"{stem}.output_{place}")
+    return names
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    for node in graph.node:
+        # Names inside a body may hide those outside: they keep theirs, and what they read from outside is renamed.
+        node.input[:] = [names[name] if name else "" for name in node.input]
+        node.output[:] = [names[name] if name else "" for name in node.output]
+        for attribute in node.attribute:
+            for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+                own = {value.name for value in body.input} | {name for inner in body.node for name in inner.output}
+                own |= {tensor.name for tensor in body.initializer}
+                _rename_body(body, {name: new for name, new in names.items() if name not in own})
+    for value in (*graph.input, *graph.output):
+        value.name = names[value.name]
+    for tensor in graph.initializer:
+        tensor.name = names.get(tensor.name, "")
+        _clear(tensor, "doc_string", "metadata_props", "data_location", "external_data")
+    for sparse in graph.sparse_initializer:
+        sparse.values.name = names.get(sparse.values.name, "")
+
+
+def _rename_body(body: Any, names: dict[str, str]) -> None:
+    for node in body.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            for inner in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+                _rename_body(inner, names)
+    for value in body.output:
+        value.name = names.get(value.name, value.name)
+
+
+def _sort_initializers(graph: Any) -> None:
+    """Put the constants in the order in which the nodes read them, numbers as raw bytes; those that nothing reads go."""
+    from onnx import numpy_helper
+
+    place = {name: number for number, name in enumerate(dict.fromkeys(n for node in graph.node for n in _reads(node)))}
+    used = sorted((one for one in graph.initializer if one.name in place), key=lambda one: place[one.name])
+    copies = []
+    for tensor in used:
+        if not tensor.HasField("raw_data") and tensor.data_type != tensor.STRING:
+            tensor = numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name)
+        copies.append(type(tensor).FromString(tensor.SerializeToString()))
+    del graph.initializer[:]
+    graph.initializer.extend(copies)

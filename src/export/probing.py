@@ -1,0 +1,179 @@
+"""Finds out what a foreign network expects of its input: colour orders and normalisations are tried on pairs of faces."""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from export import paired
+from export.foreign import Embedder, Preprocessing
+from kface.errors import ConfigError, ModelError
+from kface.verification import eer, score_pairs
+
+COLOURS = ("rgb", "bgr")
+#: (mean, divisor) that the field uses: insightface's and ours, FaceNet's, none, and 0 to 1.
+NORMALISATIONS = ((127.5, 128.0), (127.5, 127.5), (0.0, 1.0), (0.0, 255.0))
+#: Pairs looked at first; twice as many each time, as long as combinations cannot be told apart.
+FIRST = 500
+REPLICATES = 400
+#: Share of draws of pairs in which a combination must be worse to be given up: early, on few pairs, and in the end.
+EARLY, FINAL = 0.998, 0.975
+#: Embeddings that differ by less from face to face say nothing about who it is.
+SAME = 1e-6
+
+
+class Tried(NamedTuple):
+    """A combination and the equal error rate that it reached, from 0 to 1, on so many pairs."""
+
+    preprocessing: Preprocessing
+    eer: float
+    pairs: int
+
+
+class _Candidate:
+    """A combination with the embeddings that were computed so far: each face goes through it once."""
+
+    def __init__(self, preprocessing: Preprocessing, count: int) -> None:
+        self.preprocessing = preprocessing
+        self.known = np.zeros(count, bool)
+        self.embeddings: np.ndarray | None = None
+        self.scores = np.zeros(0)
+        self.eer = 1.0
+        self.pairs = 0
+        self.finite = True
+
+    def measure(self, embedder: Embedder, faces: np.ndarray, pairs: np.ndarray, genuine: np.ndarray) -> None:
+        """Compute what is missing and the equal error rate on these pairs."""
+        new = np.setdiff1d(np.unique(pairs), np.flatnonzero(self.known))
+        if len(new):
+            found = embedder.run(faces[new], self.preprocessing)
+            if self.embeddings is None:
+                self.embeddings = np.zeros((len(faces), found.shape[1]), np.float32)
+            self.embeddings[new] = found
+            self.known[new] = True
+            # A network that overflows on this input does not expect it.
+            self.finite = self.finite and bool(np.isfinite(found).all())
+        self.pairs = len(pairs)
+        if self.finite and self.embeddings is not None:
+            self.scores = score_pairs(self.embeddings, pairs)
+            self.eer = eer(self.scores, genuine)[0]
+        else:
+            self.scores, self.eer = np.zeros(len(pairs)), 1.0
+
+
+def probe(
+    embedder: Embedder,
+    faces: np.ndarray,
+    pairs: np.ndarray,
+    genuine: np.ndarray,
+    colour: str = "auto",
+    normalisation: Sequence[float] | None = None,
+    seed: int = 0,
+) -> list[Tried]:
+    """Find out what a network expects by how well it tells people apart.
+
+    The combinations are compared on the same pairs, by a bootstrap of these, first on a few hundred; those that are
+    worse with certainty are given up, and the others compared on twice as many, until one is left.
+
+    Args:
+        embedder: The network.
+        faces: uint8 (n, 112, 112, 3), RGB.
+        pairs: Integers (m, 2), indices of faces.
+        genuine: bool (m,).
+        colour: "rgb" or "bgr" where it is known, else "auto".
+        normalisation: (mean, divisor) where they are known.
+        seed: Of the order of the pairs and of the draws.
+
+    Returns:
+        All combinations that were tried, the best first.
+
+    Raises:
+        ConfigError: A declared value cannot be, or the pairs cannot tell which combination is the right one.
+        ModelError: The embeddings are not finite, or the same for every face, whatever is tried.
+    """
+    if colour not in (*COLOURS, "auto"):
+        raise ConfigError("must be rgb, bgr or auto", f"preprocessing.colour={colour}")
+    if normalisation is not None and (len(normalisation) != 2 or not normalisation[1] > 0):
+        raise ConfigError(
+            "must be [mean,divisor] with a positive divisor", f"preprocessing.normalisation={list(normalisation)}"
+        )
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    pairs, genuine = pairs[order], genuine[order]
+    candidates = [_Candidate(one, len(faces)) for one in _combinations(colour, normalisation)]
+    left = candidates
+    count = FIRST if len(left) > 1 else len(pairs)
+    while True:
+        # A handful of pairs of one kind says nothing.
+        while count < len(pairs) and min(genuine[:count].sum(), (~genuine[:count]).sum()) < FIRST // 5:
+            count *= 2
+        count = min(count, len(pairs))
+        for candidate in left:
+            candidate.measure(embedder, faces, pairs[:count], genuine[:count])
+        last = count == len(pairs)
+        left = _survivors(left, genuine[:count], FINAL if last else EARLY, seed)
+        if len(left) == 1 or last:
+            break
+        count *= 2
+    best = left[0]
+    _refuse_useless(best, embedder, pairs)
+    if len(left) > 1:
+        raise ConfigError(
+            f"the pairs cannot tell {best.preprocessing} (EER {100 * best.eer:.1f} %) from {left[1].preprocessing} "
+            f"(EER {100 * left[1].eer:.1f} %)",
+            embedder.shown,
+            "declare preprocessing.colour=rgb or preprocessing.colour=bgr and preprocessing.normalisation=[mean,divisor], "
+            "or probe on more real faces: evaluate.lfw=DIR",
+        )
+    rest = sorted((one for one in candidates if one is not best), key=lambda one: one.eer)
+    return [Tried(one.preprocessing, one.eer, one.pairs) for one in (best, *rest)]
+
+
+def _combinations(colour: str, normalisation: Sequence[float] | None) -> list[Preprocessing]:
+    """Return what is tried, once where two differ by less than any picture shows."""
+    colours = COLOURS if colour == "auto" else (colour,)
+    normalisations = NORMALISATIONS if normalisation is None else ((normalisation[0], normalisation[1]),)
+    found: list[Preprocessing] = []
+    for order, (mean, divisor) in itertools.product(colours, normalisations):
+        one = Preprocessing(order, float(mean), float(divisor))
+        if not any(_alike(one, other) for other in found):
+            found.append(one)
+    return found
+
+
+def _survivors(candidates: list[_Candidate], genuine: np.ndarray, level: float, seed: int) -> list[_Candidate]:
+    """Return the best combination, and after it those that are not worse with certainty."""
+    ordered = sorted(candidates, key=lambda one: one.eer)
+    best = ordered[0]
+    kept = [best]
+    for other in ordered[1:]:
+        if not best.finite or not other.finite:
+            continue
+        found = paired.differences(best.scores, other.scores, genuine, None, REPLICATES, seed)
+        worse = [float(np.mean(values > 0)) for values in (found.eer, found.area) if len(values)]
+        # The area tells where hardly a pair is wrong; it must not overrule the error rate.
+        if not worse or max(worse) < level or other.eer < best.eer:
+            kept.append(other)
+    return kept
+
+
+def _refuse_useless(best: _Candidate, embedder: Embedder, pairs: np.ndarray) -> None:
+    if not best.finite:
+        raise ModelError(
+            "gives embeddings that are not finite", embedder.shown, "export it again, in float32, for inference"
+        )
+    assert best.embeddings is not None
+    some = best.embeddings[np.unique(pairs)]
+    if np.ptp(some, axis=0).max() <= SAME * max(float(np.abs(some).max()), 1e-12):
+        raise ModelError(
+            "gives the same embedding for every face", embedder.shown, "give a trained network, and its embedding"
+        )
+
+
+def _alike(one: Preprocessing, other: Preprocessing) -> bool:
+    """Whether two differ by less than half a grey level, which no pairs can tell and no embedding minds."""
+    return (
+        one.colour == other.colour
+        and one.mean == other.mean
+        and abs(one.divisor / other.divisor - 1) < 0.5 / 127.5 + 1e-3
+    )
