@@ -27,6 +27,7 @@ TEXTS: Dict[str, str] = {
     "licence": "null",
     "licence_of_data": "null",
     "out": "null",
+    "output": "null",
     "output_dir": "null",
     "outputs.json": "null",
     "outputs.snapshots": "null",
