@@ -7,6 +7,9 @@ import numpy as np
 
 from export.uff.reader import FLOAT32, UffFile, UffNode, damaged
 
+#: Largest side of a window, step or padding in pixels.
+LARGEST = 1024
+
 
 def execute_uff(data: bytes, batch: np.ndarray) -> np.ndarray:
     """Compute a file's one output.
@@ -30,7 +33,11 @@ def execute_uff(data: bytes, batch: np.ndarray) -> np.ndarray:
     values: dict[str, np.ndarray] = {}
     for node in file.nodes.values():
         constants = [file.nodes[source].operation == "Const" for source in node.inputs]
-        values[node.id] = _compute(node, [values[source] for source in node.inputs], constants, batch)
+        try:
+            values[node.id] = _compute(node, [values[source] for source in node.inputs], constants, batch)
+        # Shapes, orders and functions are whatever the file says they are.
+        except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+            damaged(f"the node {node.id} cannot be computed ({' '.join(str(error).split())})")
         # The maps of a deep network do not all fit into memory at once.
         for source in node.inputs:
             uses[source] -= 1
@@ -82,6 +89,11 @@ def _windows(node: UffNode, value: np.ndarray, window: tuple[int, ...], fill: fl
     """Return the windows of a feature map, (n, c, h, w) -> (n, c, h', w', kh, kw), padded with a value."""
     strides = node.fields["strides"]
     dilation = node.fields.get("dilation", [1, 1])
+    sizes = [*window, *strides, *dilation]
+    if not all(0 < size <= LARGEST for size in sizes) or not all(
+        0 <= pad <= LARGEST for pad in node.fields.get("padding", [])
+    ):
+        damaged(f"the node {node.id} has windows or paddings that fit no image")
     pads = [(pad, pad) for pad in node.fields.get("padding", [0, 0])]
     if node.fields.get("implicit_padding") == "same":
         pads = []

@@ -57,6 +57,8 @@ def fields_of(data: memoryview) -> list[tuple[int, int, Any]]:
     Raises:
         ModelError: It ends within a field, or has a wire type that UFF does not use.
     """
+    if not isinstance(data, memoryview):
+        damaged("a message is a number")
     found: list[tuple[int, int, Any]] = []
     position = 0
     while position < len(data):
@@ -93,7 +95,10 @@ def _signed(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-def _text(value: memoryview) -> str:
+def _text(value: Any) -> str:
+    # Of a number, bytes() would make as many zeros.
+    if not isinstance(value, memoryview):
+        damaged("a text is a number")
     try:
         return bytes(value).decode("utf-8")
     except UnicodeDecodeError:
@@ -103,7 +108,7 @@ def _text(value: memoryview) -> str:
 def _split(message: Any, numbers: Iterable[int]) -> dict[int, list[Any]]:
     """Gather a message's fields by their numbers; others than those named are refused."""
     found: dict[int, list[Any]] = {number: [] for number in numbers}
-    for number, _, value in fields_of(message) if isinstance(message, memoryview) else damaged("a message is a number"):
+    for number, _, value in fields_of(message):
         if number not in found:
             damaged(f"there is a field {number}")
         found[number].append(value)
@@ -119,6 +124,8 @@ def _only(values: Sequence[Any], what: str) -> Any:
 def _integers(message: memoryview) -> list[int]:
     values = []
     for packed in _split(message, (1,))[1]:
+        if not isinstance(packed, memoryview):
+            damaged("a list is a number")
         position = 0
         while position < len(packed):
             value, position = _varint(packed, position)
@@ -128,7 +135,8 @@ def _integers(message: memoryview) -> list[int]:
 
 def _order(message: memoryview) -> list[int]:
     entry = _split(_only(_split(message, (1,))[1], "an order"), (1, 2))
-    if _signed(_only(entry[1], "an order's key")) != -1:
+    key = _only(entry[1], "an order's key")
+    if not isinstance(key, int) or _signed(key) != -1:
         damaged("there is an order that is not under OE_SPECIAL")
     return _integers(_only(entry[2], "an order"))
 

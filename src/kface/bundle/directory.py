@@ -161,7 +161,7 @@ def _known_wrong(file: File, runtime: str) -> bool:
     """Whether the export found that a runtime computes something else than others do with this file."""
     found = (file.parity or {}).get(COSINE + runtime)
     best = best_cosine(file)
-    if best is None or not _is_number(found):
+    if best is None or found is None or not _is_number(found):
         return False
     return bool(found < min(TOLERANCE[str(file.precision)], best - SPREAD))
 

@@ -74,7 +74,7 @@ def check(data: bytes, path: str) -> None:
         (_check_frozen if frozen else _check_onnx)(memoryview(data), path)
     except ValueError as error:
         raise ModelError(
-            "is not {} that can be read ({})".format("a frozen graph" if frozen else "an ONNX network", error), path
+            "is not {} that can be read ({})".format("a frozen graph" if frozen else "a network", error), path
         )
 
 
