@@ -43,7 +43,7 @@ _HARMLESS = re.compile(
 _SECRET_NAME = re.compile(r"(?i)(?:.*[^a-z])?(?:{})\Z".format(_NAMES))
 _IN_SEGMENT = re.compile(r"(?i)(?<![a-z])((?:{})(?:[=_:-]|%3[AaDd])).*".format(_NAMES))
 #: A part of a path that looks drawn by chance is a stream's key.
-_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[\w-]{10,}\Z|[0-9a-fA-F-]{16,}\Z")
+_KEY = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9-]{12,}\Z|[0-9a-fA-F-]{16,}\Z")
 #: How a network stream's address begins, mistyped ones too.
 _NETWORK = re.compile(
     r"(?i)[\s'\"<(]*(?:file:)?[\s'\"/]*(?:rts?p[su]?|rtp|rtmp[st]?|https?|mms|udp|tcp|srt|ftp|onvif|csi|v4l2)\s*[:;]?\s*[/\\]{1,3}"
@@ -122,7 +122,7 @@ def _segment(segment: str) -> str:
         or (re.search(r"(?i)%3a|%40", segment) and "=" not in segment)
     ):
         return MASK
-    if _KEY.match(segment):
+    if any(_KEY.match(part) for part in segment.split("_")):
         return MASK
     parts = re.split(r"([&;,])", segment)
     return "".join(_value(part) if "=" in part else _IN_SEGMENT.sub(_named, part) for part in parts)
