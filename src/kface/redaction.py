@@ -28,8 +28,12 @@ _LOGIN = re.compile(r"(?<!\bfile:)(//)(?!ID:PASSWORD@)[^\s'\"<>]*@")
 _CAMERA = re.compile(r"(?i)(\brtsps?://(?:\*\*\*@)?(?:\[[^\]\s]*\]|[\w.-]*)(?::[0-9]{1,5})?)([/?#][^\s'\"<>,)]*)")
 #: ID:PASSWORD@ADDRESS without slashes before it.
 _BARE_LOGIN = re.compile(r"(?<![\w*])(?!file:|ID:PASSWORD@)[^\s/:@\"'=]+:[^\s/@]+@(?=[\w\[])")
+#: What stands for a value in our own advice is none.
+_STAND_IN = r"(?!(?:TOKEN|PASSWORD|VALUE|KEY|value)(?![\w-]))"
 _PARAMETER = re.compile(
-    r"(?i)(?<![A-Za-z0-9])(?!key=value)((?:{})\s?{}\s?)(?:\"[^\"]*\"|'[^']*'|[^&?/;#\s,'\"]+)".format(_NAMES, _EQUALS)
+    r"(?i)(?<![A-Za-z0-9])((?:{})\s?{}\s?)(?-i:{})(?:\"[^\"]*\"|'[^']*'|[^&?/;#\s,'\"]+)".format(
+        _NAMES, _EQUALS, _STAND_IN
+    )
 )
 _HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization\s*[:=]\s*)[^\r\n]+")
 _BASIC = re.compile(r"(?i)\b(basic\s+)([A-Za-z0-9+/_-]{4,}={0,2})")
