@@ -13,6 +13,8 @@ from typing import Match
 
 #: What stands where a secret was.
 MASK = "***"
+#: Of a longer line the rest is left out: cameras say what they like, and searching takes the square of its length.
+_LONGEST = 4096
 
 #: Names of what is secret, in queries, in the paths of cameras and in sentences.
 _NAMES = (
@@ -61,12 +63,7 @@ def redact(text: str) -> str:
         >>> redact("cannot open rtsp://me:garden@cam/x?psw=hush")
         'cannot open rtsp://***@cam/x?psw=***'
     """
-    text = _HEADER.sub(r"\1" + MASK, text)
-    text = _BASIC.sub(_basic, text)
-    text = _BEARER.sub(r"\1" + MASK, text)
-    text = _BARE_LOGIN.sub(MASK + "@", _LOGIN.sub(r"\1" + MASK + "@", text))
-    text = _CAMERA.sub(lambda found: found.group(1) + _sentence(found.group(2)), text)
-    return _PARAMETER.sub(r"\1" + MASK, text)
+    return "".join(_line(line) for line in text.splitlines(True))
 
 
 def redact_path(path: str) -> str:
@@ -93,9 +90,23 @@ def redact_source(text: str) -> str:
     return MASK if is_network(text) else redact(text)
 
 
+def _line(text: str) -> str:
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + " ...\n"[: 4 + text.endswith("\n")]
+    text = _HEADER.sub(r"\1" + MASK, text)
+    text = _BASIC.sub(_basic, text)
+    text = _BEARER.sub(r"\1" + MASK, text)
+    text = _BARE_LOGIN.sub(MASK + "@", _LOGIN.sub(r"\1" + MASK + "@", text))
+    text = _CAMERA.sub(lambda found: found.group(1) + _sentence(found.group(2)), text)
+    return _PARAMETER.sub(r"\1" + MASK, text)
+
+
 def is_network(text: str) -> bool:
     """Return whether a text is meant for a network stream's address, rather than for a file's path."""
-    return any(form.match(text) is not None for form in (_NETWORK, _LOGIN, _BARE_LOGIN))
+    start = text[:_LONGEST].strip()
+    return _NETWORK.match(start[:200]) is not None or any(
+        form.match(start) is not None for form in (_LOGIN, _BARE_LOGIN)
+    )
 
 
 def holds_password(text: str) -> bool:

@@ -5,6 +5,7 @@ import binascii
 import json
 import random
 import socket
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -192,3 +193,20 @@ def test_what_is_no_secret_stays(text):
 )  # fmt: skip
 def test_the_paths_of_cameras_stay(path):
     assert redact_path(path) == path
+
+
+@pytest.mark.parametrize("sign", ["/", "!", "a:", "user=", "rtsp://", "//a:", "basic ", "-", "=", "?a", " "])
+def test_a_long_text_takes_no_time(sign):
+    settings = StreamSettings("rtsp", address="10.0.0.7", id="watcher", password="Qhush7")
+    begun = time.monotonic()
+    for text in (sign * 30000, sign * 2000 + "\n" + sign * 2000):
+        redact(text)
+        redact_path(text)
+        redact_source(text)
+        settings.hide(text)
+    assert time.monotonic() - begun < 5
+
+
+def test_each_line_is_looked_at_and_stays_a_line():
+    assert redact("a\nrtsp://u:hush@cam/x\n\nb\n") == "a\nrtsp://***@cam/x\n\nb\n"
+    assert redact("x" * 5000) == "x" * 4096 + " ..."

@@ -21,6 +21,8 @@ ID_VARIABLE = "KFACE_STREAM_ID"
 PASSWORD_VARIABLE = "KFACE_STREAM_PASSWORD"
 FILE_VARIABLE = "KFACE_STREAM_CREDENTIALS"
 _LARGEST_FILE = 1 << 16
+#: Of what a camera says so much is looked at.
+_LONGEST = 4096
 
 
 class Secret(object):
@@ -72,6 +74,7 @@ def mask(text: str, password: Secret = Secret(), id: Secret = Secret()) -> str: 
         password: Hidden wherever it occurs, as it is or encoded.
         id: Likewise, as a word of its own: "admin" is also a part of other words.
     """
+    text = text[:_LONGEST]
     pair = "{}:{}".format(id.reveal(), password.reveal()) if id or password else ""
     for form in sorted(_encoded(pair), key=len, reverse=True):
         text = text.replace(form, MASK)
