@@ -8,15 +8,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from kface import yaml_file
 from kface.errors import ConfigError
 from kface.overrides import home, is_text
-from kface.streams.credentials import MASK, mask
+from kface.redaction import MASK, holds_password, redact, redact_path, redact_source
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 STAGE = "deploy"
 #: What must not be given as an argument: every user of the machine can read those.
 SECRETS = ("stream.password",)
-#: A URI with a password in it.
-_OPEN_URI = r"(?i)rtsp://[^/?#\s]*:[^/?#\s]*@"
 
 
 def resolve(overrides: Sequence[str] = (), file: Optional[PathLike] = None) -> Dict[str, Any]:
@@ -64,14 +62,25 @@ def write_file(settings: Mapping[str, Any]) -> str:
 
 
 def masked(settings: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return settings as they may be shown: with stars, which no stream takes, in place of passwords."""
-    shown = dict(settings)
-    stream = shown.get("stream")
-    if isinstance(stream, dict) and stream.get("password"):
-        shown["stream"] = dict(stream, password=MASK)
-    if isinstance(shown.get("source"), str):
-        shown["source"] = mask(shown["source"])
+    """Return settings as they may be shown: with stars, which no stream takes, in place of what is secret."""
+    shown: Dict[str, Any] = _redacted(dict(settings))
+    stream = settings.get("stream")
+    if isinstance(stream, Mapping):
+        if stream.get("password"):
+            shown["stream"]["password"] = MASK
+        if isinstance(stream.get("path"), str):
+            shown["stream"]["path"] = redact_path(stream["path"])
+    if isinstance(settings.get("source"), str):
+        shown["source"] = redact_source(settings["source"])
     return shown
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _redacted(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted(one) for one in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def _compose(overrides: Sequence[str]) -> Dict[str, Any]:
@@ -97,7 +106,7 @@ def _refuse_secret(override: str) -> None:
     key, equals, value = override.lstrip("+").partition("=")
     name = key.strip()
     # A whole section may be given at once, and a URI without a name.
-    if name in SECRETS or (name == "stream" and "password" in value) or re.search(_OPEN_URI, override):
+    if name in SECRETS or (name == "stream" and "password" in value) or holds_password(value if equals else override):
         raise ConfigError(
             "the password must not be an argument, which everybody on this machine can read",
             name if equals else None,
@@ -116,7 +125,7 @@ def _holds_secret(document: Mapping[str, Any]) -> bool:
     stream = document.get("stream")
     if isinstance(stream, dict) and stream.get("password"):
         return True
-    return bool(re.search(_OPEN_URI, str(document.get("source") or "")))
+    return holds_password(str(document.get("source") or ""))
 
 
 def _set(document: Dict[str, Any], keys: List[str], value: Any, whole: str) -> None:

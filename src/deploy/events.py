@@ -9,6 +9,7 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result
+from kface.redaction import redact
 
 #: Kinds of events about people in front of the camera.
 LEFT = "left"
@@ -83,7 +84,9 @@ class EventLog(object):
         self._closed = False
 
     def add(self, kind: str, time: Optional[str] = None, **others: Any) -> Event:
-        """Add an event, now unless `time` says otherwise, and return it."""
+        """Add an event, now unless `time` says otherwise, and return it; nothing secret stays in its reason."""
+        if others.get("reason"):
+            others["reason"] = redact(others["reason"])
         with self._news:
             self._number += 1
             event = Event(self._number, wall_time() if time is None else time, kind, **others)

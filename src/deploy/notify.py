@@ -5,6 +5,8 @@ import os
 import socket
 from typing import Optional
 
+from kface.redaction import redact
+
 #: Seconds that the manager gets to take a message.
 PATIENCE_S = 1.0
 
@@ -38,4 +40,4 @@ class Notifier(object):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
             # A manager that does not read must hold up neither the recogniser nor its end.
             channel.settimeout(PATIENCE_S)
-            channel.sendto(text.encode("utf-8", "backslashreplace"), address)
+            channel.sendto(redact(text).encode("utf-8", "backslashreplace"), address)

@@ -152,7 +152,8 @@ def _introduce(session: Session, url: Optional[str]) -> None:
     people = "{} {} enrolled".format(status.people, "person" if status.people == 1 else "people")
     say("deploy: {} on {}, {}, watching {}".format(status.model, status.runtime, people, status.source), sys.stderr)
     if url is not None:
-        say("deploy: the live picture is at {}".format(url), sys.stderr)
+        # Its token is in it only where a person reads it.
+        say("deploy: the live picture is at {}".format(url), sys.stderr, secret=True)
 
 
 def _refusal(session: Session) -> Optional[KFaceError]:

@@ -170,7 +170,10 @@ def _stream(values: Mapping[str, Any]) -> Tuple[Optional[StreamSettings], Tuple[
     given = {key: value for key, value in section.items() if value is not None}
     for key in ("address", "path", "file"):
         _text(given.get(key), "stream." + key)
-    source = _text(values.get("source"), "source")
+    given_source = values.get("source")
+    # The number of a USB camera, which YAML and Hydra read as one.
+    number = isinstance(given_source, int) and not isinstance(given_source, bool)
+    source = _text(str(given_source) if number else given_source, "source")
     if source is not None:
         found = StreamSettings.from_uri(source, **{key: given[key] for key in _SHARED if key in given})
         return found, found.view

@@ -6,6 +6,8 @@ one line. Commands print that line and exit with status 2; a traceback is a defe
 
 from typing import Any, Optional
 
+from kface.redaction import redact
+
 
 class KFaceError(Exception):
     """Something that the user can mend.
@@ -21,10 +23,11 @@ class KFaceError(Exception):
     """
 
     def __init__(self, what: str, where: Optional[Any] = None, remedy: Optional[str] = None) -> None:
-        self.what = what
-        self.where = None if where is None else str(where)
-        self.remedy = remedy
-        super(KFaceError, self).__init__(what, where, remedy)
+        # A setting that is quoted may hold a login.
+        self.what = redact(what)
+        self.where = None if where is None else redact(str(where))
+        self.remedy = None if remedy is None else redact(remedy)
+        super(KFaceError, self).__init__(self.what, self.where, self.remedy)
 
     def __str__(self) -> str:
         line = self.what if self.where is None else "{}: {}".format(self.where, self.what)

@@ -91,7 +91,8 @@ def test_nobody_may_be_taken_pictures_of():
         ({"stream": {"view": 7}}, "stream.view"),
         ({"stream": {"kind": "csi", "fps": 31}}, "stream.fps"),
         ({"stream": {"kind": "csi", "resolution": {}}}, "stream.resolution"),
-        ({"source": 7}, "source"),
+        ({"source": 5.5}, "source"),
+        ({"source": True}, "source"),
         ({"source": "http://a/b"}, "stream"),
         ({"bundle": 7}, "bundle"),
         ({"loop": "yes"}, "loop"),
@@ -206,3 +207,20 @@ def test_a_bundles_own_settings_are_understood():
     assert DeploySettings.from_mapping(dict(given, precision="fp16")).precision == "fp16"
     with pytest.raises(ConfigError, match=r"precision: must be one of"):
         DeploySettings.from_mapping(dict(given, runtime={"precision": "fp8"}))
+
+
+@pytest.mark.parametrize("source", [0, "0", 2, "v4l2://2", "/dev/video2"])
+def test_a_number_is_a_usb_camera(source):
+    number = 2 if "2" in str(source) else 0
+    stream = DeploySettings.from_mapping({"bundle": "b", "source": source}).stream
+    assert (stream.kind, stream.device) == ("v4l2", "/dev/video{}".format(number))
+
+
+def test_pixels_are_left_as_they_are_where_that_is_wanted():
+    for given in (
+        {"source": "a.mp4", "stream": {"square_pixels": False}},
+        {"stream": {"kind": "csi", "square_pixels": False}},
+    ):
+        assert DeploySettings.from_mapping(dict(given, bundle="b")).stream.square_pixels is False
+    with pytest.raises(ConfigError, match=r"stream\.square_pixels: must be true or false"):
+        DeploySettings.from_mapping({"bundle": "b", "source": "a.mp4", "stream": {"square_pixels": "no"}})

@@ -339,3 +339,62 @@ def test_outputs_of_several_files_can_be_written_at_once(tmp_path):
         worker.join(GENEROUS)
     assert failed == []
     assert [len(read_film(tmp_path / "film{}.avi".format(number))) for number in range(3)] == [10, 10, 10]
+
+
+# ---- whose they are
+
+
+@pytest.mark.parametrize("make", [JsonLines, lambda path: VideoOutput(path, 25.0, False)])
+def test_an_older_file_that_others_could_read_becomes_its_owners_alone(tmp_path, make):
+    path = tmp_path / "old.avi"
+    path.write_text("")
+    path.chmod(0o644)
+    make(str(path)).close([])
+    assert not path.exists() or mode_of(path) == 0o600
+
+
+@pytest.mark.parametrize("make", [JsonLines, lambda path: VideoOutput(path, 25.0, False)])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_to_another_file_is_not_followed(tmp_path, make, there):
+    other, path = tmp_path / "other", tmp_path / "link.avi"
+    if there:
+        other.write_text("mine")
+        other.chmod(0o644)
+    path.symlink_to(other)
+    with pytest.raises(
+        ConfigError, match=r"link\.avi: cannot be written \(a link to another file\); give another outputs\."
+    ):
+        make(str(path))
+    assert other.exists() == there
+    if there:
+        assert (other.read_text(), mode_of(other)) == ("mine", 0o644)
+
+
+@pytest.mark.parametrize("make", [JsonLines, lambda path: VideoOutput(path, 25.0, False)])
+def test_a_pipe_that_nobody_reads_is_no_hang(tmp_path, make):
+    path = tmp_path / "pipe.avi"
+    os.mkfifo(str(path))
+    with pytest.raises(ConfigError, match="cannot be written"):
+        make(str(path))
+
+
+def test_a_pipe_that_is_read_gets_the_lines(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(str(path))
+    reader = os.open(str(path), os.O_RDONLY | os.O_NONBLOCK)
+    output = JsonLines(str(path))
+    output.write(result(), [event()])
+    assert json.loads(os.read(reader, 65536).decode("utf-8"))["kind"] == "recognised"
+    output.close([])
+    os.close(reader)
+
+
+def test_lost_frames_are_told_among_the_lines_of_frames(tmp_path):
+    path = tmp_path / "frames.jsonl"
+    output = JsonLines(str(path), every_frame=True)
+    output.close(
+        [event("left"), event("stream")._replace(reason="ended: a.mp4: 1 of 75 frames lost (damaged or missing)")]
+    )
+    assert [(line["kind"], line["reason"]) for line in lines(path)] == [
+        ("stream", "ended: a.mp4: 1 of 75 frames lost (damaged or missing)")
+    ]

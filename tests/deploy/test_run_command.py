@@ -193,6 +193,22 @@ def test_an_output_that_cannot_be_opened_ends_it_before_it_begins(config, film, 
     assert recognizer.embedder.closed
 
 
+def test_a_film_that_ends_early_is_told_everywhere(config, film, recognizer, capsys):
+    """In the log, in the lines, in the summary and in the exit status; see the streams' own tests for the kinds of damage."""
+    with open(film, "rb") as stream:
+        data = stream.read()
+    with open("cut.avi", "wb") as stream:
+        stream.write(data[: len(data) * 2 // 3])
+    assert main(config, "source=cut.avi", "every_frame=true", "outputs.json=a.jsonl") == 3
+    lines = told(capsys)
+    assert "frames lost (damaged or missing), the file is cut off" in lines[-1]
+    assert any(line.startswith("ended: file:cut.avi: ") for line in lines)
+    with open("a.jsonl", encoding="utf-8") as stream:
+        last = json.loads(stream.read().splitlines()[-1])
+    assert last["kind"] == "stream"
+    assert last["reason"].startswith("ended: file:cut.avi: ")
+
+
 # ---- cameras
 
 

@@ -273,3 +273,15 @@ def test_two_tracks_have_their_own_better_views(folder):
     output.write(result(8, better, image=picture((KIM, 80, 90, 60), people[1])), [])
     assert decode_image((folder / taken(folder)[0]).read_bytes(), "x").shape == (132, 132, 3)
     assert (folder / taken(folder)[1]).read_bytes() == park
+
+
+def test_older_snapshots_that_others_could_read_become_their_owners_alone(folder, tmp_path):
+    folder.mkdir()
+    old, other = folder / "20200101-000000.000-track1-Kim.jpg", tmp_path / "other.jpg"
+    for path in (old, other):
+        path.write_bytes(b"")
+        path.chmod(0o644)
+    (folder / "20200101-000000.001-track1-Kim.jpg").symlink_to(other)
+    make(folder)
+    assert mode_of(old) == 0o600
+    assert mode_of(other) == 0o644

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from rtsp_tools import FPS, SYSTEM_PYTHON, Server, encode, make_clip, number_in, require_server
+from rtsp_tools import FPS, SYSTEM_PYTHON, Server, draw, encode, make_clip, number_in, require_server
 
-from kface.streams import State, Stream, StreamSettings, Timing
+from kface.streams import State, Stream, StreamSettings, Timing, UnusableStreamError
 
 # A real server that is killed and stalled takes a minute.
 pytestmark = pytest.mark.slow
@@ -211,6 +211,27 @@ def test_gstreamer_plays_with_credentials_that_need_quotes(clip):
         output, errors, processes = play(server.uri, "asked", SYSTEM_PYTHON, **environ)
     assert json.loads(output.splitlines()[0]) == {"shape": [240, 320, 3], "gstreamer": True}
     assert "fakesink" not in output + errors + processes
+
+
+def test_interlaced_pictures_are_the_cameras_or_refused(tmp_path):
+    """OpenCV 4.13 to 5.0 cannot convert them, and returns its decoder's old memory as a success."""
+    require_server()
+    pictures = b"".join(draw(number).tobytes() for number in range(10 * FPS))
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "320x240", "-r", str(FPS), "-i", "-"]
+    path = encode(tmp_path / "clip.mp4", [*raw, "-flags", "+ildct+ilme", "-x264opts", "tff=1"], pictures)
+    with Server(path) as server, Stream(server.uri, timing=QUICK) as stream:
+        refusal = ""
+        try:
+            stream.wait_live(GENEROUS)
+        except UnusableStreamError as error:
+            refusal = str(error)
+        if refusal:
+            assert "most likely because they are interlaced" in refusal
+            assert stream.latest() is None
+            return
+        numbers = [number for number, _ in collect(stream, 2.0)]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) >= FPS
 
 
 def test_a_real_clip_through_rtsp(shared_data, tmp_path):

@@ -69,7 +69,7 @@ def settings_for_board(settings: Mapping[str, Any]) -> Dict[str, Any]:
     stream.pop("id", None)
     if "stream" in made:
         made["stream"] = stream
-    if made.get("source"):
+    if isinstance(made.get("source"), str):
         made["source"] = re.sub(r"(?i)\A(rtsp://)[^/?#]*@", r"\1", made["source"])
     return made
 

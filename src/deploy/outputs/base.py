@@ -1,9 +1,49 @@
 """What an output is."""
 
+import errno
+import os
+import stat
 from typing import Sequence
 
 from deploy.events import Event
 from kface.recognizer import Result
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file to write what is known of people; it is its owner's alone, also where an older one was not.
+
+    A link to another file is not followed: whoever made it would choose what is overwritten, and whose it is. Devices and
+    pipes stay as they are.
+
+    Args:
+        path: Made where it is not there, with its directory.
+        flags: ``os.O_APPEND`` or ``os.O_TRUNC``.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        OSError: It cannot be opened or made private; a named pipe that nobody reads included.
+    """
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    # /dev/stdout is a link to where the shell has sent it.
+    device = os.path.abspath(path).startswith("/dev/")
+    if os.path.islink(path) and not device and (os.path.isfile(path) or not os.path.exists(path)):
+        raise OSError(errno.ELOOP, "a link to another file")
+    # Emptied only when it is known to be ours. Opening a pipe would wait for its reader.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | (flags & ~os.O_TRUNC), 0o600)
+    try:
+        found = os.fstat(handle)
+        if stat.S_ISREG(found.st_mode) and not device:
+            if stat.S_IMODE(found.st_mode) & 0o177:
+                os.fchmod(handle, 0o600)
+            if flags & os.O_TRUNC:
+                os.ftruncate(handle, 0)
+        os.set_blocking(handle, True)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 class Output(object):

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, Sequence
 
 from deploy import view
 from deploy.events import STREAM, Event, wall_time
-from deploy.outputs.base import Output
+from deploy.outputs.base import Output, open_private
 from kface.errors import ConfigError
 from kface.recognizer import Result
 
@@ -19,7 +19,7 @@ class JsonLines(Output):
     """Writes JSON lines.
 
     Args:
-        path: A file, which is appended to; a new one is readable by its owner only. Or :data:`STANDARD`.
+        path: A file, which is appended to, and is its owner's only. Or :data:`STANDARD`.
         every_frame: A line for each face of each frame, with time, frame, track, state, person, score, box and the detector's
             confidence, and at the end one that says how many frames of a video file were lost, if any; otherwise a line for
             each event, see :class:`deploy.events.Event`.
@@ -35,8 +35,7 @@ class JsonLines(Output):
         self._owned = path != STANDARD
         if self._owned:
             try:
-                os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                handle = open_private(path, os.O_APPEND)
             except OSError as error:
                 raise ConfigError("cannot be written ({})".format(error.strerror), path, "give another outputs.json")
             self._stream = os.fdopen(handle, "w", encoding="utf-8")

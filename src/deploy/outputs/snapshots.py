@@ -4,6 +4,7 @@ import collections
 import contextlib
 import os
 import re
+import stat
 from typing import Deque, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -56,6 +57,8 @@ class Snapshots(Output):
             os.makedirs(directory, mode=0o700, exist_ok=True)
             # What earlier sessions left counts as well: names sort by time.
             there = sorted(name for name in os.listdir(directory) if re.match(r"[0-9]{8}-[0-9.]+-.*\.jpg\Z", name))
+            for name in there:
+                _make_private(os.path.join(directory, name))
         except OSError as error:
             raise ConfigError("cannot be used ({})".format(error.strerror), directory, "give another outputs.snapshots")
         if not os.access(directory, os.W_OK | os.X_OK):
@@ -131,6 +134,12 @@ def _worth(result: Result, number: int) -> float:
     # Nothing is left at about 60 degrees, but for a little: a side view is better than none.
     frontal = max(1 - abs(quality.yaw) / 0.9, 0.05) if np.isfinite(quality.yaw) else 0.05
     return float(max(quality.size, 0.0) * quality.sharpness / (quality.sharpness + HALF_SHARP) * frontal)
+
+
+def _make_private(path: str) -> None:
+    found = os.lstat(path)
+    if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o177:
+        os.chmod(path, 0o600)
 
 
 def _remove(path: str) -> None:

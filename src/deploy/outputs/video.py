@@ -1,7 +1,6 @@
 """The annotated video."""
 
 import os
-import stat
 from typing import Any, Optional, Sequence, Tuple
 
 import cv2
@@ -9,7 +8,7 @@ import numpy as np
 
 from deploy.events import Event
 from deploy.labels import Labels
-from deploy.outputs.base import Output
+from deploy.outputs.base import Output, open_private
 from deploy.view import annotate
 from kface.errors import ConfigError, KFaceError
 from kface.recognizer import Result
@@ -49,15 +48,8 @@ class VideoOutput(Output):
             raise ConfigError("must end in .mp4 or .avi", path)
         self._codec = cv2.VideoWriter.fourcc(*CODECS[ending])
         try:
-            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-            # OpenCV only prints why it cannot write.
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                # A video of people is its owner's alone, also where it replaces one that was not.
-                if stat.S_ISREG(os.fstat(handle).st_mode):
-                    os.chmod(path, 0o600)
-            finally:
-                os.close(handle)
+            # OpenCV only prints why it cannot write. A video of people is its owner's alone.
+            os.close(open_private(path, os.O_TRUNC))
         except OSError as error:
             raise ConfigError("cannot be written ({})".format(error.strerror), path, "give another outputs.video")
 

@@ -182,6 +182,8 @@ def open_capture(settings: StreamSettings) -> Capture:
 def _first(settings: StreamSettings, able: Build, codec: str) -> Optional[Capture]:
     """Return the best decoder's capture, None where none takes the stream."""
     for source in sources(settings, able, codec):
+        if source.api == cv2.CAP_GSTREAMER and settings.square_pixels:
+            source = source._replace(location=Secret(pipelines.square(source.location.reveal())))
         capture = _open(source)
         if capture.isOpened():
             for number, value in source.properties:

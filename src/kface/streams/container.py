@@ -153,7 +153,7 @@ def _edits(box: bytes) -> List[Tuple[int, int]]:
         return []
     form, width = (">Qq", 20) if box[0] == 1 else (">Ii", 12)
     number = min(int(struct.unpack_from(">I", box, 4)[0]), (len(box) - 8) // width)
-    return [struct.unpack_from(form, box, 8 + width * n) for n in range(number)]  # type: ignore[misc]
+    return [struct.unpack_from(form, box, 8 + width * n) for n in range(number)]
 
 
 def _turned(header: bytes) -> int:

@@ -1,12 +1,18 @@
 """Ids and passwords of cameras: where they come from, and how they stay out of whatever is printed."""
 
+import base64
+import binascii
+import codecs
+import html
+import json
 import os
 import re
 import stat
-from typing import Any, Mapping, NamedTuple, Optional, Union
-from urllib.parse import quote
+from typing import Any, Mapping, NamedTuple, Optional, Set, Union
+from urllib.parse import quote, quote_plus
 
 from kface.errors import ConfigError
+from kface.redaction import MASK, redact
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -14,15 +20,9 @@ PathLike = Union[str, "os.PathLike[str]"]
 ID_VARIABLE = "KFACE_STREAM_ID"
 PASSWORD_VARIABLE = "KFACE_STREAM_PASSWORD"
 FILE_VARIABLE = "KFACE_STREAM_CREDENTIALS"
-#: What stands where a credential would.
-MASK = "***"
-
 _LARGEST_FILE = 1 << 16
-_USERINFO = re.compile(r"(//)[^/?#\s]*@")
-# Cheap cameras take the login in the path: /user=admin&password=secret&channel=1 (XMEye and its many names).
-_PARAMETER = re.compile(
-    r"(?i)\b((?:user(?:name)?|login|usr|pass(?:word|wd)?|pwd|token|auth|key|secret)[=_])[^&?/;#\s]+"
-)
+#: Of what a camera says so much is looked at.
+_LONGEST = 4096
 
 
 class Secret(object):
@@ -67,20 +67,44 @@ class Secret(object):
 
 
 def mask(text: str, password: Secret = Secret(), id: Secret = Secret()) -> str:  # noqa: B008 - it never changes
-    """Return a text without credentials, in one line: those of URLs, those in cameras' paths, and the given ones.
+    """Return a text without credentials, in one line: the given ones, and what :func:`kface.redaction.redact` hides.
 
     Args:
         text: What somebody else (a decoder, a camera) said.
-        password: Hidden wherever it occurs, as it is or percent-encoded.
+        password: Hidden wherever it occurs, as it is or encoded.
         id: Likewise, as a word of its own: "admin" is also a part of other words.
     """
+    text = text[:_LONGEST]
+    pair = "{}:{}".format(id.reveal(), password.reveal()) if id or password else ""
+    for form in sorted(_encoded(pair), key=len, reverse=True):
+        text = text.replace(form, MASK)
     for secret, whole in ((password, len(password.reveal()) < 4), (id, True)):
-        plain = secret.reveal()
-        for form in sorted({plain, quote(plain, safe="")}, key=len, reverse=True) if plain else ():
+        for form in sorted(_forms(secret.reveal()), key=len, reverse=True):
             pattern = re.escape(form)
-            text = re.sub(r"(?<!\w){}(?!\w)".format(pattern) if whole else pattern, MASK, text)
-    text = _PARAMETER.sub(r"\1" + MASK, _USERINFO.sub(r"\1" + MASK + "@", text))
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+            text = re.sub("(?i)" + (r"(?<!\w){}(?!\w)".format(pattern) if whole else pattern), MASK, text)
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in redact(text)).split())
+
+
+def _forms(secret: str) -> Set[str]:
+    """Return how a secret may be written: as it is, percent-encoded, escaped as in JSON, Python, HTML, and base64."""
+    if not secret:
+        return set()
+    made = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), html.escape(secret)}
+    made |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+    made |= {secret.encode("unicode_escape").decode("ascii"), secret.encode("utf-8").decode("latin-1")}
+    made.add(secret.replace("\\", "\\\\").replace('"', '\\"'))
+    # Spaces are what a line's own are made of.
+    made.add(" ".join(secret.split()))
+    return {form for form in made | _encoded(secret) if form}
+
+
+def _encoded(secret: str) -> Set[str]:
+    if len(secret) < 3:
+        return set()
+    data = secret.encode("utf-8", "surrogateescape")
+    made = {base64.b64encode(data).decode("ascii"), base64.urlsafe_b64encode(data).decode("ascii")}
+    made |= {binascii.hexlify(data).decode("ascii")}
+    return made | {form.rstrip("=") for form in made}
 
 
 class Credentials(NamedTuple):
@@ -95,8 +119,9 @@ def find(
 ) -> Optional[Credentials]:
     """Look up the credentials of a camera: in a file, by its address, then in the environment.
 
-    A line of the file is ``ADDRESS ID PASSWORD``, the password being the rest of the line; ``*`` stands for any address,
-    ``#`` begins a comment line.
+    A line of the file is ``ADDRESS ID PASSWORD``, the password being the rest of the line without the blanks at its end; ``*``
+    stands for any address, ``#`` begins a comment line. Editors of Windows may have written it: with a byte order mark, as
+    UTF-16, or in the code page of Korea.
 
     Args:
         address: The camera's, as in its URI.
@@ -136,17 +161,16 @@ def _lines(path: PathLike) -> Any:
             data = stream.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise ConfigError("cannot be read ({})".format(error.strerror or error), path)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
+    text = _decoded(data)
+    if text is None:
         raise ConfigError("is not UTF-8", path, "save it as UTF-8")
     if len(data) > _LARGEST_FILE:
         raise ConfigError("is larger than a file of credentials can be", path, "name another file")
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.rstrip("\r")
-        if not line.strip() or line.lstrip().startswith("#"):
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
             continue
-        parts = line.lstrip().split(None, 2)
+        parts = line.split(None, 2)
         if len(parts) < 3:
             raise ConfigError(
                 "has a line {} that is not ADDRESS ID PASSWORD".format(number),
@@ -154,3 +178,22 @@ def _lines(path: PathLike) -> Any:
                 "write the three with spaces between",
             )
         yield parts[0], parts[1], parts[2]
+
+
+def _decoded(data: bytes) -> Optional[str]:
+    """Return the text of a file, None where it is in none of the known encodings."""
+    marks = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+    named = [encoding for mark, encoding in marks if data.startswith(mark)]
+    # Without a mark every second byte of a Latin address is 0.
+    even, odd = data[:64:2], data[1:64:2]
+    if not named and len(data) >= 4 and b"\0" in data:
+        named = ["utf-16-le"] if odd.count(b"\0") > even.count(b"\0") else ["utf-16-be"]
+    for encoding in named or ("utf-8", "cp949"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        # Bytes of another encoding that happen to be letters of this one.
+        if encoding != "cp949" or any("\uac00" <= sign <= "\ud7a3" for sign in text):
+            return text
+    return None

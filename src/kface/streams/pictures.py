@@ -63,7 +63,7 @@ class Pictures(object):
         self._container = inspect(settings.file) if self._file else Container()
         self._check = ConversionCheck()
         self._converts = False
-        self._ended = False
+        self._shortfall: Optional[Shortfall] = None
         self.number = -1
         self._read = 0
 
@@ -76,7 +76,7 @@ class Pictures(object):
             # GStreamer waits for ever behind the end of some files.
             again = self._file and self._backend in ("", "FFMPEG")
             if not again or failures >= self._tries() or time.monotonic() - begun > TRYING_SECONDS:
-                self._ended = True
+                self._end()
                 return False
         self.number += 1 + failures
         self._read += 1
@@ -104,12 +104,17 @@ class Pictures(object):
     @property
     def shortfall(self) -> Optional[Shortfall]:
         """What the file should have held; None before its end, and where it was all there."""
-        if not self._ended:
-            return None
+        return self._shortfall
+
+    def _end(self) -> None:
         lost = self.number + 1 - self._read
-        if self._container.pictures is not None:
-            lost = max(lost, self._container.pictures - self._read)
-        return Shortfall(self._read, lost, self._container.cut) if lost or self._container.cut else None
+        told = self._container.pictures
+        # Of a file whose end is missing the index may be missing too: the decoder's estimate is better than nothing.
+        if told is None and self._container.cut:
+            told = _count(self._capture)
+        lost = max(lost, (told or 0) - self._read)
+        if self._file and (lost or self._container.cut):
+            self._shortfall = Shortfall(self._read, lost, self._container.cut)
 
     def _tries(self) -> int:
         if self._container.pictures is not None:
@@ -150,4 +155,4 @@ class Pictures(object):
 
 def _count(capture: Any) -> int:
     count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT) or 0)
-    return int(count) if 0 < count < MOST_TRIES else 0
+    return int(round(count)) if 0 < count < 1e7 else 0

@@ -45,6 +45,15 @@ def choose(settings: StreamSettings, jetson: bool, codec: str = "") -> List[str]
     return [" ! ".join((start, "qtdemux", "h264parse", DECODER, HARDWARE, EVERY)), software]
 
 
+def square(pipeline: str) -> str:
+    """Return a pipeline that makes pixels square when it decodes in software; OpenCV does not tell the shape of GStreamer's.
+
+    Args:
+        pipeline: Of :func:`choose`; one that decodes in hardware is returned as it is.
+    """
+    return pipeline.replace(" decodebin ! ", " decodebin ! videoscale ! video/x-raw,pixel-aspect-ratio=1/1 ! ", 1)
+
+
 def quote(text: str) -> str:
     """Return a text as the value of a property, whatever signs it has."""
     return '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))

@@ -12,18 +12,20 @@ import contextlib
 import hmac
 import os
 import re
-import select
+import selectors
 import socket
 import threading
 from typing import List, NamedTuple, Optional, Tuple
 
 from kface.errors import KFaceError
+from kface.streams.credentials import Secret
 from kface.streams.frame import StreamError
 from kface.streams.probe import MOST_REDIRECTS, authorization, headers_of, redirected, redirected_for_ever
 from kface.streams.settings import StreamSettings
 
-#: Seconds that the camera gets to be connected to, and either side to take what was sent.
+#: Seconds that the camera gets to be connected to and to take what was sent; and the decoder, which is read when there is time.
 PATIENCE = 4.0
+DECODER_PATIENCE = 30.0
 _BLOCK = 1 << 16
 #: A message's head, and its body, are no longer.
 _LARGEST = 1 << 16
@@ -67,8 +69,8 @@ class Relay(object):
         self.settings = settings._replace(
             address="127.0.0.1",
             port=self._listener.getsockname()[1],
-            id="",
-            password="",
+            id=Secret(),
+            password=Secret(),
             path=self._word + settings.encoded_path,
         )
         threading.Thread(target=self._accept, name="kface-relay", daemon=True).start()
@@ -89,15 +91,15 @@ class Relay(object):
             threading.Thread(target=self._serve, args=(decoder,), name="kface-relay-rtsp", daemon=True).start()
 
     def _serve(self, decoder: socket.socket) -> None:
-        with contextlib.suppress(OSError), decoder:
-            decoder.settimeout(PATIENCE)
-            address = (self._camera.address, self._camera.port)
-            with socket.create_connection(address, PATIENCE) as camera:
-                camera.settimeout(PATIENCE)
-                try:
-                    _Line(self._camera, self.settings, self._word, decoder, camera).run()
-                except KFaceError as error:
-                    self.failure = error
+        line = _Line(self._camera, self.settings, self._word, decoder)
+        try:
+            # What cannot be connected to or goes away looks to the decoder like a camera that does.
+            with contextlib.suppress(OSError):
+                line.run()
+        except KFaceError as error:
+            self.failure = error
+        finally:
+            line.close()
 
 
 class _Line(object):
@@ -108,11 +110,11 @@ class _Line(object):
         camera: StreamSettings,
         local: StreamSettings,
         word: str,
-        decoder_side: socket.socket,
-        camera_side: socket.socket,
+        decoder: socket.socket,
     ) -> None:
         self._settings = camera
-        self._decoder, self._camera = decoder_side, camera_side
+        self._decoder = decoder
+        self._camera: Optional[socket.socket] = None
         self._here = "rtsp://{}{}".format(local.authority, word)
         self._there = "rtsp://{}".format(camera.authority)
         host = re.escape(camera.authority[: -len(":{}".format(camera.port))])
@@ -124,13 +126,16 @@ class _Line(object):
         self._used = 0
         self._request: Optional[_Message] = None
         self._tried = False
+        self._again = False
         self._redirects = 0
 
     def run(self) -> None:
-        """Pass on until one side hangs up."""
+        """Pass on until one side hangs up; raises OSError where one cannot be reached, KFaceError for what is refused."""
+        self._decoder.settimeout(DECODER_PATIENCE)
         requests, answers = b"", b""
         while True:
-            ready = select.select([self._decoder, self._camera], [], [])[0]
+            waiting = [self._decoder] if self._camera is None else [self._decoder, self._camera]
+            ready = _readable(waiting)
             if self._decoder in ready:
                 data = self._decoder.recv(_BLOCK)
                 if not data:
@@ -138,23 +143,47 @@ class _Line(object):
                 messages, requests = split(requests + data)
                 for message in messages:
                     self._ask(message)
-            if self._camera in ready:
-                data = self._camera.recv(_BLOCK)
+            if self._camera is not None and self._camera in ready:
+                try:
+                    data = self._camera.recv(_BLOCK)
+                except ConnectionError:
+                    data = b""
+                # Many cameras hang up when they have asked for a login.
+                if not data and self._tried and self._request is not None and not self._again:
+                    self._again, answers = True, b""
+                    self._camera.close()
+                    self._camera = None
+                    self._send()
+                    continue
                 if not data:
                     return
                 messages, answers = split(answers + data)
                 for message in messages:
                     self._answer(message)
 
+    def close(self) -> None:
+        """Hang up on both sides."""
+        for side in (self._decoder, self._camera):
+            if side is not None:
+                side.close()
+
+    def _to_camera(self, data: bytes) -> None:
+        if self._camera is None:
+            self._camera = socket.create_connection((self._settings.address, self._settings.port), PATIENCE)
+        # A camera that has hung up is found out by the next read.
+        with contextlib.suppress(ConnectionError):
+            self._camera.sendall(data)
+
     def _ask(self, message: "Tuple[bytes, Optional[_Message]]") -> None:
         data, request = message
         if request is None:
-            self._camera.sendall(data)
+            if self._known:
+                self._to_camera(data)
             return
         head = request.head.decode("utf-8", "surrogateescape")
         if not self._known:
             url = (request.first + [""])[1]
-            if not hmac.compare_digest(url[: len(self._here)].encode("utf-8"), self._here.encode("utf-8")):
+            if not hmac.compare_digest(url[: len(self._here)].encode("utf-8", "replace"), self._here.encode("utf-8")):
                 raise OSError("not the decoder")
             self._known = True
         head = head.replace(self._here + self._asked, self._there + self._path).replace(self._here, self._there)
@@ -171,7 +200,7 @@ class _Line(object):
             method, url = request.first[:2]
             value = authorization(self._settings, url, self._challenge, method=method, count=self._used)
             lines.append(b"Authorization: " + value.encode("utf-8", "surrogateescape"))
-        self._camera.sendall(_Message(b"\r\n".join(lines), request.body).data)
+        self._to_camera(_Message(b"\r\n".join(lines), request.body).data)
 
     def _answer(self, message: "Tuple[bytes, Optional[_Message]]") -> None:
         data, answer = message
@@ -214,6 +243,14 @@ class _Line(object):
             lines = [line for line in lines if not line.lower().startswith(b"content-length:")]
             lines.append("Content-Length: {}".format(len(body)).encode("ascii"))
         return _Message(b"\r\n".join(lines), body)
+
+
+def _readable(sockets: List[socket.socket]) -> List[socket.socket]:
+    # select() takes no descriptor above 1023.
+    with selectors.DefaultSelector() as selector:
+        for one in sockets:
+            selector.register(one, selectors.EVENT_READ)
+        return [key.fileobj for key, _ in selector.select()]  # type: ignore[misc]
 
 
 def split(data: bytes) -> "Tuple[List[Tuple[bytes, Optional[_Message]]], bytes]":

@@ -7,8 +7,9 @@ from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import quote, unquote
 
 from kface.errors import ConfigError
+from kface.redaction import MASK, is_network, redact, redact_path
 from kface.streams import credentials
-from kface.streams.credentials import MASK, Secret, mask
+from kface.streams.credentials import Secret, mask
 
 #: Kinds of sources: the camera on a Jetson's ribbon cable, a network camera, a video file, a USB camera.
 KINDS = ("csi", "rtsp", "file", "v4l2")
@@ -115,11 +116,11 @@ class StreamSettings(_Fields):
         elif kind == "csi":
             where = where or "0"
             if not re.match(r"[0-9]\Z", where):
-                raise ConfigError("must be the number of a CSI camera, not {!r}".format(where), "stream.device")
+                raise ConfigError("must be the number of a CSI camera, such as 0", "stream.device")
         else:
             where = "/dev/video" + (where or "0") if re.match(r"[0-9]{0,3}\Z", where) else where
             if not re.match(r"/dev/[A-Za-z0-9_./:+-]+\Z", where):
-                raise ConfigError("must be a device like /dev/video0, not {!r}".format(where), "stream.device")
+                raise ConfigError("must be a device like /dev/video0", "stream.device")
         return super(StreamSettings, cls).__new__(
             cls, kind, address, name, word, port, path, video, where, size, fps, shown, square_pixels
         )
@@ -130,11 +131,11 @@ class StreamSettings(_Fields):
         return cls(*iterable)
 
     @classmethod
-    def from_uri(cls, uri: str, **others: Any) -> "StreamSettings":
+    def from_uri(cls, uri: Union[str, int], **others: Any) -> "StreamSettings":
         """Return the settings that a URI stands for.
 
         Args:
-            uri: ``file:PATH`` or a plain path (taken literally), ``file:///PATH`` (percent-decoded),
+            uri: A number (a USB camera's), ``file:PATH`` or a plain path (taken literally), ``file:///PATH`` (percent-decoded),
                 ``rtsp://[ID:PASSWORD@]ADDRESS[:PORT][/PATH]`` with percent-encoded id and password, ``csi://0``, or
                 ``v4l2:///dev/video0`` (also ``/dev/video0``).
             others: ``resolution``, ``fps``, ``view``, ``square_pixels``, or whatever else is not in the URI.
@@ -142,12 +143,20 @@ class StreamSettings(_Fields):
         Raises:
             ConfigError: It is no such URI; neither the URI nor a part of it is in the message.
         """
+        if _whole(uri, 0, 999):
+            # As every program with OpenCV has it; YAML and Hydra read a number.
+            uri = str(uri)
         if not isinstance(uri, str) or not uri.strip():
             raise ConfigError("is empty", "stream", "give a file, rtsp://..., csi://0 or v4l2:///dev/video0")
+        if re.match(r"[0-9]{1,3}\Z", uri) and not os.path.lexists(uri):
+            return cls(**dict(others, kind="v4l2", device=uri))
+        trimmed = uri.strip().strip("\"'<>").strip()
+        if re.match(r"(?i)rtsp://", trimmed):
+            uri = trimmed
         scheme, _, rest = uri.partition(":")
         scheme = scheme.lower()
         if scheme == "file" and _:
-            return cls(**dict(others, kind="file", file=_file(rest)))
+            return cls(**dict(others, kind="file", file=_path(_file(rest))))
         if scheme in KINDS and rest.startswith("//"):
             if scheme == "rtsp":
                 return cls(**dict(others, kind="rtsp", **_network(rest[2:])))
@@ -158,14 +167,14 @@ class StreamSettings(_Fields):
             )
         if re.match(r"/dev/video[0-9]+\Z", uri):
             return cls(**dict(others, kind="v4l2", device=uri))
-        return cls(**dict(others, kind="file", file=uri))
+        return cls(**dict(others, kind="file", file=_path(uri)))
 
     @property
     def uri(self) -> str:
         """The source as a URI for people and logs: without id and password."""
         if self.kind == "rtsp":
-            return mask("rtsp://{}{}".format(self.authority, self.encoded_path), self.password)
-        return self.reveal_uri()
+            return "rtsp://{}{}".format(self.authority, self.hide(redact_path(self.encoded_path)))
+        return redact(self.reveal_uri())
 
     def reveal_uri(self) -> str:
         """Return the source as a URI that :meth:`from_uri` reads back; keep it out of logs: it holds the credentials."""
@@ -212,7 +221,8 @@ class StreamSettings(_Fields):
 
     def __repr__(self) -> str:
         values = self._asdict()
-        values["path"] = self.hide(self.path)
+        values["path"] = self.hide(redact_path(self.path))
+        values["file"] = redact(self.file)
         return "StreamSettings({})".format(", ".join("{}={!r}".format(*item) for item in values.items()))
 
     def __str__(self) -> str:
@@ -261,6 +271,15 @@ def _file(rest: str) -> str:
     if host not in ("", "localhost") or not slash:
         raise ConfigError("a file's URI names another machine, or no path", "stream", "write file:PATH")
     return "/" + unquote(path)
+
+
+def _path(path: str) -> str:
+    """Return a file's path; a mistyped address of a camera is refused, and not shown as the name of a missing file."""
+    if is_network(path) and not os.path.lexists(path.replace("\0", "")):
+        raise ConfigError(
+            "is neither a file nor a stream's address", "stream", "write rtsp://ADDRESS:PORT/PATH, or the file's path"
+        )
+    return path
 
 
 def _network(rest: str) -> Mapping[str, Any]:

@@ -204,3 +204,14 @@ def test_an_opencv_that_would_print_passwords_gets_none(reachable, monkeypatch):
     monkeypatch.setenv("OPENCV_VIDEOIO_DEBUG", "0")
     with pytest.raises(StreamError, match="cannot be decoded"):
         open_capture(CAMERA)
+
+
+def test_gstreamer_makes_pixels_square_where_it_decodes_in_software_and_that_is_wanted(reachable):
+    with pytest.raises(StreamError):
+        open_capture(CAMERA)
+    assert " ! decodebin ! videoscale ! video/x-raw,pixel-aspect-ratio=1/1 ! videoconvert ! " in reachable[0][0]
+    del reachable[:]
+    with pytest.raises(StreamError):
+        open_capture(CAMERA._replace(square_pixels=False))
+    assert " ! decodebin ! videoconvert ! " in reachable[0][0]
+    assert "hush" not in str(reachable), "the decoder gets no password"

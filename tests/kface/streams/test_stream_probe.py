@@ -8,7 +8,7 @@ import time
 import pytest
 from stream_fakes import CAMERA
 
-from kface.streams import StreamError, StreamRefusedError
+from kface.streams import StreamError, StreamRefusedError, UnusableStreamError
 from kface.streams.probe import authorization, video_codec
 
 SDP = "v=0\r\nm=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 {}/90000\r\nm=x\r\n"
@@ -42,6 +42,7 @@ class Server(object):
                 request += connection.recv(4096)
             self.requests.append(request.decode("utf-8"))
             # The client may have gone already: that is what some of these answers are for.
+            text = text(self.settings.port) if callable(text) else text
             with contextlib.suppress(OSError):
                 for block in text if isinstance(text, list) else [text]:
                     if callable(block):
@@ -187,3 +188,48 @@ def test_no_server_and_no_such_name():
             video_codec(CAMERA._replace(port=free.getsockname()[1]))
     with pytest.raises(StreamError, match="cannot be reached"):
         video_codec(CAMERA._replace(address="x" * 70 + ".invalid"))
+
+
+def test_a_redirect_is_followed_within_the_camera_only(serve):
+    server = serve(
+        moved("rtsp://127.0.0.1:{port}/moved"),
+        answer("200 OK", body=SDP.format("H264")),
+    )
+    assert video_codec(server.settings) == "H264"
+    assert " rtsp://127.0.0.1:{}/moved RTSP".format(server.settings.port) in server.requests[1]
+    for away in ("rtsp://127.0.0.2:{port}/live", "rtsp://127.0.0.1:1/live", "rtsps://127.0.0.1:{port}/live", ""):
+        server = serve(moved(away))
+        with pytest.raises(UnusableStreamError, match="sends us to another address"):
+            video_codec(server.settings)
+        assert len(server.requests) == 1
+    server = serve(*[moved("rtsp://127.0.0.1:{port}/live")] * 6)
+    with pytest.raises(UnusableStreamError, match="redirects more than 5 times"):
+        video_codec(server.settings)
+
+
+def moved(location):
+    """Return a redirect whose port is the server's own."""
+    return lambda port: answer("302 Moved", ["Location: " + location.format(port=port)] if location else [])
+
+
+@pytest.mark.parametrize(
+    ("challenges", "said"),
+    [
+        (["NTLM"], "NTLM"),
+        (["Bearer realm=x"], "Bearer"),
+        (['Digest realm="r", nonce="n", algorithm=TIGER'], "Digest TIGER"),
+        ([], "no kind"),
+    ],
+)
+def test_a_login_that_is_not_known_is_named(challenges, said):
+    with pytest.raises(UnusableStreamError, match="neither Basic nor Digest .*" + said):
+        authorization(CAMERA, "rtsp://h/x", challenges)
+
+
+def test_digest_whatever_the_realms_encoding():
+    realm = b"\xc4\xab\xb8\xde\xb6\xf3".decode("utf-8", "surrogateescape")
+    value = authorization(CAMERA, "rtsp://h/x", ['Digest realm="{}", nonce="n"'.format(realm)])
+    first = hashlib.md5(b"watcher:\xc4\xab\xb8\xde\xb6\xf3:hush-hush").hexdigest()
+    second = hashlib.md5(b"DESCRIBE:rtsp://h/x").hexdigest()
+    wanted = hashlib.md5("{}:n:{}".format(first, second).encode("ascii")).hexdigest()
+    assert 'response="{}"'.format(wanted) in value

@@ -8,6 +8,7 @@ import threading
 import pytest
 from stream_fakes import CAMERA, GENEROUS, until
 
+from kface.streams import StreamError, backends
 from kface.streams.probe import authorization
 from kface.streams.relay import Relay, split
 
@@ -48,7 +49,10 @@ class FakeCamera(object):
                         method, url = lines[0].split(" ")[:2]
                         headers = dict(line.split(": ", 1) for line in lines[1:])
                         self.requests.append((method, url, headers))
-                        connection.sendall(self._answer(self, method, url, headers))
+                        text = self._answer(self, method, url, headers)
+                        connection.sendall(text)
+                        if b"Connection: close" in text:
+                            raise OSError
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -171,6 +175,19 @@ def test_a_new_nonce_is_used_and_a_wrong_password_is_told_once(play):
     assert len(camera.requests) == 6
 
 
+def test_a_camera_that_hangs_up_when_it_asks_for_the_login_is_called_again(play):
+    def answer(camera, method, url, headers):
+        if "Authorization" not in headers:
+            return says("401 Unauthorized", ["Connection: close", 'WWW-Authenticate: Digest realm="c", nonce="n"'])
+        return anyone(camera, method, url, headers)
+
+    camera, _, ask = play(answer)
+    assert ask("DESCRIBE").startswith("RTSP/1.0 200 OK")
+    assert ask("SETUP").startswith("RTSP/1.0 200 OK")
+    assert camera.connections == 2
+    assert [("Authorization" in headers) for _, _, headers in camera.requests[-2:]] == [True, True]
+
+
 def test_pictures_pass_as_they_are(play):
     def answer(camera, method, url, headers):
         return says("200 OK") + FRAME * 3 + b"\r\n" + FRAME if method == "PLAY" else says("200 OK")
@@ -256,3 +273,19 @@ def test_what_is_split_is_the_same_however_it_arrives():
             found, rest = split(rest + data[start : start + size])
             joined += b"".join(piece for piece, _ in found)
         assert joined + rest == data
+
+
+@pytest.mark.parametrize("what", ["OPTIONS", "DESCRIBE", "SETUP"])
+def test_a_real_decoder_is_not_led_away_even_where_the_question_beforehand_was_not(monkeypatch, what):
+    """A camera that knows who asks may answer our own question well, and redirect the decoder."""
+    if not backends.build().ffmpeg:
+        pytest.skip("this OpenCV has no FFmpeg")
+    monkeypatch.setattr(backends, "video_codec", lambda settings: "H264")
+    evil = FakeCamera(lambda camera, method, url, headers: says("401 U", ['WWW-Authenticate: Basic realm="evil"']))
+    camera = FakeCamera(away("rtsp://127.0.0.1:{}/live".format(evil.port), what))
+    with pytest.raises(StreamError, match="sends us to another address"):
+        backends.open_capture(CAMERA._replace(port=camera.port))
+    assert [request[0] for request in camera.requests][-1] == what
+    assert evil.connections == 0
+    evil.close()
+    camera.close()

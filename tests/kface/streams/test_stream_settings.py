@@ -253,3 +253,33 @@ def test_files_that_are_no_credentials_are_refused_without_showing_them(file, tm
     os.mkfifo(str(pipe), 0o600)
     with pytest.raises(ConfigError, match="is not a file"):
         find("cam", Secret(), pipe, {})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "10.0.0.7 관리자 비밀 번호".encode("utf-8-sig"),
+        "10.0.0.7 관리자 비밀 번호\r\n".encode("utf-8-sig"),
+        "10.0.0.7 관리자 비밀 번호\r\n".encode("utf-16"),
+        b"\xfe\xff" + "10.0.0.7 관리자 비밀 번호".encode("utf-16-be"),
+        "10.0.0.7 관리자 비밀 번호\n".encode("utf-16-le"),
+        "10.0.0.7 관리자 비밀 번호\r\n".encode("cp949"),
+        "\ufeff# 카메라\r10.0.0.7\t관리자\t비밀 번호  \t \r\r".encode("utf-8"),
+        "  \n\t# a b c\n\n \t10.0.0.7   관리자 \t 비밀 번호 \n".encode("utf-8"),
+    ],
+)
+def test_a_file_of_credentials_may_come_from_any_editor(file, data):
+    file.write_bytes(data)
+    assert plain("10.0.0.7", file=file, environ={}) == ("관리자", "비밀 번호")
+
+
+def test_a_number_is_the_usb_camera_of_that_number(tmp_path, monkeypatch):
+    for given in (0, "0", 3):
+        settings = StreamSettings.from_uri(given)
+        assert (settings.kind, settings.uri) == ("v4l2", "v4l2:///dev/video{}".format(given))
+    monkeypatch.chdir(str(tmp_path))
+    (tmp_path / "7").touch()
+    assert StreamSettings.from_uri("7").kind == "file", "a file of that name is meant"
+    for wrong in (True, -1, 1.0):
+        with pytest.raises(ConfigError):
+            StreamSettings.from_uri(wrong)
