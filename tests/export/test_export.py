@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from tiny_data_set import make_tiny_data_set
 
-from export import engines, uff
+from export import engines, foreign, uff
 from export import stage as export_stage
 from export.judge import Change, Verdict, judge
 from kface import bundle, stage
+from kface.bundle import golden
 from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
 from kface.networks import open_network, runtimes
 from train.testsets import TestSet
@@ -97,6 +98,42 @@ def test_the_bundle_is_whole_and_runs(made, workplace):
     assert all(file.parity for file in loaded.manifest.files if file.role == "embedder")
 
 
+def test_golden_vectors(made):
+    loaded = bundle.load(made)
+    found = golden.read(loaded)
+    assert 2 <= len(found.faces) <= 5
+    preprocessing = foreign.Preprocessing()
+    for precision in ("fp32", "fp16", "int8"):
+        file = loaded.embedder("onnxruntime", precision)
+        network = open_network(loaded.path(file.path), "onnxruntime")
+        vectors = next(iter(network.run(preprocessing.apply(found.faces)).values()))
+        assert (vectors * found.embeddings).sum(axis=1).min() >= found.tolerance[precision]
+    # Faces that differ: else any wrong network would agree.
+    assert len({face.tobytes() for face in found.faces}) == len(found.faces)
+
+
+def test_the_card_says_which_file_is_for_what(made):
+    card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| `embedder.pb` | OpenCV 4.1 and later, TensorFlow 1.15 and later |" in card
+    assert "| `embedder.uff` | TensorRT 7 to 8.6" in card
+    assert "| `embedder.onnx` | ONNX Runtime, OpenVINO and TensorRT, JetPack 4's too |" in card
+
+
+def test_the_same_run_again_is_the_same_network(made, workplace, tmp_path):
+    overrides = (f"out={tmp_path}/again", "formats.opsets=[17]", "formats.fixed_batches=[1]", "precision.fp16=false")
+    again = bundle.load(export_stage.export(config_of(workplace, *overrides)))
+    before = bundle.load(made)
+    assert again.manifest.fingerprint == before.manifest.fingerprint
+    names = {file.path for file in again.manifest.files if file.role == "embedder"}
+    assert {"embedder.opset17.onnx", "embedder.batch1.onnx"} <= names
+    for name in ("embedder.onnx", "embedder.pb", "embedder.uff", "embedder.int8.onnx"):
+        assert again.manifest.file(name).sha256 == before.manifest.file(name).sha256
+    import onnx
+
+    for path in again.directory.rglob("*.onnx"):
+        onnx.checker.check_model(onnx.load_model_from_string(path.read_bytes()), full_check=True)
+
+
 def test_the_detector_runs_from_the_bundle(made):
     from kface.mtcnn import Detector
 
@@ -167,7 +204,7 @@ def test_loss_is_judged_on_pairs():
     assert made["ruined"].figures()["EER on K-Face"] == pytest.approx(made["ruined"].changes[0].eer[1], abs=1e-4)
 
 
-def test_a_foreign_embedder(made, workplace, tmp_path):
+def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
     # Our own ONNX file stands for somebody else's.
     overrides = (
         f"embedder={made}/embedder.onnx",
@@ -178,6 +215,16 @@ def test_a_foreign_embedder(made, workplace, tmp_path):
         "precision.int8=false",
     )
     loaded = bundle.load(export_stage.export(config_of(workplace, *overrides)))
+    card = (loaded.directory / "MODEL_CARD.md").read_text(encoding="utf-8")
+    # Whose it is and what may be done with it, kface does not know; what it can do was measured.
+    assert loaded.manifest.licence == "not stated"
+    assert [part.licence for part in loaded.manifest.provenance[:2]] == ["not stated"] * 2
+    assert "Apache" not in card
+    assert "Keras" not in card
+    assert "None were measured" not in card
+    assert "| EER |" in card
+    assert "Trained elsewhere and taken over from embedder.onnx" in card
+    assert "Keras" not in capsys.readouterr().out
     assert loaded.manifest.name == "embedder"
     assert loaded.manifest.fingerprint == bundle.load(made).manifest.fingerprint
     assert {file.path for file in loaded.manifest.files if file.role == "embedder"} == {"embedder.onnx"}

@@ -140,7 +140,8 @@ def test_a_foreign_embedder_and_a_run_exclude_each_other(tmp_path):
 
 
 def test_the_check_imports_nothing_heavy():
-    code = "import sys; import export.settings; print([m for m in ('tensorflow', 'keras', 'onnx', 'onnxruntime', 'hydra') if m in sys.modules])"
+    heavy = "('tensorflow', 'keras', 'onnx', 'onnxruntime', 'hydra')"
+    code = f"import sys; import export.settings; print([m for m in {heavy} if m in sys.modules])"
     path = {"PYTHONPATH": ":".join(one for one in sys.path if one)}
     ran = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
