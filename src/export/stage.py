@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from export import detector_parity, files, golden_faces, measuring, onnx_form, parity, precision, settings, subjects
+from export import (
+    detector_parity,
+    files,
+    foreign_file,
+    golden_faces,
+    measuring,
+    onnx_form,
+    parity,
+    precision,
+    settings,
+    subjects,
+)
 from export.deployment import deploy_settings
 from export.engines import build_engines
 from export.judge import Verdict, judge, speed
@@ -37,6 +48,9 @@ def export(config: Any) -> Path:
     """
     check(config)
     run_dir = None if config.embedder else runs.newest_run(Path(config.output_dir), config.run)
+    if config.embedder:
+        # Finding the faces of a test set takes minutes: what is no embedder is refused before.
+        foreign_file.read(Path(str(config.embedder)).expanduser(), config.output)
     with step("reading the test sets"):
         material = gather(config, run_dir)
     out = _out(config, run_dir)
