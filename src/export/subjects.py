@@ -102,7 +102,7 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
     _say_beforehand(path.name, len(embedder.file.data))
     given = config.preprocessing
     normalisation = None if given.normalisation is None else [float(value) for value in given.normalisation]
-    with step(f"finding out how to feed it, on {pairs.title}"):
+    with step(f"determining its input format on {pairs.title}"):
         tried = probing.probe(
             embedder,
             pairs.images,

@@ -167,7 +167,7 @@ def test_an_edited_bundle_is_refused(made, tmp_path):
 
 
 def test_what_loses_too_much_is_not_bundled(workplace, tmp_path, capsys, monkeypatch):
-    def verdict(file, sets, size, allowed, *rest, asked):
+    def verdict(file, sets, size, allowed, ratios, replicates, seed, asked):
         changes = (Change("K-Face", (0.1, 0.1 if "fp16" in file else 0.13), {1e-2: (0.5, 0.49)}),)
         return Verdict(file, changes, size, {("onnxruntime", 1): 1.0}, allowed, asked)
 
@@ -180,6 +180,18 @@ def test_what_loses_too_much_is_not_bundled(workplace, tmp_path, capsys, monkeyp
     names = {file.path for file in bundle.load(out).manifest.files}
     assert "embedder.int8.onnx" not in names
     assert "embedder.fp16.onnx" in names
+
+
+def test_what_is_faster_nowhere_is_left_out_unless_it_is_asked_for(workplace, tmp_path, capsys, monkeypatch):
+    ratios = {"embedder.int8.onnx": 1.3, "embedder.fp16.onnx": 0.9}
+    monkeypatch.setattr(export_stage, "speed", lambda before, after, *_: {("onnxruntime", 1): ratios[after.name]})
+    overrides = ("precision.int8=auto", "precision.fp16=auto", "formats.uff=false", f"out={tmp_path}/b")
+    out = export_stage.export(config_of(workplace, *overrides))
+    names = {file.path for file in bundle.load(out).manifest.files}
+    assert "embedder.int8.onnx" in names
+    assert "embedder.fp16.onnx" not in names
+    assert not (out / "embedder.fp16.onnx").exists()
+    assert "precision.fp16=true bundles it" in capsys.readouterr().out
 
 
 def test_loss_is_judged_on_pairs():
@@ -223,7 +235,7 @@ def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
     assert "Keras" not in card
     assert "None were measured" not in card
     assert "| EER |" in card
-    assert "Trained elsewhere and taken over from embedder.onnx" in card
+    assert "it was imported from embedder.onnx" in card
     assert "Keras" not in capsys.readouterr().out
     assert loaded.manifest.name == "embedder"
     assert loaded.manifest.fingerprint == bundle.load(made).manifest.fingerprint
