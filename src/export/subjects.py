@@ -158,9 +158,9 @@ def _acquired(pairs: TestSet) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _say_beforehand(name: str, size: int) -> None:
-    """Say what an export takes: measured with 128 MB of weights (4.8 GB) and with 22 MB (2.0 GB)."""
+    """Say what an export takes: measured with 128 MB of weights (5.2 GB) and with 22 MB (2.0 GB)."""
     print(
-        f"export: {name}: {size / 1e6:.0f} MB of weights; takes up to {1.5 + 26 * size / 1e9:.1f} GB of memory, "
+        f"export: {name}: {size / 1e6:.0f} MB of weights; takes up to {1.5 + 30 * size / 1e9:.1f} GB of memory, "
         f"{6 * size / 1e6 + 20:.0f} MB of disk and some minutes, most of them for the test sets' faces",
         flush=True,
     )
