@@ -158,11 +158,11 @@ def make_all(
         ("embedder.pb", lambda: folding.serialised(folding.normalised(graph)), facts(layout="NHWC")),
     ]
     for opset in sorted(set(opsets) - {CANONICAL_OPSET}):
-        make = functools.partial(onnx_export.from_graph, graph, opset)
-        plan.append((f"embedder.opset{opset}.onnx", make, facts(opset=opset)))
+        name = f"embedder.opset{opset}.onnx"
+        plan.append((name, functools.partial(onnx_export.from_graph, graph, opset), facts(opset=opset)))
     for batch in sorted(set(fixed_batches)):
-        make = functools.partial(onnx_export.from_graph, graph, CANONICAL_OPSET, batch)
-        plan.append((f"embedder.batch{batch}.onnx", make, facts(opset=CANONICAL_OPSET, batch=batch)))
+        fixed = functools.partial(onnx_export.from_graph, graph, CANONICAL_OPSET, batch)
+        plan.append((f"embedder.batch{batch}.onnx", fixed, facts(opset=CANONICAL_OPSET, batch=batch)))
     if uff:
         about = facts(normalised=False, outputs=("MarkOutput_0",))
         plan.append(("embedder.uff", lambda: write_uff(graph, OUTPUT, INPUT), about))

@@ -83,14 +83,14 @@ def read(path: Path, output: str | None = None) -> ForeignFile:
 def _load(path: Path) -> tuple[Any, list[str]]:
     """Read a file with its weights, its functions written out."""
     import onnx
-    from google.protobuf.message import DecodeError
 
     changes = []
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror or error})", path)
-    except (DecodeError, ValueError):
+    # Protobuf's own exception shares no base class with others below Exception.
+    except Exception:
         raise ModelError("is not a network in ONNX's format", path, "export it again by its own framework")
     if not model.graph.node or not model.graph.output:
         raise ModelError("is not a network in ONNX's format", path, "export it again by its own framework")

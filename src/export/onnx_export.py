@@ -41,8 +41,11 @@ def from_graph(folded: Any, opset: int = 13, batch: int | None = None, normalise
         ConfigError: The opset or the batch cannot be.
         ModelError: The network has an operation that is not known here.
     """
-    from export.onnx_form import checked
+    from export.onnx_form import canonical, checked
 
     check_opset(opset)
     check_batch(batch)
-    return checked(write_onnx(folded, OUTPUT, INPUT, opset, batch, normalise), "embedder.onnx")
+    model = write_onnx(folded, OUTPUT, INPUT, opset, batch, normalise)
+    # In the form of foreign files too: whoever takes this one over gets the same bytes again.
+    canonical(model, INPUT, OUTPUT)
+    return checked(model, "embedder.onnx")

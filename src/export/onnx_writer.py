@@ -113,7 +113,7 @@ class _Writer:
         nodes = list(self.nodes)
         if normalise:
             nodes.append(_Node("ReduceL2", [last.name], "norm", {}, axes=[1], keepdims=1))
-            nodes.append(_Node("Max", ["norm"], "norm_clipped", {"tiny": np.float32([TINY])}))
+            nodes.append(_Node("Max", ["norm"], "norm_clipped", {"tiny": np.array([TINY], np.float32)}))
             nodes.append(_Node("Div", [last.name, "norm_clipped"], self.output, {}))
         else:
             _rename(nodes, last.name, self.output)
@@ -174,7 +174,7 @@ class _Writer:
         amounts = self._amounts(node)
         pads = np.array([0, 0, amounts[0][0], amounts[1][0], 0, 0, amounts[0][1], amounts[1][1]], np.int64)
         sides = [side + sum(amount) for side, amount in zip(source.shape[1:], amounts, strict=True)]
-        made = self._add("Pad", [source], {"pads": pads, "value": np.float32(0)})
+        made = self._add("Pad", [source], {"pads": pads, "value": np.array(0, np.float32)})
         return _Tensor(made, (source.shape[0], *sides))
 
     def _amounts(self, pad: Any) -> list[tuple[int, int]]:

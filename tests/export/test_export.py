@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from tiny_data_set import make_tiny_data_set
 
-from export import engines, uff
+from export import engines, foreign, uff
 from export import stage as export_stage
 from export.judge import Change, Verdict, judge
 from kface import bundle, stage
+from kface.bundle import golden
 from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
 from kface.networks import open_network, runtimes
 from train.testsets import TestSet
@@ -97,6 +98,42 @@ def test_the_bundle_is_whole_and_runs(made, workplace):
     assert all(file.parity for file in loaded.manifest.files if file.role == "embedder")
 
 
+def test_golden_vectors(made):
+    loaded = bundle.load(made)
+    found = golden.read(loaded)
+    assert 2 <= len(found.faces) <= 5
+    preprocessing = foreign.Preprocessing()
+    for precision in ("fp32", "fp16", "int8"):
+        file = loaded.embedder("onnxruntime", precision)
+        network = open_network(loaded.path(file.path), "onnxruntime")
+        vectors = next(iter(network.run(preprocessing.apply(found.faces)).values()))
+        assert (vectors * found.embeddings).sum(axis=1).min() >= found.tolerance[precision]
+    # Faces that differ: else any wrong network would agree.
+    assert len({face.tobytes() for face in found.faces}) == len(found.faces)
+
+
+def test_the_card_says_which_file_is_for_what(made):
+    card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| `embedder.pb` | OpenCV 4.1 and later, TensorFlow 1.15 and later |" in card
+    assert "| `embedder.uff` | TensorRT 7 to 8.6" in card
+    assert "| `embedder.onnx` | ONNX Runtime, OpenVINO and TensorRT, JetPack 4's too |" in card
+
+
+def test_the_same_run_again_is_the_same_network(made, workplace, tmp_path):
+    overrides = (f"out={tmp_path}/again", "formats.opsets=[17]", "formats.fixed_batches=[1]", "precision.fp16=false")
+    again = bundle.load(export_stage.export(config_of(workplace, *overrides)))
+    before = bundle.load(made)
+    assert again.manifest.fingerprint == before.manifest.fingerprint
+    names = {file.path for file in again.manifest.files if file.role == "embedder"}
+    assert {"embedder.opset17.onnx", "embedder.batch1.onnx"} <= names
+    for name in ("embedder.onnx", "embedder.pb", "embedder.uff", "embedder.int8.onnx"):
+        assert again.manifest.file(name).sha256 == before.manifest.file(name).sha256
+    import onnx
+
+    for path in again.directory.rglob("*.onnx"):
+        onnx.checker.check_model(onnx.load_model_from_string(path.read_bytes()), full_check=True)
+
+
 def test_the_detector_runs_from_the_bundle(made):
     from kface.mtcnn import Detector
 
@@ -130,7 +167,7 @@ def test_an_edited_bundle_is_refused(made, tmp_path):
 
 
 def test_what_loses_too_much_is_not_bundled(workplace, tmp_path, capsys, monkeypatch):
-    def verdict(file, sets, size, allowed, *rest, asked):
+    def verdict(file, sets, size, allowed, ratios, replicates, seed, asked):
         changes = (Change("K-Face", (0.1, 0.1 if "fp16" in file else 0.13), {1e-2: (0.5, 0.49)}),)
         return Verdict(file, changes, size, {("onnxruntime", 1): 1.0}, allowed, asked)
 
@@ -145,6 +182,18 @@ def test_what_loses_too_much_is_not_bundled(workplace, tmp_path, capsys, monkeyp
     assert "embedder.fp16.onnx" in names
 
 
+def test_what_is_faster_nowhere_is_left_out_unless_it_is_asked_for(workplace, tmp_path, capsys, monkeypatch):
+    ratios = {"embedder.int8.onnx": 1.3, "embedder.fp16.onnx": 0.9}
+    monkeypatch.setattr(export_stage, "speed", lambda before, after, *_: {("onnxruntime", 1): ratios[after.name]})
+    overrides = ("precision.int8=auto", "precision.fp16=auto", "formats.uff=false", f"out={tmp_path}/b")
+    out = export_stage.export(config_of(workplace, *overrides))
+    names = {file.path for file in bundle.load(out).manifest.files}
+    assert "embedder.int8.onnx" in names
+    assert "embedder.fp16.onnx" not in names
+    assert not (out / "embedder.fp16.onnx").exists()
+    assert "precision.fp16=true bundles it" in capsys.readouterr().out
+
+
 def test_loss_is_judged_on_pairs():
     random = np.random.default_rng(0)
     people = np.repeat(np.arange(8), 6)
@@ -157,7 +206,7 @@ def test_loss_is_judged_on_pairs():
     made = {}
     for name, noise in (("exact", 0.0), ("rough", 0.01), ("ruined", 5.0)):
         other = embeddings + random.normal(0, noise, (48, 3))
-        made[name] = judge(name, [(testset, embeddings, other)], (100, 30), 0.02)
+        made[name] = judge(name, [(testset, embeddings, other)], (100, 30), 0.02, replicates=0)
     assert made["exact"].changes[0].loss == 0
     assert made["exact"].accepted
     assert made["rough"].accepted
@@ -167,7 +216,7 @@ def test_loss_is_judged_on_pairs():
     assert made["ruined"].figures()["EER on K-Face"] == pytest.approx(made["ruined"].changes[0].eer[1], abs=1e-4)
 
 
-def test_a_foreign_embedder(made, workplace, tmp_path):
+def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
     # Our own ONNX file stands for somebody else's.
     overrides = (
         f"embedder={made}/embedder.onnx",
@@ -178,6 +227,16 @@ def test_a_foreign_embedder(made, workplace, tmp_path):
         "precision.int8=false",
     )
     loaded = bundle.load(export_stage.export(config_of(workplace, *overrides)))
+    card = (loaded.directory / "MODEL_CARD.md").read_text(encoding="utf-8")
+    # Whose it is and what may be done with it, kface does not know; what it can do was measured.
+    assert loaded.manifest.licence == "not stated"
+    assert [part.licence for part in loaded.manifest.provenance[:2]] == ["not stated"] * 2
+    assert "Apache" not in card
+    assert "Keras" not in card
+    assert "None were measured" not in card
+    assert "| EER |" in card
+    assert "it was imported from embedder.onnx" in card
+    assert "Keras" not in capsys.readouterr().out
     assert loaded.manifest.name == "embedder"
     assert loaded.manifest.fingerprint == bundle.load(made).manifest.fingerprint
     assert {file.path for file in loaded.manifest.files if file.role == "embedder"} == {"embedder.onnx"}

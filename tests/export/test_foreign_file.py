@@ -168,3 +168,28 @@ def test_what_is_not_onnx(tmp_path, data):
     (tmp_path / "text.onnx").write_bytes(data)
     with pytest.raises(KFaceError, match=r"text\.onnx: is not a network"):
         foreign_file.read(tmp_path / "text.onnx")
+
+
+def test_int8_of_old_operators(plain, tmp_path):
+    from export import precision
+
+    path = fakes.write(tmp_path / "net.onnx", opset=11)
+    file = foreign_file.read(path)
+    assert any("from opset 11 to 13" in change for change in file.changes)
+    data = precision.to_int8(file.data, faces(32))
+    onnx.checker.check_model(onnx.load_model_from_string(data), full_check=True)
+    wanted, found = run(plain.data, faces()), run(data, faces())
+    assert np.sum(wanted * found) / np.linalg.norm(wanted) / np.linalg.norm(found) > 0.99
+    # Where the operators stay old, it is said rather than tried.
+    with pytest.raises(ModelError, match="weights by channel need opset 13, it has 11"):
+        precision.to_int8(path.read_bytes(), faces(32))
+
+
+def test_operators_that_cannot_be_converted_stay(tmp_path, monkeypatch):
+    def fails(model, version):
+        raise RuntimeError("no adapter for Upsample")
+
+    monkeypatch.setattr(onnx.version_converter, "convert_version", fails)
+    file = foreign_file.read(fakes.write(tmp_path / "net.onnx", opset=11))
+    assert file.opset == 11
+    assert any("stay at opset 11, too old for INT8 (no adapter for Upsample)" in change for change in file.changes)

@@ -1,11 +1,14 @@
 """Settings that cannot work are refused before anything is done, and every setting that a message names exists."""
 
+import copy
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from omegaconf import OmegaConf
 
 import export
 from export import settings
@@ -34,15 +37,26 @@ def named_settings():
                         yield from ((key, path.name) for key in KEY.findall(part.value))
 
 
-def test_every_setting_that_a_message_names_exists():
-    from omegaconf import OmegaConf
-
-    config = stage.compose("export")
+def test_every_setting_that_a_message_names_exists(defaults):
     found = set(named_settings())
     assert {"preprocessing.colour", "preprocessing.normalisation", "evaluate.lfw", "out"} <= {key for key, _ in found}
     missing = object()
-    strange = [(key, file) for key, file in found if OmegaConf.select(config, key, default=missing) is missing]
+    strange = [(key, file) for key, file in found if OmegaConf.select(defaults, key, default=missing) is missing]
     assert strange == []
+
+
+@pytest.fixture(scope="module")
+def defaults():
+    return stage.compose("export")
+
+
+def changed(defaults, *overrides):
+    """The settings with some others, as the command line has them."""
+    config = copy.deepcopy(defaults)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        OmegaConf.update(config, key, yaml.safe_load(value), force_add=False)
+    return config
 
 
 @pytest.mark.parametrize(
@@ -86,14 +100,14 @@ def test_every_setting_that_a_message_names_exists():
         ("output=embedding", "output"),
     ],
 )
-def test_what_cannot_work_is_refused_by_name(override, key):
+def test_what_cannot_work_is_refused_by_name(defaults, override, key):
     with pytest.raises(ConfigError, match=re.escape(key)) as caught:
-        settings.check(stage.compose("export", [override]))
+        settings.check(changed(defaults, override))
     assert "\n" not in str(caught.value)
 
 
-def test_the_defaults_can_work():
-    settings.check(stage.compose("export"))
+def test_the_defaults_can_work(defaults):
+    settings.check(defaults)
 
 
 @pytest.mark.parametrize(
@@ -132,15 +146,14 @@ def test_an_ending_in_capitals_a_korean_name_and_an_empty_file(tmp_path):
         settings.check_embedder(tmp_path / "empty.onnx")
 
 
-def test_a_foreign_embedder_and_a_run_exclude_each_other(tmp_path):
-    (tmp_path / "net.onnx").write_bytes(b"weights")
-    for overrides in (["embedder=net.onnx", "run=outputs/x"],):
-        with pytest.raises(KFaceError, match="embedder and run: exclude each other"):
-            settings.check(stage.compose("export", overrides))
+def test_a_foreign_embedder_and_a_run_exclude_each_other(defaults):
+    with pytest.raises(KFaceError, match="embedder and run: exclude each other"):
+        settings.check(changed(defaults, "embedder=net.onnx", "run=outputs/x"))
 
 
 def test_the_check_imports_nothing_heavy():
-    code = "import sys; import export.settings; print([m for m in ('tensorflow', 'keras', 'onnx', 'onnxruntime', 'hydra') if m in sys.modules])"
+    heavy = "('tensorflow', 'keras', 'onnx', 'onnxruntime', 'hydra')"
+    code = f"import sys; import export.settings; print([m for m in {heavy} if m in sys.modules])"
     path = {"PYTHONPATH": ":".join(one for one in sys.path if one)}
     ran = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

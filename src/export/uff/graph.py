@@ -74,6 +74,10 @@ class FrozenGraph:
             if name not in self._nodes:
                 raise ModelError("the frozen graph refers to a node that it lacks", name, "freeze the network again")
             node = self._nodes[name]
+            # What a function with a gradient of its own (swish) leaves around its values.
+            if node.op == "IdentityN":
+                name = node.input[int(port or 0)]
+                continue
             if port not in ("", "0"):
                 refuse(reader or node, f"because it reads {name}:{port}, not a first output")
             if node.op != "Identity":

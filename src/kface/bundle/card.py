@@ -128,14 +128,10 @@ def _foreign(training: Dict[str, Any]) -> str:
     name = training.get("foreign")
     if not isinstance(name, str):
         return ""
-    lines = [
-        "Trained elsewhere and taken over from {}: its makers know on what, and under which terms it may be used.".format(
-            _text(name)
-        )
-    ]
+    lines = ["This network was not trained by kface: it was imported from {}.".format(_text(name))]
     changes = training.get("changes")
     if isinstance(changes, list) and changes:
-        lines.append("Changed on the way: {}.".format("; ".join(_text(change) for change in changes)))
+        lines.append("Changed by the import: {}.".format("; ".join(_text(change) for change in changes)))
     rows: List[Sequence[str]] = []
     tried = training.get("preprocessing")
     for one in tried if isinstance(tried, list) else []:
@@ -148,7 +144,7 @@ def _foreign(training: Dict[str, Any]) -> str:
                 )
             )
     if len(rows) > 1:
-        lines.append("How to feed it was found out by trying, the first row is used:")
+        lines.append("Its input format was determined by trying these; the first row is used:")
         lines.append(_table(("Input", "EER", "On"), rows))
     return "\n\n".join(lines)
 
