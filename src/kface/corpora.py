@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from kface.errors import ConfigError, LayoutError
+from kface.files import printable
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -135,7 +136,7 @@ def main(config: Any) -> None:
     from kface.stage import instantiate
 
     corpus = instantiate(config.corpus, "corpus")
-    print("{}: {}".format(corpus.title, corpus.prepare(progress=config.progress)))
+    print("{}: {}".format(corpus.title, printable(corpus.prepare(progress=config.progress))))
 
 
 if __name__ == "__main__":

@@ -174,7 +174,9 @@ class Malicious:
         return os.system, ("touch pwned",)
 
 
-@pytest.mark.parametrize("value", [Malicious(), ([Malicious()] * 2, [True]), (np.zeros(3), [True])])
+@pytest.mark.parametrize(
+    "value", [Malicious(), ([Malicious()] * 2, [True]), (np.array([Malicious()] * 2, object), [True])]
+)
 def test_a_bin_never_runs_code(tmp_path, monkeypatch, value):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LayoutError, match="do not trust this file"):
@@ -183,7 +185,17 @@ def test_a_bin_never_runs_code(tmp_path, monkeypatch, value):
 
 
 @pytest.mark.parametrize(
-    "value", [([b"a"], [True]), ([], []), ([1, 2], [True]), (["a", "b"], [True]), ([b"a", b"b"], [7]), {"a": 1}, 5]
+    "value",
+    [
+        ([b"a"], [True]),
+        ([], []),
+        ([1, 2], [True]),
+        (["a", "b"], [True]),
+        ([b"a", b"b"], [7]),
+        {"a": 1},
+        5,
+        (np.zeros(3), [True]),
+    ],
 )
 def test_a_bin_of_another_form(tmp_path, value):
     with pytest.raises(LayoutError):
