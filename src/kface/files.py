@@ -158,7 +158,7 @@ def read_regular(path: PathLike, limit: int) -> bytes:
     """
     with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
-        parts = []
+        parts: List[bytes] = []
         # One byte past the size: a file that grows, and those of /proc, which have none, are read to their end.
         step, left = size + 1, limit + 1
         while size <= limit and left > 0:

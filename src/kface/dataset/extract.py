@@ -156,21 +156,25 @@ def _images_of(chunk: Chunk, refused: List[Tuple[str, str]]) -> Iterator[Tuple[I
     """Yield a chunk's images that can be read; the others go to `refused` with the reason."""
     for item in chunk.items:
         try:
-            image = read_source(item.path)
+            image = read_source(item.path, named=chunk.settings.layout == "kface")
         except ImageError as error:
             refused.append((item.name, error.what))
             continue
         yield item, image
 
 
-def read_source(path: str) -> np.ndarray:
+def read_source(path: str, named: bool = True) -> np.ndarray:
     """Read an image of a corpus as uint8 (h, w, 3), RGB.
+
+    Args:
+        path: The file.
+        named: Whether it must be what its name says, as in K-Face; people's own photographs often are not.
 
     Raises:
         ImageError: It is empty, truncated or too small, cannot be decoded, or is not the JPEG that its name says.
     """
     data = read_bytes(path)
-    if path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
+    if named and path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
         raise ImageError("is not a JPEG image", path)
     image = decode_image(data, path)
     if min(image.shape[:2]) < MIN_SIDE:

@@ -71,7 +71,7 @@ class Directory(NamedTuple):
     """
 
     order: str
-    entries: dict
+    entries: Dict[int, Tuple[int, int, int]]
     following: int
 
     def values(self, data: bytes, tag: int, most: int = 1) -> List[int]:
@@ -104,7 +104,7 @@ def directory(data: bytes, place: Optional[int] = None) -> Directory:
     if count > 65535:
         raise ValueError("too many tags")
     start = place + counts
-    entries = {}
+    entries: Dict[int, Tuple[int, int, int]] = {}
     for index in range(count):
         entry = start + index * wide
         tag, kind = number(data, entry, 2, order), number(data, entry + 2, 2, order)

@@ -40,9 +40,11 @@ def test_every_ending_that_can_be_read_is_read(tmp_path):
         if done:
             (root / "p0" / ("more" + suffix)).write_bytes(np.asarray(data).tobytes())
     (root / "p0" / "saved.jfif").write_bytes(encode_jpeg(picture(8)))
+    # A photograph that a browser saved: the content counts, not the name.
+    (root / "p0" / "really-png.jpg").write_bytes(encode_png(picture(9)))
     report = make(root, tmp_path / "out")
     names = {record.path for record in read(report.manifest, subjects=["p0"])}
-    assert {"p0/more.tif", "p0/more.TIFF", "p0/more.bmp", "p0/saved.jfif"} <= names
+    assert {"p0/more.tif", "p0/more.TIFF", "p0/more.bmp", "p0/saved.jfif", "p0/really-png.jpg"} <= names
     assert not report.manifest.problems
 
 
