@@ -191,6 +191,39 @@ def test_floats_are_as_bright_as_the_original(picture, suffix, scale):
     close(images.decode_image(encoded(suffix, (picture / 255.0 * scale).astype(np.float32))), picture, 2)
 
 
+def grey_tiff(samples, bits, photometric=1, kind=1, peak=None):
+    """Write grey samples as an uncompressed TIFF."""
+    height, width = samples.shape
+    rows = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 0, 277: 1, 278: height, 339: kind}
+    rows[279] = samples.nbytes
+    if peak is not None:
+        rows[281] = peak
+    rows[273] = 8 + 2 + 12 * len(rows) + 4
+    body = b"".join(struct.pack("<HHII", tag, 4, 1, rows[tag]) for tag in sorted(rows))
+    return b"II*\0" + struct.pack("<IH", 8, len(rows)) + body + b"\0" * 4 + samples.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "bits", "photometric", "peak"),
+    [
+        ("<u2", 257, 16, 0, None),
+        ("<u2", 16, 16, 1, 16 * 255),
+        ("<u2", 20, 16, 1, 20 * 255),
+        ("<i2", 128, 16, 1, None),
+        ("<u4", 16843009, 32, 1, None),
+        ("<i4", 16, 32, 1, None),
+        ("<u4", 257, 32, 1, None),
+    ],
+)
+def test_other_whole_numbers_are_as_bright_as_the_original(picture, kind, scale, bits, photometric, peak):
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    samples = (grey.astype(np.int64) * scale).astype(kind)
+    if photometric == 0:
+        samples = (255 * scale - grey.astype(np.int64) * scale).astype(kind)
+    data = grey_tiff(samples, bits, photometric, 2 if kind[1] == "i" else 1, peak)
+    close(images.decode_image(data), grey, 2)
+
+
 def test_floats_that_are_no_numbers_are_black(picture):
     floats = (picture / 255.0).astype(np.float32)
     floats[30:40] = np.nan

@@ -31,7 +31,7 @@ _AVIF_BOXES = (
     b"mfra",
 )
 #: The tags of a TIFF directory that are needed here.
-_WIDTH, _HEIGHT, _PEAK = 256, 257, 281
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PEAK, _FORMAT = 256, 257, 258, 262, 281, 339
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _PLACES = ((273, 279), (324, 325))
 
@@ -61,7 +61,17 @@ def tiff(data: bytes) -> Header:
         size, _, place = first.entries[ORIENTATION_TAG]
         patches = ((place, (1).to_bytes(size, first.order)),)  # type: ignore[arg-type]
     turns = ORIENTATIONS.get(said, ())
-    return Header("TIFF", max(width, across), max(height, down), turns, one(_PEAK, 0) or None, patches=patches)
+    whole = {(32, 1): "u4", (32, 2): "i4", (16, 2): "i2"}.get((one(_BITS, 1), one(_FORMAT, 1)))
+    return Header(
+        "TIFF",
+        max(width, across),
+        max(height, down),
+        turns,
+        one(_PEAK, 0) or None,
+        whole=whole,
+        negative=one(_PHOTOMETRIC, 1) == 0,
+        patches=patches,
+    )
 
 
 def is_avif(start: bytes) -> bool:

@@ -42,6 +42,8 @@ class Header(NamedTuple):
         turns: Steps that turn the stored picture upright.
         peak: The largest value that a sample can have, where the file says so.
         end: Where the picture's data end in the file, if that is known.
+        whole: "u4", "i4" or "i2" where samples are such whole numbers: some versions of OpenCV call their bits others.
+        negative: Whether 0 is white; OpenCV sees to it in pictures of 8 bits only.
         patches: (place, bytes) to be written over a copy before it is decoded, so that a decoder does not turn it too.
     """
 
@@ -51,6 +53,8 @@ class Header(NamedTuple):
     turns: Turns = ()
     peak: Optional[int] = None
     end: Optional[int] = None
+    whole: Optional[str] = None
+    negative: bool = False
     patches: Tuple[Tuple[int, bytes], ...] = ()
 
 

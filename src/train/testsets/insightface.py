@@ -17,7 +17,7 @@ from train.testsets import plain_pickle
 from train.testsets.base import TestSet
 
 #: The largest known file, of 12,000 images, has 0.1 GB.
-LARGEST = 4 << 30
+LARGEST = 1 << 30
 
 
 def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
