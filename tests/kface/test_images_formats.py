@@ -401,6 +401,20 @@ def test_what_follows_the_end_is_ignored_and_a_part_is_refused(picture, suffix):
         images.decode_image(data[: len(data) // 2])
 
 
+def test_boxes_of_others_in_an_avif(picture):
+    data = encoded(".avif", picture)
+    at = data.index(b"mdat") - 4
+    signed = box(b"jumb", b"who made this" * 10)
+    whole = images.decode_image(data)
+    np.testing.assert_array_equal(images.decode_image(data + signed), whole)
+    # In front of the data, which move.
+    moved = bytearray(data[:at] + signed + data[at:])
+    iloc = moved.index(b"iloc") - 4
+    end = iloc + struct.unpack_from(">I", moved, iloc)[0]
+    struct.pack_into(">I", moved, end - 8, struct.unpack_from(">I", moved, end - 8)[0] + len(signed))
+    np.testing.assert_array_equal(images.decode_image(bytes(moved)), whole)
+
+
 def test_a_truncated_jpeg_is_refused_whatever_stands_behind_it(picture):
     data = images.encode_jpeg(picture)
     half = data[: len(data) // 2]

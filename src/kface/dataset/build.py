@@ -22,6 +22,10 @@ from kface.layout import Problems, annotation_beside
 from kface.protocols import Split, split
 
 
+#: More processes than any cluster's node has cores are a slip of the keyboard.
+MOST_JOBS = 4096
+
+
 class BuildReport(NamedTuple):
     """What :func:`build` did.
 
@@ -90,7 +94,7 @@ def build(
             image could be used.
     """
     began = time.time()
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0 or not -MOST_JOBS <= jobs <= MOST_JOBS:
         raise ConfigError("must be a number of processes, or -1 for one a core, not {!r}".format(jobs), "jobs")
     settings = (settings or DatasetSettings()).validated()
     detector = detector or Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)

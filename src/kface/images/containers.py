@@ -1,5 +1,6 @@
 """Headers of TIFF, AVIF and JPEG 2000: directories and boxes."""
 
+import re
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from kface.images.header import (
@@ -15,21 +16,8 @@ from kface.images.header import (
 )
 
 _AVIF_BRANDS = (b"avif", b"avis", b"avio")
-#: What an AVIF holds on its first level; anything else was put behind it.
-_AVIF_BOXES = (
-    b"ftyp",
-    b"meta",
-    b"mdat",
-    b"moov",
-    b"moof",
-    b"free",
-    b"skip",
-    b"uuid",
-    b"pdin",
-    b"sidx",
-    b"styp",
-    b"mfra",
-)
+#: The kind of a box that may stand on an AVIF's first level; what was put behind the file begins otherwise.
+_KIND = re.compile(rb"[ -~]{4}$")
 #: The tags of a TIFF directory that are needed here.
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PEAK, _FORMAT = 256, 257, 258, 262, 281, 339
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
@@ -110,7 +98,7 @@ def avif(data: bytes) -> Header:
     meta: Optional[Tuple[int, int]] = None
     whole = 0
     for kind, start, end in _boxes(data, 0, len(data)):
-        if kind not in _AVIF_BOXES or (kind == b"ftyp" and whole):
+        if not _KIND.match(kind) or (kind == b"ftyp" and whole):
             break
         if kind == b"meta" and meta is None:
             meta = start + 4, end
