@@ -21,7 +21,6 @@ from kface.files import printable, read_json, sha256_bytes, write_json
 from kface.layout import Problems, annotation_beside
 from kface.protocols import Split, split
 
-
 #: More processes than any cluster's node has cores are a slip of the keyboard.
 MOST_JOBS = 4096
 

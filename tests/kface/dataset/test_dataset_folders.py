@@ -12,7 +12,7 @@ from dataset_fakes import FakeMtcnn, picture
 from kface.dataset import DatasetSettings, build, load, read
 from kface.dataset import extract as extract_module
 from kface.dataset.stage import summary
-from kface.errors import DatasetError, LayoutError
+from kface.errors import ConfigError, DatasetError, LayoutError
 from kface.images import encode_jpeg, encode_png
 
 pytest.importorskip("tqdm")
@@ -258,3 +258,9 @@ class TestDamage:
             (out / "journal" / "settings.json").write_bytes(text)
             with pytest.raises(DatasetError, match="does not say what it was built with"):
                 make(tmp_path / "faces", out)
+
+
+@pytest.mark.parametrize("jobs", [0, True, 1.5, "2", 10**400, -(10**6), None])
+def test_processes_that_cannot_be(tmp_path, jobs):
+    with pytest.raises(ConfigError, match="^jobs: must be a number of processes"):
+        build(write_people(tmp_path / "faces"), tmp_path / "out", SETTINGS, jobs=jobs, detector=FakeMtcnn())
