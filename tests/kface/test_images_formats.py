@@ -423,6 +423,16 @@ def test_a_truncated_jpeg_is_refused_whatever_stands_behind_it(picture):
             images.decode_image(half + tail)
 
 
+def test_a_jpeg_of_thousands_of_scans_is_refused(picture):
+    data = encoded(".jpg", picture, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    np.testing.assert_allclose(images.decode_image(data), images.decode_image(encoded(".jpg", picture)), atol=3)
+    at = data.rindex(b"\xff\xda")
+    began = time.time()
+    with pytest.raises(ImageError, match="decoded"):
+        images.decode_image(data[:at] + data[at:-2] * 5000 + data[-2:])
+    assert time.time() - began < 2
+
+
 def test_a_thumbnail_is_not_the_end(picture):
     data = images.encode_jpeg(picture)
     small = images.encode_jpeg(picture[:16, :16])
