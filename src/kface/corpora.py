@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from kface.errors import ConfigError, LayoutError
+from kface.files import printable
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -16,10 +17,18 @@ PathLike = Union[str, "os.PathLike[str]"]
 def _given(root: Optional[PathLike], absent: str, wanted: str) -> Path:
     if not root:
         raise ConfigError(absent, "corpus.root", "add corpus.root=DIR")
-    path = Path(root).expanduser()
+    path = _expanded(root)
     if not path.is_dir():
-        raise LayoutError("is not a directory", path, wanted)
+        raise LayoutError("is not a directory", printable(path), wanted)
     return path
+
+
+def _expanded(path: PathLike) -> Path:
+    """Return a path with ~ replaced; a folder that is called 2024 comes from the command line as a number."""
+    try:
+        return Path(str(path)).expanduser()
+    except RuntimeError as error:
+        raise LayoutError("cannot be found ({})".format(error), path, "give the directory without ~")
 
 
 class KFaceCorpus:
@@ -36,7 +45,7 @@ class KFaceCorpus:
 
     def __init__(self, root: Optional[PathLike] = None, name: str = "kface") -> None:
         self.root = root or os.environ.get("KFACE_ROOT")
-        self.name = name
+        self.name = str(name)
 
     def prepare(self, progress: bool = True) -> Path:
         """Return the tree's root.
@@ -64,7 +73,7 @@ class FolderCorpus:
         if layout != "folders":
             raise ConfigError("must be folders", "corpus.layout", "use corpus=kface for a K-Face tree")
         self.root = root
-        self.name = name
+        self.name = str(name)
 
     def prepare(self, progress: bool = True) -> Path:
         """Return the root; raises ConfigError where none was given, LayoutError where it is no directory."""
@@ -102,7 +111,7 @@ class SampleCorpus:
             ("views", views, 0),
             ("lights_per_view", lights_per_view, 1),
         ):
-            if not isinstance(value, int) or value < least:
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(
                     "must be a whole number of at least {}, not {!r}".format(least, value), "corpus." + key
                 )
@@ -112,7 +121,7 @@ class SampleCorpus:
         self.seed = seed
         self.jobs = jobs
         self.name = "sample-{}x{}x{}-seed{}".format(identities, views, lights_per_view, seed)
-        self.root = Path(parent).expanduser() / self.name
+        self.root = _expanded(parent) / self.name
 
     def prepare(self, progress: bool = True) -> Path:
         """Write what is missing of the sample and return its root."""
@@ -135,7 +144,7 @@ def main(config: Any) -> None:
     from kface.stage import instantiate
 
     corpus = instantiate(config.corpus, "corpus")
-    print("{}: {}".format(corpus.title, corpus.prepare(progress=config.progress)))
+    print("{}: {}".format(corpus.title, printable(corpus.prepare(progress=config.progress))))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Files that appear whole or not at all, are read within a limit, and their hashes."""
 
+import codecs
 import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
-from typing import IO, Any, Optional, Union
+from typing import IO, Any, List, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -44,7 +46,77 @@ def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> Non
 def write_json(path: PathLike, value: Any) -> None:
     """Write JSON atomically, with sorted keys, so that equal values make equal files."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
-    write_atomic(path, (text + "\n").encode("utf-8"))
+    # A file name that is not UTF-8 holds lone surrogates: JSON has them as \\udcxx, which is what this writes.
+    write_atomic(path, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def read_json(path: PathLike, limit: int = 1 << 28) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: The file.
+        limit: The most that is read, in bytes.
+
+    Raises:
+        OSError: It cannot be read, is no regular file or is larger.
+        ValueError: It is not JSON in UTF-8, is nested too deeply, or holds NaN or an infinite number.
+    """
+    data = read_regular(path, limit)
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("nested too deeply")
+
+
+def _no_number(name: str) -> None:
+    raise ValueError("{} is not a number".format(name))
+
+
+def read_lines(path: PathLike, limit: int = 1 << 28) -> List[str]:
+    """Read a text file that somebody else wrote, whatever editor it was.
+
+    Known are UTF-8, UTF-16 and UTF-32, each with a byte order mark or without, and CP949 (Korean Windows).
+
+    Args:
+        path: The file.
+        limit: The most that is read, in bytes.
+
+    Returns:
+        The lines without their ends, which may be those of Unix, Windows or an old Macintosh.
+
+    Raises:
+        OSError: It cannot be read, is no regular file or is larger.
+        ValueError: It is no text in one of these encodings.
+    """
+    return re.split("\r\n|\r|\n", _decoded(read_regular(path, limit)))
+
+
+def _decoded(data: bytes) -> str:
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding)
+    # ASCII in UTF-16 is every other byte 0, and no other text has a 0 at all.
+    if b"\0" in data[:4096]:
+        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp949")
+
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    # Before UTF-16: its mark is the beginning of this one.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def printable(text: object) -> str:
+    """Return a text, such as a file's name, with what a terminal cannot show, or would obey, as escapes."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))
 
 
 def open_regular(path: PathLike) -> IO[bytes]:
@@ -86,7 +158,7 @@ def read_regular(path: PathLike, limit: int) -> bytes:
     """
     with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
-        parts = []
+        parts: List[bytes] = []
         # One byte past the size: a file that grows, and those of /proc, which have none, are read to their end.
         step, left = size + 1, limit + 1
         while size <= limit and left > 0:

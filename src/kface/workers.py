@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from typing import Any, Dict, Iterator
 
 import cv2
 
@@ -32,6 +33,34 @@ def settle(parent: int) -> None:
     # Some backends run tasks outside a process's main thread, where signals cannot be set.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def settle_here(parent: int) -> None:
+    """Prepare a worker that was started on this machine, before it has any work: :func:`settle`, and end if it is late.
+
+    A backend hands this over as its initializer: a worker that waits for its first task would not notice otherwise that
+    the process that it works for was killed.
+    """
+    if os.getpid() != parent and os.getppid() != parent:
+        os._exit(1)
+    settle(parent)
+
+
+@contextlib.contextmanager
+def backend_of(backend: str, jobs: int) -> Iterator[None]:
+    """Choose joblib's backend and number of processes for a ``with`` block; workers on this machine end with this one.
+
+    Raises:
+        ValueError: joblib has no such backend.
+        ImportError: It is not installed.
+    """
+    import joblib
+
+    here: Dict[str, Any] = {}
+    if backend in ("loky", "multiprocessing"):
+        here = {"initializer": settle_here, "initargs": (os.getpid(),)}
+    with joblib.parallel_config(backend=backend, n_jobs=jobs, **here):
+        yield
 
 
 def _end_with(parent: int) -> None:

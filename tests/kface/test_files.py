@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from kface.files import open_regular, read_regular
+from kface.files import open_regular, printable, read_json, read_lines, read_regular, write_json
 
 
 def refused(path, limit=100):
@@ -59,3 +59,38 @@ def test_a_name_that_no_file_can_have_is_an_oserror(tmp_path):
     assert "null" in refused("a\0b").strerror
     with pytest.raises(OSError, match="null"):
         open_regular("a\0b")
+
+
+@pytest.mark.parametrize("text", ["[" * 100000, '{"a":' * 50000, "NaN", "[Infinity]", "", "{", "\ufeff{}"])
+def test_what_is_no_json_is_a_value_error(tmp_path, text):
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="."):
+        read_json(tmp_path / "a.json")
+
+
+def test_json_keeps_names_that_are_not_utf_8(tmp_path):
+    name = b"\xb1\xe8 \xec\xb2\xa0".decode("utf-8", "surrogateescape")
+    write_json(tmp_path / "a.json", {name: [name]})
+    (tmp_path / "a.json").read_bytes().decode("utf-8")
+    assert read_json(tmp_path / "a.json") == {name: [name]}
+    with pytest.raises(OSError, match="larger than 3 bytes"):
+        read_json(tmp_path / "a.json", 3)
+
+
+def test_what_a_terminal_would_obey_is_escaped():
+    assert printable("김철수 a.jpg") == "김철수 a.jpg"
+    assert printable("a\x1b[31m\n\udcb1\u202e") == "a\\x1b[31m\\n\\udcb1\\u202e"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "cp949"])
+def test_lines_in_any_encoding(tmp_path, encoding):
+    for end in ("\n", "\r\n", "\r"):
+        (tmp_path / "a.txt").write_bytes(end.join(["names 1", "김철수", ""]).encode(encoding))
+        assert read_lines(tmp_path / "a.txt") == ["names 1", "김철수", ""]
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    for data in (b"\x80\xff", b"\xff\xfea", b"a\0b"):
+        (tmp_path / "a.txt").write_bytes(data)
+        with pytest.raises(ValueError, match="."):
+            read_lines(tmp_path / "a.txt")

@@ -191,6 +191,39 @@ def test_floats_are_as_bright_as_the_original(picture, suffix, scale):
     close(images.decode_image(encoded(suffix, (picture / 255.0 * scale).astype(np.float32))), picture, 2)
 
 
+def grey_tiff(samples, bits, photometric=1, kind=1, peak=None):
+    """Write grey samples as an uncompressed TIFF."""
+    height, width = samples.shape
+    rows = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 0, 277: 1, 278: height, 339: kind}
+    rows[279] = samples.nbytes
+    if peak is not None:
+        rows[281] = peak
+    rows[273] = 8 + 2 + 12 * len(rows) + 4
+    body = b"".join(struct.pack("<HHII", tag, 4, 1, rows[tag]) for tag in sorted(rows))
+    return b"II*\0" + struct.pack("<IH", 8, len(rows)) + body + b"\0" * 4 + samples.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "bits", "photometric", "peak"),
+    [
+        ("<u2", 257, 16, 0, None),
+        ("<u2", 16, 16, 1, 16 * 255),
+        ("<u2", 20, 16, 1, 20 * 255),
+        ("<i2", 128, 16, 1, None),
+        ("<u4", 16843009, 32, 1, None),
+        ("<i4", 16, 32, 1, None),
+        ("<u4", 257, 32, 1, None),
+    ],
+)
+def test_other_whole_numbers_are_as_bright_as_the_original(picture, kind, scale, bits, photometric, peak):
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    samples = (grey.astype(np.int64) * scale).astype(kind)
+    if photometric == 0:
+        samples = (255 * scale - grey.astype(np.int64) * scale).astype(kind)
+    data = grey_tiff(samples, bits, photometric, 2 if kind[1] == "i" else 1, peak)
+    close(images.decode_image(data), grey, 2)
+
+
 def test_floats_that_are_no_numbers_are_black(picture):
     floats = (picture / 255.0).astype(np.float32)
     floats[30:40] = np.nan
@@ -368,12 +401,36 @@ def test_what_follows_the_end_is_ignored_and_a_part_is_refused(picture, suffix):
         images.decode_image(data[: len(data) // 2])
 
 
+def test_boxes_of_others_in_an_avif(picture):
+    data = encoded(".avif", picture)
+    at = data.index(b"mdat") - 4
+    signed = box(b"jumb", b"who made this" * 10)
+    whole = images.decode_image(data)
+    np.testing.assert_array_equal(images.decode_image(data + signed), whole)
+    # In front of the data, which move.
+    moved = bytearray(data[:at] + signed + data[at:])
+    iloc = moved.index(b"iloc") - 4
+    end = iloc + struct.unpack_from(">I", moved, iloc)[0]
+    struct.pack_into(">I", moved, end - 8, struct.unpack_from(">I", moved, end - 8)[0] + len(signed))
+    np.testing.assert_array_equal(images.decode_image(bytes(moved)), whole)
+
+
 def test_a_truncated_jpeg_is_refused_whatever_stands_behind_it(picture):
     data = images.encode_jpeg(picture)
     half = data[: len(data) // 2]
     for tail in (b"", b"\0" * 10000, data, b"\xff\xd8\xff\xd9"):
         with pytest.raises(ImageError, match="truncated"):
             images.decode_image(half + tail)
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused(picture):
+    data = encoded(".jpg", picture, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    np.testing.assert_allclose(images.decode_image(data), images.decode_image(encoded(".jpg", picture)), atol=3)
+    at = data.rindex(b"\xff\xda")
+    began = time.time()
+    with pytest.raises(ImageError, match="decoded"):
+        images.decode_image(data[:at] + data[at:-2] * 5000 + data[-2:])
+    assert time.time() - began < 2
 
 
 def test_a_thumbnail_is_not_the_end(picture):
@@ -433,7 +490,11 @@ def test_decoders_print_nothing_and_others_still_do(picture, capfd):
     writer.join()
     os.write(2, b"still here\n")
     lines = capfd.readouterr().err.splitlines()
-    assert lines == ["another thread {}".format(number) for number in range(len(written))] + ["still here"]
+    assert lines.pop() == "still here"
+    expected = ["another thread {}".format(number) for number in range(len(written))]
+    # Only a line that came into the middle of a decoder's own may have gone with it.
+    assert [line for line in expected if line in set(lines)] == lines
+    assert len(lines) > 0.8 * len(expected)
 
 
 def decode_all(damaged):

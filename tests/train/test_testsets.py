@@ -174,7 +174,9 @@ class Malicious:
         return os.system, ("touch pwned",)
 
 
-@pytest.mark.parametrize("value", [Malicious(), ([Malicious()] * 2, [True]), (np.zeros(3), [True])])
+@pytest.mark.parametrize(
+    "value", [Malicious(), ([Malicious()] * 2, [True]), (np.array([Malicious()] * 2, object), [True])]
+)
 def test_a_bin_never_runs_code(tmp_path, monkeypatch, value):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LayoutError, match="do not trust this file"):
@@ -183,7 +185,17 @@ def test_a_bin_never_runs_code(tmp_path, monkeypatch, value):
 
 
 @pytest.mark.parametrize(
-    "value", [([b"a"], [True]), ([], []), ([1, 2], [True]), (["a", "b"], [True]), ([b"a", b"b"], [7]), {"a": 1}, 5]
+    "value",
+    [
+        ([b"a"], [True]),
+        ([], []),
+        ([1, 2], [True]),
+        (["a", "b"], [True]),
+        ([b"a", b"b"], [7]),
+        {"a": 1},
+        5,
+        (np.zeros(3), [True]),
+    ],
 )
 def test_a_bin_of_another_form(tmp_path, value):
     with pytest.raises(LayoutError):
@@ -217,3 +229,175 @@ def test_real_lfw_faces_are_found(shared_data, tmp_path):
     faces, failed = acquire(files, tmp_path, "LFW", progress=False)
     assert faces.shape == (len(files), 112, 112, 3)
     assert failed.mean() < 0.1
+
+
+TABLE = "2\t2\n" + "".join(
+    f"{a}\t1\t2\n{b}\t1\t2\n{a}\t1\t{b}\t1\n{a}\t2\t{b}\t2\n" for a, b in (("가나", "Béa"), ("나다", "다라"))
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp949"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_pairs_in_any_encoding(tmp_path, encoding, end):
+    text = TABLE if encoding != "cp949" else TABLE.replace("Béa", "Bea")
+    path = tmp_path / "pairs.txt"
+    path.write_bytes(text.replace("\n", end).encode(encoding))
+    rows, folds = read_pairs_txt(path)
+    assert len(rows) == 8
+    assert rows[0] == (("가나", 1), ("가나", 2))
+    assert folds.tolist() == [0] * 4 + [1] * 4
+    path.write_bytes(text.replace("\n", end).replace("\t", "  ").encode(encoding))
+    assert read_pairs_txt(path)[0] == rows
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe1", b"\x80\xff\xff\xff\n", b"\xef\xbb\xbf\xff", b"1\0\0"])
+def test_pairs_that_are_no_text_are_one_line(tmp_path, data):
+    (tmp_path / "pairs.txt").write_bytes(data)
+    with pytest.raises(LayoutError, match=r"pairs\.txt: "):
+        read_pairs_txt(tmp_path / "pairs.txt")
+
+
+@pytest.mark.parametrize("word", ["²", "1" * 400, "-1", "1.0", "inf", "1_0", "٣"])
+def test_a_number_that_is_none_is_one_line(tmp_path, word):
+    for text in (f"2 {word}\nA 1 2\n", f"2 1\nA 1 {word}\n"):
+        (tmp_path / "pairs.txt").write_text(text)
+        with pytest.raises(LayoutError, match="not in LFW's format"):
+            read_pairs_txt(tmp_path / "pairs.txt")
+
+
+def test_names_with_blanks_stand_between_tabs(tmp_path):
+    (tmp_path / "pairs.txt").write_text("1\t1\nAnn Lee\t1\t2\nAnn Lee\t1\tBob Ray\t3\n")
+    assert read_pairs_txt(tmp_path / "pairs.txt")[0] == [
+        (("Ann Lee", 1), ("Ann Lee", 2)),
+        (("Ann Lee", 1), ("Bob Ray", 3)),
+    ]
+
+
+def renamed(folder, change):
+    for path in sorted(folder.rglob("*.jpg")):
+        path.rename(path.with_name(change(path.name)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.lower,
+        lambda name: name.replace(".jpg", ".JPG"),
+        lambda name: name.replace(".jpg", ".bmp"),
+        lambda name: name.replace(".jpg", ".Jpeg"),
+        lambda name: name.replace("_000", "_"),
+        lambda name: name.replace("_000", "_00"),
+        lambda name: name.replace("_000", "_00000"),
+    ],
+)
+def test_lfw_as_it_is_on_disk(lfw, tmp_path, no_faces, change):
+    whole = lfw_set(lfw, tmp_path / "cache", progress=False)
+    renamed(lfw, change)
+    if change is str.lower:
+        with pytest.raises(LayoutError, match=r"looked for Person_0/Person_0_0001 and Person_0_1 with .*ending"):
+            lfw_set(lfw, tmp_path / "cache", progress=False)
+    else:
+        np.testing.assert_array_equal(lfw_set(lfw, tmp_path / "cache", progress=False).images, whole.images)
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_hangul_taken_apart_or_not(tmp_path, no_faces, forms):
+    import unicodedata
+
+    lines = ["1 1", "김철수 1 2", "김철수 1 이영희 1"]
+    (tmp_path / "pairs.txt").write_text(unicodedata.normalize(forms[0], "\n".join(lines)), encoding="utf-8")
+    for name, numbers in (("김철수", (1, 2)), ("이영희", (1,))):
+        name = unicodedata.normalize(forms[1], name)
+        (tmp_path / name).mkdir()
+        for number in numbers:
+            (tmp_path / name / f"{name}_{number:04d}.jpg").write_bytes(crop(number, 60))
+    assert len(lfw_set(tmp_path, tmp_path / "cache", progress=False).images) == 3
+
+
+def test_cfp_with_image_lists_relative_to_the_root(cfp, tmp_path, no_faces):
+    whole = cfp_set(cfp, tmp_path / "cache", progress=False)
+    protocol = cfp / "Protocol"
+    for kind in "FP":
+        own = protocol / f"Pair_list_{kind}.txt"
+        text = own.read_text().replace("../Data", "Data")
+        own.write_text(text)
+        np.testing.assert_array_equal(cfp_set(cfp, tmp_path / "cache", progress=False).pairs, whole.pairs)
+        own.unlink()
+        (protocol / f"image_list_{kind}.txt").write_bytes(
+            text.replace("/", "\\").replace("\n", "\r\n").encode("utf-16")
+        )
+    np.testing.assert_array_equal(cfp_set(cfp, tmp_path / "cache", progress=False).images, whole.images)
+    # Without numbers, the lines count from 1.
+    for kind in "FP":
+        path = protocol / f"image_list_{kind}.txt"
+        lines = path.read_text(encoding="utf-16").splitlines()
+        path.write_text("\n".join(line.split(" ")[1] for line in lines))
+    np.testing.assert_array_equal(cfp_set(cfp, tmp_path / "cache", progress=False).images, whole.images)
+    (protocol / "image_list_F.txt").write_text("1 ../../../etc/passwd\n")
+    with pytest.raises(LayoutError, match="outside the folder"):
+        cfp_set(cfp, tmp_path / "cache", progress=False)
+    (protocol / "image_list_F.txt").unlink()
+    with pytest.raises(LayoutError, match=r"neither Pair_list_F\.txt nor image_list_F\.txt"):
+        cfp_set(cfp, tmp_path / "cache", progress=False)
+
+
+def as_numpy_1(data):
+    """What NumPy 1 writes: its modules had other names. Only for protocols without lengths before names."""
+    return data.replace(b"numpy._core.", b"numpy.core.")
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    ("images_of", "labels_of"),
+    [
+        (lambda images: [np.frombuffer(image, np.uint8) for image in images], list),
+        (lambda images: [np.frombuffer(image, np.uint8).reshape(-1, 1) for image in images], np.array),
+        (list, lambda labels: [np.bool_(label) for label in labels]),
+        (list, lambda labels: np.array(labels, np.int64)),
+        (lambda images: np.array(images, object), lambda labels: np.array(labels, np.uint8)),
+        (lambda images: [bytearray(image) for image in images], lambda labels: np.array(labels, ">i4")),
+    ],
+)
+def test_a_bin_of_numpy_arrays(tmp_path, protocol, images_of, labels_of):
+    images, labels = [crop(0), crop(1), crop(2), crop(3)], [True, False]
+    path = write_bin(tmp_path / "x.bin", (images_of(images), labels_of(labels)), protocol)
+    found, genuine = read_bin(path)
+    assert found == images
+    assert genuine.tolist() == labels
+    if protocol < 3:
+        path.write_bytes(as_numpy_1(path.read_bytes()))
+        assert read_bin(path)[0] == images
+
+
+class Reduced:
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Reduced(np.load, ("/dev/null",)),
+        Reduced(np.frombuffer, (b"abc",)),
+        Reduced(np.dtype, ("V8",)),
+        Reduced(bytes, (1 << 50,)),
+        Reduced(eval, ("1",)),
+        np.array([(1, 2.0)], [("a", "i4"), ("b", "f8")]),
+        np.array(["2020-01-01"], "datetime64[D]"),
+    ],
+)
+def test_nothing_else_of_numpy_is_allowed(tmp_path, value):
+    with pytest.raises(LayoutError, match="do not trust this file"):
+        read_bin(write_bin(tmp_path / "x.bin", ([value, value], [True])))
+
+
+def test_arrays_that_lie_about_their_size_are_refused(tmp_path):
+    path = write_bin(tmp_path / "x.bin", ([np.arange(77, dtype=np.uint8)] * 2, [True]), 2)
+    data = path.read_bytes()
+    assert data.count(b"KM\x85") == 1
+    path.write_bytes(data.replace(b"KM\x85", b"J\xff\xff\xff\x7f\x85"))
+    with pytest.raises(LayoutError):
+        read_bin(path)

@@ -5,6 +5,7 @@ from typing import Any
 
 from kface import stage
 from kface.dataset.stage import prepare, summary
+from kface.files import printable
 
 
 def main(config: Any) -> None:
@@ -12,9 +13,9 @@ def main(config: Any) -> None:
     report = prepare(config, config.out)
     print(summary(report))
     for refused in report.manifest.refused[:5]:
-        print("  refused: {}: {}".format(refused.path, refused.reason))
+        print("  refused: {}: {}".format(printable(refused.path), refused.reason))
     if len(report.manifest.refused) > 5:
-        print("  ... all are listed in {}".format(report.manifest.directory / "manifest.json"))
+        print("  ... all are listed in {}".format(printable(report.manifest.directory / "manifest.json")))
 
 
 if __name__ == "__main__":

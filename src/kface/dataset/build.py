@@ -11,16 +11,19 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 import cv2
 
 from kface.dataset.extract import Chunk, Extracted, Mtcnn
-from kface.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard
+from kface.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard, shard_name
 from kface.dataset.parallel import results_of
 from kface.dataset.settings import DatasetSettings
 from kface.dataset.sources import Item, Source, open_source
 from kface.dataset.workspace import SHARDS, Workspace
 from kface.errors import ConfigError, DatasetError
-from kface.files import sha256_bytes, write_json
+from kface.files import printable, read_json, sha256_bytes, write_json
 from kface.layout import Problems, annotation_beside
 from kface.progress import Progress
 from kface.protocols import Split, split
+
+#: More processes than any cluster's node has cores are a slip of the keyboard.
+MOST_JOBS = 4096
 
 
 class BuildReport(NamedTuple):
@@ -91,7 +94,7 @@ def build(
             image could be used.
     """
     began = time.time()
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0 or not -MOST_JOBS <= jobs <= MOST_JOBS:
         raise ConfigError("must be a number of processes, or -1 for one a core, not {!r}".format(jobs), "jobs")
     settings = (settings or DatasetSettings()).validated()
     detector = detector or Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)
@@ -120,7 +123,7 @@ def build(
         manifest = _manifest(workspace.directory, origin, settings, header, problems, plan, entries)
         _publish(workspace, manifest, plan)
     if progress and not pending:
-        print("data set: nothing to do, {} holds {:,} images".format(os.fspath(out), manifest.images()))
+        print("data set: nothing to do, {} holds {:,} images".format(printable(out), manifest.images()))
     if not manifest.shards:
         raise DatasetError(
             "none of its {:,} images could be used ({})".format(kept + built, manifest.refused[0].reason), root
@@ -155,7 +158,7 @@ def _plan(
             if settings.landmarks == "camera":
                 extra = sorted(path for paths in source.references(items).values() for path in paths)
             for number, piece in _pieces(items, settings.max_per_shard):
-                key = "{}-{}-{:02d}".format(part, subject, number)
+                key = shard_name(part, subject, number)
                 yield Work(key, part, subject, number, len(piece), _fingerprint(piece, extra, settings))
 
 
@@ -330,6 +333,6 @@ def _publish(workspace: Workspace, manifest: Manifest, plan: List[Work]) -> None
 
 def _is_written(path: Path, manifest: Manifest) -> bool:
     try:
-        return bool(json.loads(path.read_bytes().decode("utf-8")) == json.loads(json.dumps(manifest.as_dict())))
-    except (OSError, ValueError):
+        return bool(read_json(path) == json.loads(json.dumps(manifest.as_dict())))
+    except (OSError, ValueError, RecursionError):
         return False

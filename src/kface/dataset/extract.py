@@ -1,18 +1,20 @@
 """From image files to a shard's bytes: what one worker does, without touching the data set's directory."""
 
 import threading
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+import cv2
 import numpy as np
 
 from kface.alignment import align
+from kface.dataset.manifest import shard_name
 from kface.dataset.records import encode_record
 from kface.dataset.settings import DatasetSettings
 from kface.dataset.sources import Item
 from kface.dataset.tfrecord import frame
 from kface.errors import DatasetError, ImageError, KFaceError, LayoutError
 from kface.faces import Faces
-from kface.images import decode_image, encode_jpeg, read_bytes
+from kface.images import decode_image, encode_jpeg, in_batches, read_bytes
 from kface.layout import annotation_beside, read_annotation
 from kface.workers import settle
 
@@ -23,6 +25,7 @@ MIN_SIDE = 20
 #: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
 TIE = 0.95
 NO_FACE = "no face found"
+NO_MEMORY = "needs more memory than there is"
 
 CONDITIONS = ("accessory", "light", "expression", "camera")
 
@@ -81,7 +84,7 @@ class Chunk(NamedTuple):
     @property
     def key(self) -> str:
         """The shard's name without its suffix."""
-        return "{}-{}-{:02d}".format(self.split, self.subject, self.number)
+        return shard_name(self.split, self.subject, self.number)
 
 
 class Extracted(NamedTuple):
@@ -129,18 +132,10 @@ def extract(chunk: Chunk) -> Extracted:
     framed: List[bytes] = []
     refused: List[Tuple[str, str]] = []
     conditions: Dict[str, Dict[str, int]] = {}
-    for start in range(0, len(chunk.items), BATCH):
-        items: List[Item] = []
-        images: List[np.ndarray] = []
-        for item in chunk.items[start : start + BATCH]:
-            try:
-                images.append(read_source(item.path))
-                items.append(item)
-            except ImageError as error:
-                refused.append((item.name, error.what))
-        for item, image, found in zip(items, images, finder.find(items, images)):
-            if found is None:
-                refused.append((item.name, NO_FACE))
+    for batch in in_batches(_images_of(chunk, refused), BATCH, lambda pair: pair[1].shape[0] * pair[1].shape[1]):
+        for (item, image), found in zip(batch, finder.find_each(batch)):
+            if isinstance(found, str):
+                refused.append((item.name, found))
                 continue
             try:
                 crop = align(image, found.landmarks[None])[0]
@@ -157,14 +152,29 @@ def extract(chunk: Chunk) -> Extracted:
     return Extracted(chunk.key, b"".join(framed), len(framed), refused, conditions, finder.origins, len(chunk.items))
 
 
-def read_source(path: str) -> np.ndarray:
+def _images_of(chunk: Chunk, refused: List[Tuple[str, str]]) -> Iterator[Tuple[Item, np.ndarray]]:
+    """Yield a chunk's images that can be read; the others go to `refused` with the reason."""
+    for item in chunk.items:
+        try:
+            image = read_source(item.path, named=chunk.settings.layout == "kface")
+        except ImageError as error:
+            refused.append((item.name, error.what))
+            continue
+        yield item, image
+
+
+def read_source(path: str, named: bool = True) -> np.ndarray:
     """Read an image of a corpus as uint8 (h, w, 3), RGB.
+
+    Args:
+        path: The file.
+        named: Whether it must be what its name says, as in K-Face; people's own photographs often are not.
 
     Raises:
         ImageError: It is empty, truncated or too small, cannot be decoded, or is not the JPEG that its name says.
     """
     data = read_bytes(path)
-    if path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
+    if named and path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
         raise ImageError("is not a JPEG image", path)
     image = decode_image(data, path)
     if min(image.shape[:2]) < MIN_SIDE:
@@ -200,6 +210,17 @@ class _Finder:
 
     def count(self, origin: str) -> None:
         self.origins[origin] = self.origins.get(origin, 0) + 1
+
+    def find_each(self, batch: Sequence[Tuple[Item, np.ndarray]]) -> List[Union[Found, str]]:
+        """Return the face of each image, or the reason why there is none."""
+        try:
+            found = self.find([item for item, _ in batch], [image for _, image in batch])
+        except MemoryError:
+            if len(batch) == 1:
+                return [NO_MEMORY]
+            # One image that is too large must not take the others with it.
+            return [self.find_each([pair])[0] for pair in batch]
+        return [NO_FACE if one is None else one for one in found]
 
     def find(self, items: Sequence[Item], images: Sequence[np.ndarray]) -> List[Optional[Found]]:
         if self.settings.landmarks == "camera":
@@ -269,6 +290,8 @@ def _run(detector: Any, paths: Sequence[str], images: Sequence[np.ndarray]) -> L
     except (KFaceError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(error, cv2.error) and getattr(error, "code", None) == cv2.Error.StsNoMem:
+            raise MemoryError
         where = paths[0] if len(paths) == 1 else "{} and the {} images after it".format(paths[0], len(paths) - 1)
         raise DatasetError("the detector failed ({}: {})".format(type(error).__name__, error), where)
 

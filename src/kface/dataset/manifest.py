@@ -1,12 +1,12 @@
 """The data set's table of contents: what it was made from, how, and the hash of every shard."""
 
-import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from kface.errors import ConfigError, DatasetError
-from kface.files import sha256_file
+from kface.files import read_json, sha256_bytes, sha256_file
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -111,7 +111,7 @@ def load(directory: PathLike, verify: Optional[str] = "sizes") -> Manifest:
         raise ConfigError("must be sizes, hashes or None, not {!r}".format(verify), "verify")
     path = Path(directory) / FILE
     try:
-        found = json.loads(path.read_bytes().decode("utf-8"))
+        found = read_json(path)
     except FileNotFoundError:
         raise DatasetError("there is no finished data set", directory, "run the data set stage: make dataset")
     except OSError as error:
@@ -126,21 +126,83 @@ def load(directory: PathLike, verify: Optional[str] = "sizes") -> Manifest:
             path,
             "build the data set again into another directory",
         )
-    try:
-        manifest = Manifest(
-            directory=Path(directory),
-            shards=tuple(Shard(**shard) for shard in found["shards"]),
-            refused=tuple(Refused(**refused) for refused in found["refused"]),
-            **{name: found[name] for name in Manifest._fields if name not in ("directory", "shards", "refused")},
-        )
-    except (KeyError, TypeError) as error:
-        raise DatasetError("is damaged ({})".format(error), path, "remove it and " + REBUILD)
+    fault = _fault(found)
+    if fault:
+        raise DatasetError("is damaged ({})".format(fault), path, "remove it and " + REBUILD)
+    manifest = Manifest(
+        directory=Path(directory),
+        shards=tuple(Shard(**shard) for shard in found["shards"]),
+        refused=tuple(Refused(**refused) for refused in found["refused"]),
+        **{name: found[name] for name in Manifest._fields if name not in ("directory", "shards", "refused")},
+    )
     if verify is not None:
         for shard in manifest.shards:
             fault = check_shard(manifest.directory, shard, verify == "hashes")
             if fault:
                 raise DatasetError(fault, manifest.directory / shard.file, "remove it and " + REBUILD)
     return manifest
+
+
+#: What a manifest's entries are; a protocol may be absent.
+_KINDS = {
+    "source": dict,
+    "protocol": (dict, type(None)),
+    "settings": dict,
+    "detector": dict,
+    "counts": dict,
+    "shards": list,
+    "refused": list,
+    "problems": dict,
+    "fingerprint": str,
+}
+_SHARD_FILE = re.compile(r"shards/[^/\\]+\.tfrecord$")
+
+
+def _fault(found: Dict[str, Any]) -> Optional[str]:
+    """Return what is wrong with a manifest's content, or None."""
+    for name, kind in _KINDS.items():
+        if not isinstance(found.get(name), kind):  # type: ignore[arg-type]
+            return name
+    for problem in found["problems"].values():
+        if not isinstance(problem, dict) or type(problem.get("times")) is not int:
+            return "problems"
+        if not isinstance(problem.get("examples"), list):
+            return "problems"
+    for row in found["refused"]:
+        if not isinstance(row, dict) or sorted(row) != sorted(Refused._fields):
+            return "refused"
+    return next(("shards: " + fault for fault in map(shard_fault, found["shards"]) if fault), None)
+
+
+def shard_fault(row: Any) -> Optional[str]:
+    """Return what is wrong with the description of a shard as JSON has it, or None."""
+    if not isinstance(row, dict) or sorted(row) != sorted(Shard._fields):
+        return "fields"
+    # The path is joined to the data set's: it must not lead out of it.
+    if not isinstance(row["file"], str) or not _SHARD_FILE.match(row["file"]) or "\0" in row["file"]:
+        return "file"
+    if row["split"] not in ("train", "test") or not isinstance(row["subject"], str):
+        return "split or subject"
+    for name in ("images", "bytes"):
+        if type(row[name]) is not int or not 0 < row[name] < 1 << 40:
+            return name
+    if not isinstance(row["sha256"], str) or not re.match(r"[0-9a-f]{64}$", row["sha256"]):
+        return "sha256"
+    return None
+
+
+def shard_name(split: str, subject: str, number: int) -> str:
+    """Return the name of a shard without its ending.
+
+    A folder's name that is not UTF-8 (a ZIP archive of an older Korean Windows leaves such) or that is too long for a
+    longer one is shortened, and told from others by a hash.
+    """
+    raw = subject.encode("utf-8", "surrogateescape")
+    text = raw.decode("utf-8", "replace")
+    if text != subject or len(raw) > 180:
+        kept = raw[:150].decode("utf-8", "ignore")
+        subject = "{}-{}".format(kept, sha256_bytes(raw)[:12])
+    return "{}-{}-{:02d}".format(split, subject, number)
 
 
 def check_shard(directory: Path, shard: Shard, hashes: bool = False) -> Optional[str]:

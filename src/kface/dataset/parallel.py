@@ -1,13 +1,14 @@
 """Runs the chunks of a data set on all cores or a cluster. Adapts joblib and its backends."""
 
-from contextlib import contextmanager
+import contextlib
 from typing import Any, Iterator, List
 
 from kface.dataset.extract import Chunk, Extracted, extract
 from kface.errors import ConfigError, DatasetError, KFaceError
+from kface.workers import backend_of
 
 
-@contextmanager
+@contextlib.contextmanager
 def results_of(chunks: Iterator[Chunk], jobs: int, backend: str) -> Iterator[Iterator[Extracted]]:
     """Give the results of the chunks, in the order they get done, from whatever backend joblib is told to use."""
     if jobs == 1 and backend == "loky":
@@ -16,11 +17,11 @@ def results_of(chunks: Iterator[Chunk], jobs: int, backend: str) -> Iterator[Ite
     import joblib
 
     _register(backend)
-    try:
-        context = joblib.parallel_config(backend=backend, n_jobs=jobs)
-    except (ValueError, ImportError) as error:
-        raise ConfigError("cannot be used by joblib ({})".format(error), backend, "backend=loky works everywhere")
-    with context:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(backend_of(backend, jobs))
+        except (ValueError, ImportError) as error:
+            raise ConfigError("cannot be used by joblib ({})".format(error), backend, "backend=loky works everywhere")
         try:
             parallel = joblib.Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
         except ValueError:

@@ -1,12 +1,15 @@
 """One aligned face as a tf.train.Example, and reading them back."""
 
+import struct
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
+from kface.alignment import SIZE
 from kface.dataset.manifest import REBUILD, Manifest, PathLike, load
 from kface.dataset.tfrecord import decode_example, encode_example, unframe
-from kface.errors import DatasetError, LayoutError
+from kface.errors import DatasetError, ImageError, LayoutError
+from kface.files import read_regular
 from kface.images import decode_image
 from kface.layout import Capture, parse
 
@@ -75,7 +78,7 @@ def read(
     """
     for where, features in _examples(dataset, split, subjects):
         yield Record(
-            decode_image(features["image"][0], where),
+            _image(features["image"][0], where),
             features["path"][0].decode("utf-8", "surrogateescape"),
             _capture(features),
             np.array(features["landmarks"], np.float32).reshape(5, 2),
@@ -110,7 +113,7 @@ def read_arrays(
     manifest = dataset if isinstance(dataset, Manifest) else load(dataset)
     wanted = None if subjects is None else set(subjects)
     count = sum(shard.images for shard in manifest.of(split) if wanted is None or shard.subject in wanted)
-    images = np.empty((count, 112, 112, 3), np.uint8)
+    images = np.empty((count, SIZE, SIZE, 3), np.uint8)
     captures: List[Capture] = []
     for record in read(manifest, split, wanted):
         images[len(captures)] = record.image
@@ -128,11 +131,15 @@ def _examples(
             continue
         path = manifest.directory / shard.file
         try:
-            found = [decode_example(record) for record in unframe(path.read_bytes())]
+            # A shard that grew past what the manifest says is not the one that was written.
+            found = [decode_example(record) for record in unframe(read_regular(path, shard.bytes))]
+            for features in found:
+                _check(features)
         except OSError as error:
             raise DatasetError("cannot be read ({})".format(error.strerror or error), path, REBUILD)
-        except ValueError as error:
-            raise DatasetError(str(error), path, "remove it and " + REBUILD)
+        except (ValueError, struct.error) as error:
+            fault = "holds something else than faces" if isinstance(error, struct.error) else str(error)
+            raise DatasetError(fault, path, "remove it and " + REBUILD)
         if len(found) != shard.images:
             raise DatasetError(
                 "holds {} images, not {}".format(len(found), shard.images), path, "remove it and " + REBUILD
@@ -141,10 +148,35 @@ def _examples(
             yield str(path), features
 
 
+#: How many values each feature of a record has.
+_COUNTS = {"image": 1, "path": 1, "subject": 1, "landmarks": 10, "box": 4, "score": 1}
+_NUMBERS = ("accessory", "light", "expression", "camera")
+
+
+def _check(features: dict) -> None:
+    for name, count in list(_COUNTS.items()) + [(name, 1) for name in _NUMBERS]:
+        kind = bytes if name in ("image", "path", "subject") else int if name in _NUMBERS else float
+        values = features.get(name)
+        if not isinstance(values, list) or len(values) != count or not all(type(value) is kind for value in values):
+            raise ValueError("holds something else than faces ({})".format(name))
+
+
+def _image(jpeg: bytes, where: str) -> np.ndarray:
+    try:
+        image = decode_image(jpeg, where)
+    except ImageError as error:
+        raise DatasetError("a face in it {}".format(error.what), where, "remove it and " + REBUILD)
+    if image.shape != (SIZE, SIZE, 3):
+        raise DatasetError(
+            "a face in it has {1}x{0} pixels".format(*image.shape[:2]), where, "remove it and " + REBUILD
+        )
+    return image
+
+
 def _capture(features: dict) -> Capture:
     capture = Capture(
         features["subject"][0].decode("utf-8", "surrogateescape"),
-        *(features[name][0] for name in ("accessory", "light", "expression", "camera")),
+        *(features[name][0] for name in _NUMBERS),
     )
     if not capture.camera:
         return capture

@@ -5,12 +5,12 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 from kface.dataset.settings import DatasetSettings
 from kface.errors import LayoutError
-from kface.layout import Capture, Problems, Tree
+from kface.files import printable
+from kface.images import IMAGE_SUFFIXES, is_image_name
+from kface.layout import Capture, Problems, Tree, is_directory, is_file
 from kface.protocols import select
 
 PathLike = Union[str, "os.PathLike[str]"]
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 class Item(NamedTuple):
@@ -93,18 +93,66 @@ class FolderSource:
     def __init__(self, root: PathLike, settings: DatasetSettings) -> None:
         self.settings = settings
         self.root = os.fspath(root)
+        self._people: List[str] = []
+        self._beside: List[str] = []
         try:
             with os.scandir(self.root) as entries:
-                self._people = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
-        except OSError as error:
-            raise LayoutError("cannot be read ({})".format(error.strerror or error), root, "give a folder of people")
+                for entry in entries:
+                    mine = is_directory(entry) and not entry.name.startswith(".")
+                    (self._people if mine else self._beside).append(entry.name)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise LayoutError("cannot be read ({})".format(reason), root, "give a folder of people")
+        self._people.sort()
 
     def subjects(self) -> List[str]:
-        """Return the people's folders that hold an image, sorted."""
-        return [name for name in self._people if self._files(name, Problems())]
+        """Return the people's folders that hold an image, sorted.
+
+        Raises:
+            LayoutError: There is none; the message says what was looked for, and what is there instead.
+        """
+        found = [name for name in self._people if self._files(name, Problems())]
+        if not found:
+            raise LayoutError(self._nobody(), printable(self.root), "give DIR, where images are DIR/<person>/<image>")
+        return found
+
+    def _nobody(self) -> str:
+        """Say why there is nobody here."""
+        looked_for = "looked for names that end in {}".format(", ".join(IMAGE_SUFFIXES))
+        images = sum(is_image_name(name) for name in self._beside)
+        if not self._people:
+            if images:
+                return "holds {:,} images and no folder of a person; each person needs a folder of their own".format(
+                    images
+                )
+            return "holds no folder of a person"
+        endings: Dict[str, int] = {}
+        folders = 0
+        for person in self._people:
+            for name, kind in self._entries(person):
+                folders += kind == FOLDER
+                if kind == STRAY:
+                    ending = os.path.splitext(name)[1].lower() or "without an ending"
+                    endings[ending] = endings.get(ending, 0) + 1
+        common = sorted(endings.items(), key=lambda pair: (-pair[1], pair[0]))[:5]
+        there = ["{} {}".format(count, printable(ending)) for ending, count in common]
+        there += ["{} folders".format(folders)] if folders else []
+        return "none of its {:,} folders holds an image ({}; there are: {})".format(
+            len(self._people), looked_for, ", ".join(there) or "no files"
+        )
 
     def survey(self, problems: Problems) -> None:
-        """Report nothing: files beside the people's folders are nobody's."""
+        """Report what lies beside the people's folders, and the folders in which no image is."""
+        for name in sorted(self._beside):
+            problems.add(
+                "image beside the people's folders" if is_image_name(name) else "file beside the people's folders", name
+            )
+        for person in self._people:
+            found = Problems()
+            if not self._files(person, found):
+                problems.add("person without an image", person)
+                # Those who have one are looked at when their images are planned.
+                problems.update(found)
 
     def items(self, subject: str, problems: Optional[Problems] = None) -> List[Item]:
         """Return one person's images, sorted by name; `problems` receives what else lies there."""
@@ -117,20 +165,39 @@ class FolderSource:
 
     def _files(self, subject: str, problems: Problems) -> List[str]:
         found = []
+        for name, kind in self._entries(subject):
+            if kind is None:
+                found.append(name)
+            else:
+                problems.add(kind, "{}/{}".format(subject, name) if name else subject)
+        return sorted(found)
+
+    def _entries(self, subject: str) -> List[Tuple[str, Optional[str]]]:
+        """Return the names in a person's folder, each with why it is left out, or None."""
         try:
             with os.scandir(os.path.join(self.root, subject)) as entries:
-                for entry in entries:
-                    if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-                        found.append(entry.name)
-                    else:
-                        problems.add("stray file", "{}/{}".format(subject, entry.name))
+                return [(entry.name, _not_an_image(entry)) for entry in entries]
         except OSError:
-            problems.add("unreadable folder", subject)
-        return sorted(found)
+            return [("", "unreadable folder")]
 
     def references(self, items: Iterable[Item]) -> Dict[Tuple[str, int], List[str]]:
         """Return nothing: there are no cameras."""
         return {}
+
+
+STRAY, FOLDER = "stray file", "folder inside a person's"
+
+
+def _not_an_image(entry: "os.DirEntry[str]") -> Optional[str]:
+    """Return why a person's file is left out, or None."""
+    if is_directory(entry):
+        return FOLDER
+    if not is_file(entry):
+        # Among them links that lead to themselves: looking at one raises an error.
+        return "broken link or special file"
+    if entry.name.startswith("."):
+        return "hidden file"
+    return None if is_image_name(entry.name) else STRAY
 
 
 Source = Union[KFaceSource, FolderSource]

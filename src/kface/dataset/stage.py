@@ -6,6 +6,7 @@ from typing import Any, Optional
 from kface.dataset.build import BuildReport, build
 from kface.dataset.settings import DatasetSettings
 from kface.errors import ConfigError
+from kface.files import printable
 from kface.networks import RUNTIMES
 from kface.stage import instantiate
 
@@ -67,7 +68,7 @@ def prepare(config: Any, out: Optional[Any] = None) -> BuildReport:
 
 
 def summary(report: BuildReport) -> str:
-    """Return a line about a data set."""
+    """Return a line about a data set, and one for each kind of file or folder that was left out of it."""
     manifest = report.manifest
     text = "data set: {} images of {} people to train, {} of {} to test, {} refused, in {}".format(
         manifest.images("train"),
@@ -75,8 +76,11 @@ def summary(report: BuildReport) -> str:
         manifest.images("test"),
         len(manifest.subjects("test")),
         len(manifest.refused),
-        manifest.directory,
+        printable(manifest.directory),
     )
-    if report.built == 0:
-        return text + " (nothing to do)"
-    return text + " ({:.0f} s)".format(report.seconds)
+    text += " (nothing to do)" if report.built == 0 else " ({:.0f} s)".format(report.seconds)
+    for kind, found in sorted(manifest.problems.items()):
+        names = ", ".join(printable(name) for name in found["examples"])
+        more = ", ..." if found["times"] > len(found["examples"]) else ""
+        text += "\n  left out: {} x {}: {}{}".format(found["times"], kind, names, more)
+    return text

@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
-from kface.dataset.manifest import FILE, PathLike, Shard, check_shard
+from kface.dataset.manifest import FILE, PathLike, Shard, check_shard, shard_fault
 from kface.dataset.settings import differences
 from kface.errors import DatasetError
-from kface.files import write_atomic, write_json
+from kface.files import read_json, write_atomic, write_json
 
 SHARDS = "shards"
 JOURNAL = "journal"
@@ -67,14 +67,17 @@ class Workspace:
         return DatasetError("cannot be written ({})".format(error.strerror or error), where, KEPT)
 
     def entry(self, key: str, fingerprint: str) -> Optional[Dict[str, Any]]:
-        """Return the journal's entry of a piece of work, or None where it is to be done (again)."""
+        """Return the journal's entry of a piece of work, or None where it is to be done (again).
+
+        A shard is read and its hash compared: a bit that a disk lost is found here, and the shard made again.
+        """
         try:
-            found = json.loads((self.directory / JOURNAL / (key + ".json")).read_bytes().decode("utf-8"))
-            if found["fingerprint"] != fingerprint:
-                return None
-            if found["shard"] is not None and check_shard(self.directory, Shard(**found["shard"])):
-                return None
-        except (OSError, ValueError, KeyError, TypeError):
+            found = read_json(self.directory / JOURNAL / (key + ".json"))
+        except (OSError, ValueError):
+            return None
+        if not _is_entry(found) or found["fingerprint"] != fingerprint:
+            return None
+        if found["shard"] is not None and check_shard(self.directory, Shard(**found["shard"]), hashes=True):
             return None
         return dict(found)
 
@@ -138,7 +141,9 @@ class Workspace:
     def _check_header(self) -> None:
         path = self.directory / JOURNAL / HEADER
         try:
-            old = json.loads(path.read_bytes().decode("utf-8"))
+            old = read_json(path)
+            if not isinstance(old, dict):
+                raise ValueError("no object")
         except (FileNotFoundError, ValueError):
             if any((self.directory / SHARDS).iterdir()) or (self.directory / FILE).exists():
                 raise DatasetError(
@@ -159,3 +164,18 @@ class Workspace:
                 self.directory,
                 "give another directory or remove it",
             )
+
+
+def _is_entry(found: Any) -> bool:
+    """Return whether a journal's entry has the form that :func:`kface.dataset.build` writes."""
+    if not isinstance(found, dict) or set(found) != {"fingerprint", "shard", "refused", "conditions", "landmarks"}:
+        return False
+    if found["shard"] is not None and shard_fault(found["shard"]):
+        return False
+    refused, counts = found["refused"], [found["landmarks"]]
+    if not isinstance(refused, list) or not isinstance(found["conditions"], dict):
+        return False
+    if not all(isinstance(row, list) and [type(part) for part in row] == [str, str] for row in refused):
+        return False
+    counts += found["conditions"].values()
+    return all(isinstance(one, dict) and all(type(count) is int for count in one.values()) for one in counts)

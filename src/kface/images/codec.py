@@ -82,7 +82,12 @@ def decode_image(data: bytes, where: object = "image") -> np.ndarray:
         stored = _decode(data, header)
         if stored is None:
             raise _damaged(where, header.format)
-        return _upright(to_rgb(stored, header.peak, where), header.turns)
+        if header.whole and stored.dtype.itemsize == np.dtype(header.whole).itemsize:
+            stored = np.ascontiguousarray(stored).view(header.whole)
+        rgb = to_rgb(stored, header.peak, where)
+        if header.negative and stored.dtype != np.uint8:
+            rgb = 255 - rgb
+        return _upright(rgb, header.turns)
     except MemoryError:
         raise _memory(where)
 

@@ -8,13 +8,15 @@ from kface.images.header import MOST_PARTS, Header, TruncatedError, Turns, exif_
 # In a scan a byte 0xff is data where 0x00 follows, and a restart where 0xd0-0xd7 does.
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+#: Encoders make about ten scans of a progressive picture. Each costs a pass over all of it, and an empty one ten bytes.
+MOST_SCANS = 100
 
 
 def jpeg(data: bytes) -> Header:
     """Read a JPEG's segments and scans up to its end marker; what stands behind it (a film, padding) is not looked at."""
     size = None
     turns = None
-    scanned = False
+    scans = 0
     place = 2
     for _ in range(MOST_PARTS):
         # Decoders skip what is no marker between two segments, so this does too.
@@ -23,7 +25,7 @@ def jpeg(data: bytes) -> Header:
             raise TruncatedError
         marker, place = found.group(1)[0], found.end()
         if marker == 0xD9:
-            if size is None or not scanned:
+            if size is None or not scans:
                 raise ValueError("no picture")
             return Header("JPEG", size[0], size[1], turns or (), end=place)
         if marker == 0xD8:
@@ -38,7 +40,9 @@ def jpeg(data: bytes) -> Header:
             size = number(data, place + 5, 2), number(data, place + 3, 2)
         elif marker == 0xE1 and turns is None and data[place + 2 : place + 8] == b"Exif\0\0":
             turns = exif_turns(data[place + 8 : place + length])
-        scanned = scanned or marker == 0xDA
+        scans += marker == 0xDA
+        if scans > MOST_SCANS:
+            raise ValueError("too many scans")
         place += length
     raise ValueError("too many segments")
 

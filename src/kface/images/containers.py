@@ -1,5 +1,6 @@
 """Headers of TIFF, AVIF and JPEG 2000: directories and boxes."""
 
+import re
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from kface.images.header import (
@@ -15,23 +16,10 @@ from kface.images.header import (
 )
 
 _AVIF_BRANDS = (b"avif", b"avis", b"avio")
-#: What an AVIF holds on its first level; anything else was put behind it.
-_AVIF_BOXES = (
-    b"ftyp",
-    b"meta",
-    b"mdat",
-    b"moov",
-    b"moof",
-    b"free",
-    b"skip",
-    b"uuid",
-    b"pdin",
-    b"sidx",
-    b"styp",
-    b"mfra",
-)
+#: The kind of a box that may stand on an AVIF's first level; what was put behind the file begins otherwise.
+_KIND = re.compile(rb"[ -~]{4}$")
 #: The tags of a TIFF directory that are needed here.
-_WIDTH, _HEIGHT, _PEAK = 256, 257, 281
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PEAK, _FORMAT = 256, 257, 258, 262, 281, 339
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _PLACES = ((273, 279), (324, 325))
 
@@ -61,7 +49,21 @@ def tiff(data: bytes) -> Header:
         size, _, place = first.entries[ORIENTATION_TAG]
         patches = ((place, (1).to_bytes(size, first.order)),)  # type: ignore[arg-type]
     turns = ORIENTATIONS.get(said, ())
-    return Header("TIFF", max(width, across), max(height, down), turns, one(_PEAK, 0) or None, patches=patches)
+    whole = {(32, 1): "u4", (32, 2): "i4", (16, 2): "i2"}.get((one(_BITS, 1), one(_FORMAT, 1)))
+    if whole == "u4" and _FORMAT in first.entries:
+        # Some versions read whole numbers of 32 bits with a sign only; the bits are the same.
+        size, _, place = first.entries[_FORMAT]
+        patches += ((place, (2).to_bytes(size, first.order)),)  # type: ignore[arg-type]
+    return Header(
+        "TIFF",
+        max(width, across),
+        max(height, down),
+        turns,
+        one(_PEAK, 0) or None,
+        whole=whole,
+        negative=one(_PHOTOMETRIC, 1) == 0,
+        patches=patches,
+    )
 
 
 def is_avif(start: bytes) -> bool:
@@ -96,7 +98,7 @@ def avif(data: bytes) -> Header:
     meta: Optional[Tuple[int, int]] = None
     whole = 0
     for kind, start, end in _boxes(data, 0, len(data)):
-        if kind not in _AVIF_BOXES or (kind == b"ftyp" and whole):
+        if not _KIND.match(kind) or (kind == b"ftyp" and whole):
             break
         if kind == b"meta" and meta is None:
             meta = start + 4, end

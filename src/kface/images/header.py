@@ -42,6 +42,8 @@ class Header(NamedTuple):
         turns: Steps that turn the stored picture upright.
         peak: The largest value that a sample can have, where the file says so.
         end: Where the picture's data end in the file, if that is known.
+        whole: "u4", "i4" or "i2" where samples are such whole numbers: some versions of OpenCV call their bits others.
+        negative: Whether 0 is white; OpenCV sees to it in pictures of 8 bits only.
         patches: (place, bytes) to be written over a copy before it is decoded, so that a decoder does not turn it too.
     """
 
@@ -51,6 +53,8 @@ class Header(NamedTuple):
     turns: Turns = ()
     peak: Optional[int] = None
     end: Optional[int] = None
+    whole: Optional[str] = None
+    negative: bool = False
     patches: Tuple[Tuple[int, bytes], ...] = ()
 
 
@@ -71,7 +75,7 @@ class Directory(NamedTuple):
     """
 
     order: str
-    entries: dict
+    entries: Dict[int, Tuple[int, int, int]]
     following: int
 
     def values(self, data: bytes, tag: int, most: int = 1) -> List[int]:
@@ -104,7 +108,7 @@ def directory(data: bytes, place: Optional[int] = None) -> Directory:
     if count > 65535:
         raise ValueError("too many tags")
     start = place + counts
-    entries = {}
+    entries: Dict[int, Tuple[int, int, int]] = {}
     for index in range(count):
         entry = start + index * wide
         tag, kind = number(data, entry, 2, order), number(data, entry + 2, 2, order)

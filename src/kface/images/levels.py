@@ -53,9 +53,6 @@ def to_rgb(stored: np.ndarray, peak: Optional[int] = None, where: object = "imag
 def _to_bytes(samples: np.ndarray, peak: Optional[int]) -> np.ndarray:
     if samples.dtype == np.uint8 and (peak is None or peak >= 255):
         return samples
-    if samples.dtype == np.float32 and 0 < _bright(samples) < 1e-30:
-        # OpenCV before 4.8 gives whole numbers of 32 bits out as floats, bit for bit.
-        samples = np.ascontiguousarray(samples).view(np.int32)
     scale = 255.0 / _white(samples, peak)
     out = np.empty(samples.shape, np.uint8)
     rows = max(1, _BLOCK // max(1, samples.shape[1] * samples.shape[2]))
@@ -75,10 +72,12 @@ def _white(samples: np.ndarray, peak: Optional[int]) -> float:
     if samples.dtype.kind == "f" and bright <= HIGHLIGHTS:
         # Linear light may go past 1; a picture that stays far below it was scaled by something else.
         return 1.0 if 1.0 / 16 < bright <= 1.0 else max(bright, 1e-6)
+    most = float(np.iinfo(samples.dtype).max) if samples.dtype.kind in "iu" else float("inf")
     for known in PEAKS:
-        if bright <= known:
+        if bright <= known <= most:
             return float(known)
-    return bright
+    # Signed numbers, and those of more bits: the largest there can be, unless the picture stays far below it.
+    return most if most / 4 < bright else bright
 
 
 def _bright(samples: np.ndarray) -> float:

@@ -2,7 +2,8 @@
 
 libpng, libjpeg and libtiff write to file descriptor 2 from C, past ``sys.stderr``. While a picture is decoded, the
 descriptor leads into a pipe; afterwards what other threads wrote in the meantime is passed on, and only lines that look
-like a decoder's are dropped.
+like a decoder's are dropped, with what came into the middle of one. A program that another thread starts meanwhile would
+write into the pipe for good: start none where images are decoded.
 """
 
 import contextlib
@@ -17,14 +18,15 @@ _NOISE = re.compile(
     rb"|(?:Premature end of|Corrupt) JPEG|Warning: unknown JFIF|Invalid SOS parameters|Unknown Adobe color"
     rb"|Inconsistent progression|Application transferred too|jas_|error: (?:no|cannot|not)|cannot (?:get|decode)"
 )
-#: OpenCV goes on for several lines where it reports an assertion.
-_MORE = re.compile(rb"[> \t]|where$|$")
+#: OpenCV goes on for several lines where it reports an assertion; lines of other threads may stand between them.
+_MORE = re.compile(rb"(?:> |>$|    '|where$|$)")
 
 _lock = threading.Lock()
 _inside = 0
 _pipe: Optional[Tuple[int, int]] = None
 _saved = -1
 _rest = b""
+_noisy = False
 
 
 @contextlib.contextmanager
@@ -77,12 +79,15 @@ def _leave() -> None:
 
 
 def _without_noise(lines: List[bytes]) -> bytes:
+    global _noisy  # noqa: PLW0603
     kept = []
-    dropping = False
     for line in lines:
-        dropping = bool(_NOISE.match(line) or (dropping and _MORE.match(line.rstrip(b"\r\n"))))
-        if not dropping:
+        noise = bool(_NOISE.match(line) or (_noisy and _MORE.match(line.rstrip(b"\r\n"))))
+        _noisy = _noisy or noise
+        if not noise:
             kept.append(line)
+    # The end of a report may come after the next thread has looked.
+    _noisy = _noisy and _inside > 0
     return b"".join(kept)
 
 

@@ -15,7 +15,7 @@ from kface.layout.annotation import (
 )
 from kface.layout.capture import Capture, Conditions, is_subject, parse
 from kface.layout.tables import ACCESSORIES, ANNOTATED_LIGHTS, CAMERAS, EXPRESSIONS, LIGHTS, SIZES, Camera, Light
-from kface.layout.tree import Problem, Problems, Tree, annotation_beside, walk, walk_listing
+from kface.layout.tree import Problem, Problems, Tree, annotation_beside, is_directory, is_file, walk, walk_listing
 
 __all__ = [
     "ACCESSORIES",
@@ -37,6 +37,8 @@ __all__ = [
     "annotation_beside",
     "format_annotation",
     "hidden_parts",
+    "is_directory",
+    "is_file",
     "is_subject",
     "parse",
     "parse_annotation",

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 import numpy as np
 
 from kface.errors import LayoutError
+from kface.files import read_lines
 
 #: Order of the landmarks in a file; left and right are the person's.
 ANNOTATION_POINTS = ("nose", "right_eye", "left_eye", "right_mouth", "left_mouth", "right_ear", "left_ear")
@@ -113,11 +114,12 @@ def read_annotation(path: Any, camera: Optional[int] = None) -> Annotation:
             raise LayoutError("its name does not tell the camera (C1.txt-C20.txt)", where)
         camera = int(match.group(1))
     try:
-        with open(where, "rb") as stream:
-            text = stream.read().decode("utf-8", "replace")
+        lines = read_lines(where, 1 << 20)
     except OSError as error:
         raise LayoutError("cannot be read ({})".format(error.strerror or error), where)
-    return parse_annotation(text, camera, where)
+    except ValueError:
+        raise LayoutError("is not a text file", where)
+    return parse_annotation("\n".join(lines), camera, where)
 
 
 def format_annotation(annotation: Annotation, camera: int) -> str:

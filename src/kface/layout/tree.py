@@ -4,6 +4,7 @@ import os
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 from kface.errors import LayoutError
+from kface.files import printable
 from kface.layout.capture import (
     ACCESSORY_NAMES,
     ANNOTATION_SUFFIX,
@@ -43,12 +44,19 @@ class Problems:
         self._examples: Dict[str, List[str]] = {}
 
     def add(self, kind: str, example: str) -> None:
-        """Count one more of a kind."""
+        """Count one more of a kind; the first few examples are kept."""
         self._counts[kind] = self._counts.get(kind, 0) + 1
         examples = self._examples.setdefault(kind, [])
         if len(examples) < EXAMPLES:
-            # A name that is not UTF-8 must not break the report.
-            examples.append(example.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+            # A name that is not UTF-8, or that would move a terminal's cursor, must not break the report.
+            examples.append(printable(example))
+
+    def update(self, other: "Problems") -> None:
+        """Count what another one has counted as well."""
+        for kind, problem in other.kinds().items():
+            self._counts[kind] = self._counts.get(kind, 0) + problem.times
+            examples = self._examples.setdefault(kind, [])
+            examples += problem.examples[: EXAMPLES - len(examples)]
 
     @property
     def total(self) -> int:
@@ -89,7 +97,7 @@ class Tree:
         remedy = "give the directory that holds High_Resolution/ or the identities"
         try:
             with os.scandir(self.root) as entries:
-                folders = {entry.name for entry in entries if _is_directory(entry)}
+                folders = {entry.name for entry in entries if is_directory(entry)}
         except (OSError, ValueError) as error:
             raise LayoutError("cannot be read ({})".format(getattr(error, "strerror", None) or error), root, remedy)
         # The long spelling first: it wins where both are there.
@@ -125,7 +133,7 @@ class Tree:
         found: Set[str] = set()
         for _, folder in self._roots(conditions):
             with os.scandir(folder) as entries:
-                found.update(entry.name for entry in entries if is_subject(entry.name) and _is_directory(entry))
+                found.update(entry.name for entry in entries if is_subject(entry.name) and is_directory(entry))
         return sorted(found)
 
     def find(self, capture: Capture) -> Optional[str]:
@@ -260,14 +268,16 @@ def _subject_of(name: str) -> Optional[str]:
     return name if is_subject(name) else None
 
 
-def _is_directory(entry: "os.DirEntry[str]") -> bool:
+def is_directory(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a directory or leads to one; a link to itself is none."""
     try:
         return entry.is_dir()
     except OSError:
         return False
 
 
-def _is_file(entry: "os.DirEntry[str]") -> bool:
+def is_file(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a regular file or leads to one; a link to itself is none."""
     try:
         return entry.is_file()
     except OSError:
@@ -292,7 +302,7 @@ def _folders(
         value = value_of(entry.name)
         if value is not None and wanted is not None and value not in wanted:
             continue
-        if _is_directory(entry):
+        if is_directory(entry):
             if value is None:
                 problems.add("misnamed {} folder".format(kind), entry.path)
             else:
@@ -303,15 +313,15 @@ def _folders(
 
 
 def _not_a_folder(entry: "os.DirEntry[str]", named_well: bool) -> str:
-    if not _is_file(entry):
+    if not is_file(entry):
         return "broken link"
     return "file in a folder's place" if named_well else "stray file"
 
 
 def _not_an_image(entry: "os.DirEntry[str]") -> str:
-    if _is_directory(entry):
+    if is_directory(entry):
         return "stray folder"
-    if not _is_file(entry):
+    if not is_file(entry):
         return "broken link"
     return "misnamed image" if is_image(entry.name) else "stray file"
 
@@ -326,8 +336,8 @@ def _images(folder: str, conditions: Conditions, problems: Problems) -> List[Tup
                 problems.add(_not_an_image(entry), entry.path)
         elif conditions.cameras is not None and camera not in conditions.cameras:
             continue
-        elif not _is_file(entry):
-            problems.add("folder in an image's place" if _is_directory(entry) else "broken link", entry.path)
+        elif not is_file(entry):
+            problems.add("folder in an image's place" if is_directory(entry) else "broken link", entry.path)
         elif camera in found:
             problems.add("second file of an image", entry.path)
         else:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from kface.errors import ModelError
-from kface.files import sha256_bytes, write_atomic, write_json
-from kface.strict_json import decode
+from kface.files import read_json, sha256_bytes, write_atomic, write_json
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -130,7 +129,7 @@ def hashes(directory: PathLike) -> Dict[str, str]:
     if _in_bundle(directory):
         remedy = "export the bundle again: make export"
     try:
-        manifest = decode(path.read_bytes())
+        manifest = read_json(path, 1 << 20)
         # Looked at first: what another version made may well have other files.
         schema = manifest["schema"]
         if type(schema) is not int:

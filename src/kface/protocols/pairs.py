@@ -5,7 +5,7 @@ import random
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from kface.errors import LayoutError, ProtocolError
-from kface.files import write_atomic
+from kface.files import read_lines, write_atomic
 from kface.layout import Capture, parse
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -77,10 +77,11 @@ def read_pairs(path: PathLike) -> List[Pair]:
     """
     pairs: List[Pair] = []
     try:
-        with open(os.fspath(path), "rb") as stream:
-            lines = stream.read().decode("utf-8", "replace").lstrip("\ufeff").splitlines()
+        lines = read_lines(path)
     except OSError as error:
         raise ProtocolError("cannot be read ({})".format(error.strerror or error), path)
+    except ValueError:
+        raise ProtocolError("is not a text file", path, "save it as UTF-8")
     for number, line in enumerate(lines, start=1):
         fields = line.split()
         if not fields:

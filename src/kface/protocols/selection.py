@@ -141,4 +141,4 @@ def spread(captures: Sequence[Capture], count: int, key: str) -> List[int]:
 
 
 def _rank(seed: object, name: str) -> bytes:
-    return hashlib.sha256("{}:{}".format(seed, name).encode("utf-8")).digest()
+    return hashlib.sha256("{}:{}".format(seed, name).encode("utf-8", "surrogateescape")).digest()

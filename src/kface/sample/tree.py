@@ -1,6 +1,5 @@
 """Writes the sample as a K-Face tree: one process an identity, an identity whole or not at all."""
 
-import json
 import os
 import shutil
 import time
@@ -10,14 +9,14 @@ from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple,
 import numpy as np
 
 from kface.errors import ConfigError, KFaceError
-from kface.files import write_json
+from kface.files import read_json, write_json
 from kface.images import encode_jpeg
 from kface.layout import ANNOTATED_LIGHTS, SIZES, Capture, Conditions, format_annotation
 from kface.progress import Progress
 from kface.protocols import PAPER
 from kface.sample.identity import Identity, generator, subject_names
 from kface.sample.scene import Scene, develop, noise_of, scaled
-from kface.workers import settle
+from kface.workers import backend_of, settle
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -176,9 +175,10 @@ def _results(calls: List[Tuple], jobs: int) -> Iterator["Optional[Tuple[str, str
         return
     import joblib
 
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    for problem in parallel(joblib.delayed(write_identity)(*call) for call in calls):
-        yield problem
+    with backend_of("loky", jobs):
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+        for problem in parallel(joblib.delayed(write_identity)(*call) for call in calls):
+            yield problem
 
 
 def write_identity(
@@ -234,7 +234,7 @@ def _same_settings(path: Path, settings: Dict[str, object]) -> None:
         write_json(path, settings)
         return
     try:
-        theirs = json.loads(path.read_text(encoding="utf-8"))
+        theirs = read_json(path, 1 << 20)
     except ValueError:
         theirs = None
     if theirs != settings:

@@ -11,7 +11,7 @@ from kface.alignment import SIZE, align
 from kface.errors import ImageError, KFaceError
 from kface.faces import Faces
 from kface.files import sha256_bytes, write_atomic
-from kface.images import read_image
+from kface.images import in_batches, read_image
 from kface.mtcnn import Detector
 from kface.progress import Progress
 
@@ -49,7 +49,8 @@ def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = Tru
         except OSError as error:
             raise ImageError(f"cannot be read ({error.strerror})", file)
         listing.append(f"{file.parent.name}/{file.name} {status.st_size} {status.st_mtime_ns}")
-    path = cache / f"{title.lower()}-{sha256_bytes(chr(10).join(listing).encode())[:16]}.npz"
+    key = sha256_bytes("\n".join(listing).encode("utf-8", "surrogateescape"))[:16]
+    path = cache / f"{title.lower()}-{key}.npz"
     kept = _load(path, len(files))
     if kept is not None:
         return kept
@@ -61,11 +62,16 @@ def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = Tru
         ThreadPoolExecutor(2) as pool,
         Progress(len(files), f"{title}: faces", "images", enabled=progress) as bar,
     ):
-        for start in range(0, len(files), BATCH):
-            images = list(pool.map(read_image, files[start : start + BATCH]))
+        start = 0
+        # Two at a time: a folder of huge images must not be in memory all together.
+        reading = (
+            image for place in range(0, len(files), 2) for image in pool.map(read_image, files[place : place + 2])
+        )
+        for images in in_batches(reading, BATCH, lambda image: image.shape[0] * image.shape[1]):
             for number, crop in enumerate(_faces(images, detectors), start):
                 failed[number] = crop is None
                 faces[number] = _middle(images[number - start]) if crop is None else crop
+            start += len(images)
             bar.update(len(images))
     _store(path, faces, failed)
     return faces, failed

@@ -1,46 +1,23 @@
 """AgeDB-30, CFP-FP and others in insightface's ``.bin`` form: aligned JPEGs and pair labels, wrapped in a pickle.
 
-Reading a pickle can run whatever code its author wished. These files need nothing but lists, bytes and truth values, so the
-reader here builds those and refuses every other instruction, by name, before anything is called.
+Some hold their images or labels as NumPy arrays; :mod:`train.testsets.plain_pickle` reads all of them without running code.
 """
 
-import io
-import pickle
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import cv2
 import numpy as np
 
 from kface.alignment import SIZE
 from kface.errors import ConfigError, LayoutError
+from kface.files import read_regular
 from kface.images import decode_image
+from train.testsets import plain_pickle
 from train.testsets.base import TestSet
 
-
-class _RefusedError(Exception):
-    """The pickle asks for something else than plain values."""
-
-
-def _latin1(text: Any, encoding: Any = "latin1") -> bytes:
-    """Python 2 files, re-pickled, hold their bytes as text that is encoded back: the only call that is known here."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _RefusedError("_codecs.encode with other arguments")
-    return text.encode("latin1")
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Builds lists, tuples, bytes, numbers and truth values; everything else is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("_codecs", "encode"):
-            return _latin1
-        if (module, name) in (("builtins", "bytes"), ("__builtin__", "bytes")):
-            return bytes
-        raise _RefusedError(f"{module}.{name}")
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise _RefusedError("a persistent object")
+#: The largest known file, of 12,000 images, has 0.1 GB.
+LARGEST = 1 << 30
 
 
 def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
@@ -54,23 +31,41 @@ def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
         LayoutError: It is not in the form, or holds anything but plain values.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST)
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", path, "give the file, or leave the test set out")
     try:
-        value = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
-    except _RefusedError as error:
+        value = plain_pickle.loads(data)
+    except plain_pickle.RefusedError as error:
         raise LayoutError(f"asks for {error}, which no test set needs", path, "do not trust this file")
     except Exception:  # a damaged pickle can raise nearly anything
         raise LayoutError("is damaged, or not a test set in insightface's form", path, "download it again")
-    if not isinstance(value, (tuple, list)) or len(value) != 2 or not all(isinstance(part, list) for part in value):
+    if (
+        not isinstance(value, list)
+        or len(value) != 2
+        or not all(isinstance(part, (list, np.ndarray)) for part in value)
+    ):
         raise LayoutError("does not hold images and labels", path)
-    images, labels = value
+    images, labels = ([*part] for part in value)
     if not images or len(images) != 2 * len(labels):
         raise LayoutError(f"holds {len(images)} images for {len(labels)} pairs", path)
-    if not all(isinstance(image, bytes) for image in images) or not all(label in (0, 1) for label in labels):
+    encoded = [_encoded(image) for image in images]
+    if not all(encoded) or not all(_is_truth(label) for label in labels):
         raise LayoutError("holds something else than encoded images and truth values", path)
-    return images, np.array([bool(label) for label in labels])
+    return encoded, np.array([bool(label) for label in labels])
+
+
+def _encoded(image: Any) -> bytes:
+    """Return an encoded image's bytes: cv2.imencode gives arrays, (n,) or (n, 1); empty where it is none."""
+    if isinstance(image, (bytes, bytearray)):
+        return bytes(image)
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size == max(image.shape, default=0):
+        return image.tobytes()
+    return b""
+
+
+def _is_truth(label: Any) -> bool:
+    return isinstance(label, (bool, int, np.bool_, np.integer)) and label in (0, 1)
 
 
 def bin_set(path: Path, name: str, title: str) -> TestSet:

@@ -1,5 +1,6 @@
 """Pairs of photographs in folders: LFW's pairs.txt and CFP's Protocol/Split/FP."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import numpy as np
 from kface.errors import ConfigError, LayoutError
 from train.testsets.base import TestSet
 from train.testsets.faces import acquire
+from train.testsets.names import Photographs, composed, is_whole, listed, named_image, text_lines, whole
 
 #: Where LFW's images may lie below the folder that is given.
 IMAGE_FOLDERS = ("", "images", "lfw", "lfw_funneled", "lfw-deepfunneled")
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def lfw_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
@@ -19,7 +20,8 @@ def lfw_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
 
     Args:
         folder: Holds ``pairs.txt`` (Huang et al., 2007: ten folds, 300 genuine and 300 impostor pairs each) and the
-            images ``Name/Name_0001.jpg``, directly or in ``images/``, ``lfw/`` or a like folder.
+            images ``Name/Name_0001.jpg``, directly or in ``images/``, ``lfw/`` or a like folder. They may have any ending
+            of an image, and numbers without zeros in front.
         cache: Directory that keeps the aligned faces.
         progress: Whether to show a progress bar.
 
@@ -31,9 +33,8 @@ def lfw_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
     if not folder.is_dir():
         raise ConfigError("is not a directory", folder, "give LFW's folder with evaluate.lfw=DIR, or leave it out")
     rows, folds = read_pairs_txt(folder / "pairs.txt")
-    files: dict[tuple[str, int], Path] = {}
-    for name, number in sorted({image for row in rows for image in row}):
-        files[name, number] = _locate(folder, name, number)
+    photographs = Photographs(folder, IMAGE_FOLDERS)
+    files = {key: photographs.find(*key) for key in sorted({image for row in rows for image in row})}
     return _made("lfw", "LFW", list(files), list(files.values()), rows, folds, cache, progress)
 
 
@@ -46,23 +47,21 @@ def read_pairs_txt(path: Path) -> tuple[list[tuple[tuple[str, int], tuple[str, i
     Raises:
         LayoutError: The file is absent, or a line is not in its format.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise LayoutError(f"cannot be read ({error.strerror})", path, "LFW's list of pairs belongs beside its images")
+    lines = text_lines(path, "LFW's list of pairs belongs beside its images")
     rows: list[tuple[tuple[str, int], tuple[str, int]]] = []
     header: tuple[int, int] | None = None
     for number, line in enumerate(lines, 1):
-        words = line.split()
+        # Between tabs a name may have blanks.
+        words = [word.strip() for word in line.split("\t") if word.strip()] if "\t" in line.strip() else line.split()
         if not words:
             continue
         try:
-            if number == 1 and len(words) <= 2 and all(word.isdigit() for word in words):
-                header = (int(words[0]), int(words[1])) if len(words) == 2 else (1, int(words[0]))
+            if header is None and not rows and len(words) <= 2:
+                header = (whole(words[0]), whole(words[1])) if len(words) == 2 else (1, whole(words[0]))
             elif len(words) == 3:
-                rows.append(((words[0], int(words[1])), (words[0], int(words[2]))))
+                rows.append(((composed(words[0]), whole(words[1])), (composed(words[0]), whole(words[2]))))
             elif len(words) == 4:
-                rows.append(((words[0], int(words[1])), (words[2], int(words[3]))))
+                rows.append(((composed(words[0]), whole(words[1])), (composed(words[2]), whole(words[3]))))
             else:
                 raise ValueError
         except ValueError:
@@ -77,21 +76,13 @@ def read_pairs_txt(path: Path) -> tuple[list[tuple[tuple[str, int], tuple[str, i
     return rows, np.arange(len(rows)) // (2 * size)
 
 
-def _locate(folder: Path, name: str, number: int) -> Path:
-    for below in IMAGE_FOLDERS:
-        for suffix in SUFFIXES:
-            path = folder / below / name / f"{name}_{number:04d}{suffix}"
-            if path.is_file():
-                return path
-    raise LayoutError(f"{name}_{number:04d} is in pairs.txt but not in the folder", folder, "unpack the whole archive")
-
-
 def cfp_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
     """Load CFP-FP (Sengupta et al., 2016) from the data set as it is distributed.
 
     Args:
-        folder: Holds ``Data/Images/<person>/{frontal,profile}/<nn>.jpg`` and ``Protocol/`` with ``Pair_list_F.txt``,
-            ``Pair_list_P.txt`` and ``Split/FP/<fold>/{same,diff}.txt``.
+        folder: Holds ``Data/Images/<person>/{frontal,profile}/<nn>.jpg`` and ``Protocol/`` with ``Pair_list_F.txt`` and
+            ``Pair_list_P.txt`` (or ``image_list_F.txt`` and ``image_list_P.txt``) and
+            ``Split/FP/<fold>/{same,diff}.txt``. The lists' paths are relative to ``Protocol/`` or to the folder.
         cache: Directory that keeps the aligned faces.
         progress: Whether to show a progress bar.
 
@@ -103,14 +94,16 @@ def cfp_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
     if not folder.is_dir():
         raise ConfigError("is not a directory", folder, "give CFP's folder with evaluate.cfp_fp=DIR, or leave it out")
     protocol = folder / "Protocol"
-    lists = {kind: _pair_list(folder, protocol / f"Pair_list_{kind}.txt") for kind in "FP"}
+    lists = {kind: _image_list(folder, _list_file(protocol, kind)) for kind in "FP"}
     rows: list[tuple[tuple[str, int], tuple[str, int]]] = []
     folds: list[int] = []
-    for number, fold in enumerate(sorted(path for path in (protocol / "Split" / "FP").glob("*") if path.is_dir())):
+    for number, fold in enumerate(_folds(protocol / "Split" / "FP")):
         for name in ("same.txt", "diff.txt"):
-            for line in _lines(fold / name):
+            for line in text_lines(fold / name):
+                if not line.strip():
+                    continue
                 try:
-                    frontal, profile = (int(word) for word in line.split(","))
+                    frontal, profile = (whole(word) for word in re.split(r"\s*[,;]\s*|\s+", line.strip()))
                     pair = (("F", frontal), ("P", profile))
                     lists["F"][frontal], lists["P"][profile]
                 except (ValueError, KeyError):
@@ -125,23 +118,34 @@ def cfp_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
     return _made("cfp_fp", "CFP-FP", keys, files, rows, np.array(folds), cache, progress, people)
 
 
-def _pair_list(folder: Path, path: Path) -> dict[int, Path]:
-    found = {}
-    for line in _lines(path):
-        try:
-            number, relative = line.split()
-            # The list's paths are relative to its own folder: ../Data/Images/001/frontal/01.jpg
-            found[int(number)] = (path.parent / relative).resolve()
-        except ValueError:
+def _folds(folder: Path) -> list[Path]:
+    """Return the folders of the folds, 1 to 10, with or without a zero in front."""
+    found = [path for path in listed(folder) if path.is_dir() and path.name[0] not in "._"]
+    return sorted(found, key=lambda path: (len(path.name.lstrip("0")), path.name.lstrip("0")))
+
+
+def _list_file(protocol: Path, kind: str) -> Path:
+    """Return the list of the frontal ("F") or profile ("P") images."""
+    wanted = [f"Pair_list_{kind}.txt", f"image_list_{kind}.txt"]
+    there = {path.name.lower(): path for path in listed(protocol)}
+    for name in wanted:
+        if name.lower() in there:
+            return there[name.lower()]
+    raise LayoutError(f"holds neither {wanted[0]} nor {wanted[1]}", protocol, "unpack the whole archive")
+
+
+def _image_list(folder: Path, path: Path) -> dict[int, Path]:
+    """Read a list of images: a number and a path a line, or paths alone, which count from 1."""
+    found: dict[int, Path] = {}
+    lines = [line.strip() for line in text_lines(path) if line.strip()]
+    for position, line in enumerate(lines, 1):
+        words = line.split(maxsplit=1)
+        numbered = len(words) == 2 and is_whole(words[0])
+        relative = (words[1] if numbered else line).replace("\\", "/")
+        if is_whole(relative) or "/" not in relative:
             raise LayoutError(f"a line is not a number and a path: {line[:40]!r}", path)
+        found[int(words[0]) if numbered else position] = named_image(folder, path, relative)
     return found
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except OSError as error:
-        raise LayoutError(f"cannot be read ({error.strerror})", path)
 
 
 def _made(

@@ -109,3 +109,13 @@ def test_ctrl_c_keeps_what_is_finished(undisturbed, tmp_path):
     assert not list(out.rglob(".tmp-*"))
     assert finish(start(root, out, jobs=2)) == (0, "")
     assert contents(out) == whole
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
+def test_kills_leave_no_worker_and_no_other_data_set():
+    pytest.importorskip("joblib", minversion="1.4")
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "attack"))
+    from builder_kills import campaign
+
+    failures = []
+    assert campaign(3, 2, failures.append) == (2, 0), failures
