@@ -93,8 +93,8 @@ def _embedder(path: Path, config: Any, mirror: bool) -> Exported:
         raise ConfigError(f"must be [mean,divisor], not {given.normalisation!r}", "preprocessing.normalisation")
     preprocessing = foreign.Preprocessing(
         str(given.colour).lower(),
-        number("preprocessing.normalisation", mean),
-        number("preprocessing.normalisation", divisor, 0, open_below=True),
+        number("preprocessing.normalisation", mean, -1e6, 1e6),
+        number("preprocessing.normalisation", divisor, 1e-6, 1e6),
     )
     if not path.is_file():
         raise ConfigError("there is no such file", f"embedder={path}")
