@@ -224,10 +224,14 @@ def describe(
     fit = {**vars(settings), "augmentation": None if augmentation is None else dict(vars(augmentation))}
     described = {
         "backbone": dict(sorted(backbone.items())),
-        "loss": {**head.get_config(), "name": type(head).__name__},
-        "optimizer": {"name": course["class_name"], **course["config"]},
+        "loss": {**head.get_config(), "name": type(head).__name__, "_target_": _name(head)},
+        "optimizer": {**course["config"], "_target_": _name(optimizer)},
         "fit": fit,
         "data_set": manifest.fingerprint,
     }
     plain: dict[str, Any] = json.loads(json.dumps(described))
     return plain
+
+
+def _name(made: Any) -> str:
+    return f"{type(made).__module__}.{type(made).__name__}"

@@ -90,9 +90,7 @@ def test_what_does_not_fit_is_not_resumed(undisturbed, tiny_manifest, tmp_path):
         run(tiny_manifest, tmp_path, resume=True)
     with pytest.raises(TrainingError, match=r"other settings: fit\.epochs 3 -> 2; leave resume out"):
         run(tiny_manifest, directory, epochs=2, resume=True)
-    with pytest.raises(
-        TrainingError, match=r"other settings: loss\.margin 0\.25 -> 0\.0, loss\.name ArcFace -> Softmax;"
-    ):
+    with pytest.raises(TrainingError, match=r"other settings: loss ArcFace -> Softmax;"):
         run(tiny_manifest, directory, resume=True, head=Softmax)
 
 
