@@ -24,7 +24,6 @@ def main(config: Any) -> None:
     about = runs.read_about(run_dir)
     print(f"evaluating {run_dir}", flush=True)
     manifest = load(config.data_set or about["data_set"])
-    stages.check_own_set(seeded(config, about), manifest)
     from train import backend
 
     backend.start_quietly()

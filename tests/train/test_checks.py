@@ -331,6 +331,7 @@ REPORT = {
         (("run", "loss"), 3),
         (("run", "network"), 3),
         (("run", "resumed"), {}),
+        (("run", "resumed"), [{"after_epoch": 1, "changed": {"fit.epochs": 3}}]),
         (("sets",), [1]),
         (("sets", "lfw"), "x"),
         (("sets", "lfw", "accuracy"), None),

@@ -100,9 +100,9 @@ def copy(undisturbed, tmp_path):
     return Path(shutil.copytree(undisturbed[0], tmp_path / "copy"))
 
 
-def changed_run(manifest, directory, optimizer=small_adamw, head=ArcFace, **settings):
-    given = {"epochs": 3, "batch_size": 8, "tensorboard": False, **settings}
-    return train_run(manifest, directory, TINY, head, optimizer, FitSettings(**given), resume=True, quiet=True)
+def changed_run(manifest, directory, optimizer=small_adamw, head=ArcFace, on_start=pytest.fail, **settings):
+    fit = FitSettings(**{"epochs": 3, "batch_size": 8, "tensorboard": False, **settings})
+    return train_run(manifest, directory, TINY, head, optimizer, fit, resume=True, quiet=True, on_start=on_start)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,10 @@ def test_another_data_set_is_another_run(copy, tiny_manifest):
 
 
 def test_a_run_may_become_longer(copy, tiny_manifest):
-    assert run(tiny_manifest, copy, epochs=4, resume=True).epochs == 4
+    (copy / "checkpoints" / "epoch-0003.weights.h5").write_bytes(b"half")
+    begun = []
+    assert changed_run(tiny_manifest, copy, epochs=4, on_start=begun.append).epochs == 4
+    assert begun == [2]
     rows = read_history(copy / "history.csv")
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert checkpoints.epochs_of(checkpoints.read_state(copy / "checkpoints")) == 4
@@ -162,14 +165,14 @@ def test_what_has_changed_is_written_down_and_shown(undisturbed, tmp_path):
     about = {"backbone": "tiny", "loss": "arcface", "trained_on": "x", "data_set": "y", "seed": 0, "epochs": 3}
     about["backbone_arguments"] = {"name": "tiny"}
     job = Job({"name": "tiny"}, "arcface", ArcFace, small_adamw, FitSettings())
-    run_dir, written = runs.begin(None, about, config_of())
-    assert written == about == runs.read_about(run_dir)
+    run_dir = runs.begin(about, config_of())
+    assert runs.read_about(run_dir) == about
     shutil.copytree(undisturbed[0] / "checkpoints", run_dir / "checkpoints")
 
-    resumed = check_resume(config_of("resume=true", "fit.epochs=5", "evaluate.bootstrap=7"), job)
-    assert resumed == runs.Resumed(run_dir, 3, {"fit.epochs": (3, 5)})
     config = config_of("resume=true", "fit.epochs=5", "evaluate.bootstrap=7")
-    assert runs.begin(resumed, {**about, "epochs": 5}, config)[0] == run_dir
+    resumed = check_resume(config, job)
+    assert resumed == runs.Resumed(run_dir, 3, {"fit.epochs": (3, 5)})
+    runs.write_down(run_dir, runs.resumed_about(resumed, {**about, "epochs": 5}), config)
     kept = runs.read_about(run_dir)
     assert kept["epochs"] == 5
     assert kept["resumed"] == [{"after_epoch": 3, "changed": {"fit.epochs": [3, 5]}}]
@@ -180,7 +183,7 @@ def test_what_has_changed_is_written_down_and_shown(undisturbed, tmp_path):
 
     again = check_resume(config_of(f"resume={run_dir}", "fit.epochs=5"), job)
     assert again is not None
-    assert runs.begin(again, {**about, "epochs": 5}, config)[1]["resumed"] == kept["resumed"]
+    assert runs.resumed_about(again, {**about, "epochs": 5})["resumed"] == kept["resumed"]
     with pytest.raises(TrainingError, match=r"optimizer\.learning_rate 0\.001 -> 0\.01"):
         check_resume(config_of("resume=true", "fit.epochs=5", "optimizer.learning_rate=0.01"), job)
     assert check_resume(config_of(), job) is None
