@@ -300,6 +300,8 @@ def test_experiments_compose_for_the_data_set_as_for_the_training(experiment):
     data, train = (stage.compose(root, [f"experiment={experiment}"]) for root in ("dataset", "train"))
     for group in ("corpus", "protocol", "detector", "runtime"):
         assert data[group] == train[group]
+    own = stage.compose("train", [f"experiment={experiment}", "corpus=folders", "corpus.root=DIR"])
+    assert stage.instantiate(own.corpus, "corpus").root == "DIR"
 
 
 FIGURE = {"value": 0.5, "interval": [0.4, 0.6]}
