@@ -85,7 +85,7 @@ def _embedder(path: Path, config: Any, mirror: bool) -> Exported:
             f"embedder={path}",
             "add preprocessing.colour=rgb (or bgr) and preprocessing.normalisation=[mean,divisor], which make export finds",
         )
-    if str(given.colour).lower() not in foreign.COLOURS:
+    if str(given.colour).lower() not in ("rgb", "bgr"):
         raise ConfigError(f"must be rgb or bgr, not {given.colour!r}", "preprocessing.colour")
     try:
         mean, divisor = list(given.normalisation)

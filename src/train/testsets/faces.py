@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import tqdm
 
 from kface.alignment import SIZE, align
 from kface.errors import ImageError, KFaceError
@@ -14,6 +13,7 @@ from kface.faces import Faces
 from kface.files import sha256_bytes, write_atomic
 from kface.images import read_image
 from kface.mtcnn import Detector
+from kface.progress import Progress
 
 #: Smallest faces looked for, one after the other until one is found.
 MIN_FACES = (39.8, 20.0)
@@ -59,7 +59,7 @@ def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = Tru
     detectors += [detectors[0].with_min_face(size) for size in MIN_FACES[1:]]
     with (
         ThreadPoolExecutor(2) as pool,
-        tqdm.tqdm(total=len(files), desc=f"{title}: faces", unit=" images", disable=None if progress else True) as bar,
+        Progress(len(files), f"{title}: faces", "images", enabled=progress) as bar,
     ):
         for start in range(0, len(files), BATCH):
             images = list(pool.map(read_image, files[start : start + BATCH]))
