@@ -35,7 +35,15 @@ def main(config: Any) -> None:
     # The training builds one of its own.
     del network
 
-    run_dir, about = runs.begin(resumed, checks.about(config, job, report.manifest), config)
+    about = checks.about(config, job, report.manifest)
+    run_dir = runs.begin(about, config) if resumed is None else resumed.directory
+
+    def go_on(epoch: int) -> None:
+        # Only now it is certain that the run goes on, with these settings and after this epoch.
+        if resumed is not None:
+            about.update(runs.resumed_about(resumed._replace(epoch=epoch), about))
+            runs.write_down(run_dir, about, config)
+
     print(f"training: {checks.title(config, job, report.manifest)}, in {run_dir}", flush=True)
     train_run(
         report.manifest,
@@ -46,6 +54,7 @@ def main(config: Any) -> None:
         job.fit,
         resume=resumed is not None,
         quiet=not config.progress,
+        on_start=go_on,
     )
     row = stages.verify_run(config, run_dir, report.manifest, about)
     print(f"\n{row}\n\nreport, plots and checkpoints: {run_dir} ({(time.monotonic() - started) / 60:.1f} minutes)")

@@ -120,13 +120,24 @@ def evaluate(
         run_dir.mkdir(parents=True, exist_ok=True)
         write_json(run_dir / "report.json", report)
         if curves:
-            from train.plots import plot_det, plot_roc
-
-            heading = f"{about.get('backbone', '')} {about.get('loss', '')}".strip()
-            plot_roc(curves, run_dir / "roc.png", heading)
-            plot_det(curves, run_dir / "det.png", heading)
+            _plot(curves, run_dir, heading(about))
     except OSError as error:
         raise TrainingError(
             f"the report cannot be written ({error.strerror or error})", run_dir, "make room and run make evaluate"
         )
     return report
+
+
+def heading(about: dict[str, Any]) -> str:
+    """Return what a network is called in a plot's title."""
+    return " ".join(str(about[key]) for key in ("backbone", "loss") if about.get(key))
+
+
+def _plot(curves: dict[str, Curve], directory: Path, title: str) -> None:
+    try:
+        from train.plots import plot_det, plot_roc
+    except ImportError as error:
+        print(f"note: there are no plots ({error}); run make setup")
+        return
+    plot_roc(curves, directory / "roc.png", title)
+    plot_det(curves, directory / "det.png", title)

@@ -88,6 +88,7 @@ def train_run(
     settings: FitSettings,
     resume: bool = False,
     quiet: bool = False,
+    on_start: Callable[[int], None] | None = None,
 ) -> TrainResult:
     """Train a backbone on a data set's training split.
 
@@ -100,6 +101,7 @@ def train_run(
         settings: How long and with what.
         resume: Go on from the run's last checkpoint.
         quiet: No progress.
+        on_start: Is called once nothing stands in the training's way any more, with the number of epochs that are done.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -131,6 +133,9 @@ def train_run(
         checkpoints.compare(folder, state, describe(backbone, head, optimizer(before), settings, manifest))
         first = checkpoints.load(folder, model, state)
     described = describe(backbone, head, model.optimizer, settings, manifest)
+    history = callbacks.History(run_dir / "history.csv", head, steps * settings.batch_size, first)
+    if on_start is not None:
+        on_start(first)
 
     if first < settings.epochs:
         batches = pipeline.batches(
@@ -141,7 +146,7 @@ def train_run(
                 head, settings.margin_start * settings.epochs, settings.margin_full * settings.epochs, steps
             ),
             keras.callbacks.TerminateOnNaN(),
-            callbacks.History(run_dir / "history.csv", head, steps * settings.batch_size, first),
+            history,
             callbacks.Checkpoint(folder, described),
         ]
         if settings.tensorboard:
@@ -224,10 +229,14 @@ def describe(
     fit = {**vars(settings), "augmentation": None if augmentation is None else dict(vars(augmentation))}
     described = {
         "backbone": dict(sorted(backbone.items())),
-        "loss": {**head.get_config(), "name": type(head).__name__},
-        "optimizer": {"name": course["class_name"], **course["config"]},
+        "loss": {**head.get_config(), "name": type(head).__name__, "_target_": _name(head)},
+        "optimizer": {**course["config"], "_target_": _name(optimizer)},
         "fit": fit,
         "data_set": manifest.fingerprint,
     }
     plain: dict[str, Any] = json.loads(json.dumps(described))
     return plain
+
+
+def _name(made: Any) -> str:
+    return f"{type(made).__module__}.{type(made).__name__}"

@@ -32,14 +32,22 @@ def _report(fields: Fields) -> None:
     run.text("trained_on")
     if "network" in fields.json("run"):
         run.text("network")
-    for changed in run.objects("resumed") if "resumed" in fields.json("run") else ():
-        changed.whole("after_epoch")
-        changed.json("changed")
+    if "resumed" in fields.json("run"):
+        check_resumed(run)
     sets, given = fields.object("sets"), fields.json("sets")
     for key in SETS:
         # A report made before a column was added lacks it.
         if given.get(key) is not None:
             _set(sets.object(key), given[key])
+
+
+def check_resumed(run: Fields) -> None:
+    """Read what a run's description says of its resumptions; raises ModelError."""
+    for resumed in run.objects("resumed"):
+        resumed.whole("after_epoch")
+        for key, pair in resumed.json("changed").items():
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise resumed.object("changed").error(key, "an old and a new value")
 
 
 def _set(fields: Fields, given: dict[str, Any]) -> None:

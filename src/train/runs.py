@@ -8,6 +8,7 @@ from kface.bundle.fields import Fields
 from kface.errors import ConfigError, TrainingError
 from kface.files import write_atomic, write_json
 from train.json_files import check_schema, parse, read_json
+from train.reports import check_resumed
 from train.resuming import CONFIG
 
 ABOUT = "run.json"
@@ -22,31 +23,36 @@ class Resumed(NamedTuple):
     changed: dict[str, tuple[Any, Any]]
 
 
-def begin(resumed: Resumed | None, about: dict[str, Any], config: Any) -> tuple[Path, dict[str, Any]]:
-    """Make a run's directory, or take the one that goes on, and write down what it is; return both.
+def begin(about: dict[str, Any], config: Any) -> Path:
+    """Make a new run's directory, write down what it is and return it; raises TrainingError."""
+    run_dir = new_run(Path(config.output_dir), about["backbone"], about["loss"])
+    write_down(run_dir, about, config)
+    return run_dir
 
-    Of a run that goes on, ``config.yaml`` and ``run.json`` then tell of it as it is now, and the latter under ``resumed``
-    what was changed after which epoch.
+
+def resumed_about(resumed: Resumed, about: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run is that goes on: as it is now, and under ``resumed`` what was changed after which epoch.
 
     Raises:
-        TrainingError: The directory cannot be written, or the ``run.json`` of the run that goes on is damaged.
+        TrainingError: Its ``run.json`` is damaged.
     """
+    path = resumed.directory / ABOUT
+    before = read_about(resumed.directory).get("resumed", []) if path.exists() else []
+    if resumed.changed:
+        changed = {key: list(pair) for key, pair in resumed.changed.items()}
+        before = [*before, {"after_epoch": resumed.epoch, "changed": changed}]
+    return {**about, "resumed": before} if before else about
+
+
+def write_down(run_dir: Path, about: dict[str, Any], config: Any) -> None:
+    """Write a run's ``config.yaml`` and ``run.json``; raises TrainingError."""
     from omegaconf import OmegaConf
 
-    if resumed is None:
-        run_dir = new_run(Path(config.output_dir), about["backbone"], about["loss"])
-    else:
-        run_dir = resumed.directory
-        before = read_about(run_dir).get("resumed", []) if (run_dir / ABOUT).exists() else []
-        if resumed.changed:
-            before = [*before, {"after_epoch": resumed.epoch, "changed": dict(resumed.changed)}]
-        about = {**about, "resumed": before} if before else about
     try:
         write_atomic(run_dir / CONFIG, OmegaConf.to_yaml(config, resolve=True).encode("utf-8"))
     except OSError as error:
         raise TrainingError(f"cannot be written ({error.strerror or error})", run_dir / CONFIG, "add output_dir=DIR")
     write_about(run_dir, about)
-    return run_dir, about
 
 
 def new_run(outputs: Path, backbone: str, loss: str) -> Path:
@@ -121,13 +127,15 @@ def read_about(run_dir: Path) -> dict[str, Any]:
     path = run_dir / ABOUT
     about = read_json(path, "train again", "give a run's directory: run=DIR")
     check_schema(about, SCHEMA, path, "train again")
-    parse(_check, about, path, "train again")
+    parse(lambda fields: _check(fields, "resumed" in about), about, path, "train again")
     del about["schema"]
     return about
 
 
-def _check(fields: Fields) -> None:
+def _check(fields: Fields, resumed: bool) -> None:
     for key in ("backbone", "loss", "trained_on", "data_set"):
         fields.text(key)
     fields.object("backbone_arguments").text("name")
     fields.whole("seed")
+    if resumed:
+        check_resumed(fields)

@@ -150,14 +150,14 @@ def _photographs(config: Any) -> Iterator[TestSet]:
         if not settings[key]:
             continue
         path = Path(settings[key]).expanduser()
-        with Progress(None, f"{title}: reading", enabled=config.progress):
-            if key == "lfw":
-                loaded = lfw_set(path, cache, config.progress)
-            elif path.is_dir() and key == "cfp_fp":
-                loaded = cfp_set(path, cache, config.progress)
-            else:
+        if key == "lfw":
+            yield lfw_set(path, cache, config.progress)
+        elif path.is_dir() and key == "cfp_fp":
+            yield cfp_set(path, cache, config.progress)
+        else:
+            with Progress(None, f"{title}: decoding", enabled=config.progress):
                 loaded = bin_set(path, key, title)
-        yield loaded
+            yield loaded
 
 
 def verify_run(config: Any, run_dir: Path, manifest: Manifest, about: dict[str, Any]) -> str:

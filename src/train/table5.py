@@ -1,15 +1,16 @@
 """Table 5 of the paper, and rows of our own beside it.
 
-``python -m train.table5`` prints the newest run of each backbone and loss.
+``python -m train.table5 [DIR ...]`` prints the newest report of each backbone and loss, and of each bundle and embedder,
+in ``outputs/`` or in the directories that are given.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kface.errors import KFaceError
-from train.evaluation import SETS, read_report
+from train.reports import SETS, read_report
 
 #: Accuracy in %, trained on K-Face alone (Chang & Park, 2021, Table 5).
 PAPER: dict[tuple[str, str], dict[str, float]] = {
@@ -34,12 +35,19 @@ def percent(figure: dict[str, Any] | None, digits: int = 2) -> str:
     return text
 
 
+def title(run: dict[str, Any]) -> str:
+    """Return what a report is about: backbone and loss, what ran it where it was not a run of ours, and the corpus."""
+    name = f"{run['backbone']} + {run['loss']}" if run["loss"] else run["backbone"]
+    network = f" ({run['network']})" if run.get("network") else ""
+    return f"{name}{network}, trained on {run['trained_on']}"
+
+
 def row(report: dict[str, Any]) -> str:
     """Return a run's row of Table 5 beside the paper's, as a table of plain text, with EER and TAR at fixed FAR below."""
     run = report["run"]
     paper = PAPER.get((run["backbone"], run["loss"]), {})
     lines = [
-        f"Table 5, {run['backbone']} + {run['loss']}, trained on {run['trained_on']}: accuracy in %, 95 % interval over people",
+        f"Table 5, {title(run)}: accuracy in %, 95 % interval over people",
         "",
     ]
     table = [("test set", "this run", "paper", "EER %", "TAR % at FAR 1e-2 / 1e-3 / 1e-4")]
@@ -49,18 +57,18 @@ def row(report: dict[str, Any]) -> str:
         if result is None:
             table.append((name, ABSENT, theirs, "-", "-"))
             continue
-        shown = "synthetic sample" if result["synthetic_sample"] else name
+        shown = _shown(key, result)
         tars = " / ".join(
             "n/a" if tar is None else f"{100 * tar['value']:.1f}" for tar in result["tar_at_far"].values()
         )
-        theirs = "-" if result["synthetic_sample"] else theirs
+        theirs = theirs if shown == name else "-"
         table.append((shown, percent(result["accuracy"]), theirs, percent(result["eer"], 1), tars))
     lines += columns(table)
     for key in SETS:
         result = report["sets"].get(key)
         if result is None:
             continue
-        shown = "synthetic sample" if result["synthetic_sample"] else result["title"]
+        shown = _shown(key, result)
         before = result.get("before_training")
         if before:
             ratio = "" if before["eer_ratio"] is None else f", ratio {before['eer_ratio']:.2f}"
@@ -73,12 +81,22 @@ def row(report: dict[str, Any]) -> str:
                 f"{shown}: no face found in {result['failed_to_acquire']} of {result['images']} images, "
                 "which count as non-matches"
             )
+    for changed in run.get("resumed", ()):
+        what = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed["changed"].items())
+        lines.append(f"Changed when the run was resumed after epoch {changed['after_epoch']}: {what}.")
     kface = report["sets"].get("kface")
     if kface is not None and kface["synthetic_sample"] and "kface" in paper:
         lines.append(
             f"The paper's {paper['kface']:.2f} % is on K-Face itself, and cannot be compared with the synthetic sample."
         )
     return "\n".join(lines)
+
+
+def _shown(key: str, result: dict[str, Any]) -> str:
+    """Return a test set's name; other people than K-Face's are not called by its name, nor compared with the paper's."""
+    if result["synthetic_sample"]:
+        return "synthetic sample"
+    return str(result["title"]) if key == "kface" else SETS[key]
 
 
 def columns(table: Sequence[tuple[str, ...]]) -> list[str]:
@@ -88,22 +106,36 @@ def columns(table: Sequence[tuple[str, ...]]) -> list[str]:
     return [made[0], "-" * len(made[0]), *made[1:], ""]
 
 
-def collect(outputs: Path) -> list[dict[str, Any]]:
-    """Return the newest report of each backbone and loss, in Table 5's order; reports that cannot be read are left out."""
-    newest: dict[tuple[str, str], dict[str, Any]] = {}
-    for path in sorted(outputs.glob("*/*/report.json")):
+def collect(*places: Path) -> list[dict[str, Any]]:
+    """Return the newest report of each backbone, loss and network, in Table 5's order.
+
+    Reports that cannot be read are left out, and a line says so.
+
+    Args:
+        places: Output directories (``<date>/<run>/report.json``), or directories that hold a report themselves.
+    """
+    newest: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for path in _reports(places):
         try:
             report = read_report(path)
         except KFaceError as error:
             print(f"table5: {error}", file=sys.stderr)
             continue
-        key = (report["run"]["backbone"], report["run"]["loss"])
+        run = report["run"]
+        key = (run["backbone"], run["loss"] or "", run.get("network") or "")
         if key not in newest or report["made"] >= newest[key]["made"]:
             newest[key] = report
     order = list(PAPER)
     return [
-        newest[key] for key in sorted(newest, key=lambda key: (order.index(key) if key in order else len(order), key))
+        newest[key]
+        for key in sorted(newest, key=lambda key: (order.index(key[:2]) if key[:2] in order else len(order), key))
     ]
+
+
+def _reports(places: Iterable[Path]) -> Iterator[Path]:
+    for place in places:
+        yield from (path for path in (place / "report.json",) if path.exists())
+        yield from sorted(place.glob("*/*/report.json"))
 
 
 def table(reports: Iterable[dict[str, Any]]) -> str:
@@ -114,26 +146,27 @@ def table(reports: Iterable[dict[str, Any]]) -> str:
         cells = []
         for key in SETS:
             result = report["sets"].get(key)
-            note = " (synthetic sample)" if result and result["synthetic_sample"] else ""
+            other = result is not None and _shown(key, result) != SETS[key]
+            note = f" ({_shown(key, result)})" if result is not None and other else ""
             cells.append(ABSENT if result is None else percent(result["accuracy"]) + note)
-        lines.append(
-            f"| {run['backbone']} + {run['loss']}, trained on {run['trained_on']} | " + " | ".join(cells) + " |"
-        )
+        lines.append(f"| {title(run)} | " + " | ".join(cells) + " |")
         paper = PAPER.get((run["backbone"], run["loss"]))
         if paper:
             lines.append("| the paper, trained on K-Face | " + " | ".join(f"{paper[key]:.2f}" for key in SETS) + " |")
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Print the table of all runs in ``outputs/``."""
-    reports = collect(Path("outputs"))
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print the table of all reports in ``outputs/``, or in the directories that are given."""
+    places = [Path(argument.removeprefix("output_dir=")).expanduser() for argument in arguments] or [Path("outputs")]
+    reports = collect(*places)
     if not reports:
-        print("table5: there are no runs in outputs/; run: make train backbone=resnet50 loss=arcface", file=sys.stderr)
+        named = ", ".join(str(place) for place in places)
+        print(f"table5: there are no runs in {named}; run: make train backbone=resnet50 loss=arcface", file=sys.stderr)
         return 2
     print(table(reports))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

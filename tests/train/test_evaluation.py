@@ -179,6 +179,10 @@ def test_what_a_run_is_is_known_before_it_ends(tmp_path):
     about = {**ABOUT, "data_set": "data/aligned/x", "backbone_arguments": {"name": "resnet50"}}
     runs.write_about(tmp_path, about)
     assert runs.read_about(tmp_path) == about
+    for wrong in (5, [3], [{"after_epoch": 1, "changed": {"fit.epochs": 3}}]):
+        runs.write_about(tmp_path, {**about, "resumed": wrong})
+        with pytest.raises(TrainingError, match=r"run\.json: is damaged"):
+            runs.read_about(tmp_path)
     for text, message in (('{"schema": 1}', "schema"), ("{", "damaged"), ("[1]", "damaged")):
         (tmp_path / runs.ABOUT).write_text(text)
         with pytest.raises(TrainingError, match=message):

@@ -25,9 +25,12 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
     images, captures = read_arrays(manifest, "test")
     rows, people = choose(manifest, captures, pairs, seed)
     synthetic = bool(manifest.source.get("synthetic"))
+    title = "K-Face-shaped synthetic sample" if synthetic else "K-Face"
+    if manifest.source.get("layout") == "folders":
+        title = f"unseen people of {manifest.source['name']}"
     return TestSet(
         name="kface",
-        title="K-Face-shaped synthetic sample" if synthetic else "K-Face",
+        title=title,
         images=images,
         pairs=rows,
         people=people,
