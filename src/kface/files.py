@@ -10,6 +10,8 @@ import stat
 import tempfile
 from typing import IO, Any, List, Optional, Union
 
+from kface.strict_json import decode
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -59,17 +61,9 @@ def read_json(path: PathLike, limit: int = 1 << 28) -> Any:
 
     Raises:
         OSError: It cannot be read, is no regular file or is larger.
-        ValueError: It is not JSON in UTF-8, is nested too deeply, or holds NaN or an infinite number.
+        ValueError: As :func:`kface.strict_json.decode` raises it; halves of surrogate pairs are taken.
     """
-    data = read_regular(path, limit)
-    try:
-        return json.loads(data.decode("utf-8"), parse_constant=_no_number)
-    except RecursionError:
-        raise ValueError("nested too deeply")
-
-
-def _no_number(name: str) -> None:
-    raise ValueError("{} is not a number".format(name))
+    return decode(read_regular(path, limit), surrogates=True)
 
 
 def read_lines(path: PathLike, limit: int = 1 << 28) -> List[str]:

@@ -10,8 +10,12 @@ DEPTH = 64
 DIGITS = 20
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, surrogates: bool = False) -> Any:
     """Return what JSON says.
+
+    Args:
+        data: The file's bytes.
+        surrogates: Whether halves of surrogate pairs are taken: they stand for file names that are not UTF-8.
 
     Raises:
         ValueError: It is not JSON, or holds NaN, an infinity, a number beyond double precision or of more than
@@ -27,7 +31,7 @@ def decode(data: bytes) -> Any:
         )
     except RecursionError:
         raise ValueError("nested too deeply")
-    _check(value)
+    _check(value, surrogates)
     return value
 
 
@@ -60,7 +64,7 @@ def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     return found
 
 
-def _check(value: Any) -> None:
+def _check(value: Any, surrogates: bool) -> None:
     """Go through all values, without recursion; raises ValueError."""
     level: List[Any] = [[value]]
     for _ in range(DEPTH + 1):
@@ -69,7 +73,7 @@ def _check(value: Any) -> None:
             for inner in list(part) + list(part.values()) if isinstance(part, dict) else part:
                 if isinstance(inner, (dict, list)):
                     following.append(inner)
-                elif isinstance(inner, str):
+                elif isinstance(inner, str) and not surrogates:
                     # A lone surrogate is no character: it could neither be written nor printed.
                     inner.encode("utf-8")
         if not following:

@@ -1,20 +1,19 @@
 """Reads the JSON files that runs leave behind, whatever has happened to them since."""
 
 import json
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kface.bundle.fields import Fields
 from kface.errors import ModelError, TrainingError
+from kface.files import read_regular
+from kface.strict_json import decode
 
 Value = TypeVar("Value")
 
 #: A report takes some 10 kB; whatever is larger than this is something else.
 LARGEST = 64 << 20
-#: Digits of the longest whole number: 64 bits. Longer ones cannot become a float.
-DIGITS = 19
 
 
 def read_json(path: Path, remedy: str, absent: str | None = None) -> dict[str, Any]:
@@ -31,20 +30,11 @@ def read_json(path: Path, remedy: str, absent: str | None = None) -> dict[str, A
         TrainingError: It is absent, is not a regular file, or does not hold a JSON object.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise TrainingError("is not a file", path, absent or remedy)
-        if status.st_size > LARGEST:
-            raise TrainingError(f"has {status.st_size} bytes, more than such a file can have", path, remedy)
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST)
     except OSError as error:
         raise TrainingError(f"cannot be read ({error.strerror or error})", path, absent or remedy)
     try:
-        value = json.loads(data.decode("utf-8"), parse_int=_whole, parse_float=_real, parse_constant=_constant)
-        # A lone surrogate can be read, but neither printed nor written again.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except RecursionError:
-        raise TrainingError("is damaged: nested too deeply", path, remedy)
+        value = decode(data)
     except ValueError as error:
         raise TrainingError(f"is damaged: {_reason(error)}", path, remedy)
     if not isinstance(value, dict):
@@ -71,23 +61,6 @@ def check_schema(value: dict[str, Any], schema: int, path: Path, remedy: str) ->
         raise TrainingError("is damaged: has no schema version", path, remedy)
     if type(found) is not int or found != schema:
         raise TrainingError(f"has schema version {found} instead of {schema}", path, remedy)
-
-
-def _whole(text: str) -> int:
-    if len(text.lstrip("-")) > DIGITS:
-        raise ValueError(f"a number of {len(text)} digits")
-    return int(text)
-
-
-def _real(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError("a number out of range")
-    return value
-
-
-def _constant(text: str) -> float:
-    raise ValueError(f"{text} is not JSON")
 
 
 def _reason(error: ValueError) -> str:

@@ -220,7 +220,14 @@ class TestDamage:
         with pytest.raises(DatasetError, match=r"manifest\.json: "):
             load(out)
 
-    @pytest.mark.parametrize("value", [10**400, "²", -1, None, True, 1.5, [], {}, "../../etc/passwd", "x" * 10])
+    def test_a_number_without_end(self, out):
+        found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        found["shards"][0]["images"] = 10**400
+        (out / "manifest.json").write_text(json.dumps(found), encoding="utf-8")
+        with pytest.raises(DatasetError, match=r"manifest\.json: is damaged: not JSON"):
+            load(out)
+
+    @pytest.mark.parametrize("value", [10**19, "²", -1, None, True, 1.5, [], {}, "../../etc/passwd", "x" * 10])
     @pytest.mark.parametrize("field", ["file", "split", "subject", "images", "bytes", "sha256"])
     def test_a_shard_of_another_form(self, out, field, value):
         found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
