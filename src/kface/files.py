@@ -1,10 +1,12 @@
-"""Files that appear whole or not at all, and their hashes."""
+"""Files that appear whole or not at all, are read within a limit, and their hashes."""
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
-from typing import Any, Optional, Union
+from typing import IO, Any, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -43,6 +45,65 @@ def write_json(path: PathLike, value: Any) -> None:
     """Write JSON atomically, with sorted keys, so that equal values make equal files."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
     write_atomic(path, (text + "\n").encode("utf-8"))
+
+
+def open_regular(path: PathLike) -> IO[bytes]:
+    """Open a regular file for reading; a pipe or a device is refused at once, and never waited for.
+
+    Args:
+        path: The file, or a link to one.
+
+    Raises:
+        OSError: It cannot be opened, or is a directory, pipe, socket or device; `strerror` says which.
+    """
+    try:
+        # Opening some devices does something already, so the path is looked at first; it may be another by then.
+        _refuse_special(os.stat(os.fspath(path)))
+        # Without O_NONBLOCK a pipe that nobody writes to blocks for ever.
+        flags = os.O_RDONLY
+        for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
+            flags |= getattr(os, name, 0)
+        handle = os.open(os.fspath(path), flags)
+    except ValueError as error:  # a NUL in the name, or a character that no file name can have
+        raise OSError(errno.EINVAL, str(error))
+    try:
+        _refuse_special(os.fstat(handle))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_regular(path: PathLike, limit: int) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Args:
+        path: The file, or a link to one.
+        limit: The most that is read, in bytes.
+
+    Raises:
+        OSError: As :func:`open_regular` raises, or the file is larger (EFBIG); `strerror` says which.
+    """
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        parts = []
+        # One byte past the size: a file that grows, and those of /proc, which have none, are read to their end.
+        step, left = size + 1, limit + 1
+        while size <= limit and left > 0:
+            part = stream.read(min(step, left))
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            left -= len(part)
+            step = 1 << 20
+    raise OSError(errno.EFBIG, "larger than {:,} bytes".format(limit))
+
+
+def _refuse_special(found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "is a directory")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
 
 
 def sha256_bytes(data: bytes) -> str:
