@@ -1,12 +1,14 @@
 """Small files that only their owner may read: keys and tokens."""
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
 from typing import Type, Union
 
 from kface.errors import KFaceError
+from kface.files import open_regular
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -27,11 +29,9 @@ def read_private(path: PathLike, what: str, remedy: str, error: Type[KFaceError]
         KFaceError: An `error`: it is no file, may be read by others, or cannot be read.
     """
     try:
-        with open(os.fspath(path), "rb") as stream:
+        with open_regular(path) as stream:
             # The opened file is looked at, not the path: that may be another one by now.
             found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise error("is not a file", path, "give a {} file".format(what))
             if os.name != "nt" and stat.S_IMODE(found.st_mode) & 0o077:
                 raise error(
                     "others than its owner may use this {} (mode {:04o})".format(what, stat.S_IMODE(found.st_mode)),
@@ -42,6 +42,8 @@ def read_private(path: PathLike, what: str, remedy: str, error: Type[KFaceError]
     except FileNotFoundError:
         raise
     except OSError as failure:
+        if failure.errno in (errno.EISDIR, errno.EINVAL):
+            raise error("is not a file", path, "give a {} file".format(what))
         raise error("the {} cannot be read ({})".format(what, failure.strerror or failure), path)
 
 
