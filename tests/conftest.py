@@ -17,6 +17,12 @@ def shared_data():
     return folder
 
 
+@pytest.fixture(autouse=True)
+def state_home(tmp_path_factory, monkeypatch):
+    """Galleries note their newest state in a folder of the test's own, and not in the user's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+
+
 @pytest.fixture
 def session():
     """A session without cameras and networks."""

@@ -1,23 +1,37 @@
 """``python -m deploy gallery ...``: who is enrolled, from the command line.
 
-The exit status is 0, 1 where an image was refused (each with its reason), and 2 where nothing could be done.
+The exit status is 0, 1 where an image was refused (each with its reason) or a part of the gallery cannot be used, and 2
+where nothing could be done.
 """
 
 import argparse
 import getpass
 import os
+import stat
 import sys
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Sequence
 
 from deploy.face_reader import FaceReader, open_reader
 from deploy.terminal import say, typed_name
 from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError, ImageError, KFaceError
-from kface.gallery import ENVIRONMENT, Gallery, Limits, default_gallery_file, measure, open_gallery, require
+from kface.gallery import (
+    ENVIRONMENT,
+    ENVIRONMENT_FILE,
+    Damage,
+    Gallery,
+    Limits,
+    default_gallery_file,
+    measure,
+    open_gallery,
+    require,
+)
 from kface.gallery.archive import check_passphrase
+from kface.gallery.values import clean_name
 from kface.networks import RUNTIMES
 from kface.recognizer import RECOGNISED, Decision
 from kface.recognizer.templates import Template
+from kface.text import printable
 
 PASSPHRASE = "KFACE_GALLERY_PASSPHRASE"
 BUNDLE = "KFACE_BUNDLE"
@@ -29,17 +43,30 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         return COMMANDS[arguments.command](arguments)
     except KFaceError as error:
-        say("gallery: {}".format(error), sys.stderr)
+        _complain(error)
         return 2
     except KeyboardInterrupt:
         say("gallery: stopped; what was said to be enrolled is", sys.stderr)
         return 130
 
 
+def _complain(what: object) -> None:
+    say("gallery: {}".format(printable(str(what))), sys.stderr)
+
+
+def _tell(*columns: object) -> None:
+    """Print columns; what a file says in them does nothing to the terminal."""
+    say("\t".join(printable(str(column)) for column in columns))
+
+
 def _parser() -> argparse.ArgumentParser:
     files = argparse.ArgumentParser(add_help=False)
     files.add_argument("--gallery", metavar="FILE", help="default: KFACE_GALLERY, or {}".format(default_gallery_file()))
-    files.add_argument("--key-file", metavar="FILE", help="mode 0600; default: {} or a file".format(ENVIRONMENT))
+    files.add_argument(
+        "--key-file",
+        metavar="FILE",
+        help="mode 0600; default: {}, or the key itself in {}, or a file".format(ENVIRONMENT_FILE, ENVIRONMENT),
+    )
     files.add_argument("--keyring", action="store_true", help="take the key from the operating system's keyring")
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--bundle", metavar="DIR", help="the exported model; default: {}".format(BUNDLE))
@@ -73,6 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("other", metavar="OTHER")
     for name, about in (("export", "write all to one encrypted file"), ("import", "add everybody of an export")):
         command(name, "{}; the passphrase is asked for, or in {}".format(about, PASSPHRASE)).add_argument("file")
+    command("check", "read everything, and list what is damaged, missing or was put back")
+    command(
+        "accept", "take the gallery as it is now, although it is older or lacks rows; what nobody can read is removed"
+    )
     again = command("reenrol", "make all templates anew from kept crops, for another model", model)
     again.add_argument("--discard", action="store_true", help="remove templates that have no crop")
     match = command("match", "tell who is in images", model)
@@ -86,8 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _open(arguments: argparse.Namespace, fingerprint: Optional[str] = None, create: bool = False) -> Gallery:
-    return open_gallery(arguments.gallery, fingerprint, arguments.key_file, arguments.keyring, create)
+def _open(
+    arguments: argparse.Namespace, fingerprint: Optional[str] = None, create: bool = False, accept: bool = False
+) -> Gallery:
+    return open_gallery(arguments.gallery, fingerprint, arguments.key_file, arguments.keyring, create, accept)
 
 
 def _reader(arguments: argparse.Namespace) -> FaceReader:
@@ -110,19 +143,23 @@ def _passphrase(twice: bool) -> str:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    name, limits = typed_name(arguments.name), Limits(arguments.size, arguments.sharpness, arguments.yaw)
+    name, limits = clean_name(typed_name(arguments.name)), Limits(arguments.size, arguments.sharpness, arguments.yaw)
     reader = _reader(arguments)
     refused = 0
     with _open(arguments, reader.fingerprint, create=True) as gallery:
+        known = gallery.enrolled_name(name)
+        if known is not None and known != name:
+            _complain("{}: is enrolled as {}, which looks the same".format(name, known))
+            name = known
         for image in arguments.images:
             try:
                 face = _one_face(reader.faces(image), limits, image)
             except ImageError as error:
-                say("gallery: {}".format(error), sys.stderr)
+                _complain(error)
                 refused += 1
                 continue
             template = gallery.add(name, face.embedding, face.crop if arguments.keep_crops else None)
-            say("{}: template {} of {}".format(image, template, name))
+            _tell("{}: template {} of {}".format(image, template, name))
     if refused:
         say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
     return 1 if refused else 0
@@ -143,12 +180,43 @@ def _list(arguments: argparse.Namespace) -> int:
         for name in arguments.names:
             for template in gallery.templates(typed_name(name)):
                 crop = "with crop" if template.crop else "without crop"
-                say("{}\t{}\t{}\t{}".format(typed_name(name), template.id, template.created, crop))
+                _tell(typed_name(name), template.id, template.created, crop)
         if not arguments.names:
             for person in gallery.list():
-                say(
-                    "{}\t{} templates\t{} crops\t{}".format(person.name, person.templates, person.crops, person.created)
-                )
+                counts = ("{} templates".format(person.templates), "{} crops".format(person.crops))
+                _tell(person.name, counts[0], counts[1], person.created)
+        return _damage(gallery.refresh())
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    with _open(arguments) as gallery:
+        found = gallery.check()
+        mode = stat.S_IMODE(os.stat(gallery.path).st_mode)
+    if os.name != "nt" and mode & 0o077:
+        _complain("{}: others than its owner may use it (mode {:04o}); chmod 600 it".format(gallery.path, mode))
+    counts = "{} people, {} templates, {} crops".format(found.people, found.templates, found.crops)
+    _tell("{} can be used, after {} changes".format(counts, found.changes))
+    if found.witness_fault:
+        _complain("{}: {}".format(found.witness, found.witness_fault))
+    return _damage(found.damage)
+
+
+def _damage(damage: Sequence[Damage]) -> int:
+    """Print what cannot be used, and return the exit status."""
+    for each in damage:
+        _complain(each)
+    if damage:
+        _complain(
+            "{} of these cannot be used; delete them by name or ID (rename gives a person a name again), restore them from an"
+            " export, or accept the gallery as it is: python -m deploy gallery accept".format(len(damage))
+        )
+    return 1 if damage else 0
+
+
+def _accept(arguments: argparse.Namespace) -> int:
+    with _open(arguments, accept=True) as gallery:
+        for line in gallery.accepted or ["nothing was missing or changed"]:
+            _tell(line)
     return 0
 
 
@@ -162,7 +230,7 @@ def _delete(arguments: argparse.Namespace) -> int:
     name = typed_name(arguments.name)
     with _open(arguments) as gallery:
         if arguments.template is None:
-            say("{} templates of {} deleted".format(gallery.delete(name), name))
+            _tell("{} templates of {} deleted".format(gallery.delete(name), name))
         elif arguments.template in [template.id for template in gallery.templates(name)]:
             gallery.delete_template(arguments.template)
         else:
@@ -173,13 +241,14 @@ def _delete(arguments: argparse.Namespace) -> int:
 def _merge(arguments: argparse.Namespace) -> int:
     into, other = typed_name(arguments.into), typed_name(arguments.other)
     with _open(arguments) as gallery:
-        say("{} templates of {} are {}'s now".format(gallery.merge(into, other), other, into))
+        _tell("{} templates of {} are {}'s now".format(gallery.merge(into, other), other, into))
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
     with _open(arguments) as gallery:
-        say("{} people written to {}".format(gallery.export_to(arguments.file, _passphrase(True)), arguments.file))
+        count = gallery.export_to(arguments.file, _passphrase(True))
+        _tell("{} people written to {}".format(count, arguments.file))
     return 0
 
 
@@ -210,14 +279,14 @@ def _match(arguments: argparse.Namespace) -> int:
             try:
                 faces = reader.faces(image)
             except ImageError as error:
-                say("gallery: {}".format(error), sys.stderr)
+                _complain(error)
                 refused += 1
                 continue
             if not faces:
-                say("{}: no face".format(image))
+                _tell("{}: no face".format(image))
             for number, face in enumerate(faces, 1):
                 place = "{}: face {} at {:.0f},{:.0f}-{:.0f},{:.0f}".format(image, number, *face.box)
-                say("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, decision)))
+                _tell("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, decision)))
     return 1 if refused else 0
 
 
@@ -252,6 +321,8 @@ def _answer(gallery: Gallery, reader: FaceReader, face: Template, k: int, decisi
 COMMANDS: Dict[str, Callable[[argparse.Namespace], int]] = {
     "add": _add,
     "list": _list,
+    "check": _check,
+    "accept": _accept,
     "rename": _rename,
     "delete": _delete,
     "merge": _merge,

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from kface.errors import ConfigError
+from kface.text import JOINERS, printable
 
 #: Fonts with Hangul first, then some with Latin, Greek and Cyrillic; KFACE_FONT names another.
 ENVIRONMENT = "KFACE_FONT"
@@ -115,6 +116,8 @@ class Labels(object):
         except ImportError:
             self._font = None
             return None
+        # Pillow's own layout draws a box for what has no shape; the letters themselves it does not join anyway.
+        text = _shapes(text)
         if height not in self._fonts:
             try:
                 self._fonts[height] = ImageFont.truetype(file, max(int(height * 0.7), 6))
@@ -129,8 +132,13 @@ class Labels(object):
         return np.array(canvas)
 
 
+def _shapes(text: str) -> str:
+    """Return the characters of a text that have a shape: no joiners, no variation selectors."""
+    return "".join(each for each in printable(text) if each not in JOINERS and not 0xFE00 <= ord(each) <= 0xFE0F)
+
+
 def _with_opencv(text: str, height: int) -> np.ndarray:
-    plain = text.encode("ascii", "replace").decode("ascii")
+    plain = _shapes(text).encode("ascii", "replace").decode("ascii")
     scale, face = height / 32.0, cv2.FONT_HERSHEY_SIMPLEX
     (width, tall), _ = cv2.getTextSize(plain, face, scale, 1)
     mask = np.zeros((height, width + height // 2), np.uint8)

@@ -176,6 +176,8 @@ class Session(object):
             started=self._started,
             model=self._model,
             runtime=self._recognizer.embedder.runtime,
+            # A gallery in memory has no rows that could be damaged.
+            damaged=len(getattr(self._gallery, "damage", ())),
         )
 
     def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[View]:
@@ -222,8 +224,8 @@ class Session(object):
         if made.failed[0]:
             raise ModelError("gives no embedding for this face", None, "pick the face again")
         keep = face.crop if self.settings.gallery.keep_crops else None
-        # As the gallery has it: composed, without superfluous white space.
-        known = clean_name(name)
+        # As the gallery has it: composed, without superfluous white space, and where a name looks the same, that one.
+        known = self._gallery.enrolled_name(name) or clean_name(name)
         with self._own_change():
             template = self._gallery.add(known, made.vectors[0], keep)
         self._candidates.drop(candidate)

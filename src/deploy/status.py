@@ -30,6 +30,8 @@ class Status(NamedTuple):
         started: When the session began, Unix time.
         model: The bundle's name.
         runtime: What runs the embedder.
+        damaged: How many people or templates of the gallery are left out because they are damaged, missing or were put back;
+            the log names them, and so does ``python -m deploy gallery check``.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Status(NamedTuple):
     started: float
     model: str
     runtime: str
+    damaged: int = 0
 
 
 class Meter(object):

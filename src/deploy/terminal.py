@@ -6,17 +6,18 @@ from typing import Any
 
 from kface.errors import ConfigError
 from kface.redaction import redact
+from kface.text import printable
 
 
 def say(line: str, stream: Any = None, secret: bool = False) -> None:
-    """Print a line; signs that the stream's encoding lacks are escaped.
+    """Print a line; what the stream's encoding lacks, or a terminal would obey, is escaped.
 
     Args:
         line: What is secret in it by its form is not printed.
         stream: Standard output where None.
         secret: The line is for somebody at a terminal who is to read the secret in it.
     """
-    line = line if secret else redact(line)
+    line = printable(line if secret else redact(line), keep="\t\n")
     stream = sys.stdout if stream is None else stream
     encoding = getattr(stream, "encoding", None) or "utf-8"
     print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

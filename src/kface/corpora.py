@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from kface.errors import ConfigError, LayoutError
-from kface.files import printable
+from kface.text import printable
 
 PathLike = Union[str, "os.PathLike[str]"]
 

@@ -7,6 +7,7 @@ one line. Commands print that line and exit with status 2; a traceback is a defe
 from typing import Any, Optional
 
 from kface.redaction import redact
+from kface.text import printable
 
 
 class KFaceError(Exception):
@@ -33,7 +34,7 @@ class KFaceError(Exception):
         line = self.what if self.where is None else "{}: {}".format(self.where, self.what)
         if self.remedy:
             line = "{}; {}".format(line, self.remedy)
-        return " ".join(line.split())
+        return printable(" ".join(line.split()))
 
 
 class ConfigError(KFaceError):

@@ -45,11 +45,11 @@ def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> Non
         raise
 
 
-def write_json(path: PathLike, value: Any) -> None:
-    """Write JSON atomically, with sorted keys, so that equal values make equal files."""
+def write_json(path: PathLike, value: Any, mode: Optional[int] = None) -> None:
+    """Write JSON atomically, with sorted keys, so that equal values make equal files; see :func:`write_atomic`."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
     # A file name that is not UTF-8 holds lone surrogates: JSON has them as \\udcxx, which is what this writes.
-    write_atomic(path, (text + "\n").encode("utf-8", "backslashreplace"))
+    write_atomic(path, (text + "\n").encode("utf-8", "backslashreplace"), mode)
 
 
 def read_json(path: PathLike, limit: int = 1 << 28) -> Any:
@@ -106,11 +106,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-
-
-def printable(text: object) -> str:
-    """Return a text, such as a file's name, with what a terminal cannot show, or would obey, as escapes."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))
 
 
 def open_regular(path: PathLike) -> IO[bytes]:

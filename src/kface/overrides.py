@@ -17,6 +17,7 @@ TEXTS: Dict[str, str] = {
     "corpus.parent": "null",
     "corpus.root": "null",
     "data_dir": "null",
+    "data_set": "null",
     "embedder": "null",
     "evaluate.agedb30": "null",
     "evaluate.cfp_fp": "null",

@@ -2,6 +2,7 @@
 
 import io
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -79,7 +80,13 @@ class Reader:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    for name in ("KFACE_GALLERY_KEY", "KFACE_GALLERY", "KFACE_BUNDLE", "KFACE_GALLERY_PASSPHRASE"):
+    for name in (
+        "KFACE_GALLERY_KEY",
+        "KFACE_GALLERY_KEY_FILE",
+        "KFACE_GALLERY",
+        "KFACE_BUNDLE",
+        "KFACE_GALLERY_PASSPHRASE",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
@@ -299,3 +306,77 @@ def test_a_real_bundle_enrols_and_recognises_real_faces(shared_data, run, home, 
     assert added
     found = run("match", added[0].split(":")[0], "--bundle", directory)[1]
     assert ": Dole, score 1.000" in found
+
+
+def edit(home, statement):
+    db = sqlite3.connect(str(home / "data" / "kface" / "gallery.db"))
+    db.execute(statement)
+    db.commit()
+    db.close()
+
+
+def test_damage_is_listed_and_the_others_are_recognised(run, home):
+    run("add", "Kim", "a.1", "b.2", "--bundle", "B")
+    run("add", "Lee", "c.3", "--bundle", "B")
+    assert run("check") == (0, "2 people, 3 templates, 0 crops can be used, after 3 changes\n", "")
+    edit(home, "UPDATE template SET sealed = zeroblob(9) WHERE id = 1")
+    for command in ("check", "list"):
+        status, _, err = run(command)
+        assert status == 1
+        assert "Kim: template 1 of the person" in err
+        assert "1 of these cannot be used" in err
+        assert "gallery accept" in err
+    assert ": Lee, score 1.000" in run("match", "x.3", "--bundle", "B")[1]
+    assert run("delete", "Kim", "--template", "1")[0] == 0
+    assert run("check")[0] == 0
+
+
+def test_an_older_gallery_is_refused_until_it_is_accepted(run, home):
+    run("add", "Kim", "a.1", "--bundle", "B")
+    file = home / "data" / "kface" / "gallery.db"
+    kept = file.read_bytes()
+    run("add", "Lee", "c.3", "--bundle", "B")
+    file.write_bytes(kept)
+    for command in (["list"], ["check"], ["add", "Park", "d.4", "--bundle", "B"]):
+        status, out, err = run(*command)
+        assert (status, out) == (2, "")
+        assert "an older file was put in its place" in err
+        assert err.endswith("python -m deploy gallery accept\n")
+    status, out, _ = run("accept")
+    assert (status, out) == (0, "change 1 of it is the newest (it was 2)\n")
+    assert run("list")[0] == 0
+    assert run("accept")[1] == "nothing was missing or changed\n"
+
+
+def test_nothing_from_the_file_reaches_the_terminal(run, home):
+    run("add", "Kim", "a.1", "--bundle", "B")
+    edit(home, "UPDATE person SET created = char(27) || '[2J' || char(8238)")
+    edit(home, "UPDATE template SET created = char(27) || ']0;x' || char(7)")
+    assert run("list")[1] == "Kim\t1 templates\t0 crops\t\\x1b[2J\\u202e\n"
+    assert "\x1b" not in run("list", "Kim")[1]
+    edit(home, "UPDATE person SET id = char(27) || '[2J'")
+    status, out, err = run("list")
+    assert status == 1
+    assert "\x1b" not in out + err
+
+
+def test_a_name_with_joiners_is_listed_as_typed_and_one_that_looks_the_same_is_said(run):
+    name = "علی\u200cرضا"
+    assert run("add", name, "a.1", "--bundle", "B")[0] == 0
+    assert run("list")[1].startswith(name + "\t")
+    status, out, err = run("add", "علیرضا", "b.2", "--bundle", "B")
+    assert (status, out) == (0, "b.2: template 2 of {}\n".format(name))
+    assert "is enrolled as {}, which looks the same".format(name) in err
+    status, _, err = run("add", "\u3164", "a.1", "--bundle", "B")
+    assert status == 2
+    assert "a name must not hold U+3164, which cannot be seen" in err
+
+
+def test_an_export_onto_the_gallery_or_its_key_is_refused(run, home, monkeypatch):
+    monkeypatch.setenv("KFACE_GALLERY_PASSPHRASE", "a passphrase")
+    run("add", "Kim", "a.1", "--bundle", "B")
+    for path in ("data/kface/gallery.db", "data/kface/gallery.db-wal", "config/kface/gallery.key"):
+        status, _, err = run("export", home / path)
+        assert status == 2
+        assert "give another file for the export" in err
+    assert run("list")[0] == 0

@@ -1,5 +1,6 @@
 """Somebody in the picture is enrolled, renamed and deleted, and thresholds are changed, while the stream goes on."""
 
+import sqlite3
 import time
 
 import numpy as np
@@ -56,6 +57,19 @@ def test_a_face_is_picked_and_enrolled_and_recognised(camera, gallery):
         assert session.pick_track(picked.track).name == "Kim Chulsoo"
         assert gallery.crop(made.template) is None
     assert not any(event.reason == "changed by another program" for event in session.wait_events(0, 0))
+
+
+def test_a_damaged_template_ends_nothing_and_is_counted(camera, gallery):
+    gallery.add("Kim", unit(KIM))
+    gallery.add("Park", unit(PARK))
+    db = sqlite3.connect(gallery.path)
+    db.execute("UPDATE template SET sealed = zeroblob(80) WHERE id = 1")
+    db.commit()
+    db.close()
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: "Park" in names(view))
+        assert session.status.damaged == 1
+        assert "Kim" not in names(shown(session, lambda view: len(view.faces) == 2))
 
 
 def test_a_decomposed_name_is_enrolled_as_the_composed_one(camera, gallery):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from kface.files import open_regular, printable, read_json, read_lines, read_regular, write_json
+from kface.files import open_regular, read_json, read_lines, read_regular, write_json
 
 
 def refused(path, limit=100):
@@ -75,11 +75,6 @@ def test_json_keeps_names_that_are_not_utf_8(tmp_path):
     assert read_json(tmp_path / "a.json") == {name: [name]}
     with pytest.raises(OSError, match="larger than 3 bytes"):
         read_json(tmp_path / "a.json", 3)
-
-
-def test_what_a_terminal_would_obey_is_escaped():
-    assert printable("김철수 a.jpg") == "김철수 a.jpg"
-    assert printable("a\x1b[31m\n\udcb1\u202e") == "a\\x1b[31m\\n\\udcb1\\u202e"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "cp949"])

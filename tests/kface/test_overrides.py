@@ -18,7 +18,7 @@ NOT_TEXTS = {
     "fit.images_per_epoch", "formats.engines", "loss.scale", "match.recognised", "match.unknown",
     "optimizer.clip_norm", "outputs.json_lines", "precision", "precision.fp16", "precision.int8",
     "preprocessing.colour", "preprocessing.normalisation", "protocol.identities", "protocol.max_per_identity",
-    "protocol.name", "runtime.name", "seconds", "stream.device", "stream.fps", "stream.kind", "stream.resolution",
+    "protocol.name", "runtime.name", "seconds", "seed", "stream.device", "stream.fps", "stream.kind", "stream.resolution",
     "stream.view",
 }  # fmt: skip
 

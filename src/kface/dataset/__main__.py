@@ -5,7 +5,7 @@ from typing import Any
 
 from kface import stage
 from kface.dataset.stage import prepare, summary
-from kface.files import printable
+from kface.text import printable
 
 
 def main(config: Any) -> None:

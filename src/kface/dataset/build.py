@@ -17,10 +17,11 @@ from kface.dataset.settings import DatasetSettings
 from kface.dataset.sources import Item, Source, open_source
 from kface.dataset.workspace import SHARDS, Workspace
 from kface.errors import ConfigError, DatasetError
-from kface.files import printable, read_json, sha256_bytes, write_json
+from kface.files import read_json, sha256_bytes, write_json
 from kface.layout import Problems, annotation_beside
 from kface.progress import Progress
 from kface.protocols import Split, split
+from kface.text import printable
 
 #: More processes than any cluster's node has cores are a slip of the keyboard.
 MOST_JOBS = 4096

@@ -5,10 +5,10 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 from kface.dataset.settings import DatasetSettings
 from kface.errors import LayoutError
-from kface.files import printable
 from kface.images import IMAGE_SUFFIXES, is_image_name
 from kface.layout import Capture, Problems, Tree, is_directory, is_file
 from kface.protocols import select
+from kface.text import printable
 
 PathLike = Union[str, "os.PathLike[str]"]
 

@@ -6,9 +6,9 @@ from typing import Any, Optional
 from kface.dataset.build import BuildReport, build
 from kface.dataset.settings import DatasetSettings
 from kface.errors import ConfigError
-from kface.files import printable
 from kface.networks import RUNTIMES
 from kface.stage import instantiate
+from kface.text import printable
 
 
 def settings_of(config: Any) -> DatasetSettings:

@@ -9,14 +9,18 @@ Example:
 """
 
 from kface.errors import GalleryError
+from kface.gallery.checking import Checked
 from kface.gallery.gallery import Gallery
-from kface.gallery.keys import ENVIRONMENT, default_key_file, find_key, new_key
+from kface.gallery.keys import ENVIRONMENT, ENVIRONMENT_FILE, default_key_file, find_key, new_key
 from kface.gallery.opening import default_gallery_file, open_gallery
 from kface.gallery.quality import Limits, Quality, Refusal, measure, refusals, require
-from kface.gallery.values import Imported, Match, Person, Reenrolled, Template
+from kface.gallery.values import Damage, Imported, Match, Person, Reenrolled, Template
 
 __all__ = [
     "ENVIRONMENT",
+    "ENVIRONMENT_FILE",
+    "Checked",
+    "Damage",
     "Gallery",
     "GalleryError",
     "Imported",

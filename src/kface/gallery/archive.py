@@ -14,9 +14,10 @@ import os
 import struct
 import tempfile
 import unicodedata
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, Tuple, Union
+from typing import IO, Any, Dict, Iterable, Iterator, NamedTuple, Tuple, Union
 
 from kface.errors import GalleryError
+from kface.files import open_regular
 from kface.gallery.cipher import NONCE_BYTES, SCRYPT, Cipher, ForgedError, derive
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -25,8 +26,8 @@ MAGIC = b"kface gallery export 1\n"
 SHORTEST_PASSPHRASE = 8
 DIGEST_BYTES = hashlib.sha256().digest_size
 LONGEST_HEADER = 1 << 16
-#: What scrypt may cost at most: a header that asks for more would take the memory of whoever reads it.
-COSTLIEST = (1 << 20, 8, 4)
+#: Costs of scrypt that are read, beside today's: a header that asked for others would take the memory of whoever reads it.
+READ_COSTS = tuple((1 << power, 8, 1) for power in range(14, 18))
 DAMAGED = "copy the file again"
 RECORD, END = b"r", b"e"
 
@@ -39,24 +40,37 @@ def check_passphrase(passphrase: str) -> str:
     return composed
 
 
-def write(path: PathLike, passphrase: str, facts: Dict[str, Any], records: Iterable[bytes]) -> int:
+class Lock(NamedTuple):
+    """A passphrase's key: scrypt's salt and costs, and what seals with it."""
+
+    salt: bytes
+    costs: Tuple[int, int, int]
+    cipher: Cipher
+
+
+def lock(passphrase: str) -> Lock:
+    """Derive a new archive's key, which takes a quarter of a second; raises GalleryError where the passphrase is too short."""
+    salt = os.urandom(16)
+    return Lock(salt, SCRYPT, Cipher(derive(check_passphrase(passphrase), salt, *SCRYPT)))
+
+
+def write(path: PathLike, passphrase: Union[str, Lock], facts: Dict[str, Any], records: Iterable[bytes]) -> int:
     """Write an archive, readable by its owner only, and return how many records it has.
 
     Args:
-        path: The file; it is replaced once the new one is whole and on the disk.
-        passphrase: At least 8 signs.
+        path: The file; an archive that is there is replaced once the new one is whole and on the disk.
+        passphrase: At least 8 characters, or what :func:`lock` made of them.
         facts: What anybody may read, as JSON.
         records: Each is sealed by itself, so that only one of them is in memory.
 
     Raises:
-        GalleryError: The passphrase is too short, or the file cannot be written; nothing is left behind then.
+        GalleryError: The passphrase is too short, another file is there, or it cannot be written; nothing is left behind.
     """
-    salt = os.urandom(16)
-    n, r, p = SCRYPT
+    salt, (n, r, p), cipher = lock(passphrase) if isinstance(passphrase, str) else passphrase
     header = dict(facts, scrypt={"n": n, "r": r, "p": p, "salt": salt.hex()})
-    cipher = Cipher(derive(check_passphrase(passphrase), salt, n, r, p))
     target = os.fspath(path)
     try:
+        _check_target(target)
         handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=os.path.dirname(target) or ".")
         try:
             with os.fdopen(handle, "wb") as stream:
@@ -67,12 +81,22 @@ def write(path: PathLike, passphrase: str, facts: Dict[str, Any], records: Itera
         except BaseException:
             os.unlink(temporary)
             raise
-    except OSError as error:
-        raise GalleryError("cannot be written ({})".format(error.strerror or error), path)
+    except (OSError, ValueError) as error:
+        raise GalleryError("cannot be written ({})".format(getattr(error, "strerror", None) or error), path)
     return count
 
 
-def _write(stream: BinaryIO, header: bytes, cipher: Cipher, records: Iterable[bytes]) -> int:
+def _check_target(target: str) -> None:
+    """Refuse to write over anything but an earlier archive: what was mistyped may be somebody's only picture, or a key."""
+    if not os.path.lexists(target):
+        return
+    with open_regular(target) as stream:
+        begins = stream.read(len(MAGIC))
+    if begins not in (b"", MAGIC):
+        raise GalleryError("is there already, and is not an export", target, "give another file, or remove it first")
+
+
+def _write(stream: IO[bytes], header: bytes, cipher: Cipher, records: Iterable[bytes]) -> int:
     digest = hashlib.sha256()
     tied = hashlib.sha256(header).digest()
 
@@ -103,10 +127,10 @@ def _associated(tied: bytes, number: int, kind: bytes) -> bytes:
 def read(path: PathLike) -> "Iterator[Archive]":
     """Open an archive; raises GalleryError where it cannot be read, is none, or is damaged."""
     try:
-        with open(os.fspath(path), "rb") as stream:
+        with open_regular(path) as stream:
             yield Archive(stream, path)
     except OSError as error:
-        raise GalleryError("cannot be read ({})".format(error.strerror or error), path)
+        raise GalleryError("cannot be read ({})".format(error.strerror or error), path, "give an export")
 
 
 class Archive(object):
@@ -120,7 +144,7 @@ class Archive(object):
         facts: The header; read only what it says once :meth:`records` has given a first record, which proves it.
     """
 
-    def __init__(self, stream: BinaryIO, path: PathLike) -> None:
+    def __init__(self, stream: IO[bytes], path: PathLike) -> None:
         self._path = path
         self._stream = stream
         self._end = self._check_hash()
@@ -202,8 +226,6 @@ class Archive(object):
             salt, costs = bytes.fromhex(part["salt"]), (int(part["n"]), int(part["r"]), int(part["p"]))
         except (KeyError, TypeError, ValueError):
             raise GalleryError("does not say how its key is derived", self._path, DAMAGED)
-        n, r, p = costs
-        power_of_two = n > 1 and n & (n - 1) == 0
-        if not power_of_two or min(r, p) < 1 or any(cost > most for cost, most in zip(costs, COSTLIEST)):
+        if costs != SCRYPT and costs not in READ_COSTS:
             raise GalleryError("asks for costs of scrypt that are out of range: {}".format(costs), self._path, DAMAGED)
-        return salt, (n, r, p)
+        return salt, costs

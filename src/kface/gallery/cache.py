@@ -1,14 +1,21 @@
 """The templates in memory, kept up with the file: what others have changed in it is read, and nothing else."""
 
-from typing import Optional
+import logging
+import sqlite3
+from typing import Dict, List, Optional, Set, Tuple
 
 import numpy as np
 
 from kface.gallery.coarse import coarse
 from kface.gallery.index import Index, build
+from kface.gallery.ledger import TEMPLATE, Ledger
 from kface.gallery.model import Model
-from kface.gallery.rows import Rows
+from kface.gallery.rows import CHANGED, UNLISTED, Entry, Rows
 from kface.gallery.store import Store
+from kface.gallery.values import Damage
+from kface.text import printable
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Cache(object):
@@ -18,12 +25,19 @@ class Cache(object):
         store: The opened file.
         rows: Reads it.
         model: Of which model it is, and is to be.
+        ledger: Its list of rows.
+
+    Attributes:
+        damage: What the last index leaves out.
     """
 
-    def __init__(self, store: Store, rows: Rows, model: Model) -> None:
+    def __init__(self, store: Store, rows: Rows, model: Model, ledger: Ledger) -> None:
         self._store = store
         self._rows = rows
         self._model = model
+        self._ledger = ledger
+        self.damage: Tuple[Damage, ...] = ()
+        self._reported: Set[Damage] = set()
         self._index: Optional[Index] = None
         self._version: Optional[int] = None
         self._others: Optional[int] = None
@@ -48,10 +62,10 @@ class Cache(object):
         self._version = None
 
     def current(self) -> Index:
-        """Return the templates as the file has them now.
+        """Return the templates as the file has them now, without those that are damaged; these are logged, once each.
 
         Raises:
-            GalleryError: They are of another model, or one of them was changed since it was written.
+            GalleryError: They are of another model, or the file as a whole is damaged or older than it was.
         """
         # Asked before the read: what changes in between is found the next time.
         version = self._store.version()
@@ -62,14 +76,52 @@ class Cache(object):
 
     def _load(self, old: Optional[Index]) -> Index:
         with self._store.snapshot() as db:
-            entries = self._rows.entries(db)
-            fingerprint, size = self._model.check() if entries else ("", 1)
-            matrix = np.empty((len(entries), size), np.float32)
-            known = old.rows() if old is not None and old.matrix.shape[1] == size else {}
-            places = np.array([known.get(entry, -1) for entry in entries], np.intp)
-            if old is not None and known:
-                matrix[places >= 0] = old.matrix[places[places >= 0]]
-            wanted = [(int(row), entries[row][0], entries[row][1]) for row in np.flatnonzero(places < 0)]
-            self._rows.fill(db, wanted, fingerprint, matrix)
-            bytes_too = coarse(matrix, None if old is None else old.coarse, places)
-            return build(matrix, entries, self._rows.names(db), bytes_too)
+            found = self._rows.entries(db)
+            fingerprint, size = self._model.check() if found else ("", 1)
+            self._ledger.load(db)
+            self._model.compare(self._ledger.root(db).model)
+            names, damage = self._rows.people(db)
+            lost = {each.person for each in damage}
+            entries: List[Entry] = []
+            for entry in found:
+                template, person, nonce = entry
+                expected = self._ledger.expected(db, TEMPLATE, template)
+                if expected == nonce and person in names:
+                    entries.append(entry)
+                elif expected != nonce:
+                    how = UNLISTED if expected is None else CHANGED
+                    damage.append(Damage(_what(template, person, how), str(person), names.get(person, ""), template))
+                elif str(person) not in lost:
+                    damage.append(Damage(_what(template, person, "has lost its person"), str(person), "", template))
+            damage += self._rows.missing(db, list(names) + list(lost), [row[0] for row in found])
+            entries, matrix, places, unread = self._fill(db, entries, old, fingerprint, size)
+            damage += [each._replace(name=names.get(each.person, "")) for each in unread]
+            self._report(damage)
+            return build(matrix, entries, names, coarse(matrix, None if old is None else old.coarse, places))
+
+    def _fill(
+        self, db: sqlite3.Connection, entries: List[Entry], old: Optional[Index], fingerprint: str, size: int
+    ) -> Tuple[List[Entry], np.ndarray, np.ndarray, List[Damage]]:
+        """Return the entries that can be read with their vectors, their places in the old index, and what is wrong."""
+        matrix = np.empty((len(entries), size), np.float32)
+        known = old.rows() if old is not None and old.matrix.shape[1] == size else {}
+        places = np.array([known.get(entry, -1) for entry in entries], np.intp)
+        if old is not None and known:
+            matrix[places >= 0] = old.matrix[places[places >= 0]]
+        wanted = [(int(row), entries[row][0], entries[row][1]) for row in np.flatnonzero(places < 0)]
+        unread: Dict[int, Damage] = self._rows.fill(db, wanted, fingerprint, matrix)
+        if unread:
+            kept = np.array([row for row in range(len(entries)) if row not in unread], np.intp)
+            entries, matrix, places = [entries[row] for row in kept], matrix[kept], places[kept]
+        return entries, matrix, places, list(unread.values())
+
+    def _report(self, damage: List[Damage]) -> None:
+        self.damage = tuple(damage)
+        for each in damage:
+            if each not in self._reported:
+                LOGGER.warning("%s: %s; it is left out", printable(self._store.path), printable(str(each)))
+        self._reported = set(damage)
+
+
+def _what(template: int, person: object, how: str) -> str:
+    return "template {} of the person {} {}".format(template, person, how)

@@ -4,23 +4,27 @@ import contextlib
 import os
 import sqlite3
 import threading
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Union
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from kface import alignment
 from kface.bundle.thresholds import Thresholds
 from kface.errors import GalleryError
-from kface.gallery import transfer
+from kface.gallery import archive, transfer
 from kface.gallery.cache import Cache
-from kface.gallery.cipher import Cipher, ForgedError
+from kface.gallery.changes import change
+from kface.gallery.checking import Checked, check
+from kface.gallery.cipher import Cipher
+from kface.gallery.crops import decode_crop, encode_crop
+from kface.gallery.founding import Parts, prepare
 from kface.gallery.index import search
+from kface.gallery.ledger import Ledger
 from kface.gallery.model import Model
 from kface.gallery.reenrolment import reenrol
-from kface.gallery.rows import Rows, associated
+from kface.gallery.rows import Rows
 from kface.gallery.store import TIMEOUT_S, Store
-from kface.gallery.values import Imported, Match, Person, Reenrolled, Template, clean_name, unit
-from kface.images import decode_image, encode_png
+from kface.gallery.values import Damage, Imported, Match, Person, Reenrolled, Template, clean_name, unit
+from kface.gallery.witness import Witness
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -28,10 +32,14 @@ PathLike = Union[str, "os.PathLike[str]"]
 class Gallery(object):
     """Enrolled people with several templates each, in one encrypted file.
 
-    Templates, kept crops and names are encrypted with AES-256-GCM; each is bound to its person and schema, templates and
-    crops to the model as well, so that a row that was changed, or moved to another person, is refused. Not protected: how
-    many people and templates there are, when each was enrolled, the model's fingerprint, and that rows go missing or the
-    whole file is replaced by an older one. While the gallery is open the templates lie in this process' memory in the clear.
+    Templates, kept crops and names are encrypted with AES-256-GCM; each is bound to its person, number, handle and schema,
+    templates and crops to the model as well. A sealed list has the newest state of every row and counts the changes, and the
+    user's state directory has the newest count (:mod:`kface.gallery.witness`). So a row that was changed, moved, put back or
+    taken away is found: it is left out, logged and listed (:attr:`damage`, :meth:`check`), and everybody else is recognised
+    as before. A file that is damaged as a whole, was replaced by an older one or by another gallery is refused until that is
+    accepted. Not protected: how many people and templates there are, when each was enrolled, the model's fingerprint; and
+    who can write both the file and the state directory can put back both. While the gallery is open the templates lie in
+    this process' memory in the clear. ``docs/adr/0011-what-a-gallery-proves.md`` has the details.
 
     What :meth:`add` and the others have returned from is on the disk: neither ``kill -9`` nor a power cut loses it. Several
     processes may have the gallery open at once, on a local disk; each sees the others' changes with its next call. Threads
@@ -44,9 +52,15 @@ class Gallery(object):
         key: 32 bytes, see :func:`kface.gallery.keys.find_key`.
         create: Whether the file may be made.
         timeout: Seconds to wait for another process' turn.
+        accept: Take the file as it is, although rows are missing or it is older than it was: the list of rows is made anew,
+            and what nobody can read is removed.
+
+    Attributes:
+        accepted: What `accept` did, a line each.
 
     Raises:
-        GalleryError: The key is another one, or the file is damaged, cannot be used, or is absent and not to be made.
+        GalleryError: The key is another one, or the file is damaged as a whole, is older than it was, cannot be used, or is
+            absent and not to be made.
         ConfigError: The ``cryptography`` package is not installed.
 
     Example:
@@ -62,15 +76,23 @@ class Gallery(object):
         key: bytes,
         create: bool = True,
         timeout: float = TIMEOUT_S,
+        accept: bool = False,
     ) -> None:
         self._cipher = Cipher(key)
         self._lock = threading.RLock()
+        witness = Witness(os.fspath(path), self._cipher)
+        self._kept = [witness.path]
+        if create and not os.path.lexists(os.fspath(path)):
+            # Whoever removed the file wants another one; before it is there, so that nobody takes it for an empty one.
+            witness.forget()
         self._store = Store(path, create, timeout)
-        self._rows = Rows(self._cipher, self._store.path)
+        self._ledger = Ledger(self._cipher, self._store)
+        self._rows = Rows(self._cipher, self._store.path, self._ledger)
         self._model = Model(self._store, fingerprint)
-        self._cache = Cache(self._store, self._rows, self._model)
+        self._cache = Cache(self._store, self._rows, self._model, self._ledger)
+        self._parts = Parts(self._store, self._cipher, self._ledger, self._rows, self._model, witness)
         try:
-            self._check_key()
+            self.accepted = prepare(self._parts, accept)
         except BaseException:
             self._store.close()
             raise
@@ -92,6 +114,10 @@ class Gallery(object):
         """The file."""
         return self._store.path
 
+    def keep(self, path: PathLike) -> None:
+        """Never write an export over this file, such as the key's."""
+        self._kept.append(os.fspath(path))
+
     def version(self) -> int:
         """Return a number that is a larger one once anybody, here or in another process, has changed the gallery.
 
@@ -104,25 +130,36 @@ class Gallery(object):
         with self._lock:
             return self._cache.version()
 
-    def _check_key(self) -> None:
-        """Compare the key with the one that the gallery was made with, before anything is sealed with another."""
-        data = associated("check", "")
-        with self._store.snapshot():
-            kept = self._store.fact("check")
-        if kept is None:
-            with self._store.transaction():
-                kept = self._store.fact("check")
-                if kept is None:
-                    nonce, sealed = self._cipher.seal(b"", data)
-                    kept = "{}:{}".format(nonce.hex(), sealed.hex())
-                    self._store.set_fact("check", kept)
-        try:
-            nonce, sealed = (bytes.fromhex(part) for part in kept.split(":"))
-            self._cipher.open(nonce, sealed, data)
-        except (ForgedError, ValueError):
-            raise GalleryError(
-                "its key is another one (or its first entry was changed)", self.path, "give the key it was made with"
-            )
+    @property
+    def damage(self) -> Tuple[Damage, ...]:
+        """What the last :meth:`match` or :meth:`refresh` had to leave out: it was changed, is missing or was put back."""
+        return self._cache.damage
+
+    def refresh(self) -> Tuple[Damage, ...]:
+        """Read what has changed since, as :meth:`match` does, and return what has to be left out.
+
+        Raises:
+            GalleryError: The file is damaged as a whole, of another model, or an older one was put in its place.
+        """
+        with self._lock:
+            self._cache.current()
+            return self._cache.damage
+
+    def enrolled_name(self, name: str) -> Optional[str]:
+        """Return the name of the person who has this name, or one that looks the same; None where nobody has."""
+        name = clean_name(name)
+        with self._lock, self._store.snapshot() as db:
+            person = self._rows.find_name(db, name)
+            return None if person is None else self._rows.people(db).names.get(person)
+
+    def check(self) -> Checked:
+        """Read everything, crops too, and return how many there are and what cannot be used.
+
+        Raises:
+            GalleryError: The file is damaged as a whole, or an older one has been put in its place.
+        """
+        with self._lock:
+            return check(self._parts)
 
     def add(self, name: str, embedding: np.ndarray, crop: Optional[np.ndarray] = None) -> int:
         """Enrol one template, for a new person or for one who is there already.
@@ -157,7 +194,7 @@ class Gallery(object):
         crops = [None] * len(vectors) if crops is None else crops
         if len(crops) != len(vectors):
             raise GalleryError("{} crops do not fit {} embeddings".format(len(crops), len(vectors)), name)
-        pngs = [None if crop is None else _png(crop) for crop in crops]
+        pngs = [None if crop is None else encode_crop(crop) for crop in crops]
         with self._writing() as db:
             fingerprint = self._model.claim(vectors.shape[1])
             person = self._rows.find_name(db, name) or self._rows.add_person(db, name)
@@ -167,13 +204,14 @@ class Gallery(object):
             ]
 
     def list(self) -> List[Person]:
-        """Return who is enrolled, by name."""
+        """Return who is enrolled, by name, without those whose names cannot be read (:meth:`check` has these)."""
         with self._lock, self._store.snapshot() as db:
+            names = self._rows.people(db).names
             rows = db.execute(
-                "SELECT p.id, p.nonce, p.sealed, count(t.id), count(c.template), p.created FROM person p"
+                "SELECT p.id, count(t.id), count(c.template), p.created FROM person p"
                 " LEFT JOIN template t ON t.person = p.id LEFT JOIN crop c ON c.template = t.id GROUP BY p.id"
             ).fetchall()
-            people = [Person(row[0], self._rows.name(*row[:3]), *row[3:]) for row in rows]
+            people = [Person(row[0], names[row[0]], *row[1:]) for row in rows if row[0] in names]
         return sorted(people, key=lambda person: person.name)
 
     def templates(self, person: str) -> List[Template]:
@@ -201,7 +239,7 @@ class Gallery(object):
         """
         with self._lock, self._store.snapshot() as db:
             png = self._rows.crop(db, template, self._owner(db, template), self._model.current() or "")
-        return None if png is None else decode_image(png, "crop of template {}".format(template))
+        return None if png is None else decode_crop(png, "the crop of template {}".format(template))
 
     def rename(self, person: str, name: str) -> None:
         """Give a person another name.
@@ -218,15 +256,14 @@ class Gallery(object):
             who = self._known(db, person)
             if self._rows.find_name(db, name) not in (None, who):
                 raise GalleryError("somebody is enrolled under that name", name, "merge the two, or take another name")
-            self._rows.rename(db, who, name)
+            self._rows.write_person(db, who, name)
 
     def delete(self, person: str) -> int:
         """Forget a person, by name or ID, and return how many templates that were; raises GalleryError for nobody."""
         with self._lock:
             with self._writing() as db:
                 who = self._known(db, person)
-                count = len(self._rows.entries(db, who))
-                db.execute("DELETE FROM person WHERE id = ?", (who,))
+                count = self._rows.remove_person(db, who)
             self._store.forget()
         return count
 
@@ -235,7 +272,7 @@ class Gallery(object):
         with self._lock:
             with self._writing() as db:
                 self._owner(db, template)
-                db.execute("DELETE FROM template WHERE id = ?", (template,))
+                self._rows.remove_template(db, template)
             self._store.forget()
 
     def merge(self, into: str, other: str) -> int:
@@ -259,7 +296,7 @@ class Gallery(object):
             moving = self._rows.entries(db, goes)
             for template, _, _ in moving:
                 self._rows.move(db, template, (goes, fingerprint), (stays, fingerprint), None)
-            db.execute("DELETE FROM person WHERE id = ?", (goes,))
+            self._rows.remove_person(db, goes)
         return len(moving)
 
     def match(self, embeddings: np.ndarray, k: int = 1, thresholds: Optional[Thresholds] = None) -> List[List[Match]]:
@@ -304,7 +341,7 @@ class Gallery(object):
             GalleryError: Templates without a crop are there and not to be removed; nothing has changed then.
         """
         with self._lock:
-            done = reenrol(self._store, self._rows, self._model, embed, discard, batch)
+            done = reenrol(self._parts, embed, discard, batch)
             self._cache.expire()
             return done
 
@@ -312,14 +349,17 @@ class Gallery(object):
         """Write everything to one encrypted file, for a copy or another machine; return how many people that were.
 
         Args:
-            path: The file; replaced once the new one is whole.
-            passphrase: At least 8 signs; the key is derived from it by scrypt. Without it nobody can read the file.
+            path: The file; an earlier export is replaced once the new one is complete, any other file is left alone.
+            passphrase: At least 8 characters; the key is derived from it by scrypt. Without it nobody can read the file.
 
         Raises:
-            GalleryError: The passphrase is too short, a row was changed, or the file cannot be written.
+            GalleryError: The passphrase is too short, a row is missing or was changed, or the file cannot be written, or
+                belongs to the gallery.
         """
+        transfer.check_target(path, self.path, self._kept)
+        lock = archive.lock(passphrase)
         with self._lock, self._store.snapshot() as db:
-            return transfer.export_to(path, passphrase, db, self._rows, self._model)
+            return transfer.export_to(path, lock, db, self._rows, self._model)
 
     def import_from(self, path: PathLike, passphrase: str) -> Imported:
         """Add everybody of an export, all or nothing; who has a name that is there gets the templates added.
@@ -329,13 +369,13 @@ class Gallery(object):
         Raises:
             GalleryError: It is no export, is damaged, of another model, or the passphrase is another one.
         """
-        with self._writing() as db:
-            return transfer.import_from(path, passphrase, db, self._rows, self._model)
+        with transfer.opened(path, passphrase) as source, self._writing() as db:
+            return transfer.import_from(source, path, db, self._rows, self._model)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            with self._store.transaction() as db:
+            with change(self._parts) as db:
                 yield db
             self._cache.expire()
 
@@ -354,13 +394,3 @@ class Gallery(object):
 
 def _bytes(vector: np.ndarray) -> bytes:
     return vector.astype("<f4").tobytes()
-
-
-def _png(crop: np.ndarray) -> bytes:
-    """Return a crop without loss, so that a later model sees what this one saw."""
-    crop = np.asarray(crop)
-    if crop.dtype != np.uint8 or crop.shape != (alignment.SIZE, alignment.SIZE, 3):
-        raise GalleryError(
-            "a crop must be uint8 ({0}, {0}, 3), not {1} {2}".format(alignment.SIZE, crop.dtype, crop.shape)
-        )
-    return encode_png(crop)

@@ -5,7 +5,7 @@ import binascii
 import importlib
 import os
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, Tuple, Union
 
 from kface.errors import ConfigError, GalleryError
 from kface.gallery.cipher import KEY_BYTES
@@ -13,8 +13,10 @@ from kface.private_file import read_private, write_once
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Holds the key in base64.
+#: Holds the key itself, in base64.
 ENVIRONMENT = "KFACE_GALLERY_KEY"
+#: Holds the path of a key file.
+ENVIRONMENT_FILE = "KFACE_GALLERY_KEY_FILE"
 #: Names of the entry in the keyring.
 SERVICE, USER = "kface", "gallery key"
 LOST = "without its key a gallery cannot be read: restore the key, or enrol anew in another gallery file"
@@ -29,6 +31,8 @@ def default_key_file() -> Path:
 def find_key(file: Optional[PathLike] = None, keyring: bool = False, create: bool = False) -> bytes:
     """Return the key: of the file or the keyring that is asked for, else of the environment, else of the default file.
 
+    In the environment, KFACE_GALLERY_KEY is the key itself and KFACE_GALLERY_KEY_FILE the path of a file with it.
+
     Args:
         file: A key file.
         keyring: Use the operating system's keyring (needs the ``keyring`` package).
@@ -39,19 +43,60 @@ def find_key(file: Optional[PathLike] = None, keyring: bool = False, create: boo
         32 bytes.
 
     Raises:
-        ConfigError: Both a file and the keyring are asked for, or the keyring is not there.
+        ConfigError: Both a file and the keyring are asked for, or both variables are set, or the keyring is not there.
         GalleryError: There is no key, it is no key, or its file may be read by others.
     """
-    if file is not None and keyring:
-        raise ConfigError("a key comes from a file or from the keyring, not from both", None, "give one of them")
+    path, text = _source(file, keyring)
     if keyring:
         return _from_keyring(create)
-    if file is None and os.environ.get(ENVIRONMENT):
-        return decode_key(os.environ[ENVIRONMENT], "environment variable " + ENVIRONMENT)
-    path = os.fspath(file if file is not None else default_key_file())
+    if text is not None:
+        return _from_environment(text)
     if create and not os.path.lexists(path):
         _make_file(path)
     return _read_file(path)
+
+
+def key_file(file: Optional[PathLike] = None, keyring: bool = False) -> Optional[str]:
+    """Return the key file that :func:`find_key` reads; None where the key is kept elsewhere."""
+    path, text = _source(file, keyring)
+    return None if keyring or text is not None else path
+
+
+def _source(file: Optional[PathLike], keyring: bool) -> Tuple[str, Optional[str]]:
+    """Return the key file, and what the environment has in its place."""
+    if file is not None and keyring:
+        raise ConfigError("a key comes from a file or from the keyring, not from both", None, "give one of them")
+    if file is not None:
+        return os.fspath(file), None
+    text, named = os.environ.get(ENVIRONMENT) or None, os.environ.get(ENVIRONMENT_FILE) or None
+    if text is not None and named is not None and not keyring:
+        raise ConfigError(
+            "both are set", "{} and {}".format(ENVIRONMENT, ENVIRONMENT_FILE), "set the key itself, or its file's path"
+        )
+    return named or os.fspath(default_key_file()), text
+
+
+def _from_environment(text: str) -> bytes:
+    where = "environment variable " + ENVIRONMENT
+    try:
+        return decode_key(text, where)
+    except GalleryError:
+        # The text is not shown: it may be a key with a slip in it.
+        if _looks_like_a_path(text):
+            raise GalleryError(
+                "is the path of a file, and this variable holds the key itself",
+                where,
+                "set {} to the path instead".format(ENVIRONMENT_FILE),
+            )
+        raise
+
+
+def _looks_like_a_path(text: str) -> bool:
+    text = text.strip()
+    if text.startswith(("/", "~", "./", "../", ".\\")) or text.lower().endswith((".key", ".txt", ".pem")):
+        return True
+    # "C:\\keys"; a colon or a backslash is in no base64.
+    return "\\" in text or text[1:2] == ":" or ("\0" not in text and os.path.lexists(text))
 
 
 def new_key() -> bytes:
@@ -83,7 +128,7 @@ def _read_file(path: str) -> bytes:
         data = read_private(path, "key", "chmod 600 it, and think about who may have read it", GalleryError)
     except FileNotFoundError:
         raise GalleryError("there is no key", path, LOST)
-    return decode_key(data.decode("latin-1"), path)
+    return decode_key(data.decode("utf-8-sig", "replace"), path)
 
 
 def _make_file(path: str) -> None:
@@ -94,7 +139,7 @@ def _make_file(path: str) -> None:
         raise GalleryError(
             "a key cannot be written ({})".format(error.strerror or error),
             path,
-            "give another key file, or set " + ENVIRONMENT,
+            "give another key file, or set " + ENVIRONMENT_FILE,
         )
 
 

@@ -1,9 +1,11 @@
 """Of which model a gallery's templates are: of one, and never of two."""
 
+import json
 from typing import Optional, Tuple
 
 from kface.errors import GalleryError
-from kface.gallery.store import RESTORE, Store
+from kface.gallery.schema import ACCEPT, RESTORE
+from kface.gallery.store import Store
 
 #: Numbers of the longest embedding.
 LONGEST = 1 << 16
@@ -27,6 +29,21 @@ class Model(object):
     def current(self) -> Optional[str]:
         """Return the fingerprint of the templates that are there, or None before the first."""
         return self._store.fact("fingerprint")
+
+    def text(self) -> str:
+        """Return fingerprint and length as they stand in the file, to be sealed with its list of rows."""
+        return json.dumps([self._store.fact("fingerprint"), self._store.fact("embedding")])
+
+    def compare(self, sealed: str) -> None:
+        """Compare the facts with what :meth:`text` was when they were sealed; raises GalleryError where they differ."""
+        if self.text() != sealed:
+            raise GalleryError("of which model it is was changed since it was written", self._store.path, ACCEPT)
+
+    def restore(self, sealed: str) -> None:
+        """Set the facts to what was sealed; only inside a transaction."""
+        fingerprint, size = json.loads(sealed)
+        self._store.set_fact("fingerprint", fingerprint)
+        self._store.set_fact("embedding", size)
 
     def size(self) -> int:
         """Return the length of the embeddings that are there."""

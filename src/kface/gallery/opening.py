@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Optional, Union
 
+from kface.errors import ConfigError
 from kface.gallery.gallery import Gallery
 from kface.gallery.keys import find_key
+from kface.gallery.keys import key_file as find_key_file
 from kface.gallery.store import absent
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -25,6 +27,7 @@ def open_gallery(
     key_file: Optional[PathLike] = None,
     keyring: bool = False,
     create: bool = True,
+    accept: bool = False,
 ) -> Gallery:
     """Open a gallery; a new one gets a new key where there is none yet.
 
@@ -34,6 +37,7 @@ def open_gallery(
         key_file: See :func:`kface.gallery.keys.find_key`.
         keyring: See there.
         create: Whether the gallery may be made.
+        accept: See :class:`Gallery`.
 
     Raises:
         GalleryError: See :class:`Gallery` and :func:`find_key`.
@@ -43,5 +47,12 @@ def open_gallery(
     there = os.path.lexists(target)
     if not there and not create:
         raise absent(target)
+    key_path = find_key_file(key_file, keyring)
+    if key_path is not None and os.path.realpath(key_path) == os.path.realpath(target):
+        raise ConfigError("is given as the gallery and as its key", target, "give two files")
     # A gallery whose key is gone must not get a new one: that would look as if nothing were lost.
-    return Gallery(target, fingerprint, find_key(key_file, keyring, create=not there), create)
+    key = find_key(key_file, keyring, create=not there)
+    gallery = Gallery(target, fingerprint, key, create, accept=accept)
+    if key_path is not None:
+        gallery.keep(key_path)
+    return gallery

@@ -6,27 +6,22 @@ from typing import Callable, Dict, List, Optional
 import numpy as np
 
 from kface.errors import GalleryError
+from kface.gallery.changes import change
+from kface.gallery.crops import decode_crop
+from kface.gallery.founding import Parts
 from kface.gallery.model import Model
 from kface.gallery.rows import Entry, Rows
-from kface.gallery.store import Store
 from kface.gallery.values import Reenrolled, unit
-from kface.images import decode_image
 
 
-def reenrol(
-    store: Store,
-    rows: Rows,
-    model: Model,
-    embed: Callable[[np.ndarray], np.ndarray],
-    discard: bool,
-    batch: int,
-) -> Reenrolled:
+def reenrol(parts: Parts, embed: Callable[[np.ndarray], np.ndarray], discard: bool, batch: int) -> Reenrolled:
     """See :meth:`kface.gallery.Gallery.reenrol`; others may read and write while the network works."""
+    store, rows, model = parts.store, parts.rows, parts.model
     if model.wanted is None:
         raise GalleryError("it was opened without a model", store.path, "open it with the new bundle's fingerprint")
     made: Dict[Entry, bytes] = {}
     while True:
-        with store.transaction() as db:
+        with change(parts) as db:
             old, entries = model.current(), rows.entries(db)
             if old is None or old == model.wanted:
                 return Reenrolled(0, 0)
@@ -42,21 +37,18 @@ def reenrol(
                 )
             missing = [entry for entry in entries if entry[0] in kept and entry not in made]
             if not missing:
-                db.executemany("DELETE FROM template WHERE id = ?", [(entry[0],) for entry in without])
+                for entry in without:
+                    rows.remove_template(db, entry[0])
                 _replace(db, rows, model, old, [entry for entry in entries if entry[0] in kept], made)
                 return Reenrolled(len(entries) - len(without), len(without))
         for start in range(0, len(missing), batch):
-            made.update(_embed(store, rows, model, old, missing[start : start + batch], embed))
+            made.update(_embed(parts, old, missing[start : start + batch], embed))
 
 
 def _embed(
-    store: Store,
-    rows: Rows,
-    model: Model,
-    old: str,
-    entries: List[Entry],
-    embed: Callable[[np.ndarray], np.ndarray],
+    parts: Parts, old: str, entries: List[Entry], embed: Callable[[np.ndarray], np.ndarray]
 ) -> Dict[Entry, bytes]:
+    store, rows, model = parts.store, parts.rows, parts.model
     crops: Dict[Entry, np.ndarray] = {}
     with store.snapshot() as db:
         # Another process may have been faster, or have deleted or merged somebody.
@@ -64,7 +56,7 @@ def _embed(
         for entry in entries:
             png: Optional[bytes] = rows.crop(db, entry[0], entry[1], old) if entry in there else None
             if png is not None:
-                crops[entry] = decode_image(png, "the crop of template {}".format(entry[0]))
+                crops[entry] = decode_crop(png, "the crop of template {}".format(entry[0]))
     if not crops:
         return {}
     vectors = unit(embed(np.stack(list(crops.values()))))

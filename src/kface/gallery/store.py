@@ -3,36 +3,23 @@
 import contextlib
 import os
 import sqlite3
+import stat
 import time
 from typing import Iterator, Optional, Union
 
 from kface.errors import GalleryError
+from kface.gallery.schema import APPLICATION, RESTORE, SCHEMA, TABLES
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Raised whenever an older program would read the tables wrongly.
-SCHEMA = 1
-#: SQLite's mark of whose file it is: "kfac".
-APPLICATION = 0x6B666163
 #: How long a process waits for another one's turn.
 TIMEOUT_S = 30.0
-RESTORE = "restore it from an export"
-#: A template's nonce is in the index by person: what changed is found without reading the templates themselves.
-TABLES = (
-    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE person (id TEXT PRIMARY KEY, handle BLOB NOT NULL UNIQUE, nonce BLOB NOT NULL, sealed BLOB NOT NULL,"
-    " created TEXT NOT NULL)",
-    "CREATE TABLE template (id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " person TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE, nonce BLOB NOT NULL, sealed BLOB NOT NULL,"
-    " created TEXT NOT NULL)",
-    "CREATE TABLE crop (template INTEGER PRIMARY KEY REFERENCES template (id) ON DELETE CASCADE, nonce BLOB NOT NULL,"
-    " sealed BLOB NOT NULL)",
-    "CREATE INDEX template_of_person ON template (person, id, nonce)",
-)
 
 
 class Store(object):
     """An opened file. Not safe to share between threads that use it at the same time.
+
+    Its tables are not made here, see :meth:`schema` and :mod:`kface.gallery.founding`.
 
     Args:
         path: The file.
@@ -45,11 +32,15 @@ class Store(object):
 
     def __init__(self, path: PathLike, create: bool = True, timeout: float = TIMEOUT_S) -> None:
         self.path = os.fspath(path)
+        #: Counts transactions and snapshots: what was read in one may be out of date in the next.
+        self.scopes = 0
         self._timeout = timeout
         self._make_file(create)
         with self._translated():
             # Transactions are begun by hand: the module's own would begin them late, when a read may be out of date.
             self._db = sqlite3.connect(self.path, timeout=timeout, isolation_level=None, check_same_thread=False)
+            # A damaged text is one row's matter, and not the end of every query.
+            self._db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
         try:
             self._prepare()
         except BaseException:
@@ -57,6 +48,10 @@ class Store(object):
             raise
 
     def _make_file(self, create: bool) -> None:
+        # Opening a pipe or some devices waits or does something; SQLite would also put its log beside them.
+        with contextlib.suppress(OSError, ValueError):
+            if not stat.S_ISREG(os.stat(self.path).st_mode) and not os.path.isdir(self.path):
+                raise GalleryError("cannot be opened (not a regular file)", self.path, "give another file")
         try:
             if create:
                 folder = os.path.dirname(self.path)
@@ -68,42 +63,51 @@ class Store(object):
                 os.close(os.open(self.path, os.O_RDWR))
         except FileNotFoundError:
             raise absent(self.path)
-        except OSError as error:
-            raise GalleryError("cannot be opened ({})".format(error.strerror or error), self.path)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise GalleryError("cannot be opened ({})".format(reason), self.path, "give another file")
 
     def _prepare(self) -> None:
         """Look whose file it is before anything in it is changed."""
         with self._translated():
             with self.snapshot():
-                empty = self._is_empty()
+                self.schema()
             self._use_log()
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA foreign_keys=ON")
             # What is deleted is overwritten.
             self._db.execute("PRAGMA secure_delete=ON")
-        if empty:
-            with self.transaction():
-                if self._is_empty():
-                    for statement in TABLES:
-                        self._db.execute(statement)
-                    self._db.execute("PRAGMA application_id={}".format(APPLICATION))
-                    self._db.execute("PRAGMA user_version={}".format(SCHEMA))
 
-    def _is_empty(self) -> bool:
-        """Return whether nothing was ever stored; raises GalleryError where it is somebody else's file."""
+    def schema(self) -> int:
+        """Return the schema that the file has, 0 where nothing was ever stored; only inside a transaction or snapshot.
+
+        Raises:
+            GalleryError: It is another program's file, or a later version's.
+        """
         owner = self._number("PRAGMA application_id")
         if owner == 0 and self._number("SELECT count(*) FROM sqlite_master") == 0:
-            return True
+            return 0
         if owner != APPLICATION:
             raise GalleryError("is not a gallery", self.path, "give another file")
         version = self._number("PRAGMA user_version")
-        if version != SCHEMA:
+        if not 1 <= version <= SCHEMA:
             raise GalleryError(
                 "has schema version {}, this program reads {}".format(version, SCHEMA),
                 self.path,
                 "use the version of kface that made it, or enrol in another file",
             )
-        return False
+        return version
+
+    def make_tables(self) -> None:
+        """Make the tables of an empty file; only inside a transaction."""
+        for statement in TABLES:
+            self._db.execute(statement)
+        self._db.execute("PRAGMA application_id={}".format(APPLICATION))
+        self.set_schema()
+
+    def set_schema(self) -> None:
+        """Note that the tables are this version's; only inside a transaction."""
+        self._db.execute("PRAGMA user_version={}".format(SCHEMA))
 
     def _number(self, statement: str) -> int:
         return int(self._db.execute(statement).fetchone()[0])
@@ -158,6 +162,7 @@ class Store(object):
     def _scope(self, begin: str) -> Iterator[sqlite3.Connection]:
         with self._translated():
             self._db.execute(begin)
+            self.scopes += 1
             try:
                 yield self._db
                 self._db.execute("COMMIT")

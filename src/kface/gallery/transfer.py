@@ -1,20 +1,30 @@
 """People out of a gallery into an archive, and back; their templates are sealed for their new place on the way."""
 
+import contextlib
+import itertools
 import json
 import os
+import re
 import sqlite3
 import struct
-from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
 from kface.errors import GalleryError
-from kface.gallery.archive import DAMAGED, Archive, read, write
+from kface.gallery.archive import DAMAGED, Archive, Lock, read, write
+from kface.gallery.crops import decode_crop
 from kface.gallery.model import LONGEST, Model
 from kface.gallery.rows import Rows
 from kface.gallery.values import Imported, clean_name, now
 
 PathLike = Union[str, "os.PathLike[str]"]
+
+#: As :func:`kface.gallery.values.now` writes it, with or without parts of a second.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?\Z", re.ASCII)
+_FINGERPRINT = re.compile(r"[!-~]{0,200}\Z")
+#: What SQLite puts beside a file.
+_BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 class Enrolled(NamedTuple):
@@ -33,55 +43,112 @@ class Record(NamedTuple):
     templates: List[Enrolled]
 
 
-def export_to(path: PathLike, passphrase: str, db: sqlite3.Connection, rows: Rows, model: Model) -> int:
+class Opened(NamedTuple):
+    """An archive whose passphrase is right, and its records."""
+
+    archive: Archive
+    records: Iterable[bytes]
+
+
+def check_target(path: PathLike, gallery: str, others: Iterable[str] = ()) -> None:
+    """Refuse to write over the gallery that is being read, or over what belongs to it, by whatever name.
+
+    Args:
+        path: What is to be written.
+        gallery: The gallery's file.
+        others: More files that must stay, such as the key.
+
+    Raises:
+        GalleryError: It is one of them.
+    """
+    target = os.path.realpath(os.fspath(path))
+    kept = [os.path.realpath(gallery) + suffix for suffix in _BESIDE] + [os.path.realpath(other) for other in others]
+    for each in kept:
+        same = os.path.normcase(target) == os.path.normcase(each)
+        with contextlib.suppress(OSError, ValueError):
+            same = same or os.path.samefile(target, each)
+        if same:
+            what = "is the gallery itself" if each == kept[0] else "belongs to the gallery"
+            raise GalleryError(what, path, "give another file for the export")
+
+
+def export_to(path: PathLike, lock: Lock, db: sqlite3.Connection, rows: Rows, model: Model) -> int:
     """See :meth:`kface.gallery.Gallery.export_to`."""
     fingerprint = model.current()
     size = 0 if fingerprint is None else model.size()
     facts = {"fingerprint": fingerprint or "", "embedding": size, "created": now()}
-    return write(path, passphrase, facts, _records(db, rows, fingerprint or ""))
+    return write(path, lock, facts, _records(db, rows, fingerprint or ""))
 
 
 def _records(db: sqlite3.Connection, rows: Rows, fingerprint: str) -> Iterator[bytes]:
-    for person, nonce, sealed, created in db.execute("SELECT id, nonce, sealed, created FROM person").fetchall():
+    names = rows.complete(db)
+    for person, created in db.execute("SELECT id, created FROM person").fetchall():
         when = dict(db.execute("SELECT id, created FROM template WHERE person = ?", (person,)).fetchall())
         templates = [
             Enrolled(
-                when[template],
+                when.get(template, created),
                 rows.vector(db, template, person, fingerprint),
                 rows.crop(db, template, person, fingerprint),
             )
             for template, _, _ in rows.entries(db, person)
         ]
-        yield pack(Record(rows.name(person, nonce, sealed), created, templates))
+        yield pack(Record(names[person], created, templates))
 
 
-def import_from(path: PathLike, passphrase: str, db: sqlite3.Connection, rows: Rows, model: Model) -> Imported:
+@contextlib.contextmanager
+def opened(path: PathLike, passphrase: str) -> "Iterator[Opened]":
+    """Open an archive and prove its passphrase, which takes a while, before anybody has to wait for the gallery."""
+    with read(path) as archive:
+        records = archive.records(passphrase)
+        first = list(itertools.islice(records, 1))
+        yield Opened(archive, itertools.chain(first, records))
+
+
+def import_from(source: Opened, path: PathLike, db: sqlite3.Connection, rows: Rows, model: Model) -> Imported:
     """See :meth:`kface.gallery.Gallery.import_from`."""
     people = added = known = 0
-    with read(path) as archive:
-        for data in archive.records(passphrase):
-            fingerprint, size = _facts(archive, path)
-            record = unpack(data, size, path)
-            if record.templates:
-                model.accept(fingerprint, size)
-            person = rows.find_name(db, record.name)
-            if person is None:
-                people += 1
-                person = rows.add_person(db, record.name, record.created)
-            there = {rows.vector(db, entry[0], person, fingerprint) for entry in rows.entries(db, person)}
-            for template in record.templates:
-                if template.vector in there:
-                    known += 1
-                    continue
-                rows.add_template(db, person, fingerprint, template.vector, template.crop, template.created)
-                there.add(template.vector)
-                added += 1
+    for data in source.records:
+        fingerprint, size = _facts(source.archive, path)
+        record = unpack(data, size, path)
+        _check(record, path)
+        if record.templates:
+            model.accept(fingerprint, size)
+        person = rows.find_name(db, record.name)
+        if person is None:
+            people += 1
+            person = rows.add_person(db, record.name, record.created)
+        there = rows.vectors(db, person, fingerprint)
+        for template in record.templates:
+            if template.vector in there:
+                known += 1
+                continue
+            rows.add_template(db, person, fingerprint, template.vector, template.crop, template.created)
+            there.add(template.vector)
+            added += 1
     return Imported(people, added, known)
+
+
+def _check(record: Record, path: PathLike) -> None:
+    """Refuse what no gallery writes; raises GalleryError."""
+    for when in [record.created] + [template.created for template in record.templates]:
+        if not _TIME.match(when):
+            raise GalleryError("holds a person whose time {} is not one".format(ascii(when[:40])), path, DAMAGED)
+    for template in record.templates:
+        if template.crop is not None:
+            try:
+                decode_crop(template.crop, record.name)
+            except GalleryError as error:
+                raise GalleryError("holds a crop of {} that {}".format(record.name, error.what), path, DAMAGED)
 
 
 def _facts(archive: Archive, path: PathLike) -> Tuple[str, int]:
     fingerprint, size = archive.facts.get("fingerprint"), archive.facts.get("embedding")
-    if not isinstance(fingerprint, str) or type(size) is not int or not 0 <= size <= LONGEST:
+    if (
+        not isinstance(fingerprint, str)
+        or not _FINGERPRINT.match(fingerprint)
+        or type(size) is not int
+        or not 0 <= size <= LONGEST
+    ):
         raise GalleryError("does not say of which model it is", path, DAMAGED)
     return fingerprint, size
 
@@ -114,10 +181,18 @@ def unpack(data: bytes, size: int, path: PathLike) -> Record:
     try:
         length = struct.unpack(">I", data[:4])[0]
         about = json.loads(data[4 : 4 + length].decode("ascii"))
-        name, created = clean_name(about["name"]), _text(about["created"])
+        name, created = _text(about["name"]), _text(about["created"])
         listed = [(_text(when), _length(crop)) for when, crop in about["templates"]]
-    except (ValueError, KeyError, TypeError, struct.error):
+    except (ValueError, KeyError, TypeError, RecursionError, struct.error):
         raise GalleryError("holds a person that cannot be read", path, DAMAGED)
+    try:
+        name = clean_name(name)
+    except GalleryError as error:
+        raise GalleryError(
+            "holds a person whose name is refused ({})".format(error.what),
+            path,
+            "rename them where it was exported, and export again",
+        )
     place = 4 + length
     end = place + 4 * size * len(listed)
     if len(data) != end + sum(crop or 0 for _, crop in listed):

@@ -1,15 +1,25 @@
 """What goes into a gallery and comes out of it."""
 
 import datetime
-import unicodedata
 from typing import NamedTuple, Optional
 
 import numpy as np
 
 from kface.errors import GalleryError
+from kface.gallery.names import LONGEST_NAME, clean_name
 
-#: Signs of the longest name.
-LONGEST_NAME = 200
+__all__ = [
+    "LONGEST_NAME",
+    "Damage",
+    "Imported",
+    "Match",
+    "Person",
+    "Reenrolled",
+    "Template",
+    "clean_name",
+    "now",
+    "unit",
+]
 
 
 class Person(NamedTuple):
@@ -66,6 +76,25 @@ class Match(NamedTuple):
     fmr: Optional[float]
 
 
+class Damage(NamedTuple):
+    """What cannot be used in a gallery, while everything else can.
+
+    Attributes:
+        what: What is wrong with which row, in one line.
+        person: ID of the person whom it concerns; empty where nobody can tell.
+        name: That person's name; empty where it cannot be read.
+        template: Number of the template that it concerns; None where it is the person.
+    """
+
+    what: str
+    person: str
+    name: str
+    template: Optional[int]
+
+    def __str__(self) -> str:
+        return "{}: {}".format(self.name, self.what) if self.name else self.what
+
+
 class Reenrolled(NamedTuple):
     """What a re-enrolment did.
 
@@ -90,24 +119,6 @@ class Imported(NamedTuple):
     people: int
     templates: int
     known: int
-
-
-def clean_name(name: str) -> str:
-    """Return a name in Unicode's composed form (NFC), without white space around it or runs of it inside.
-
-    Hangul typed on macOS comes decomposed: without this one person would be two.
-
-    Raises:
-        GalleryError: Nothing is left, it is too long, or holds signs that cannot be printed.
-    """
-    cleaned = " ".join(unicodedata.normalize("NFC", name).split())
-    if not cleaned:
-        raise GalleryError("a name must not be empty")
-    if len(cleaned) > LONGEST_NAME:
-        raise GalleryError("a name must have at most {} signs, not {}".format(LONGEST_NAME, len(cleaned)))
-    if not cleaned.isprintable():
-        raise GalleryError("a name must not hold signs that cannot be printed", ascii(cleaned))
-    return cleaned
 
 
 def unit(embeddings: np.ndarray) -> np.ndarray:

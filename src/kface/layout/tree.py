@@ -4,7 +4,6 @@ import os
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 from kface.errors import LayoutError
-from kface.files import printable
 from kface.layout.capture import (
     ACCESSORY_NAMES,
     ANNOTATION_SUFFIX,
@@ -20,6 +19,7 @@ from kface.layout.capture import (
     is_subject,
     parse_folder,
 )
+from kface.text import printable
 
 PathLike = Union[str, "os.PathLike[str]"]
 

@@ -406,8 +406,8 @@ def test_other_files_are_refused_and_left_as_they_are(tmp_path):
 
 def test_a_later_schema_is_refused(path):
     open_at(path).close()
-    edit(path, "PRAGMA user_version=2")
-    with pytest.raises(GalleryError, match="schema version 2, this program reads 1"):
+    edit(path, "PRAGMA user_version=3")
+    with pytest.raises(GalleryError, match="schema version 3, this program reads 2"):
         open_at(path)
 
 

@@ -24,6 +24,7 @@ SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(kface.__file__)))
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.delenv("KFACE_GALLERY_KEY", raising=False)
+    monkeypatch.delenv("KFACE_GALLERY_KEY_FILE", raising=False)
     monkeypatch.delenv("KFACE_GALLERY", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
@@ -109,6 +110,55 @@ def test_the_environment_comes_before_the_default_file_but_after_what_is_named(h
     assert find_key(home / "named") == named
     monkeypatch.setenv("KFACE_GALLERY_KEY", "")
     assert find_key() == default
+
+
+def test_the_key_and_its_path_have_a_variable_each(home, monkeypatch):
+    path = home / "keys" / "own"
+    key = find_key(path, create=True)
+    monkeypatch.setenv("KFACE_GALLERY_KEY_FILE", str(path))
+    assert find_key() == key
+    with open_gallery(home / "gallery.db", MODEL) as gallery, pytest.raises(
+        GalleryError, match="belongs to the gallery"
+    ):
+        gallery.export_to(path, "a passphrase")
+    monkeypatch.setenv("KFACE_GALLERY_KEY", TEXT)
+    with pytest.raises(ConfigError, match="KFACE_GALLERY_KEY and KFACE_GALLERY_KEY_FILE: both are set"):
+        find_key()
+    assert find_key(home / "other", create=True) not in (key, KEY)
+    monkeypatch.delenv("KFACE_GALLERY_KEY_FILE")
+    for text in (
+        str(path),
+        "~/.config/kface/gallery.key",
+        "./gallery.key",
+        "gallery.key",
+        "C:\\keys\\gallery",
+        "keys/own",
+    ):
+        monkeypatch.chdir(home)
+        monkeypatch.setenv("KFACE_GALLERY_KEY", text)
+        with pytest.raises(GalleryError, match="is the path of a file.*; set KFACE_GALLERY_KEY_FILE") as caught:
+            find_key()
+        assert text not in str(caught.value)
+    # A key may have slashes, and a slip in it is no path.
+    monkeypatch.setenv("KFACE_GALLERY_KEY", base64.b64encode(b"\xff" * 32).decode("ascii"))
+    assert find_key() == b"\xff" * 32
+    monkeypatch.setenv("KFACE_GALLERY_KEY", "abc/def")
+    with pytest.raises(GalleryError, match="is not a key"):
+        find_key()
+
+
+def test_a_gallery_is_not_its_own_key(home):
+    with pytest.raises(ConfigError, match="is given as the gallery and as its key"):
+        open_gallery(home / "gallery.db", MODEL, key_file=home / "gallery.db")
+    assert not (home / "gallery.db").exists()
+
+
+def test_a_pipe_that_nobody_writes_to_is_no_key(home):
+    os.mkfifo(str(home / "pipe"), 0o600)
+    with pytest.raises(GalleryError, match="is not a file"):
+        find_key(home / "pipe")
+    with pytest.raises(GalleryError, match="is not a file"):
+        find_key("/dev/zero")
 
 
 def test_processes_that_make_the_key_at_once_have_the_same(home):

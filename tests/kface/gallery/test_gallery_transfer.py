@@ -1,6 +1,7 @@
 """An export holds everything, is opened by its passphrase alone, and comes back whole or not at all."""
 
 import json
+import os
 import stat
 import struct
 
@@ -9,7 +10,7 @@ import pytest
 
 pytest.importorskip("cryptography")
 
-from gallery_fakes import MODEL, OTHER_MODEL, SIZE, crop, edit, one, open_at, vectors
+from gallery_fakes import KEY, MODEL, OTHER_MODEL, SIZE, crop, edit, one, open_at, vectors
 
 from kface.gallery import GalleryError, Imported
 from kface.gallery import archive as container
@@ -249,3 +250,140 @@ def test_a_person_that_is_none_is_refused():
     for about in (b'{"name": 1}', b"[]", b'{"name": "a", "created": "b", "templates": [["c", -1]]}'):
         with pytest.raises((GalleryError), match="holds a person|a name"):
             unpack(struct.pack(">I", len(about)) + about, SIZE, "file")
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("how", ["itself", "relative", "symbolic", "hard"])
+def test_an_export_never_replaces_the_gallery(tmp_path, monkeypatch, suffix, how):
+    path = tmp_path / "gallery.db"
+    with open_at(path) as gallery:
+        gallery.add("Kim", one(1))
+        target = tmp_path / ("gallery.db" + suffix)
+        if how == "relative":
+            monkeypatch.chdir(tmp_path)
+            target = os.path.join(".", "..", tmp_path.name, target.name)
+        elif how == "symbolic":
+            (tmp_path / "link").symlink_to(target)
+            target = tmp_path / "link"
+        elif how == "hard":
+            if not target.exists():
+                pytest.skip("there is no such file to link to")
+            os.link(str(target), str(tmp_path / "link"))
+            target = tmp_path / "link"
+        with pytest.raises(GalleryError, match="is the gallery itself|belongs to the gallery"):
+            gallery.export_to(target, PASSPHRASE)
+    with open_at(path) as gallery:
+        assert gallery.match(one(1))[0][0].name == "Kim"
+
+
+def test_an_export_replaces_nothing_but_an_export(exported, tmp_path):
+    picture, pipe = tmp_path / "picture.jpg", tmp_path / "pipe"
+    picture.write_bytes(b"my only picture")
+    os.mkfifo(str(pipe))
+    with open_at(tmp_path / "gallery.db") as gallery:
+        with pytest.raises(GalleryError, match="is there already, and is not an export"):
+            gallery.export_to(picture, PASSPHRASE)
+        for special in (pipe, "/dev/null", tmp_path):
+            with pytest.raises(GalleryError, match="cannot be written"):
+                gallery.export_to(special, PASSPHRASE)
+        empty = tmp_path / "empty"
+        empty.write_bytes(b"")
+        assert gallery.export_to(exported, PASSPHRASE) == gallery.export_to(empty, PASSPHRASE) == 2
+    assert picture.read_bytes() == b"my only picture"
+    assert os.path.exists("/dev/null")
+
+
+def test_a_pipe_or_a_device_is_no_archive_and_no_gallery(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(str(pipe))
+    with open_at(tmp_path / "gallery.db") as gallery:
+        for path in (pipe, "/dev/zero", tmp_path):
+            with pytest.raises(GalleryError, match="cannot be read"):
+                gallery.import_from(path, PASSPHRASE)
+    for path in (pipe, "/dev/zero", tmp_path):
+        for create in (True, False):
+            with pytest.raises(GalleryError, match="cannot be opened"):
+                open_at(path, create=create)
+
+
+def archive_of(path, about, rest=b""):
+    """Write an archive whose passphrase is right and whose only person is not."""
+    data = about if isinstance(about, bytes) else json.dumps(about).encode("ascii")
+    facts = {"fingerprint": MODEL, "embedding": SIZE, "created": "now"}
+    write(path, PASSPHRASE, facts, [struct.pack(">I", len(data)) + data + rest])
+
+
+UNIT = (vectors(1)[0] / np.linalg.norm(vectors(1)[0])).astype("<f4").tobytes()
+WHEN = "2024-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("about", "rest", "what"),
+    [
+        ({"name": "Kim", "created": "\x1b[2J", "templates": []}, b"", "whose time .* is not one"),
+        ({"name": "Kim", "created": WHEN, "templates": [["\x1b[2J", None]]}, UNIT, "whose time .* is not one"),
+        ({"name": "Kim", "created": "\ud800", "templates": []}, b"", "whose time .* is not one"),
+        ({"name": "\ud800", "created": WHEN, "templates": []}, b"", "whose name is refused"),
+        ({"name": "\u3164", "created": WHEN, "templates": []}, b"", "whose name is refused .*U.3164"),
+        (b"[" * 60000 + b"]" * 60000, b"", "cannot be read"),
+        ({"name": "Kim", "created": WHEN, "templates": [[WHEN, 0]]}, UNIT, "holds a crop of Kim that is not an RGB"),
+        (
+            {"name": "Kim", "created": WHEN, "templates": [[WHEN, 5]]},
+            UNIT + b"12345",
+            "holds a crop of Kim that is not",
+        ),
+        (
+            {"name": "Kim", "created": WHEN, "templates": [[WHEN, 33]]},
+            UNIT + b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBBI", 13, b"IHDR", 50000, 50000, 8, 2, 0, 0, 0, 0),
+            "holds a crop of Kim that is not an RGB image of 112x112",
+        ),
+    ],
+)
+def test_odd_people_in_an_archive_are_one_line(tmp_path, about, rest, what):
+    archive_of(tmp_path / "archive", about, rest)
+    with open_at(tmp_path / "gallery.db") as gallery:
+        with pytest.raises(GalleryError, match=what) as caught:
+            gallery.import_from(tmp_path / "archive", PASSPHRASE)
+        assert str(caught.value).isprintable()
+        assert gallery.list() == []
+
+
+def test_an_odd_fingerprint_in_an_archive_is_one_line(tmp_path):
+    for fingerprint in ("\ud800", "a\x1b[2J", "a b"):
+        record = pack(Record("Kim", WHEN, [Enrolled(WHEN, UNIT, None)]))
+        write(tmp_path / "archive", PASSPHRASE, {"fingerprint": fingerprint, "embedding": SIZE}, [record])
+        with open_at(tmp_path / "gallery.db") as gallery, pytest.raises(GalleryError, match="of which model"):
+            gallery.import_from(tmp_path / "archive", PASSPHRASE)
+
+
+def test_costs_of_scrypt_are_from_a_list_and_nobody_waits_for_them(exported, tmp_path, monkeypatch):
+    derived = []
+    with open_at(tmp_path / "other.db") as gallery, open_at(tmp_path / "other.db", timeout=0.1) as other:
+
+        def derive(passphrase, salt, *costs):
+            derived.append(costs)
+            other.add("meanwhile", one(len(derived)))
+            return KEY
+
+        monkeypatch.setattr(container, "derive", derive)
+        for costs in ({"n": 1 << 20}, {"r": 1}, {"n": 1 << 11}):
+            path = tmp_path / "changed"
+            path.write_bytes(
+                with_header(exported.read_bytes(), lambda facts, costs=costs: facts["scrypt"].update(costs))
+            )
+            with pytest.raises(GalleryError, match="out of range"):
+                gallery.import_from(path, PASSPHRASE)
+        assert derived == []
+        with pytest.raises(GalleryError, match="passphrase is another one"):
+            gallery.import_from(exported, PASSPHRASE)
+        gallery.export_to(tmp_path / "again", PASSPHRASE)
+        assert len(derived) == 2
+        assert [person.name for person in gallery.list()] == ["meanwhile"]
+
+
+def test_an_import_mends_what_is_damaged(exported, tmp_path):
+    with open_at(tmp_path / "other.db", key=OTHER_KEY) as gallery:
+        gallery.import_from(exported, PASSPHRASE)
+        edit(gallery.path, "UPDATE template SET sealed = zeroblob(80) WHERE id = 1")
+        assert gallery.import_from(exported, PASSPHRASE) == Imported(0, 1, 2)
+        assert gallery.match(one(1))[0][0].score > 0.999
