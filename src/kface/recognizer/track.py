@@ -134,17 +134,22 @@ class Track(object):
     def wants(self, view: View, box: np.ndarray, frame: int, settings: TrackSettings) -> bool:
         """Return whether a view is worth an embedding.
 
-        It is while there are few; where it is not sure to be the same person's (less often the longer that lasts, as with a
-        head that stays turned away); where the face has jumped; where it looks otherwise than ever; and now and then.
+        It is while there are few; where it is not sure to be the same person's (less often the longer that lasts); where the
+        face has jumped; where it looks otherwise than ever, or than in the newest view while that one speaks against the
+        others; and now and then.
         """
         since = frame - self.embedded
+        if self._strangers:
+            follow = since >= self._against - settings.takeover
+        else:
+            follow = 0 < self._against < 2 * settings.takeover
         return (
             len(self.sightings) < settings.views
             or self._suspect
-            or (self._against > 0 and since >= self._against - settings.takeover)
+            or follow
             or since >= settings.refresh
             or self.jumps(box, settings)
-            or is_new(view, self._all_seen(), settings)
+            or is_new(view, seen_in([self.sightings[-1].view]) if self._against else self._all_seen(), settings)
         )
 
     def _all_seen(self) -> Seen:

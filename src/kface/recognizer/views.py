@@ -41,7 +41,7 @@ class View(object):
         shape: np.ndarray,
         side: float,
         sharpness: Union[float, Callable[[], float]],
-        look: Union[None, np.ndarray, Callable[[], Optional[np.ndarray]]] = None,
+        look: Union[np.ndarray, Callable[[], Optional[np.ndarray]], None] = None,
     ) -> None:
         self.shape = shape
         self.side = side
