@@ -16,7 +16,7 @@ BEARER = {"Authorization": "Bearer " + TOKEN}
 View = namedtuple("View", "number image live faces size")
 ViewFace = namedtuple("ViewFace", "track box state name score")
 Candidate = namedtuple("Candidate", "id crop track box name refusals")
-Enrolled = namedtuple("Enrolled", "name template")
+
 Person = namedtuple("Person", "id name templates crops created")
 Status = namedtuple(
     "Status",

@@ -13,7 +13,7 @@ from deploy.face_reader import FaceReader, open_reader
 from deploy.terminal import say, typed_name
 from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError, ImageError, KFaceError
-from kface.gallery import ENVIRONMENT, Gallery, Limits, default_gallery_file, measure, open_gallery, require
+from kface.gallery import ENVIRONMENT, Enrolment, Gallery, Limits, default_gallery_file, open_gallery
 from kface.gallery.archive import check_passphrase
 from kface.networks import RUNTIMES
 from kface.recognizer import RECOGNISED, Decision
@@ -58,8 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("name", metavar="NAME")
     add.add_argument("images", metavar="IMAGE", nargs="+")
     add.add_argument("--keep-crops", action="store_true", help="keep the faces, encrypted, for a later model")
-    for limit, value in zip(Limits._fields[:3], Limits()):
-        add.add_argument("--{}".format(limit), type=float, default=value, help="quality gate (default: %(default)s)")
+    for limit, value in zip(Limits._fields, Limits()):
+        several = {"nargs": 2, "metavar": ("LEAST", "LARGEST")} if limit == "pitch" else {}  # type: Dict[str, Any]
+        about = "quality gate (default: {})".format(" ".join(map(str, value)) if several else value)
+        add.add_argument("--{}".format(limit), type=float, default=value, help=about, **several)
     shown = command("list", "show who is enrolled, or the templates of some")
     shown.add_argument("names", metavar="NAME", nargs="*")
     rename = command("rename", "give a person another name")
@@ -110,32 +112,27 @@ def _passphrase(twice: bool) -> str:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    name, limits = typed_name(arguments.name), Limits(arguments.size, arguments.sharpness, arguments.yaw)
+    name, limits = typed_name(arguments.name), Limits(*(getattr(arguments, limit) for limit in Limits._fields))
+    limits.check("--")
     reader = _reader(arguments)
     refused = 0
     with _open(arguments, reader.fingerprint, create=True) as gallery:
         for image in arguments.images:
             try:
-                face = _one_face(reader.faces(image), limits, image)
+                face = reader.to_enrol(image, limits)
             except ImageError as error:
                 say("gallery: {}".format(error), sys.stderr)
                 refused += 1
                 continue
+            recognised = None if reader.decision is None else reader.decision.recognised
+            warning = Enrolment(limits).warning(gallery, name, face.embedding, recognised)
             template = gallery.add(name, face.embedding, face.crop if arguments.keep_crops else None)
             say("{}: template {} of {}".format(image, template, name))
+            if warning:
+                say("gallery: {}: warning: {} {}".format(image, name, warning), sys.stderr)
     if refused:
         say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
     return 1 if refused else 0
-
-
-def _one_face(faces: List[Template], limits: Limits, image: str) -> Template:
-    """Return the face of an image to enrol; raises ImageError with the reasons where there is none that will do."""
-    face = faces[0] if len(faces) == 1 else None
-    if face is not None and face.failed:
-        raise ImageError("cannot be enrolled: {}".format(face.reason), image, "take another picture")
-    quality = None if face is None else measure(face.box, face.landmarks, face.crop)
-    require(len(faces), quality, limits, image)
-    return faces[0]
 
 
 def _list(arguments: argparse.Namespace) -> int:

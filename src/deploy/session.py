@@ -15,7 +15,7 @@ from deploy.view import View, Viewer, scale_to
 from kface import heap
 from kface.bundle import Thresholds
 from kface.errors import KFaceError, ModelError
-from kface.gallery import Gallery, Person
+from kface.gallery import Enrolment, Gallery, Person
 from kface.gallery.values import clean_name
 from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result, Runner
 from kface.recognizer.decision import bound
@@ -82,7 +82,8 @@ class Session(object):
         self._log = EventLog()
         self._observer = Observer(self._log)
         self._meter = Meter()
-        self._candidates = Candidates(settings.enrolment)
+        self._enrolment = Enrolment(settings.enrolment, recognizer.detector)
+        self._candidates = Candidates(self._enrolment)
         self._viewer = Viewer(settings.view, self._state)
         self._outputs: List[Output] = []
         self._version = gallery.version()
@@ -188,11 +189,14 @@ class Session(object):
         """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
         result = self._newest()
         scale = scale_to(result.frame.image, self.settings.view)
-        return self._candidates.at(result, x / scale, y / scale)
+        with self._networks:
+            return self._candidates.at(result, x / scale, y / scale)
 
     def pick_track(self, track: int) -> Candidate:
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
-        return self._candidates.of_track(self._newest(), track)
+        result = self._newest()
+        with self._networks:
+            return self._candidates.of_track(result, track)
 
     def enrol(self, candidate: str, name: str, force: bool = False) -> Enrolled:
         """Enrol a face that was picked.
@@ -220,10 +224,11 @@ class Session(object):
         # As the gallery has it: composed, without superfluous white space.
         known = clean_name(name)
         with self._own_change():
+            warning = self._enrolment.warning(self._gallery, known, made.vectors[0], self._decision.recognised)
             template = self._gallery.add(known, made.vectors[0], keep)
         self._candidates.drop(candidate)
-        self._log.add(ENROLLED, track=face.track, person=known)
-        return Enrolled(known, template)
+        self._log.add(ENROLLED, track=face.track, person=known, reason=warning or "")
+        return Enrolled(known, template, warning)
 
     def people(self) -> List[Person]:
         """Return who is enrolled, by name."""

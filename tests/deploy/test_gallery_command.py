@@ -13,11 +13,11 @@ pytest.importorskip("cryptography")
 import kface
 from deploy import __main__ as deploy
 from deploy import gallery_command
-from deploy.face_reader import open_reader
+from deploy.face_reader import face_to_enrol, open_reader
 from kface import alignment
 from kface.bundle import Row, Thresholds
 from kface.errors import ImageError
-from kface.gallery import find_key
+from kface.gallery import Enrolment, find_key
 from kface.recognizer import Decision
 from kface.recognizer.templates import Template
 from kface.verification.report import Figure
@@ -72,6 +72,9 @@ class Reader:
         if image == "torn":
             raise ImageError("is a truncated JPEG", image, "copy the file again")
         return [face(int(image.split(".")[-1]))]
+
+    def to_enrol(self, image, limits):
+        return face_to_enrol(np.zeros((200, 200, 3), np.uint8), self.faces(image), Enrolment(limits), image)
 
     def embed(self, crops):
         return crops[:, ::28, ::28].reshape(len(crops), -1).astype(np.float32)

@@ -9,6 +9,7 @@ Example:
 """
 
 from kface.errors import GalleryError
+from kface.gallery.enrolment import Enrolment
 from kface.gallery.gallery import Gallery
 from kface.gallery.keys import ENVIRONMENT, default_key_file, find_key, new_key
 from kface.gallery.opening import default_gallery_file, open_gallery
@@ -17,6 +18,7 @@ from kface.gallery.values import Imported, Match, Person, Reenrolled, Template
 
 __all__ = [
     "ENVIRONMENT",
+    "Enrolment",
     "Gallery",
     "GalleryError",
     "Imported",
