@@ -7,6 +7,7 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
+from deploy.registration import Enrolled
 from kface.errors import KFaceError
 from kface.gallery.values import clean_name
 

@@ -133,7 +133,7 @@ def _enrol(page: Page, name: str, arguments: argparse.Namespace) -> int:
     made = page.call("enrol", {"id": picked["id"], "name": name, "force": arguments.force})
     say("template {} of {}".format(made["template"], made["name"]))
     if made.get("warning"):
-        say("enrol: warning: {} {}".format(made["name"], made["warning"]), sys.stderr)
+        say("enrol: warning: {}".format(made["warning"]), sys.stderr)
     return 0
 
 

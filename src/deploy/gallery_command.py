@@ -129,7 +129,7 @@ def _add(arguments: argparse.Namespace) -> int:
             template = gallery.add(name, face.embedding, face.crop if arguments.keep_crops else None)
             say("{}: template {} of {}".format(image, template, name))
             if warning:
-                say("gallery: {}: warning: {} {}".format(image, name, warning), sys.stderr)
+                say("gallery: {}: warning: {}".format(image, warning), sys.stderr)
     if refused:
         say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
     return 1 if refused else 0

@@ -58,6 +58,35 @@ def test_a_face_is_picked_and_enrolled_and_recognised(camera, gallery):
     assert not any(event.reason == "changed by another program" for event in session.wait_events(0, 0))
 
 
+def test_a_face_under_another_name_is_a_warning_and_enrolled(camera, gallery):
+    gallery.add("Kim", mixed_with_park(0.8))
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: len(view.faces) == 2)
+        made = session.enrol(session.pick(80, 90).id, "Lee")
+        assert made.warning == "looks like Kim (score 0.800)"
+        assert heard(session, "enrolled").reason == made.warning
+        # More of Lee are more of the same, but for Kim, who is still alike.
+        assert session.enrol(session.pick(80, 90).id, "Lee").warning == "looks like Kim (score 0.800)"
+        assert session.enrol(session.pick(80, 90).id, "Choi").warning == "the same picture is enrolled as Lee"
+        assert session.enrol(session.pick(230, 90).id, "Park").warning == "looks like Kim (score 0.600)"
+
+
+def mixed_with_park(part):
+    return part * unit(KIM) + (1 - part**2) ** 0.5 * unit(PARK)
+
+
+def test_a_face_at_the_edge_is_not_enrolled(camera, gallery):
+    camera.scene = np.ascontiguousarray(picture((KIM, 45, 90, 90))[:, 20:])
+    # What the fakes find ends where the picture does: here no face may be nearer to that than a fifth of its side.
+    with watch(camera, gallery, enrolment=Limits(20.0, 5.0, 0.5, (0.0, 1.0), outside=-0.2)) as session:
+        shown(session, lambda view: len(view.faces) == 1)
+        picked = session.pick(30, 90)
+        assert [why.split()[0] for why in picked.refusals] == ["outside"]
+        with pytest.raises(KFaceError, match="the face reaches out of the picture"):
+            session.enrol(picked.id, "Kim")
+        assert gallery.list() == []
+
+
 def test_a_decomposed_name_is_enrolled_as_the_composed_one(camera, gallery):
     gallery.add("김", unit(KIM))
     with watch(camera, gallery) as session:
