@@ -4,7 +4,7 @@ import contextlib
 import errno
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Set, Tuple
 
 from deploy.events import ENROLLED, GALLERY, STREAM, Event, EventLog, Observer
 from deploy.outputs.base import Output
@@ -89,6 +89,7 @@ class Session(object):
         self._version = gallery.version()
         self._looked = self._trimmed = time.monotonic()
         self._people: Tuple[int, int] = (-1, 0)
+        self._damage: Set[str] = set()
         self._started = 0.0
         self._closed = False
         self._closing = threading.Lock()
@@ -282,6 +283,7 @@ class Session(object):
                 self._looked = time.monotonic()
                 if self._gallery_changed():
                     self._log.add(GALLERY, reason="changed by another program")
+                self._report_damage()
             finally:
                 self._changing.release()
         with self._networks:
@@ -346,6 +348,13 @@ class Session(object):
         self._pipeline.gallery_changed()
         return True
 
+    def _report_damage(self) -> None:
+        """Add an event for everything that the gallery had to leave out, once each; the others are recognised as before."""
+        for one in map(str, getattr(self._gallery, "damage", ())):
+            if one not in self._damage:
+                self._damage.add(one)
+                self._log.add(GALLERY, reason="left out, because it is damaged: {}".format(one))
+
     def _count_people(self) -> int:
         version = self._gallery.version()
         if self._people[0] != version:
@@ -356,6 +365,7 @@ class Session(object):
         # A file in whose decoder a thread still waits is that thread's to release.
         if hasattr(self._source, "close") and (hasattr(self._source, "state") or not self._runner.running):
             self._source.close()
+        self._report_damage()
         events = self._observer.finish()
         outputs, self._outputs = self._outputs, []
         for output in outputs:

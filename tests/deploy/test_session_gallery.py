@@ -14,6 +14,7 @@ from deploy_fakes import (
     PARK,
     Camera,
     Film,
+    NoGallery,
     heard,
     names,
     open_test_gallery,
@@ -195,6 +196,26 @@ def test_a_change_by_another_program_is_noticed(camera, gallery, tmp_path):
         assert session.status.people == 1
         other.delete("Park")
         shown(session, lambda view: view.live and names(view) == [None, None])
+
+
+class Damaged(NoGallery):
+    """A gallery that leaves out what is damaged, and says so."""
+
+    damage = ()
+
+    def match(self, embeddings, k=1, thresholds=None):
+        self.damage = ("Park: template 2 was changed since it was written",)
+        return [[("Kim", float(unit(KIM).dot(one)))] for one in embeddings]
+
+
+def test_a_damaged_template_is_told_once_and_the_others_are_recognised(camera, monkeypatch):
+    monkeypatch.setattr(session_module, "GALLERY_EVERY_S", 0.0)
+    with watch(camera, Damaged()) as session:
+        shown(session, lambda view: names(view) == ["Kim", None])
+        told = heard(session, "gallery")
+        assert told.reason == "left out, because it is damaged: Park: template 2 was changed since it was written"
+        shown(session, lambda view: view.number > 20)
+    assert len([event for event in session.wait_events(0, 0) if event.kind == "gallery"]) == 1
 
 
 def test_an_own_change_is_not_taken_for_another_programs(camera, gallery, monkeypatch):
