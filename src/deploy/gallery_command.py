@@ -58,10 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("name", metavar="NAME")
     add.add_argument("images", metavar="IMAGE", nargs="+")
     add.add_argument("--keep-crops", action="store_true", help="keep the faces, encrypted, for a later model")
-    for limit, value in zip(Limits._fields, Limits()):
-        several = {"nargs": 2, "metavar": ("LEAST", "LARGEST")} if limit == "pitch" else {}  # type: Dict[str, Any]
-        about = "quality gate (default: {})".format(" ".join(map(str, value)) if several else value)
-        add.add_argument("--{}".format(limit), type=float, default=value, help=about, **several)
+    for limit, value in Limits()._asdict().items():
+        if limit == "pitch":
+            about = "quality gate (default: {:g} {:g})".format(*value)
+            add.add_argument("--pitch", type=float, nargs=2, metavar=("LEAST", "LARGEST"), default=value, help=about)
+        else:
+            add.add_argument("--" + limit, type=float, default=value, help="quality gate (default: %(default)s)")
     shown = command("list", "show who is enrolled, or the templates of some")
     shown.add_argument("names", metavar="NAME", nargs="*")
     rename = command("rename", "give a person another name")
