@@ -18,7 +18,7 @@ SURER = 2.0
 #: Side of the faces that are looked at turned, in pixels, and how much around them, as a factor.
 SIDE, AROUND = 80, 2.0
 #: From this cosine on two templates are of one picture, whatever the thresholds are.
-SAME_PICTURE = 0.9999
+SAME_PICTURE = 0.999
 
 
 class Enrolment(object):

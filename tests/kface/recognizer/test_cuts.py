@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, Gallery, Scene, mixed, unit
+from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, Scene, faces_at, mixed, unit
 
 from kface import alignment
 from kface.errors import ConfigError
+from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings
 from kface.recognizer.decision import Decision
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
@@ -309,3 +310,27 @@ def test_looks_do_not_change_with_the_light_and_flat_ones_are_none():
 def test_a_correlation_is_from_minus_one_to_one(value):
     with pytest.raises(ConfigError, match="tracks.changed"):
         Tracker(TrackSettings(changed=value), DECISION)
+
+
+def pattern(level):
+    """Return a picture with a face's worth of pattern of its own, and the grey of a person in the face's middle."""
+    rows = np.random.RandomState(level).randint(30, 226, (20, 30, 3)).astype(np.uint8)
+    rgb = np.repeat(np.repeat(rows, 10, 0), 10, 1)
+    rgb[96:105, 146:155] = level
+    rgb[0, 0] = level
+    return rgb
+
+
+def test_the_pipeline_looks_at_the_pixels_and_embeds_in_the_very_frame_of_a_cut():
+    here = faces_at([(150, 100, 112)])
+    recognizer = FaceRecognizer(FakeDetector({10: here, 20: here}), FakeEmbedder(), "f" * 64, DECISION)
+    gallery = Gallery({"ann": unit(1), "bob": unit(2)})
+    pipeline = Pipeline(recognizer, gallery, PipelineSettings(LATE._replace(detect_every=1)))
+    ann = [pipeline.process(pattern(10)) for _ in range(8)]
+    assert [result.embedded for result in ann] == [1, 1, 1, 0, 0, 0, 0, 0]
+    bob = [pipeline.process(pattern(20)) for _ in range(8)]
+    assert [result.embedded for result in bob][:3] == [1, 1, 1]
+    states = [(result.identities[0].state, result.identities[0].person) for result in bob]
+    assert ("recognised", "ann") not in states
+    assert states[-1] == ("recognised", "bob")
+    assert bob[-1].ids == (2,)
