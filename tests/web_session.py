@@ -7,6 +7,7 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
+from deploy.registration import Enrolled
 from kface.errors import KFaceError
 from kface.gallery.values import clean_name
 
@@ -16,7 +17,7 @@ BEARER = {"Authorization": "Bearer " + TOKEN}
 View = namedtuple("View", "number image live faces size")
 ViewFace = namedtuple("ViewFace", "track box state name score")
 Candidate = namedtuple("Candidate", "id crop track box name refusals")
-Enrolled = namedtuple("Enrolled", "name template")
+
 Person = namedtuple("Person", "id name templates crops created")
 Status = namedtuple(
     "Status",

@@ -132,6 +132,8 @@ def _enrol(page: Page, name: str, arguments: argparse.Namespace) -> int:
         return 1
     made = page.call("enrol", {"id": picked["id"], "name": name, "force": arguments.force})
     say("template {} of {}".format(made["template"], made["name"]))
+    if made.get("warning"):
+        say("enrol: warning: {}".format(made["warning"]), sys.stderr)
     return 0
 
 

@@ -19,12 +19,11 @@ from kface.gallery import (
     ENVIRONMENT,
     ENVIRONMENT_FILE,
     Damage,
+    Enrolment,
     Gallery,
     Limits,
     default_gallery_file,
-    measure,
     open_gallery,
-    require,
 )
 from kface.gallery.archive import check_passphrase
 from kface.gallery.values import clean_name
@@ -85,8 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("name", metavar="NAME")
     add.add_argument("images", metavar="IMAGE", nargs="+")
     add.add_argument("--keep-crops", action="store_true", help="keep the faces, encrypted, for a later model")
-    for limit, value in zip(Limits._fields[:3], Limits()):
-        add.add_argument("--{}".format(limit), type=float, default=value, help="quality gate (default: %(default)s)")
+    for limit, value in Limits()._asdict().items():
+        if limit == "pitch":
+            about = "quality gate (default: {:g} {:g})".format(*value)
+            add.add_argument("--pitch", type=float, nargs=2, metavar=("LEAST", "LARGEST"), default=value, help=about)
+        else:
+            add.add_argument("--" + limit, type=float, default=value, help="quality gate (default: %(default)s)")
     shown = command("list", "show who is enrolled, or the templates of some")
     shown.add_argument("names", metavar="NAME", nargs="*")
     rename = command("rename", "give a person another name")
@@ -143,7 +146,9 @@ def _passphrase(twice: bool) -> str:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    name, limits = clean_name(typed_name(arguments.name)), Limits(arguments.size, arguments.sharpness, arguments.yaw)
+    name = clean_name(typed_name(arguments.name))
+    limits = Limits(*(getattr(arguments, limit) for limit in Limits._fields))
+    limits.check("--")
     reader = _reader(arguments)
     refused = 0
     with _open(arguments, reader.fingerprint, create=True) as gallery:
@@ -153,26 +158,20 @@ def _add(arguments: argparse.Namespace) -> int:
             name = known
         for image in arguments.images:
             try:
-                face = _one_face(reader.faces(image), limits, image)
+                face = reader.to_enrol(image, limits)
             except ImageError as error:
                 _complain(error)
                 refused += 1
                 continue
+            recognised = None if reader.decision is None else reader.decision.recognised
+            warning = Enrolment(limits).warning(gallery, name, face.embedding, recognised)
             template = gallery.add(name, face.embedding, face.crop if arguments.keep_crops else None)
             _tell("{}: template {} of {}".format(image, template, name))
+            if warning:
+                _complain("{}: warning: {}".format(image, warning))
     if refused:
         say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
     return 1 if refused else 0
-
-
-def _one_face(faces: List[Template], limits: Limits, image: str) -> Template:
-    """Return the face of an image to enrol; raises ImageError with the reasons where there is none that will do."""
-    face = faces[0] if len(faces) == 1 else None
-    if face is not None and face.failed:
-        raise ImageError("cannot be enrolled: {}".format(face.reason), image, "take another picture")
-    quality = None if face is None else measure(face.box, face.landmarks, face.crop)
-    require(len(faces), quality, limits, image)
-    return faces[0]
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 
 from kface.errors import KFaceError
-from kface.gallery import Limits, measure, refusals
+from kface.gallery import Enrolment
 from kface.recognizer import RECOGNISED, Result
 
 #: Candidates that are kept for a front end to come back to.
@@ -42,21 +42,23 @@ class Enrolled(NamedTuple):
     Attributes:
         name: The person, as the gallery has it.
         template: The template's ID there.
+        warning: What to know about it, such as whom else the face looks like; None where there is nothing.
     """
 
     name: str
     template: int
+    warning: Optional[str] = None
 
 
 class Candidates(object):
     """Picks faces, and keeps the last of them. Safe to share between threads.
 
     Args:
-        limits: What a face must be to be enrolled.
+        enrolment: Decides whether a face may be enrolled. Its detector is used by :meth:`at` and :meth:`of_track`.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, enrolment: Enrolment) -> None:
+        self._enrolment = enrolment
         self._kept = collections.OrderedDict()  # type: collections.OrderedDict[str, Candidate]
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -103,7 +105,7 @@ class Candidates(object):
 
     def _make(self, result: Result, number: int) -> Candidate:
         crop = result.crops([number])[0]
-        quality = measure(result.faces.boxes[number], result.faces.landmarks[number], crop)
+        face = result.faces.take(np.array([number]))
         identity = result.identities[number]
         x1, y1, x2, y2 = result.faces.boxes[number].tolist()
         made = Candidate(
@@ -112,7 +114,7 @@ class Candidates(object):
             result.ids[number],
             (x1, y1, x2, y2),
             identity.person if identity.state == RECOGNISED else "",
-            tuple(str(refusal) for refusal in refusals(1, quality, self._limits)),
+            tuple(str(refusal) for refusal in self._enrolment.refusals(result.frame.image, face, crop)),
         )
         with self._lock:
             self._kept[made.id] = made

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Set, Tuple
 
 from deploy.events import ENROLLED, GALLERY, STREAM, Event, EventLog, Observer
 from deploy.outputs.base import Output
@@ -15,7 +15,7 @@ from deploy.view import View, Viewer, scale_to
 from kface import heap
 from kface.bundle import Thresholds
 from kface.errors import KFaceError, ModelError
-from kface.gallery import Gallery, Person
+from kface.gallery import Enrolment, Gallery, Person
 from kface.gallery.values import clean_name
 from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result, Runner
 from kface.recognizer.decision import bound
@@ -82,12 +82,14 @@ class Session(object):
         self._log = EventLog()
         self._observer = Observer(self._log)
         self._meter = Meter()
-        self._candidates = Candidates(settings.enrolment)
+        self._enrolment = Enrolment(settings.enrolment, recognizer.detector)
+        self._candidates = Candidates(self._enrolment)
         self._viewer = Viewer(settings.view, self._state)
         self._outputs: List[Output] = []
         self._version = gallery.version()
         self._looked = self._trimmed = time.monotonic()
         self._people: Tuple[int, int] = (-1, 0)
+        self._damage: Set[str] = set()
         self._started = 0.0
         self._closed = False
         self._closing = threading.Lock()
@@ -195,11 +197,14 @@ class Session(object):
         """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
         result = self._newest()
         scale = scale_to(result.frame.image, self.settings.view)
-        return self._candidates.at(result, x / scale, y / scale)
+        with self._networks:
+            return self._candidates.at(result, x / scale, y / scale)
 
     def pick_track(self, track: int) -> Candidate:
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
-        return self._candidates.of_track(self._newest(), track)
+        result = self._newest()
+        with self._networks:
+            return self._candidates.of_track(result, track)
 
     def enrol(self, candidate: str, name: str, force: bool = False) -> Enrolled:
         """Enrol a face that was picked.
@@ -227,10 +232,11 @@ class Session(object):
         # As the gallery has it: composed, without superfluous white space, and where a name looks the same, that one.
         known = self._gallery.enrolled_name(name) or clean_name(name)
         with self._own_change():
+            warning = self._enrolment.warning(self._gallery, known, made.vectors[0], self._decision.recognised)
             template = self._gallery.add(known, made.vectors[0], keep)
         self._candidates.drop(candidate)
-        self._log.add(ENROLLED, track=face.track, person=known)
-        return Enrolled(known, template)
+        self._log.add(ENROLLED, track=face.track, person=known, reason=warning or "")
+        return Enrolled(known, template, warning)
 
     def people(self) -> List[Person]:
         """Return who is enrolled, by name."""
@@ -284,6 +290,7 @@ class Session(object):
                 self._looked = time.monotonic()
                 if self._gallery_changed():
                     self._log.add(GALLERY, reason="changed by another program")
+                self._report_damage()
             finally:
                 self._changing.release()
         with self._networks:
@@ -348,6 +355,13 @@ class Session(object):
         self._pipeline.gallery_changed()
         return True
 
+    def _report_damage(self) -> None:
+        """Add an event for everything that the gallery had to leave out, once each; the others are recognised as before."""
+        for one in map(str, getattr(self._gallery, "damage", ())):
+            if one not in self._damage:
+                self._damage.add(one)
+                self._log.add(GALLERY, reason="left out, because it is damaged: {}".format(one))
+
     def _count_people(self) -> int:
         version = self._gallery.version()
         if self._people[0] != version:
@@ -358,6 +372,7 @@ class Session(object):
         # A file in whose decoder a thread still waits is that thread's to release.
         if hasattr(self._source, "close") and (hasattr(self._source, "state") or not self._runner.running):
             self._source.close()
+        self._report_damage()
         events = self._observer.finish()
         if self.shortfall is not None:
             events.append(self._log.add(STREAM, reason="ended: {}: {}".format(self._name, self.shortfall)))

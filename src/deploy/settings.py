@@ -235,13 +235,15 @@ def _limits(value: Any) -> Limits:
     section = _section(value, "enrolment", Limits._fields)
     given: Dict[str, Any] = {}
     for key, limit in section.items():
-        if key == "pitch":
+        if key == "pitch" and limit is not None:
             if not isinstance(limit, (list, tuple)) or len(limit) != 2:
                 raise ConfigError("must be the least and the largest", "enrolment.pitch")
             given[key] = tuple(_number(side, "enrolment.pitch") for side in limit)
         elif limit is not None:
             given[key] = _number(limit, "enrolment." + key)
-    return Limits(**given)
+    made = Limits(**given)
+    made.check()
+    return made
 
 
 def _outputs(value: Any) -> OutputSettings:

@@ -58,6 +58,28 @@ def test_everything_can_be_said():
     )
 
 
+def test_everything_about_the_gate_and_about_cuts_can_be_set():
+    gate = {"size": 1, "sharpness": 2, "yaw": 0.1, "pitch": [0.1, 0.9], "roll": 20, "outside": 0.25}
+    assert made(enrolment=gate).enrolment == Limits(1, 2, 0.1, (0.1, 0.9), 20, 0.25)
+    assert made(enrolment={"pitch": None, "roll": None}).enrolment == Limits()
+    assert made(tracks={"changed": 0.5}).pipeline.tracks.changed == 0.5
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("enrolment", "pitch", [0.9, 0.1]),
+        ("enrolment", "roll", -5),
+        ("enrolment", "outside", float("nan")),
+        ("enrolment", "size", float("inf")),
+        ("tracks", "changed", 2),
+    ],
+)
+def test_a_gate_that_cannot_be_is_named(section, key, value):
+    with pytest.raises(ConfigError, match="{}.{}".format(section, key)):
+        made(**{section: {key: value}})
+
+
 def test_without_tracks_every_frame_stands_alone():
     assert made(tracks={"enabled": False, "views": 5}).pipeline == PipelineSettings(None)
 

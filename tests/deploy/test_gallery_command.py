@@ -14,11 +14,11 @@ pytest.importorskip("cryptography")
 import kface
 from deploy import __main__ as deploy
 from deploy import gallery_command
-from deploy.face_reader import open_reader
+from deploy.face_reader import face_to_enrol, open_reader
 from kface import alignment
 from kface.bundle import Row, Thresholds
 from kface.errors import ImageError
-from kface.gallery import find_key
+from kface.gallery import Enrolment, find_key
 from kface.recognizer import Decision
 from kface.recognizer.templates import Template
 from kface.verification.report import Figure
@@ -70,9 +70,16 @@ class Reader:
             return [face(1, crop=np.full((112, 112, 3), 100, np.uint8), box=np.array([0, 0, 20, 20], np.float32))]
         if image == "failed":
             return [face(1, failed=True, reason="the landmarks cannot be aligned")]
+        if image == "cut":
+            return [face(1, box=np.array([-40, 20, 80, 160], np.float32))]
+        if image == "rolled":
+            return [face(1, landmarks=alignment.TEMPLATE[:, ::-1] * np.array([-1, 1]) + np.array([130, 0]))]
         if image == "torn":
             raise ImageError("is a truncated JPEG", image, "copy the file again")
         return [face(int(image.split(".")[-1]))]
+
+    def to_enrol(self, image, limits):
+        return face_to_enrol(np.zeros((200, 200, 3), np.uint8), self.faces(image), Enrolment(limits), image)
 
     def embed(self, crops):
         return crops[:, ::28, ::28].reshape(len(crops), -1).astype(np.float32)
@@ -141,6 +148,36 @@ def test_refused_images_are_listed_with_their_reasons_and_the_others_enrolled(ru
     assert "torn: is a truncated JPEG" in lines[4]
     assert lines[5] == "gallery: 5 of 6 images refused"
     assert run("add", "Kim", "blurred", "--bundle", "B", "--size", "10", "--sharpness", "0")[0] == 0
+
+
+def test_a_cut_face_and_one_that_is_not_upright_are_refused(run):
+    status, out, err = run("add", "Kim", "cut", "rolled", "--bundle", "B")
+    assert (status, out) == (1, "")
+    lines = err.splitlines()
+    assert "cut: is not good enough to enrol: " in lines[0]
+    assert "outside 0.333 (the face reaches out of the picture: at most 0.1 of it)" in lines[0]
+    assert "rolled: is not good enough to enrol: " in lines[1]
+    assert "roll 89.7 (" in lines[1]
+    assert "the face is not upright: at most 45 degrees" in lines[1]
+    every = ["--outside", "0.5", "--roll", "180", "--pitch", "0", "1", "--yaw", "1"]
+    assert run("add", "Kim", "cut", "rolled", "--bundle", "B", *every)[0] == 0
+
+
+def test_the_pitch_can_be_overridden_like_the_others(run):
+    status, _, err = run("add", "Kim", "a.1", "--bundle", "B", "--pitch", "0.6", "0.7")
+    assert status == 1
+    assert "(from 0.6 to 0.7)" in err
+    assert run("add", "Kim", "a.1", "--bundle", "B", "--pitch", "0", "1")[0] == 0
+    status, _, err = run("add", "Kim", "a.1", "--bundle", "B", "--pitch", "0.7", "0.6")
+    assert (status, err) == (2, "gallery: --pitch: must be the least and the largest, not 0.7 and 0.6\n")
+    assert run("add", "Kim", "a.1", "--bundle", "B", "--size", "nan")[0] == 2
+
+
+def test_the_same_face_under_another_name_is_a_warning(run):
+    run("add", "Kim", "a.1", "--bundle", "B")
+    status, out, err = run("add", "Lee", "a.1", "b.2", "--bundle", "B")
+    assert (status, out) == (0, "a.1: template 2 of Lee\nb.2: template 3 of Lee\n")
+    assert err == "gallery: a.1: warning: the same picture is enrolled as Kim\n"
 
 
 def test_rename_merge_delete(run):

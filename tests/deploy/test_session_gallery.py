@@ -15,6 +15,7 @@ from deploy_fakes import (
     PARK,
     Camera,
     Film,
+    NoGallery,
     heard,
     names,
     open_test_gallery,
@@ -70,6 +71,35 @@ def test_a_damaged_template_ends_nothing_and_is_counted(camera, gallery):
         shown(session, lambda view: "Park" in names(view))
         assert session.status.damaged == 1
         assert "Kim" not in names(shown(session, lambda view: len(view.faces) == 2))
+
+
+def test_a_face_under_another_name_is_a_warning_and_enrolled(camera, gallery):
+    gallery.add("Kim", mixed_with_park(0.8))
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: len(view.faces) == 2)
+        made = session.enrol(session.pick(80, 90).id, "Lee")
+        assert made.warning == "looks like Kim (score 0.800)"
+        assert heard(session, "enrolled").reason == made.warning
+        # More of Lee are more of the same, but for Kim, who is still alike.
+        assert session.enrol(session.pick(80, 90).id, "Lee").warning == "looks like Kim (score 0.800)"
+        assert session.enrol(session.pick(80, 90).id, "Choi").warning == "the same picture is enrolled as Lee"
+        assert session.enrol(session.pick(230, 90).id, "Park").warning == "looks like Kim (score 0.600)"
+
+
+def mixed_with_park(part):
+    return part * unit(KIM) + (1 - part**2) ** 0.5 * unit(PARK)
+
+
+def test_a_face_at_the_edge_is_not_enrolled(camera, gallery):
+    camera.scene = np.ascontiguousarray(picture((KIM, 45, 90, 90))[:, 20:])
+    # What the fakes find ends where the picture does: here no face may be nearer to that than a fifth of its side.
+    with watch(camera, gallery, enrolment=Limits(20.0, 5.0, 0.5, (0.0, 1.0), outside=-0.2)) as session:
+        shown(session, lambda view: len(view.faces) == 1)
+        picked = session.pick(30, 90)
+        assert [why.split()[0] for why in picked.refusals] == ["outside"]
+        with pytest.raises(KFaceError, match="the face reaches out of the picture"):
+            session.enrol(picked.id, "Kim")
+        assert gallery.list() == []
 
 
 def test_a_decomposed_name_is_enrolled_as_the_composed_one(camera, gallery):
@@ -180,6 +210,26 @@ def test_a_change_by_another_program_is_noticed(camera, gallery, tmp_path):
         assert session.status.people == 1
         other.delete("Park")
         shown(session, lambda view: view.live and names(view) == [None, None])
+
+
+class Damaged(NoGallery):
+    """A gallery that leaves out what is damaged, and says so."""
+
+    damage = ()
+
+    def match(self, embeddings, k=1, thresholds=None):
+        self.damage = ("Park: template 2 was changed since it was written",)
+        return [[("Kim", float(unit(KIM).dot(one)))] for one in embeddings]
+
+
+def test_a_damaged_template_is_told_once_and_the_others_are_recognised(camera, monkeypatch):
+    monkeypatch.setattr(session_module, "GALLERY_EVERY_S", 0.0)
+    with watch(camera, Damaged()) as session:
+        shown(session, lambda view: names(view) == ["Kim", None])
+        told = heard(session, "gallery")
+        assert told.reason == "left out, because it is damaged: Park: template 2 was changed since it was written"
+        shown(session, lambda view: view.number > 20)
+    assert len([event for event in session.wait_events(0, 0) if event.kind == "gallery"]) == 1
 
 
 def test_an_own_change_is_not_taken_for_another_programs(camera, gallery, monkeypatch):

@@ -84,7 +84,7 @@ class Api(object):
         if not isinstance(force, bool):
             raise RequestError("must be true or false", "force")
         made = self.session.enrol(_text(request, "id"), _text(request, "name"), force)
-        return plain({"name": made.name, "template": made.template})
+        return plain({key: value for key, value in made._asdict().items() if value is not None})
 
     def rename(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         """Give the person ``name`` the name ``new``."""

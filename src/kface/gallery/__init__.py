@@ -10,6 +10,7 @@ Example:
 
 from kface.errors import GalleryError
 from kface.gallery.checking import Checked
+from kface.gallery.enrolment import Enrolment
 from kface.gallery.gallery import Gallery
 from kface.gallery.keys import ENVIRONMENT, ENVIRONMENT_FILE, default_key_file, find_key, new_key
 from kface.gallery.opening import default_gallery_file, open_gallery
@@ -21,6 +22,7 @@ __all__ = [
     "ENVIRONMENT_FILE",
     "Checked",
     "Damage",
+    "Enrolment",
     "Gallery",
     "GalleryError",
     "Imported",

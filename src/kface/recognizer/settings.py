@@ -34,8 +34,8 @@ class TrackSettings(NamedTuple):
         grown: A face that has grown by this factor makes a new view.
         sharpened: A face that is sharper by this factor makes a new view.
         changed: A face whose look correlates by less than this with the one before may be another person's, as after a cut:
-            it is embedded at once, and has to be like the track's views to keep its name. One that correlates by less with
-            every look that was embedded makes a new view. See :func:`kface.recognizer.views.appearance`.
+            it is embedded at once, and has to be like the track's views to keep its name. Half as far from every look that
+            was embedded it makes a new view. See :func:`kface.recognizer.views.appearance`.
         takeover: So many views in a row that are alike among themselves, and unlike what the track has shown, are another
             person's: a new track begins. So many votes in a row against the track's person leave it undecided.
     """
@@ -51,7 +51,7 @@ class TrackSettings(NamedTuple):
     moved: float = 5.0
     grown: float = 1.3
     sharpened: float = 2.0
-    changed: float = 0.75
+    changed: float = 0.8
     takeover: int = 3
 
     def check(self) -> None:

@@ -88,7 +88,7 @@ class Track(object):
         self._strangers: List[Sighting] = []
         #: Whether the face may be another person's, until a view is like those before.
         self._suspect = False
-        #: Views in a row that did not join, or voted against the person.
+        #: Views in a row that were not surely like those before, or voted against the person.
         self._against = 0
         self._look: Optional[np.ndarray] = None
         self._step = np.zeros((2,), np.float32)
@@ -124,7 +124,7 @@ class Track(object):
 
     def changes(self, view: View, settings: TrackSettings) -> bool:
         """Return whether a face looks otherwise than where it was looked at before, as after a cut."""
-        return differs(view.look, self._look, settings)
+        return differs(view.look, self._look, settings.changed)
 
     def suspect(self, view: View, settings: TrackSettings) -> None:
         """Take note of what a face looks like; it may be another person's where it was missing, or looks otherwise at once."""
@@ -134,17 +134,22 @@ class Track(object):
     def wants(self, view: View, box: np.ndarray, frame: int, settings: TrackSettings) -> bool:
         """Return whether a view is worth an embedding.
 
-        It is while there are few; where it is not sure to be the same person's (less often the longer that lasts, as with a
-        head that stays turned away); where the face has jumped; where it looks otherwise than ever; and now and then.
+        It is while there are few; where it is not sure to be the same person's (less often the longer that lasts); where the
+        face has jumped; where it looks otherwise than ever, or than in the newest view while that one speaks against the
+        others; and now and then.
         """
         since = frame - self.embedded
+        if self._strangers:
+            follow = since >= self._against - settings.takeover
+        else:
+            follow = 0 < self._against < 2 * settings.takeover
         return (
             len(self.sightings) < settings.views
             or self._suspect
-            or (self._against > 0 and since >= self._against - settings.takeover)
+            or follow
             or since >= settings.refresh
             or self.jumps(box, settings)
-            or is_new(view, self._all_seen(), settings)
+            or is_new(view, seen_in([self.sightings[-1].view]) if self._against else self._all_seen(), settings)
         )
 
     def _all_seen(self) -> Seen:
@@ -182,9 +187,10 @@ class Track(object):
             # Not unlike enough to be another one, and there is no name that would be wrong.
             self._join(self._strangers, settings)
             return None
+        unsure = bool(self.sightings) and self.likeness(sighting)[0] < decision.recognised
         self._join([sighting], settings)
         opposed = side(sighting.vote, decision) != self._count(decision, settings).person
-        self._against = self._against + 1 if opposed else 0
+        self._against = self._against + 1 if opposed or unsure else 0
         return None
 
     def _join(self, sightings: List[Sighting], settings: TrackSettings) -> None:

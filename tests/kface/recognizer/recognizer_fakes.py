@@ -57,10 +57,18 @@ def faces_at(boxes, scores=None):
 
 
 class Scene(object):
-    """Shows a tracker what people do, as the cascade and O-Net would."""
+    """Shows a tracker what people do, as the cascade and O-Net would.
 
-    def __init__(self, settings=None, gallery=None):
-        self.tracker = Tracker(settings or TrackSettings(), DECISION)
+    Args:
+        settings: The tracker's.
+        gallery: Who is enrolled; by default ann and bob.
+        decision: The thresholds.
+        look: Returns what somebody looks like by who it is; by default there are no pixels to look at.
+    """
+
+    def __init__(self, settings=None, gallery=None, decision=DECISION, look=None):
+        self.tracker = Tracker(settings or TrackSettings(), decision)
+        self.look = look or (lambda name: None)
         self.gallery = Gallery({"ann": unit(0), "bob": unit(1)}) if gallery is None else gallery
         self.embedded = []
         self.detected = []
@@ -90,7 +98,7 @@ class Scene(object):
         for name, area in zip(names, faces.areas):
             shape = alignment.TEMPLATE.astype(np.float64)
             shape[2, 0] += (turned or {}).get(name, 0.0)
-            views.append(View(shape, float(np.sqrt(area)), (sharp or {}).get(name, 100.0)))
+            views.append(View(shape, float(np.sqrt(area)), (sharp or {}).get(name, 100.0), self.look(name)))
         which = self.tracker.begin(faces, views, None if detected else owners)
         vectors = [self._vector(names[face], looks or {}) for face in which]
         vectors = np.stack(vectors) if vectors else np.zeros((0, SIZE), np.float32)
@@ -108,7 +116,7 @@ class Scene(object):
 
     @staticmethod
     def _vector(name, looks):
-        return looks.get(name, unit({"ann": 0, "bob": 1, "eve": 2, "dan": 3}[name]))
+        return looks[name] if name in looks else unit({"ann": 0, "bob": 1, "eve": 2, "dan": 3}[name])
 
     def _refine(self, faces):
         shown, owners = [], []

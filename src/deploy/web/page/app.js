@@ -142,7 +142,7 @@ $("force").addEventListener("change", allowRegister);
 
 submit("register", async () => {
   const made = await call("enrol", { id: candidate.id, name: $("name").value, force: $("force").checked });
-  say(text("registered", made));
+  say(text("registered", made) + (made.warning ? ` (${made.warning})` : ""));
   await loadPeople();
 });
 

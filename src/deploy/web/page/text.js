@@ -21,7 +21,7 @@ const TEXTS = {
     recognised: "{name} recognised", recognisedScore: "{name} recognised ({score})", unknown: "Unknown person", left: "{name} left",
     somebody: "Somebody", enrolled: "{name} registered", gallery: "People changed: {name} {reason}", stream: "Stream {reason}",
     track: "track {n}", undecidedFace: "Undecided", unknownFace: "Unknown",
-    size: "size", sharpness: "sharpness", yaw: "yaw", pitch: "pitch", faces: "faces",
+    size: "size", sharpness: "sharpness", yaw: "yaw", pitch: "pitch", roll: "roll", outside: "outside", faces: "faces",
   },
   ko: {
     picture: "실시간 화면", pictureOf: "실시간 화면, 얼굴 {n}개", inView: "화면의 얼굴", noFaces: "화면에 얼굴이 없습니다.",
@@ -44,7 +44,7 @@ const TEXTS = {
     recognised: "{name} 인식", recognisedScore: "{name} 인식 ({score})", unknown: "모르는 사람", left: "{name} 떠남",
     somebody: "누군가", enrolled: "{name} 등록", gallery: "등록 변경: {name} {reason}", stream: "영상 {reason}",
     track: "트랙 {n}", undecidedFace: "판단 중", unknownFace: "모름",
-    size: "크기", sharpness: "선명도", yaw: "좌우 각도", pitch: "상하 각도", faces: "얼굴 수",
+    size: "크기", sharpness: "선명도", yaw: "좌우 각도", pitch: "상하 각도", roll: "기울기", outside: "화면 밖", faces: "얼굴 수",
   },
 };
 
