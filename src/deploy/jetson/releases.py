@@ -28,9 +28,9 @@ def read_sums(folder: str) -> Dict[str, str]:
     """
     path = os.path.join(folder, SUMS)
     try:
-        rows = [
-            line.partition("  ") for line in read_regular(path, _LARGEST_SUMS).decode("utf-8").rstrip("\n").split("\n")
-        ]
+        # Not splitlines(): names may hold what it takes for the end of a line.
+        lines = read_regular(path, _LARGEST_SUMS).decode("utf-8").split("\n")
+        rows = [line.partition("  ") for line in (lines if lines[-1] else lines[:-1])]
     except (OSError, UnicodeDecodeError) as error:
         raise InstallError("cannot be read ({})".format(getattr(error, "strerror", None) or error), path, _AGAIN)
     sums = {name: digest for digest, _, name in rows}
