@@ -23,7 +23,7 @@ def main(config: Any) -> None:
     run_dir = runs.newest_run(Path(config.output_dir), config.run)
     about = runs.read_about(run_dir)
     print(f"evaluating {run_dir}", flush=True)
-    manifest = load(config.data_set or about["data_set"])
+    manifest = load(config.data_set or runs.data_set_of(run_dir, about, config.data_dir))
     from train import backend
 
     backend.start_quietly()

@@ -161,7 +161,7 @@ def _candidates(config: Any) -> list[Path]:
             if config.bundle
             else runs.newest_run(Path(config.output_dir), None)
         )
-        found.append(Path(runs.read_about(run)["data_set"]))
+        found.append(runs.data_set_of(run, runs.read_about(run), config.data_dir))
     except KFaceError:
         pass
     return found
