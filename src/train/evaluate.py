@@ -35,7 +35,12 @@ def check(config: Any) -> None:
     given = [key for key in ("run", "bundle", "embedder") if config[key]]
     if len(given) > 1:
         raise ConfigError("exclude each other", " and ".join(given), "leave all but one out")
-    for key in ("data_dir", "output_dir", *given, *(key for key in ("out", "output", "data_set") if config[key] is not None)):
+    for key in (
+        "data_dir",
+        "output_dir",
+        *given,
+        *(key for key in ("out", "output", "data_set") if config[key] is not None),
+    ):
         text(key, config[key])
     if config.out and not (config.bundle or config.embedder):
         raise ConfigError("is for bundle=DIR and embedder=FILE; a run keeps its own report", "out", "leave it out")
