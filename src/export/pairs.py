@@ -79,11 +79,11 @@ def gather(config: Any, run_dir: Path | None, otherwise: Callable[[], TestSet] |
                 "evaluate",
                 "add evaluate.lfw=DIR, or train a run first",
             )
-        data_set = load_data_set(runs.read_about(run_dir)["data_set"])
+        data_set = load_data_set(runs.data_set_of(run_dir, runs.read_about(run_dir), config.data_dir))
         return Material([kface_set(data_set, config.evaluate.pairs, config.seed)], data_set)
     about = runs.read_about(run_dir)
     try:
-        data_set = load_data_set(about["data_set"])
+        data_set = load_data_set(runs.data_set_of(run_dir, about, config.data_dir))
         return Material([*given, kface_set(data_set, config.evaluate.pairs, config.seed)], data_set)
     except KFaceError as error:
         # A run may have come here without its data set.
