@@ -69,6 +69,7 @@ def with_file(config: Any) -> Any:
     return made
 
 
+@lru_cache(maxsize=1)
 def faces() -> TestSet:
     """Return rendered people of the synthetic sample: enough to compare files on, not to measure anything."""
     from export.golden_faces import face_of
