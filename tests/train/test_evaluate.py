@@ -105,7 +105,6 @@ def config_of(*overrides):
         (["run=a", "bundle=b"], "run and bundle: exclude each other"),
         (["bundle=a", "embedder=b"], "bundle and embedder: exclude each other"),
         (["run=a", "out=b"], "out: is for bundle=DIR"),
-        (["bundle=5"], "bundle: must be a text"),
         (["seed=-1"], "seed: must be a whole number"),
         (["bundle=absent"], "absent: there is no bundle"),
         (["embedder=other.onnx"], r"add preprocessing\.colour=rgb"),
@@ -130,6 +129,15 @@ def test_what_makes_no_sense_is_one_line(place, monkeypatch, overrides, message)
         evaluate.main(config_of(*overrides, "output_dir=none", "progress=false"))
     assert "\n" not in str(caught.value)
     assert not Path("none").exists()
+
+
+def test_a_number_in_place_of_a_name_is_refused(place, monkeypatch):
+    monkeypatch.chdir(place)
+    # On the command line 5 is a name; in a file of settings it is a number.
+    config = config_of("output_dir=none", "progress=false")
+    config.bundle = 5
+    with pytest.raises(ConfigError, match="bundle: must be a text"):
+        evaluate.main(config)
 
 
 def test_the_data_set_is_the_one_of_the_training(place, tiny_manifest, tmp_path, capsys):
