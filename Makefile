@@ -40,11 +40,11 @@ dataset: setup ## detect, align and shard a corpus into 112x112 faces
 train: setup ## the main job: corpus, data set, training, a row of Table 5
 	@$(PY) -m train $(OVERRIDES)
 
-evaluate: setup ## verify a trained run again (run=DIR, by default the newest; evaluate.lfw=DIR)
+evaluate: setup ## verify a run (run=DIR, by default the newest), bundle=DIR or embedder=FILE.onnx again; evaluate.lfw=DIR
 	@$(PY) -m train.evaluate $(OVERRIDES)
 
-table5: setup ## print all runs' rows of Table 5 beside the paper's
-	@$(PY) -m train.table5
+table5: setup ## print all runs' rows of Table 5 beside the paper's (output_dir=DIR)
+	@$(PY) -m train.table5 $(OVERRIDES)
 
 export: setup ## a bundle of the newest run (run=DIR, embedder=FILE.onnx): .pb, ONNX, UFF, INT8, detector, thresholds, model card
 	@$(PY) -m export $(OVERRIDES)

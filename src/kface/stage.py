@@ -134,7 +134,9 @@ def instantiate(node: Any, key: str, **extra: Any) -> Any:
         lacking = absent(error)
         if lacking is not None:
             raise lacking
-        raise ConfigError(_first_line(cause or error), key, "compare with conf/{}".format(key))
+        folder = configuration_directory() / key
+        where = "conf/{}/".format(key) if folder.is_dir() else "{} in conf/*.yaml".format(key)
+        raise ConfigError(_first_line(cause or error), key, "compare with {}".format(where))
 
 
 def _parses(override: str) -> bool:

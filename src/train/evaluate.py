@@ -23,7 +23,7 @@ def main(config: Any) -> None:
     run_dir = runs.newest_run(Path(config.output_dir), config.run)
     about = runs.read_about(run_dir)
     print(f"evaluating {run_dir}", flush=True)
-    manifest = load(config.data_set or about["data_set"])
+    manifest = load(config.data_set or runs.data_set_of(run_dir, about, config.data_dir))
     from train import backend
 
     backend.start_quietly()
@@ -35,10 +35,17 @@ def check(config: Any) -> None:
     given = [key for key in ("run", "bundle", "embedder") if config[key]]
     if len(given) > 1:
         raise ConfigError("exclude each other", " and ".join(given), "leave all but one out")
-    for key in ("data_dir", "output_dir", *given, *(key for key in ("out", "data_set") if config[key] is not None)):
+    for key in (
+        "data_dir",
+        "output_dir",
+        *given,
+        *(key for key in ("out", "output", "data_set") if config[key] is not None),
+    ):
         text(key, config[key])
     if config.out and not (config.bundle or config.embedder):
         raise ConfigError("is for bundle=DIR and embedder=FILE; a run keeps its own report", "out", "leave it out")
+    if config.output is not None and not config.embedder:
+        raise ConfigError("is for embedder=FILE", "output", "leave it out")
     flag("progress", config.progress)
     if config.seed is not None:
         whole("seed", config.seed, 0, 2**32 - 1)

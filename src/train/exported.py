@@ -1,6 +1,7 @@
 """Networks that are verified without TensorFlow: an exported bundle, or an ONNX file from elsewhere."""
 
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,7 +99,15 @@ def _embedder(path: Path, config: Any, mirror: bool) -> Exported:
     )
     if not path.is_file():
         raise ConfigError("there is no such file", f"embedder={path}")
-    network = foreign.Embedder(path, resolve(config.runtime.name, path.suffix.lower()))
+    # A runtime that reads its file again, for another batch size, finds it there until the network is closed.
+    folder = tempfile.TemporaryDirectory(prefix="kface-embedder-")
+    try:
+        network = foreign.Embedder(
+            path, Path(folder.name), config.output, resolve(config.runtime.name, path.suffix.lower())
+        )
+    except BaseException:
+        folder.cleanup()
+        raise
     about = {
         "backbone": path.name,
         "loss": None,
@@ -112,7 +121,11 @@ def _embedder(path: Path, config: Any, mirror: bool) -> Exported:
             raise ModelError("gives embeddings that are not finite", path, "check preprocessing.normalisation")
         return unit(values)
 
-    return Exported(path.stem, mirrored(embed) if mirror else embed, about, network.network.close)
+    def close() -> None:
+        network.network.close()
+        folder.cleanup()
+
+    return Exported(path.stem, mirrored(embed) if mirror else embed, about, close)
 
 
 def unit(embeddings: np.ndarray) -> np.ndarray:
@@ -161,7 +174,7 @@ def _candidates(config: Any) -> list[Path]:
             if config.bundle
             else runs.newest_run(Path(config.output_dir), None)
         )
-        found.append(Path(runs.read_about(run)["data_set"]))
+        found.append(runs.data_set_of(run, runs.read_about(run), config.data_dir))
     except KFaceError:
         pass
     return found

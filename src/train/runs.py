@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kface.bundle.fields import Fields
+from kface.dataset.manifest import FILE as MANIFEST
 from kface.errors import ConfigError, TrainingError
 from kface.files import write_atomic, write_json
 from train.json_files import check_schema, parse, read_json
@@ -101,13 +102,38 @@ def newest_run(outputs: Path, named: str | None) -> Path:
         ConfigError: There is none.
     """
     if named:
-        if not (Path(named) / "model.json").is_file():
+        path = Path(named).expanduser()
+        if not (path / "model.json").is_file():
             raise ConfigError("holds no trained network", named, "give a directory in outputs/ that has a model.json")
-        return Path(named)
+        return path
     runs = list(outputs.glob("*/*/model.json"))
     if not runs:
         raise ConfigError("there is no trained run", outputs, "run: make train backbone=resnet50 loss=arcface")
     return max(runs, key=lambda path: path.stat().st_mtime).parent
+
+
+def data_set_of(run_dir: Path, about: dict[str, Any], data_dir: str | Path) -> Path:
+    """Return the directory of the data set that a run was trained on.
+
+    A run writes it down as the settings gave it, as a rule relative to the directory of the training. It is looked for
+    from the directories that hold the run, from the current one, and in ``data_dir``, so that a run can be used from
+    anywhere and after it was moved or copied together with its data.
+
+    Args:
+        run_dir: The run.
+        about: What :func:`read_about` says of it.
+        data_dir: Where this machine keeps its data.
+
+    Returns:
+        The first place that holds a data set; the one that was written down where none does.
+    """
+    written = Path(about["data_set"])
+    places = [
+        *(parent / written for parent in run_dir.resolve().parents),
+        written,
+        Path(data_dir) / "aligned" / written.name,
+    ]
+    return next((place for place in places if (place / MANIFEST).is_file()), written)
 
 
 def write_about(run_dir: Path, about: dict[str, Any]) -> None:

@@ -158,6 +158,10 @@ def table(reports: Iterable[dict[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Print the table of all reports in ``outputs/``, or in the directories that are given."""
+    strange = [argument for argument in arguments if "=" in argument and not argument.startswith("output_dir=")]
+    if strange:
+        print(f"table5: {strange[0]}: there is no such key; the keys are: output_dir", file=sys.stderr)
+        return 2
     places = [Path(argument.removeprefix("output_dir=")).expanduser() for argument in arguments] or [Path("outputs")]
     reports = collect(*places)
     if not reports:

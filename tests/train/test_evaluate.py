@@ -95,6 +95,26 @@ def test_an_embedder_without_tensorflow(place):
     assert "| other.onnx (rgb, (x - 127.5) / 128, on " in table5.table(listed)
 
 
+def test_an_embedder_with_two_outputs_is_verified_once_told_which(place, monkeypatch):
+    import onnx
+
+    model = onnx.load(place / "other.onnx")
+    vector = model.graph.output[0].name
+    model.graph.node.append(onnx.helper.make_node("Neg", [vector], ["second"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("second", 1, ["n", 147]))
+    model.graph.output[0].name = "first"
+    model.graph.node.append(onnx.helper.make_node("Identity", [vector], ["first"]))
+    onnx.save(model, place / "two.onnx")
+    monkeypatch.chdir(place)
+    told = ["preprocessing.colour=rgb", "preprocessing.normalisation=[127.5,128]"]
+    with pytest.raises(ConfigError, match="output=first or output=second"):
+        exported.open_exported(config_of("embedder=two.onnx", *told))
+    network = exported.open_exported(config_of("embedder=two.onnx", "output=second", *told))
+    faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3)).astype(np.uint8)
+    assert np.allclose(network.embed(faces), -exported.unit(means(faces)), atol=1e-5)
+    network.close()
+
+
 def config_of(*overrides):
     return stage.compose("evaluate", list(overrides))
 
@@ -105,6 +125,9 @@ def config_of(*overrides):
         (["run=a", "bundle=b"], "run and bundle: exclude each other"),
         (["bundle=a", "embedder=b"], "bundle and embedder: exclude each other"),
         (["run=a", "out=b"], "out: is for bundle=DIR"),
+        (["bundle=5"], "5: there is no bundle"),
+        (["bundle=[5]"], r"\[5\]: there is no bundle"),
+        (["run=a", "output=b"], "output: is for embedder=FILE"),
         (["seed=-1"], "seed: must be a whole number"),
         (["bundle=absent"], "absent: there is no bundle"),
         (["embedder=other.onnx"], r"add preprocessing\.colour=rgb"),
