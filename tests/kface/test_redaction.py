@@ -210,3 +210,9 @@ def test_a_long_text_takes_no_time(sign):
 def test_each_line_is_looked_at_and_stays_a_line():
     assert redact("a\nrtsp://u:hush@cam/x\n\nb\n") == "a\nrtsp://***@cam/x\n\nb\n"
     assert redact("x" * 5000) == "x" * 4096 + " ..."
+
+
+def test_the_folder_of_a_corpus_is_shown():
+    for text in ("corpus.root: is missing; add corpus.root=DIR", "corpus=kface corpus.root=/media/k-face"):
+        assert redact(text) == text
+    assert "x1y2z3" not in redact("rtsp://a/s?user.root=x1y2z3") + redact("root=x1y2z3")
