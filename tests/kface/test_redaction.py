@@ -174,7 +174,7 @@ def test_what_a_camera_asks_for_is_told_without_the_login():
         "'loop': is no setting; write key=value",
         "page: http://127.0.0.1:8088/?token=TOKEN",
         "token: sudo sed -n 's/^KFACE_WEB_TOKEN=//p' /etc/kface/environment",
-        "file:/home/me@corp/films/a:b/clip@2x.mp4: is empty (0 bytes)",
+        "file:/srv/me@corp/films/a:b/clip@2x.mp4: is empty (0 bytes)",
         "outputs/2026-01-02/run: 12:30 o'clock, size=5, angle=3",
         "김민수@집: template 3",
     ],
