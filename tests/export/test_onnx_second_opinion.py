@@ -30,7 +30,9 @@ def by_tf2onnx(network: keras.Model) -> bytes:
 @pytest.mark.parametrize(("name", "neck"), [("mobilenetv2", "gdc"), ("mobilenetv2", "gap"), ("resnet50", "flatten")])
 def test_two_converters_agree(name, neck):
     # A quarter of the width: tf2onnx takes 11 GB for the whole of ResNet-50.
-    network = backbones.build(name=name, embedding=32, stem_stride=2, head=neck, dropout=0.0, bn_momentum=0.9, width=0.25)
+    network = backbones.build(
+        name=name, embedding=32, stem_stride=2, head=neck, dropout=0.0, bn_momentum=0.9, width=0.25
+    )
     random = np.random.default_rng(0)
     for weight in network.weights:
         if "variance" in weight.path or "gamma" in weight.path:

@@ -30,7 +30,9 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setattr(pairs, "kface_set", lambda *_: faces_of("kface", "sample", synthetic=True))
 
     def config(lfw=None):
-        return SimpleNamespace(evaluate=SimpleNamespace(lfw=lfw, pairs=10), seed=0, output_dir="outputs", data_dir="data")
+        return SimpleNamespace(
+            evaluate=SimpleNamespace(lfw=lfw, pairs=10), seed=0, output_dir="outputs", data_dir="data"
+        )
 
     return config
 
