@@ -18,7 +18,7 @@ sys.path.insert(0, str(TESTS / "kface" / "dataset"))
 WORKER_SECONDS = 10.0
 
 
-def campaign(seed, count, log=None):
+def campaign(seed, count):
     """Kill a builder with two workers `count` times, starting it again each time, and compare the data set in the end.
 
     A kill fails after which a worker is still there 10 seconds later; the last run fails if its files are not those of an
@@ -27,10 +27,9 @@ def campaign(seed, count, log=None):
     Args:
         seed: Of the moments.
         count: How many kills.
-        log: Called with a line for each failure.
 
     Returns:
-        How many kills and comparisons were tried, how many failed.
+        How many kills were tried, and what was wrong after those that failed, as texts.
     """
     from dataset_fakes import contents, write_tree
 
@@ -52,14 +51,11 @@ def campaign(seed, count, log=None):
                 process.wait()
                 left = _left_over(process.pid)
                 if left:
-                    failed.append(f"kill {number}: workers {left} are still there")
+                    failed.append(f"seed {seed}, kill {number}: workers {left} are still there")
             _start(root, out, 0.0, 2).wait()
             if contents(out) != contents(place / "whole"):
-                failed.append(f"after kill {number}: another data set")
-    for line in failed:
-        if log is not None:
-            log(f"seed {seed}, {line}")
-    return count, len(failed)
+                failed.append(f"seed {seed}, after kill {number}: another data set")
+    return count, failed
 
 
 def _start(root, out, delay, jobs):
@@ -100,6 +96,6 @@ def _members(session):
 
 
 if __name__ == "__main__":
-    tried, bad = campaign(int(sys.argv[1]), int(sys.argv[2]), print)
-    print(f"builder kills: {tried} tried, {bad} failed")
+    tried, bad = campaign(int(sys.argv[1]), int(sys.argv[2]))
+    print(*bad, f"builder kills: {tried} tried, {len(bad)} failed", sep="\n")
     sys.exit(1 if bad else 0)

@@ -77,7 +77,7 @@ def mutated(data, others, rng):
     return bytes(data)
 
 
-def campaign(seed, count, log=None):
+def campaign(seed, count):
     """Decode `count` damaged files.
 
     A file fails that raises anything but an ImageError of one line, decodes to something else than uint8 (h, w, 3), takes
@@ -86,13 +86,12 @@ def campaign(seed, count, log=None):
     Args:
         seed: Same seed, same files (with the same OpenCV).
         count: How many.
-        log: Called with a line for each failure.
 
     Returns:
-        How many were tried, how many failed.
+        How many were tried, and what was wrong with those that failed, as texts.
     """
     rng = random.Random(seed)
-    failed = 0
+    failed = []
     with tempfile.TemporaryFile() as heard:
         before = os.dup(2)
         os.dup2(heard.fileno(), 2)
@@ -110,9 +109,7 @@ def campaign(seed, count, log=None):
                 heard.truncate()
                 fault = fault or (noise and f"printed {noise[:200]!r}")
                 if fault:
-                    failed += 1
-                    if log is not None:
-                        log(f"seed {seed}, file {number}: {fault}")
+                    failed.append(f"file {number} of seed {seed}: {fault}")
         finally:
             os.dup2(before, 2)
             os.close(before)
@@ -134,6 +131,6 @@ def _fault(data):
 
 
 if __name__ == "__main__":
-    tried, bad = campaign(int(sys.argv[1]), int(sys.argv[2]), print)
-    print(f"image mutations: {tried} tried, {bad} failed")
+    tried, bad = campaign(int(sys.argv[1]), int(sys.argv[2]))
+    print(*bad, f"image mutations: {tried} tried, {len(bad)} failed", sep="\n")
     sys.exit(1 if bad else 0)

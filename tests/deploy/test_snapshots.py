@@ -15,7 +15,7 @@ from deploy.outputs.snapshots import cut, safe_name
 from kface.errors import ConfigError
 from kface.gallery import Quality
 from kface.images import decode_image
-from kface.recognizer import RECOGNISED
+from kface.recognizer import RECOGNISED, UNDECIDED
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(kface.__file__)))
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -104,6 +104,21 @@ def test_a_better_view_takes_the_place_of_the_snapshot(folder, sharp):
     sharp[1] = np.inf
     output.write(square(78), [])
     assert there() == (110, 110, 3)
+
+
+@pytest.mark.parametrize(
+    "who", [identity(UNDECIDED), identity(RECOGNISED, "박영희")], ids=["in doubt", "somebody else"]
+)
+def test_a_better_view_of_a_track_that_is_no_longer_that_person_is_not_taken(folder, sharp, who):
+    output = make(folder)
+    output.write(square(40), [event(box=(110, 70, 150, 110))])
+    before = (folder / taken(folder)[0]).read_bytes()
+    large = result(60, [track(1, who, (80, 40, 180, 140))], image=picture(WHO))
+    output.write(large, [])
+    assert (folder / taken(folder)[0]).read_bytes() == before
+    # Once it is that person again, it is taken.
+    output.write(square(60), [])
+    assert (folder / taken(folder)[0]).read_bytes() != before
 
 
 def test_a_view_from_the_front_takes_the_place_of_one_from_the_side(folder, sharp):

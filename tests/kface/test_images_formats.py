@@ -517,5 +517,4 @@ def test_mutations():
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "attack"))
     from image_mutations import campaign
 
-    failures = []
-    assert campaign(0, 1000, failures.append) == (1000, 0), failures
+    assert campaign(0, 1000) == (1000, [])

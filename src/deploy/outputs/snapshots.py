@@ -5,7 +5,7 @@ import contextlib
 import os
 import re
 import stat
-from typing import Deque, Dict, NamedTuple, Sequence, Tuple
+from typing import Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -29,12 +29,15 @@ ENDING = ".jpg"
 
 class _Taken(NamedTuple):
     path: str
+    who: Tuple[str, Optional[str]]
     worth: float
     frame: int
 
 
 class Snapshots(Output):
-    """Writes a JPEG for each event of the chosen kinds; a larger, sharper or more frontal view of its track takes its place.
+    """Writes a JPEG for each event of the chosen kinds; a better view of its track takes its place.
+
+    Better is larger, sharper or more frontal, and of a track that is still decided to be the same person.
 
     Files are named by time, track, and person: ``20260102-030405.678-track7-Kim.jpg``. They and the directory can be read
     by their owner only: faces are personal data. The oldest go when there are too many.
@@ -78,7 +81,11 @@ class Snapshots(Output):
                 del self._tracks[track]
                 continue
             number = result.ids.index(track) if track in result.ids else None
-            if number is not None and taken.frame != result.frame.number:
+            if number is None or taken.frame == result.frame.number:
+                continue
+            identity = result.identities[number]
+            # A track in doubt may show somebody else, as after a cut, whose picture must not bear this name.
+            if (identity.state, identity.person) == taken.who:
                 worth = _worth(result, number)
                 if worth > BETTER * taken.worth:
                     self._save(taken.path, result.frame.image, result.faces.boxes[number])
@@ -99,7 +106,7 @@ class Snapshots(Output):
             _remove(self._files.popleft())
         if event.track is not None and event.track in result.ids:
             worth = _worth(result, result.ids.index(event.track))
-            self._tracks[event.track] = _Taken(path, worth, result.frame.number)
+            self._tracks[event.track] = _Taken(path, (event.kind, event.person), worth, result.frame.number)
 
     def _save(self, path: str, rgb: np.ndarray, box: np.ndarray) -> None:
         write_atomic(path, encode_jpeg(cut(rgb, box), QUALITY), mode=0o600)
