@@ -84,7 +84,7 @@ def _reason(file: File, precision: str, wanted: Sequence[File]) -> Optional[str]
     if file.format == "engine":
         return "built for another machine"
     if file.format == "uff":
-        return "for TensorRT's UFF parser; boards read the ONNX file"
+        return "no runtime of the recogniser reads it: TensorRT takes the ONNX file"
     if file.precision not in ("fp32", precision):
         return "the settings ask for precision {}, and TensorRT's engines come from the fp32 network".format(precision)
     if file.format == "onnx":
