@@ -46,7 +46,7 @@ evaluate: setup ## verify a run (run=DIR, by default the newest), bundle=DIR or 
 table5: setup ## print all runs' rows of Table 5 beside the paper's (output_dir=DIR)
 	@$(PY) -m train.table5 $(OVERRIDES)
 
-export: setup ## a bundle of the newest run (run=DIR, embedder=FILE.onnx): .pb, ONNX, UFF, INT8, detector, thresholds, model card
+export: setup ## a bundle of the newest run (run=DIR, embedder=FILE.onnx or pretrained): .pb, ONNX, UFF, INT8, detector, thresholds, model card
 	@$(PY) -m export $(OVERRIDES)
 
 verify-engines: ## on a board with TensorRT: build the engines of BUNDLE=DIR, compare them with the ONNX files and time both

@@ -87,6 +87,7 @@ def _compose(overrides: Sequence[str]) -> Dict[str, Any]:
     from kface import stage
 
     try:
+        import hydra  # noqa: F401
         from omegaconf import OmegaConf
         from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
     except ImportError:

@@ -32,14 +32,18 @@ def golden_faces(material: Material) -> np.ndarray:
 @lru_cache(maxsize=1)
 def rendered() -> np.ndarray:
     """Render the faces; they are aligned by the points that the renderer knows."""
-    from kface.layout import Capture
-    from kface.sample import render, subject_names
+    from kface.sample import subject_names
 
-    faces = []
-    for name, (camera, light, expression) in zip(subject_names(COUNT, 0), VIEWS, strict=True):
-        image, annotation = render(Capture(name, 1, light, expression, camera), 0)
-        points = annotation.five()
-        if points is None:
-            raise ModelError("a rendered face lacks a landmark", name)
-        faces.append(align(image, points[None])[0])
-    return np.stack(faces)
+    return np.stack([face_of(name, *view) for name, view in zip(subject_names(COUNT, 0), VIEWS, strict=True)])
+
+
+def face_of(subject: str, camera: int, light: int, expression: int) -> np.ndarray:
+    """Return uint8 (112, 112, 3), RGB: a person of the sample, rendered under these conditions of K-Face."""
+    from kface.layout import Capture
+    from kface.sample import render
+
+    image, annotation = render(Capture(subject, 1, light, expression, camera), 0)
+    points = annotation.five()
+    if points is None:
+        raise ModelError("a rendered face lacks a landmark", subject)
+    return np.asarray(align(image, points[None])[0])

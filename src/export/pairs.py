@@ -1,5 +1,6 @@
 """The pairs that a bundle is measured on: real ones that were given before those of a run's data set."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,12 +49,17 @@ class Material(NamedTuple):
         return np.asarray(last.images[~last.failed] if len(last.failed) else last.images)
 
 
-def gather(config: Any, run_dir: Path | None) -> Material:
+def gather(config: Any, run_dir: Path | None, otherwise: Callable[[], TestSet] | None = None) -> Material:
     """Load the test sets, in the order of their weight.
 
     Real pairs that were given come first: LFW, AgeDB-30, CFP-FP. A run's own data set follows. For a foreign embedder the
     newest run's data set is only looked for where no pairs were given, so that what lies in the output directory does not
     change what is measured.
+
+    Args:
+        config: The export's settings.
+        run_dir: The run's directory; None for a foreign embedder.
+        otherwise: Makes faces for a foreign embedder where no pairs were given.
 
     Raises:
         ConfigError: There are no pairs at all.
@@ -63,6 +69,8 @@ def gather(config: Any, run_dir: Path | None) -> Material:
     if run_dir is None:
         if given:
             return Material(given, None)
+        if otherwise is not None:
+            return Material([otherwise()], None)
         try:
             run_dir = runs.newest_run(Path(config.output_dir), None)
         except ConfigError:

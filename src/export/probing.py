@@ -110,13 +110,14 @@ def probe(
         count = min(count, len(pairs))
         for candidate in left:
             candidate.measure(embedder, faces, pairs[:count], genuine[:count])
+        # Before the comparison, which takes seconds and would say nothing about it.
+        _refuse_useless(min(left, key=lambda one: one.eer), embedder, pairs[:count])
         last = count == len(pairs)
         left = _survivors(left, genuine[:count], FINAL if last else EARLY, seed)
         if len(left) == 1 or last:
             break
         count *= 2
     best = left[0]
-    _refuse_useless(best, embedder, pairs)
     if len(left) > 1:
         raise ConfigError(
             f"the pairs cannot tell {best.preprocessing} (EER {100 * best.eer:.1f} %) from {left[1].preprocessing} "

@@ -10,6 +10,8 @@ from kface.errors import ConfigError
 OPSETS = (13, 14, 15, 16, 17)
 #: Of ``embedder.onnx``, which the fingerprint follows from.
 CANONICAL_OPSET = 13
+#: In place of a file: the network that export.pretrained fetches.
+PRETRAINED = "pretrained"
 #: Faces that every file is compared on at least: the largest batch of the comparison.
 LEAST_FACES = 8
 #: Faces that INT8 is calibrated on at least: fewer and the ranges are luck.
@@ -52,7 +54,7 @@ def check(config: Any) -> None:
         raise ConfigError("exclude each other", "embedder and run", "leave one out")
     if config.output and not config.embedder:
         raise ConfigError("names an output of a foreign embedder", "output", "leave it out, or give embedder=FILE.onnx")
-    if config.embedder:
+    if config.embedder and str(config.embedder).lower() != PRETRAINED:
         check_embedder(Path(str(config.embedder)).expanduser())
     out = Path(str(config.out)).expanduser() if config.out else None
     if out is not None and (out.exists() or out.is_symlink()) and not (out / "manifest.json").is_file():

@@ -24,6 +24,7 @@ from export.deployment import deploy_settings
 from export.engines import build_engines
 from export.judge import Verdict, judge, speed
 from export.pairs import Material, gather
+from export.pretrained import offer
 from export.progress import step
 from export.subjects import Subject
 from export.workplace import workplace
@@ -48,15 +49,18 @@ def export(config: Any) -> Path:
     """
     check(config)
     run_dir = None if config.embedder else runs.newest_run(Path(config.output_dir), config.run)
+    pretrained = offer.is_pretrained(config)
+    if pretrained:
+        config = offer.with_file(config)
     if config.embedder:
         # Finding the faces of a test set takes minutes: what is no embedder is refused before.
         foreign_file.read(Path(str(config.embedder)).expanduser(), config.output)
     with step("reading the test sets"):
-        material = gather(config, run_dir)
+        material = gather(config, run_dir, offer.faces if pretrained else None)
     out = _out(config, run_dir)
     try:
         with workplace(out) as folder:
-            _fill(folder, config, run_dir, material)
+            _fill(folder, config, run_dir, material, pretrained)
     except OSError as error:
         raise ModelError(f"the bundle cannot be written ({error.strerror or error})", out, "make room or set out=DIR")
     build_engines(config, out, lambda: material.calibration(config.precision.calibration_faces, config.seed))
@@ -75,7 +79,7 @@ def _out(config: Any, run_dir: Path | None) -> Path:
     return run_dir / "bundle" if run_dir is not None else Path("bundles") / Path(str(config.embedder)).stem
 
 
-def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material) -> None:
+def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material, pretrained: bool) -> None:
     first = material.sets[0]
     shown = f"faces of the {first.title}" if first.synthetic else f"real faces ({first.title})"
     faces = first.images[~first.failed][: config.parity.faces]
@@ -87,14 +91,12 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material) -
         subject = subjects.from_run(folder, config, run_dir, faces)
     else:
         subject = subjects.from_file(folder, config, first, faces)
+    if pretrained:
+        subject = subjects.of_pretrained(subject)
     embeddings = _embeddings(folder / CANONICAL, subject, material)
     verdicts = _reduced(folder, config, subject, material, embeddings)
     with step("detector: copied and compared"):
         detector = _detector(folder, first.images[~first.failed][:8])
-    with step(f"thresholds: measured on {first.title}"):
-        thresholds = measuring.thresholds(config, first, embeddings[0])
-        given = list(zip(material.sets, embeddings, strict=True))
-        measuring.add_figures(subject.training, given, int(config.evaluate.bootstrap), int(config.seed))
     entries = _entries(folder, subject.made, detector) + list(_golden(folder, subject, material))
     preprocessing = bundle.Preprocessing(
         colour=subject.preprocessing.colour.upper(),
@@ -102,6 +104,16 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material) -
         divisor=subject.preprocessing.divisor,
     )
     canonical = next(entry for entry in entries if entry.path == CANONICAL)
+    # The file follows from the network alone, and so does what two bundles must share.
+    fingerprint = bundle.fingerprint(canonical.sha256, preprocessing, bundle.Template())
+    if pretrained and first.synthetic:
+        thresholds = offer.measured_thresholds(fingerprint)
+        subject.training["sets"] = offer.measured_sets(fingerprint)
+    else:
+        with step(f"thresholds: measured on {first.title}"):
+            thresholds = measuring.thresholds(config, first, embeddings[0])
+            given = list(zip(material.sets, embeddings, strict=True))
+            measuring.add_figures(subject.training, given, int(config.evaluate.bootstrap), int(config.seed))
     # Not in the manifest: it is there to be edited.
     (folder / "deploy.yaml").write_text(deploy_settings(subject.name, thresholds), encoding="utf-8")
     manifest = bundle.Manifest(
@@ -109,8 +121,7 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material) -
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         files=tuple(entries),
         embedding=int(subject.proof.wanted.shape[1]),
-        # The file follows from the network alone, and so does what two bundles must share.
-        fingerprint=bundle.fingerprint(canonical.sha256, preprocessing, bundle.Template()),
+        fingerprint=fingerprint,
         training=subject.training,
         thresholds=thresholds,
         synthetic=subject.synthetic,

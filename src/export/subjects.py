@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from export import files, foreign, probing
+from export.pretrained import offer
 from export.progress import step
 from kface import bundle
 from kface.bundle.manifest import CANONICAL
@@ -146,6 +147,12 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
         made,
         proof,
     )
+
+
+def of_pretrained(subject: Subject) -> Subject:
+    """Return the pretrained network's subject with what is known of it: where it comes from, and its limits."""
+    training = {**subject.training, "limits": list(offer.LIMITS)}
+    return subject._replace(training=training, provenance=(*offer.PROVENANCE, DETECTOR))
 
 
 def _acquired(pairs: TestSet) -> tuple[np.ndarray, np.ndarray]:

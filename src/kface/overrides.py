@@ -22,7 +22,8 @@ TEXTS: Dict[str, str] = {
     "evaluate.agedb30": "null",
     "evaluate.cfp_fp": "null",
     "evaluate.lfw": "null",
-    "evaluate.pairs": r"null|\d+",
+    # What is meant as a number is refused as one.
+    "evaluate.pairs": r"null|true|false|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)",
     "gallery.file": "null",
     "gallery.key_file": "null",
     "licence": "null",

@@ -7,7 +7,7 @@ def stir(network, images, seed=0):
     """Give a fresh network weights of a trained one's kind: nothing is zero or one, and images come out differently.
 
     Args:
-        network: With BatchNormalization of momentum 0.9.
+        network: With BatchNormalization.
         images: float32 (n, 112, 112, 3), preprocessed.
     """
     random = np.random.default_rng(seed)
@@ -18,7 +18,12 @@ def stir(network, images, seed=0):
             weight.assign(random.uniform(0.3 * most, most, weight.shape))
         elif "beta" in weight.path:
             weight.assign(random.normal(0, 0.2, weight.shape))
-    for _ in range(80):
-        # The moving averages become those of the images, layer after layer.
-        network(images, training=True)
+    normalisations = [layer for layer in network._flatten_layers() if hasattr(layer, "moving_mean")]
+    momenta = [layer.momentum for layer in normalisations]
+    for layer in normalisations:
+        # The moving averages become those of the images at once: in training, no layer reads them.
+        layer.momentum = 0.0
+    network(images, training=True)
+    for layer, momentum in zip(normalisations, momenta, strict=True):
+        layer.momentum = momentum
     return network

@@ -118,8 +118,8 @@ def test_a_reference_to_another_setting_stays_one():
 
 
 def test_the_home_directory(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/김")
-    assert parsed(*overrides.literal(["evaluate.lfw=~/lfw"], stage._parses)) == "/home/김/lfw"
+    monkeypatch.setenv("HOME", "/users/김")
+    assert parsed(*overrides.literal(["evaluate.lfw=~/lfw"], stage._parses)) == "/users/김/lfw"
     assert parsed(*overrides.literal(["evaluate.lfw=a~b"], stage._parses)) == "a~b"
 
 

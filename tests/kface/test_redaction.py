@@ -174,7 +174,7 @@ def test_what_a_camera_asks_for_is_told_without_the_login():
         "'loop': is no setting; write key=value",
         "page: http://127.0.0.1:8088/?token=TOKEN",
         "token: sudo sed -n 's/^KFACE_WEB_TOKEN=//p' /etc/kface/environment",
-        "file:/home/me@corp/films/a:b/clip@2x.mp4: is empty (0 bytes)",
+        "file:/srv/me@corp/films/a:b/clip@2x.mp4: is empty (0 bytes)",
         "outputs/2026-01-02/run: 12:30 o'clock, size=5, angle=3",
         "김민수@집: template 3",
     ],
@@ -210,3 +210,9 @@ def test_a_long_text_takes_no_time(sign):
 def test_each_line_is_looked_at_and_stays_a_line():
     assert redact("a\nrtsp://u:hush@cam/x\n\nb\n") == "a\nrtsp://***@cam/x\n\nb\n"
     assert redact("x" * 5000) == "x" * 4096 + " ..."
+
+
+def test_the_folder_of_a_corpus_is_shown():
+    for text in ("corpus.root: is missing; add corpus.root=DIR", "corpus=kface corpus.root=/media/k-face"):
+        assert redact(text) == text
+    assert "x1y2z3" not in redact("rtsp://a/s?user.root=x1y2z3") + redact("root=x1y2z3")

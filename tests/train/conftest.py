@@ -1,5 +1,7 @@
 """The tiny data set, for everything that trains."""
 
+import shutil
+
 import pytest
 from tiny_data_set import make_tiny_data_set
 
@@ -11,9 +13,27 @@ def tiny_manifest(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tiny_manifest, tmp_path_factory):
+def left_by_a_kill(tmp_path_factory):
+    """What the undisturbed run's directory held after its second epoch, and a half-written file; not to be changed."""
+    return tmp_path_factory.mktemp("killed") / "run"
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tiny_manifest, left_by_a_kill, tmp_path_factory):
     """A run of three epochs: its directory, not to be changed, and its result."""
     from tiny_training import run
 
+    from train import checkpoints
+
     directory = tmp_path_factory.mktemp("run")
-    return directory, run(tiny_manifest, directory)
+    save = checkpoints.save
+
+    def then_copy(place, model, epoch, described):
+        save(place, model, epoch, described)
+        if epoch == 2:
+            shutil.copytree(directory, left_by_a_kill)
+            (left_by_a_kill / place.relative_to(directory) / "tmp-1.weights.h5").write_bytes(b"half")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "save", then_copy)
+        return directory, run(tiny_manifest, directory)

@@ -154,6 +154,15 @@ def test_what_makes_no_sense_is_one_line(place, monkeypatch, overrides, message)
     assert not Path("none").exists()
 
 
+def test_a_number_in_place_of_a_name_is_refused(place, monkeypatch):
+    monkeypatch.chdir(place)
+    # On the command line 5 is a name; in a file of settings it is a number.
+    config = config_of("output_dir=none", "progress=false")
+    config.bundle = 5
+    with pytest.raises(ConfigError, match="bundle: must be a text"):
+        evaluate.main(config)
+
+
 def test_the_data_set_is_the_one_of_the_training(place, tiny_manifest, tmp_path, capsys):
     manifest = tiny_manifest
     about = {"data_set_fingerprint": manifest.fingerprint}

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,21 +63,32 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_as_an_undisturbed_run(undisturbed, tiny_manifest, tmp_path):
     code = KILLED.format(tests=str(Path(__file__).parent), data=str(tiny_manifest.directory), run=str(tmp_path))
     process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=dict(os.environ)
     )
     assert process.returncode == -signal.SIGKILL, process.stderr[-2000:]
-    assert len(read_history(tmp_path / "history.csv")) == 2
+    ends_as(undisturbed[0], tmp_path, tiny_manifest)
 
-    run(tiny_manifest, tmp_path, resume=True)
-    whole, resumed = read_history(undisturbed[0] / "history.csv"), read_history(tmp_path / "history.csv")
+
+def ends_as(undisturbed, killed, manifest):
+    """Resume a run that was killed after its second epoch: it ends as the undisturbed one did."""
+    assert len(read_history(killed / "history.csv")) == 2
+    run(manifest, killed, resume=True)
+    whole, resumed = read_history(undisturbed / "history.csv"), read_history(killed / "history.csv")
     assert [row["epoch"] for row in resumed] == ["1", "2", "3"]
     assert float(resumed[-1]["loss"]) == pytest.approx(float(whole[-1]["loss"]), rel=0.02)
-    images, _ = read_arrays(tiny_manifest, "test")
-    expected = Embedder(load_backbone(undisturbed[0]))(images)
-    assert (Embedder(load_backbone(tmp_path))(images) * expected).sum(axis=1).min() > 0.995
+    images, _ = read_arrays(manifest, "test")
+    expected = Embedder(load_backbone(undisturbed))(images)
+    assert (Embedder(load_backbone(killed))(images) * expected).sum(axis=1).min() > 0.995
+
+
+def test_what_a_kill_leaves_is_resumed(undisturbed, left_by_a_kill, tiny_manifest, tmp_path):
+    # What is on the disk at that moment: nothing that a living process would still have written or tidied up.
+    shutil.copytree(left_by_a_kill, tmp_path / "run")
+    ends_as(undisturbed[0], tmp_path / "run", tiny_manifest)
 
 
 def test_resuming_a_finished_run_does_nothing(undisturbed, tiny_manifest):
@@ -115,11 +127,9 @@ def test_memory_is_reckoned_before_it_runs_out(tiny_manifest, tmp_path, monkeypa
     assert f"fit.batch_size={fits} would fit" in str(error)
     assert "smaller backbone" in str(memory.too_large(network, 54, 1, 1 << 20))
     assert memory.too_large(network, 54, 1 << 20, None) is None
-    monkeypatch.setattr(memory, "available", lambda: 64 << 20)
+    monkeypatch.setattr(memory, "available", lambda: 1 << 17)
     with pytest.raises(TrainingError, match=r"a batch of 8 needs about .* would fit|smaller backbone"):
-        train_run(
-            tiny_manifest, tmp_path, {"name": "resnet50"}, ArcFace, small_adamw, FitSettings(epochs=1, batch_size=8)
-        )
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace, small_adamw, FitSettings(epochs=1, batch_size=8))
 
 
 def test_memory_that_runs_out_all_the_same(tiny_manifest, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from typing import IO, Any, Dict, Mapping, NamedTuple, Optional, Union
 import deploy
 import kface
 from deploy.configuration import write_file
+from deploy.jetson.board_bundle import BoardBundle, for_board
 from deploy.jetson.releases import SUMS, sums_text
 from deploy.settings import DeploySettings
 from kface import bundle
@@ -42,12 +43,14 @@ class Packed(NamedTuple):
         release: Its release's name, the archive's only top directory.
         files: How many files it has.
         size: In bytes.
+        bundle: What of the bundle is in it.
     """
 
     path: Path
     release: str
     files: int
     size: int
+    bundle: BoardBundle
 
 
 def settings_for_board(settings: Mapping[str, Any]) -> Dict[str, Any]:
@@ -74,19 +77,24 @@ def settings_for_board(settings: Mapping[str, Any]) -> Dict[str, Any]:
     return made
 
 
-def pack(bundle_directory: PathLike, settings: Mapping[str, Any], out: PathLike) -> Packed:
+def pack(bundle_directory: PathLike, settings: Mapping[str, Any], out: PathLike, whole: bool = False) -> Packed:
     """Write the archive.
 
     Args:
         bundle_directory: An exported model; every file is compared with its hash first.
         settings: For the board: see :func:`settings_for_board`.
         out: The archive's path, or a directory that it goes into.
+        whole: Whether the bundle's files that no board uses go into it too; see :func:`deploy.jetson.board_bundle.for_board`.
 
     Raises:
         ConfigError: Settings cannot be, or the archive cannot be written.
         ModelError: The bundle is not what was exported.
     """
-    contents = _contents(bundle_directory, settings)
+    for_this_board = settings_for_board(settings)
+    opened = bundle.load(bundle_directory)
+    precision = DeploySettings.from_mapping(dict(for_this_board, bundle="bundle")).precision
+    chosen = for_board(opened, _read(Path(opened.directory) / MANIFEST), precision, whole)
+    contents = _contents(Path(opened.directory), chosen, for_this_board)
     sums = {name: file.sha256 for name, file in contents.items()}
     text = sums_text(sums).encode("utf-8")
     contents[SUMS] = _made(text)
@@ -107,7 +115,7 @@ def pack(bundle_directory: PathLike, settings: Mapping[str, Any], out: PathLike)
             raise
     except OSError as error:
         raise ConfigError("cannot be written ({})".format(error.strerror or error), path, "give another --out")
-    return Packed(path, release, len(contents), path.stat().st_size)
+    return Packed(path, release, len(contents), path.stat().st_size, chosen)
 
 
 class _File(NamedTuple):
@@ -123,12 +131,13 @@ def _made(data: bytes, mode: int = 0o644) -> _File:
     return _File(sha256_bytes(data), mode, data)
 
 
-def _contents(bundle_directory: PathLike, settings: Mapping[str, Any]) -> Dict[str, _File]:
+def _contents(directory: Path, chosen: BoardBundle, settings: Mapping[str, Any]) -> Dict[str, _File]:
     """Return each file by its name in the archive."""
-    opened = bundle.load(bundle_directory)
-    made: Dict[str, _File] = {"bundle/" + MANIFEST: _made(_read(Path(opened.directory) / MANIFEST))}
-    for file in opened.manifest.files:
-        made["bundle/" + file.path] = _File(file.sha256, 0o644, path=Path(opened.directory) / file.path)
+    made: Dict[str, _File] = {"bundle/" + MANIFEST: _made(chosen.text)}
+    for file in chosen.kept:
+        made["bundle/" + file.path] = _File(file.sha256, 0o644, path=directory / file.path)
+    if chosen.card is not None:
+        made["bundle/" + chosen.card[0]] = _made(chosen.card[1])
     sources = Path(deploy.__file__).resolve().parent.parent
     for package in PACKAGES:
         made.update(_sources(sources, package))
@@ -142,7 +151,7 @@ def _contents(bundle_directory: PathLike, settings: Mapping[str, Any]) -> Dict[s
             made[name] = _made(_read(path))
     head = "# The settings of the recogniser on this board; sudo systemctl restart kface after a change.\n"
     head += "# User and password of a camera do not belong here: /etc/kface/environment has them.\n"
-    made["deploy.yaml"] = _made((head + write_file(settings_for_board(settings))).encode("utf-8"))
+    made["deploy.yaml"] = _made((head + write_file(settings)).encode("utf-8"))
     return made
 
 

@@ -7,6 +7,7 @@ from typing import List, Optional
 
 from deploy.configuration import resolve
 from deploy.jetson.archive import pack, settings_for_board
+from deploy.jetson.board_bundle import BoardBundle
 from deploy.jetson.remote import Host, install
 from deploy.settings import DeploySettings, newest_bundle
 from kface.errors import ConfigError, KFaceError
@@ -26,6 +27,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("--port", type=int, metavar="N", help="of ssh")
     parser.add_argument(
         "--dry-run", action="store_true", help="with --host: change nothing there but say what would be"
+    )
+    parser.add_argument(
+        "--whole-bundle", action="store_true", help="pack all files of the bundle, those that no board uses as well"
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, such as source=csi://0")
     # Settings may stand before, between and after options; argparse can do that from Python 3.7 only.
@@ -55,10 +59,12 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ConfigError(
             "none is found in outputs or bundles", "--bundle", "give --bundle DIR, or make one: make export"
         )
-    packed = pack(directory, settings, arguments.out)
+    packed = pack(directory, settings, arguments.out, arguments.whole_bundle)
     print(
         "{}: {} files, {:.1f} MB, bundle {}".format(packed.path, packed.files, packed.size / 1e6, directory), flush=True
     )
+    for line in contents(packed.bundle):
+        print(line, flush=True)
     for line in notes(DeploySettings.from_mapping(dict(settings_for_board(settings), bundle=directory))):
         print(line, flush=True)
     if host is None:
@@ -67,6 +73,23 @@ def _run(arguments: argparse.Namespace) -> int:
     # Without a terminal nobody can be asked.
     options = (["--dry-run"] if arguments.dry_run else []) + ([] if sys.stdin.isatty() else ["--yes"])
     return install(str(packed.path), "kface-" + packed.release, host, options)
+
+
+def contents(chosen: BoardBundle) -> List[str]:
+    """Return what of the bundle is packed, with sizes, and what is left out and why."""
+    lines = []
+    for file in sorted(chosen.kept, key=lambda file: -file.bytes):
+        if file.role == "embedder":
+            lines.append("  {:32} {:8.1f} MB".format(file.path, file.bytes / 1e6))
+    rest = [file for file in chosen.kept if file.role != "embedder"]
+    lines.append(
+        "  {:32} {:8.1f} MB".format("{} other files".format(len(rest)), sum(file.bytes for file in rest) / 1e6)
+    )
+    for file, reason in chosen.dropped:
+        lines.append("  {:32} {:8.1f} MB left out: {}".format(file.path, file.bytes / 1e6, reason))
+    if chosen.dropped:
+        lines.append("  (--whole-bundle packs these too)")
+    return lines
 
 
 def notes(settings: DeploySettings) -> List[str]:

@@ -244,8 +244,8 @@ class Arrivals(object):
             one.connection.setblocking(False)
             self._waiting[one.connection.fileno()] = one
             self._selector.register(one.connection, selectors.EVENT_READ, one)
-            refused = RefusedError(503, "too many requests at the same time: close other windows", ("Retry-After", "1"))
-            self._refuse(one, refused)
+            crowded = RefusedError(503, "too many requests at the same time: close other windows", ("Retry-After", "1"))
+            self._refuse(one, crowded)
 
     def _has_head(self, one: Arrival) -> bool:
         # An empty line before a request is what some clients send after a body (RFC 9112, 2.2).

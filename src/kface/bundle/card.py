@@ -69,6 +69,7 @@ def model_card(manifest: Manifest) -> str:
         "## Intended use",
         "Trying out the programs around the model, with made-up faces." if manifest.synthetic else INTENDED,
         NOT_INTENDED,
+        _limits(manifest.training),
         "## Training and provenance",
         _run(manifest.training),
         _foreign(manifest.training),
@@ -121,6 +122,12 @@ def _run(training: Dict[str, Any]) -> str:
     return _table(
         ("", ""), [(title, str(about[key])) for key, title in RUN if isinstance(about.get(key), (str, int, float))]
     )
+
+
+def _limits(training: Dict[str, Any]) -> str:
+    limits = training.get("limits")
+    known = [limit for limit in limits if isinstance(limit, str)] if isinstance(limits, list) else []
+    return "Limits:\n\n" + "\n".join("- " + _text(limit) for limit in known) if known else ""
 
 
 def _foreign(training: Dict[str, Any]) -> str:

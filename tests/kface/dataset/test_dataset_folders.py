@@ -15,7 +15,6 @@ from kface.dataset.stage import summary
 from kface.errors import ConfigError, DatasetError, LayoutError
 from kface.images import encode_jpeg, encode_png
 
-
 SETTINGS = DatasetSettings(layout="folders", max_per_shard=4)
 
 

@@ -1,5 +1,6 @@
 """The synthetic sample: deterministic, whole, in K-Face's form, and right about light, poses and landmarks."""
 
+import functools
 import hashlib
 import itertools
 import json
@@ -19,7 +20,10 @@ NAME = subject_names(1)[0]
 
 @pytest.fixture(scope="module")
 def plain():
-    return Scene(Identity(NAME), 1, 1)
+    scene = Scene(Identity(NAME), 1, 1)
+    # Every test looks at it, and nothing changes a view.
+    scene.view = functools.lru_cache(maxsize=None)(scene.view)
+    return scene
 
 
 def digests(root):

@@ -1,0 +1,103 @@
+"""What ``embedder=pretrained`` means to the export: settings, faces where none were given, and what was measured before."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.pretrained.fetch import PACKAGE, prepare
+from export.settings import PRETRAINED
+from kface import bundle
+from kface.bundle.fields import Fields
+from kface.bundle.thresholds import Thresholds, parse
+from kface.errors import ConfigError
+from train.testsets import TestSet
+
+LICENCE = "CC0-1.0"
+#: What was measured on real pairs, with the fingerprint of the network that it was measured with.
+MEASURED = Path(__file__).with_name("measured.json")
+#: People of the synthetic sample on whom the files are compared where no pairs are given, and the views of each.
+PEOPLE = 8
+VIEWS = ((7, 1, 1), (6, 2, 2))
+PROVENANCE = (
+    bundle.Provenance(
+        "training data",
+        "about 3 million photographs of 7,485 people (Davis King, 2017), not redistributed",
+        "not stated",
+    ),
+    bundle.Provenance("embedder weights", f"dlib's face recognition ResNet, out of {PACKAGE}", LICENCE),
+)
+LIMITS = (
+    "It was trained mostly on photographs of Western faces and confuses people of other descent more often, Asian faces "
+    "among them: choose a stricter threshold there, and measure on people like yours.",
+    "It is made for one camera and some dozens of people, as at a door; not for certification, not for large galleries.",
+    "Its cosines lie close together, from about 0.83 to 0.99: thresholds of other networks mean nothing here.",
+)
+
+
+def is_pretrained(config: Any) -> bool:
+    """Return whether an export is of the pretrained network."""
+    return bool(config.embedder) and str(config.embedder).lower() == PRETRAINED
+
+
+def with_file(config: Any) -> Any:
+    """Return the settings with the network's file in place of the word; it is fetched where it is not there yet.
+
+    Raises:
+        ConfigError: A setting contradicts what is known of the network.
+        ModelError: It cannot be fetched.
+    """
+    from omegaconf import OmegaConf, open_dict
+
+    made = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    for key, value in (("colour", "rgb"), ("normalisation", [127.5, 128.0])):
+        if made.preprocessing[key] not in ("auto", None, value):
+            raise ConfigError(f"is known of the pretrained network: {value}", f"preprocessing.{key}", "leave it out")
+    given = any(config.evaluate[name] for name in ("lfw", "agedb30", "cfp_fp"))
+    for kind in ("int8", "fp16"):
+        if made.precision[kind] is True and not given:
+            raise ConfigError("cannot be judged without real faces", f"precision.{kind}", "add evaluate.lfw=DIR")
+    with open_dict(made):
+        made.embedder = str(prepare())
+        made.preprocessing = {"colour": "rgb", "normalisation": [127.5, 128.0]}
+        made.licence = LICENCE if made.licence == "auto" else made.licence
+        made.out = made.out or f"bundles/{Path(made.embedder).stem}"
+        if not given:
+            made.precision.int8 = made.precision.fp16 = False
+    return made
+
+
+@lru_cache(maxsize=1)
+def faces() -> TestSet:
+    """Return rendered people of the synthetic sample: enough to compare files on, not to measure anything."""
+    from export.golden_faces import face_of
+    from kface.sample import subject_names
+
+    images = [face_of(name, *view) for name in subject_names(PEOPLE, 0) for view in VIEWS]
+    people = np.repeat(np.arange(PEOPLE), len(VIEWS))
+    pairs = np.stack(np.triu_indices(len(images), 1), axis=1)
+    return TestSet(
+        "kface", "synthetic sample", np.stack(images), pairs, people, None, np.zeros(len(images), bool), True
+    )
+
+
+@lru_cache(maxsize=1)
+def _measured() -> dict[str, Any]:
+    return dict(json.loads(MEASURED.read_text(encoding="utf-8")))
+
+
+def measured_sets(fingerprint: str) -> dict[str, Any]:
+    """Return the figures by test set that come with the program; none where they are of another network."""
+    return dict(_measured()["sets"]) if _measured()["fingerprint"] == fingerprint else {}
+
+
+def measured_thresholds(fingerprint: str) -> Thresholds | None:
+    """Return the threshold table that comes with the program; None, said so, where it is of another network."""
+    if _measured()["fingerprint"] != fingerprint:
+        print(
+            "export: no threshold table: the one that comes with kface is of another form of the network; add evaluate.lfw=DIR"
+        )
+        return None
+    return parse(Fields(_measured()["thresholds"], MEASURED, "thresholds"))
