@@ -19,6 +19,8 @@ SURER = 2.0
 SIDE, AROUND = 80, 2.0
 #: From this cosine on two templates are of one picture, whatever the thresholds are.
 SAME_PICTURE = 0.999
+#: So many people are looked at for a warning: more than have enrolled one picture by mistake.
+COMPARED = 16
 
 
 class Enrolment(object):
@@ -77,13 +79,15 @@ class Enrolment(object):
             GalleryError: The name is none, or the gallery is of another model.
         """
         name = clean_name(name)
-        # Of two people at least one has another name.
-        others = [match for match in gallery.match(np.asarray(embedding)[None], 2)[0] if match[0] != name]
+        others = [match for match in gallery.match(np.asarray(embedding)[None], COMPARED)[0] if match[0] != name]
         if not others:
             return None
+        same = [match for match in others if match[1] >= SAME_PICTURE]
+        if same:
+            # Whoever had it first is the likeliest owner; nothing but rounding orders their scores.
+            first = min(same, key=lambda match: getattr(match, "template", 0))
+            return "the same picture is enrolled as {}".format(first[0])
         other, score = str(others[0][0]), float(others[0][1])
-        if score >= SAME_PICTURE:
-            return "the same picture is enrolled as {}".format(other)
         if recognised is not None and score >= recognised:
             return "looks like {} (score {:.3f})".format(other, score)
         return None

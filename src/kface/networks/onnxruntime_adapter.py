@@ -1,5 +1,6 @@
 """ONNX Runtime on the CPU."""
 
+import os
 from typing import Dict, Optional
 
 import numpy as np
@@ -17,6 +18,9 @@ class OnnxRuntimeNetwork(Network):
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         import onnxruntime
 
+        # Where it was imported before kface the variable came too late; old versions have no such function.
+        if os.environ.get("ORT_DISABLE_TELEMETRY") != "0" and hasattr(onnxruntime, "disable_telemetry_events"):
+            onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Threads that spin while they wait take the cores from whatever comes between two networks.

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -111,6 +112,20 @@ def test_wheels_come_before_the_systems_packages_and_after_the_program(tmp_path)
     (tmp_path / "wheels" / "kface.py").write_text("raise ImportError('not this one')\n")
     argv = launch.command(sys.executable, str(SOURCE), str(tmp_path / "wheels"), "deploy.jetson.probe", ["yaml"])
     assert b"the wheel" in subprocess.check_output(argv, cwd="/")
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_the_command_before_the_installation_says_so(python, tmp_path):
+    script = tmp_path / "kface"
+    text = (FILES / "kface").read_text()
+    script.write_text(
+        text.replace("/usr/bin/python3", python).replace("/opt/kface/current/src", str(tmp_path / "none"))
+    )
+    done = subprocess.run(
+        [python, "-I", "-S", str(script), "gallery", "list"], stderr=subprocess.PIPE, cwd=str(tmp_path)
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"kface: is not installed on this machine; .*install\.sh\n", done.stderr.decode())
 
 
 @pytest.mark.parametrize("python", pythons())

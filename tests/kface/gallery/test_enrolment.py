@@ -7,7 +7,7 @@ import pytest
 from kface import alignment
 from kface.errors import ConfigError
 from kface.faces import Faces
-from kface.gallery import Enrolment, Limits, Quality, measure, refusals
+from kface.gallery import Enrolment, Limits, Match, Quality, measure, refusals
 from kface.images import read_image
 from kface.mtcnn import Detector
 
@@ -197,6 +197,15 @@ def test_a_face_that_is_enrolled_under_another_name_is_a_warning():
     # Without thresholds only the very picture is sure.
     assert gate.warning(People(("Kim", 0.99)), "Park", PROBE) is None
     assert gate.warning(People(("Kim", 0.99995)), "Park", PROBE) is not None
+
+
+def test_the_picture_s_first_owner_is_named():
+    later, first, like = (
+        Match(name, score, name, template, None)
+        for name, score, template in (("Later", 1.0, 7), ("First", 0.9999, 3), ("Like", 0.95, 1))
+    )
+    said = Enrolment().warning(People(later, Match("Middle", 1.0, "m", 5, None), first, like), "Park", PROBE, 0.6)
+    assert said == "the same picture is enrolled as First"
 
 
 def test_more_of_the_same_person_is_no_warning_but_another_one_behind_it_is():
