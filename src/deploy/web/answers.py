@@ -6,6 +6,7 @@ from email.utils import formatdate
 from typing import List, Optional, Tuple
 
 from deploy.web.request import RefusedError, Request
+from kface.text import printable
 
 #: The page loads nothing from anywhere else, runs nothing inline, and is shown in nobody's frame.
 POLICY = (
@@ -44,16 +45,7 @@ def whole(
 def refusal(request: Request, refused: RefusedError) -> bytes:
     """Return the answer with one line: JSON where a program asked."""
     if request.path.startswith("/api/"):
-        kind, text = "application/json", json.dumps({"error": shown(refused.line)}, ensure_ascii=False)
+        kind, text = "application/json", json.dumps({"error": printable(refused.line)}, ensure_ascii=False)
     else:
-        kind, text = "text/plain; charset=utf-8", shown(refused.line)
+        kind, text = "text/plain; charset=utf-8", printable(refused.line)
     return whole(request, refused.status, kind, text.encode("utf-8") + b"\n", refused.headers)
-
-
-def shown(line: str) -> str:
-    """Return a line in which nothing moves a terminal's cursor, changes a direction, or is a lone surrogate."""
-    # Joiners belong to the names of many people.
-    return "".join(
-        sign if sign.isprintable() or sign in "\u200c\u200d" else sign.encode("unicode_escape").decode("ascii")
-        for sign in line
-    )
