@@ -1,7 +1,7 @@
 """The data set stage: from a configuration to a data set directory."""
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 from kface.dataset.build import BuildReport, build
 from kface.dataset.settings import DatasetSettings
@@ -34,11 +34,17 @@ def settings_of(config: Any) -> DatasetSettings:
         identities=config.protocol.identities,
         max_per_identity=config.protocol.max_per_identity,
         landmarks=config.detector.landmarks,
-        min_face=tuple(config.detector.min_face),
-        thresholds=tuple(config.detector.thresholds),
+        min_face=_several(config.detector.min_face, "detector.min_face"),
+        thresholds=_several(config.detector.thresholds, "detector.thresholds"),
         factor=config.detector.factor,
         runtime=config.runtime.name,
     ).validated()
+
+
+def _several(value: Any, key: str) -> Tuple[Any, ...]:
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise ConfigError("must be a list of numbers, not {!r}".format(value), key, "write it as {}=[A,B]".format(key))
+    return tuple(value)
 
 
 def prepare(config: Any, out: Optional[Any] = None) -> BuildReport:
@@ -50,6 +56,10 @@ def prepare(config: Any, out: Optional[Any] = None) -> BuildReport:
             other settings make another data set beside it.
     """
     settings = settings_of(config)
+    if isinstance(config.jobs, bool) or not isinstance(config.jobs, int) or config.jobs == 0:
+        raise ConfigError(
+            "must be a whole number, not {!r}".format(config.jobs), "jobs", "give 1 or more, or -1 for all cores"
+        )
     corpus = instantiate(config.corpus, "corpus")
     root = corpus.prepare(progress=config.progress)
     directory = out or Path(config.data_dir) / "aligned" / "{}-{}-{}".format(

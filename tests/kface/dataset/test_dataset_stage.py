@@ -1,0 +1,21 @@
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("hydra")
+
+
+@pytest.mark.parametrize(
+    ("override", "key"), [("jobs=0", "jobs"), ("jobs=nan", "jobs"), ("detector.thresholds=5", "detector.thresholds")]
+)
+def test_a_setting_of_the_wrong_kind_is_one_line(override, key, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "kface.dataset", override, "data_dir={}".format(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
+    assert done.returncode == 2
+    assert done.stdout.count("\n") == 1
+    assert key + ": must be" in done.stdout
