@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from kface.errors import ConfigError, LayoutError
+from kface.files import sha256_bytes
 from kface.text import printable
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -75,10 +76,18 @@ class FolderCorpus:
         self.root = root
         self.name = str(name)
 
+    @property
+    def key(self) -> str:
+        """Name of a data set made of it: two folders are two data sets, whatever they are called."""
+        place = os.path.realpath(os.path.expanduser(os.fspath(self.root or ".")))
+        return "{}-{}".format(self.name, sha256_bytes(os.fsencode(place))[:6])
+
     def prepare(self, progress: bool = True) -> Path:
         """Return the root; raises ConfigError where none was given, LayoutError where it is no directory."""
         return _given(
-            self.root, "the folder of photographs is not given", "give the directory that holds a folder a person"
+            self.root,
+            "the folder of photographs is not given",
+            "give the directory that holds one folder for each person",
         )
 
 

@@ -60,10 +60,12 @@ def prepare(config: Any, out: Optional[Any] = None) -> BuildReport:
         raise ConfigError(
             "must be a whole number, not {!r}".format(config.jobs), "jobs", "give 1 or more, or -1 for all cores"
         )
+    if not isinstance(config.progress, bool):
+        raise ConfigError("must be true or false, not {!r}".format(config.progress), "progress")
     corpus = instantiate(config.corpus, "corpus")
     root = corpus.prepare(progress=config.progress)
     directory = out or Path(config.data_dir) / "aligned" / "{}-{}-{}".format(
-        corpus.name, settings.protocol.lower(), settings.fingerprint[:8]
+        getattr(corpus, "key", corpus.name), settings.protocol.lower(), settings.fingerprint[:8]
     )
     return build(
         root,

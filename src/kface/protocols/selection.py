@@ -65,8 +65,9 @@ def split(
             count = min(max(count, 1), len(ranked) - 1)
         if not 0 < count < len(ranked):
             raise ProtocolError(
-                "{} identities cannot be split into training and {} for the test".format(len(ranked), test),
-                remedy="name a share between 0 and 1, or fewer people",
+                "{} people cannot be split into some to train on and {} to test".format(len(ranked), test),
+                "protocol.test",
+                "two people at least are needed; give a share between 0 and 1, or a smaller number",
             )
         chosen = set(ranked[:count])
     rest = [subject for subject in ranked if subject not in chosen]

@@ -5,6 +5,15 @@ import pytest
 
 pytest.importorskip("hydra")
 
+from kface.corpora import FolderCorpus
+
+
+def test_two_folders_are_two_data_sets(tmp_path):
+    one, other = (FolderCorpus(str(tmp_path / name)).key for name in ("a", "b"))
+    assert one != other
+    assert one == FolderCorpus(str(tmp_path / "b" / ".." / "a")).key
+    assert one.startswith("folders-")
+
 
 @pytest.mark.parametrize(
     ("override", "key"), [("jobs=0", "jobs"), ("jobs=nan", "jobs"), ("detector.thresholds=5", "detector.thresholds")]
