@@ -65,7 +65,9 @@ def split(
             count = min(max(count, 1), len(ranked) - 1)
         if not 0 < count < len(ranked):
             raise ProtocolError(
-                "{} people cannot be split into some to train on and {} to test".format(len(ranked), test),
+                "{} {} cannot be split into some to train on and {} to test".format(
+                    len(ranked), "person" if len(ranked) == 1 else "people", test
+                ),
                 "protocol.test",
                 "two people at least are needed; give a share between 0 and 1, or a smaller number",
             )

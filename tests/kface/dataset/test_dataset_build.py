@@ -170,7 +170,7 @@ class TestRefusals:
         with pytest.raises(LayoutError, match="absent"):
             make(tmp_path / "absent", tmp_path / "out")
         write_tree(tmp_path / "one", captures(SUBJECTS[:1]))
-        with pytest.raises(ProtocolError, match="1 identities"):
+        with pytest.raises(ProtocolError, match="1 person cannot be split"):
             make(tmp_path / "one", tmp_path / "out")
         assert not (tmp_path / "out").exists()
 

@@ -34,7 +34,9 @@ def write_people(root, count=4, images=3):
 def test_every_ending_that_can_be_read_is_read(tmp_path):
     root = write_people(tmp_path / "faces")
     for suffix in (".tif", ".TIFF", ".bmp", ".webp", ".pgm", ".jp2"):
-        done, data = cv2.imencode(suffix.lower(), picture(7))
+        # OpenCV 4.1 writes grey maps of grey pictures only.
+        shown = picture(7)[..., 1] if suffix == ".pgm" else picture(7)
+        done, data = cv2.imencode(suffix.lower(), np.ascontiguousarray(shown))
         if done:
             (root / "p0" / ("more" + suffix)).write_bytes(np.asarray(data).tobytes())
     (root / "p0" / "saved.jfif").write_bytes(encode_jpeg(picture(8)))
