@@ -36,7 +36,10 @@ def test_every_ending_that_can_be_read_is_read(tmp_path):
     for suffix in (".tif", ".TIFF", ".bmp", ".webp", ".pgm", ".jp2"):
         # OpenCV 4.1 writes grey maps of grey pictures only.
         shown = picture(7)[..., 1] if suffix == ".pgm" else picture(7)
-        done, data = cv2.imencode(suffix.lower(), np.ascontiguousarray(shown))
+        try:
+            done, data = cv2.imencode(suffix.lower(), np.ascontiguousarray(shown))
+        except cv2.error:  # OpenCV 4.1 has its JPEG 2000 switched off
+            done = False
         if done:
             (root / "p0" / ("more" + suffix)).write_bytes(np.asarray(data).tobytes())
     (root / "p0" / "saved.jfif").write_bytes(encode_jpeg(picture(8)))
