@@ -82,20 +82,30 @@ def read_lines(path: PathLike, limit: int = 1 << 28) -> List[str]:
         OSError: It cannot be read, is no regular file or is larger.
         ValueError: It is no text in one of these encodings.
     """
-    return re.split("\r\n|\r|\n", _decoded(read_regular(path, limit)))
+    return re.split("\r\n|\r|\n", decoded(read_regular(path, limit)))
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """Return the text of a file that somebody else wrote; see :func:`read_lines`.
+
+    Raises:
+        ValueError: It is no text in one of these encodings.
+    """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding)
     # ASCII in UTF-16 is every other byte 0, and no other text has a 0 at all.
-    if b"\0" in data[:4096]:
-        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le")
+    even, odd = data[:4096:2], data[1:4096:2]
+    if b"\0" in even or b"\0" in odd:
+        return data.decode("utf-16-be" if even.count(b"\0") > odd.count(b"\0") else "utf-16-le")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("cp949")
+        text = data.decode("cp949")
+    # Bytes of another encoding that happen to be letters of this one.
+    if not any("\uac00" <= sign <= "\ud7a3" for sign in text):
+        raise ValueError("neither UTF-8 nor Korean")
+    return text
 
 
 _MARKS = (

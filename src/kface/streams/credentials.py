@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import codecs
 import html
 import json
 import os
@@ -12,6 +11,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Set, Union
 from urllib.parse import quote, quote_plus
 
 from kface.errors import ConfigError
+from kface.files import decoded
 from kface.redaction import MASK, redact
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -161,8 +161,9 @@ def _lines(path: PathLike) -> Any:
             data = stream.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise ConfigError("cannot be read ({})".format(error.strerror or error), path)
-    text = _decoded(data)
-    if text is None:
+    try:
+        text = decoded(data)
+    except ValueError:
         raise ConfigError("is not UTF-8", path, "save it as UTF-8")
     if len(data) > _LARGEST_FILE:
         raise ConfigError("is larger than a file of credentials can be", path, "name another file")
@@ -178,22 +179,3 @@ def _lines(path: PathLike) -> Any:
                 "write the three with spaces between",
             )
         yield parts[0], parts[1], parts[2]
-
-
-def _decoded(data: bytes) -> Optional[str]:
-    """Return the text of a file, None where it is in none of the known encodings."""
-    marks = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-    named = [encoding for mark, encoding in marks if data.startswith(mark)]
-    # Without a mark every second byte of a Latin address is 0.
-    even, odd = data[:64:2], data[1:64:2]
-    if not named and len(data) >= 4 and b"\0" in data:
-        named = ["utf-16-le"] if odd.count(b"\0") > even.count(b"\0") else ["utf-16-be"]
-    for encoding in named or ("utf-8", "cp949"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        # Bytes of another encoding that happen to be letters of this one.
-        if encoding != "cp949" or any("\uac00" <= sign <= "\ud7a3" for sign in text):
-            return text
-    return None
