@@ -18,11 +18,17 @@ def test_every_target_s_module_is_there(module, monkeypatch):
     assert importlib.util.find_spec(module) is not None
 
 
+def run_make(*arguments, **environment):
+    """Run make as a person would at a prompt: nothing of a make that runs these tests reaches it."""
+    clean = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEFILES")}
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, env=clean | environment)
+
+
 def words_of(target, module, *arguments, **environment):
     """Return the arguments with which a target would start a module, as the shell sees them."""
-    environment = {key: value for key, value in os.environ.items() if key != "MAKEFLAGS"} | environment
-    command = ["make", "-n", target, *arguments]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment).stdout
+    done = run_make("-n", target, *arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout
     line = next(line for line in printed.splitlines() if f"-m {module}" in line)
     script = re.sub(rf"^.*-m {re.escape(module)}", "printf '%s\\\\n'", line)
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
@@ -59,8 +65,7 @@ def test_a_host_is_an_argument_and_no_variable_of_the_environment():
 
 
 def test_a_forgotten_value_is_found_before_anything_runs():
-    command = ["make", "-n", "train", "backbone"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = run_make("-n", "train", "backbone")
     assert done.returncode == 2
     assert "backbone: is not a target; write backbone=VALUE" in done.stderr
     assert done.stdout == ""
@@ -76,7 +81,7 @@ def test_the_nano_s_tests_do_not_pass_without_its_python(ci, status, tmp_path):
 
 
 def test_help_lists_every_target():
-    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = run_make("help").stdout
     targets = re.search(r"^TARGETS := (.*?[^\\])$", MAKEFILE, re.MULTILINE | re.DOTALL)
     assert targets
     for target in targets.group(1).replace("\\\n", " ").split():
