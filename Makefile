@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PY := .venv/bin/python
-EXTRAS ?= train,export,deploy,dev
+EXTRAS ?= train,export,deploy,openvino,dev
 NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 

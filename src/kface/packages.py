@@ -5,9 +5,9 @@ from typing import Optional, Set
 from kface.errors import ConfigError, KFaceError
 
 #: What `make setup` installs unless it is told otherwise.
-DEFAULT = "train,export,deploy,dev"
+DEFAULT = "train,export,deploy,openvino,dev"
 #: The extra of ``pyproject.toml`` that brings a module which those do not.
-EXTRAS = {"openvino": "openvino", "qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
+EXTRAS = {"qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
 #: A missing module of these is a defect of the program, not of the machine.
 OWN = ("kface", "train", "export", "deploy", "benchmarks")
 

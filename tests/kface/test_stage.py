@@ -101,9 +101,9 @@ def test_instantiate_names_the_setting():
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("tensorflow", "train,export,deploy,dev"),
-        ("tf2onnx.convert", "train,export,deploy,dev"),
-        ("openvino", "train,export,deploy,dev,openvino"),
+        ("tensorflow", "train,export,deploy,openvino,dev"),
+        ("tf2onnx.convert", "train,export,deploy,openvino,dev"),
+        ("PySide6.QtWidgets", "train,export,deploy,openvino,dev,gui"),
     ],
 )
 def test_a_package_that_is_missing_is_one_line(name, remedy, capfd):
