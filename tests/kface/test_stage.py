@@ -17,8 +17,8 @@ def configuration(tmp_path, monkeypatch):
     (conf / "net" / "small.yaml").write_text("_target_: builtins.dict\nwidth: 1\n")
     (conf / "net" / "large.yaml").write_text("_target_: builtins.dict\nwidth: 8\n")
     (conf / "job.yaml").write_text(
-        "defaults:\n  - _self_\n  - net: small\n  - override hydra/job_logging: disabled\n"
-        "  - override hydra/hydra_logging: disabled\n"
+        "defaults:\n  - _self_\n  - net: small\n  - override hydra/job_logging: none\n"
+        "  - override hydra/hydra_logging: none\n"
         "seed: 0\nfit:\n  epochs: 2\n  batch_size: 8\n"
         "hydra:\n  run:\n    dir: .\n  output_subdir: null\n"
     )

@@ -1,5 +1,6 @@
 """Every configuration composes, and what it names can be made; mistakes are answered in one line."""
 
+import logging
 import os
 import re
 import subprocess
@@ -114,6 +115,18 @@ def test_what_the_experiments_say_arrives():
 @pytest.mark.parametrize("root", ROOTS)
 def test_every_stage(root):
     MAKERS[root](stage.compose(root))
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_stage_silences_no_logger(root, monkeypatch, tmp_path, caplog):
+    # Hydra's "disabled" would switch off every logger that is there: a warning of ours would not be seen.
+    monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger("kface.gallery.witness")
+    level = logging.getLogger().level
+    assert stage.run(root, lambda config: logger.warning("it is heard"), []) == 0
+    assert [record.message for record in caplog.records if record.name == logger.name] == ["it is heard"]
+    assert not logger.disabled
+    assert logging.getLogger().level == level
 
 
 def test_k_face_has_the_long_budget():
