@@ -97,7 +97,7 @@ attack: setup ## the attack campaigns: HTTP, JSON, gallery, bundles, images, vid
 	@$(PY) tests/attack $(call option,--seed,ATTACK_SEED) $(call option,--scale,ATTACK_SCALE)
 
 lock: setup ## renew constraints.txt: the newest versions that resolve together on Python 3.10-3.13
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra deploy --extra openvino --extra gui --extra dev \
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra deploy --extra openvino --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay

@@ -98,21 +98,15 @@ def test_instantiate_names_the_setting():
         stage.instantiate(config.net, "net")
 
 
-@pytest.mark.parametrize(
-    ("name", "remedy"),
-    [
-        ("tensorflow", "train,export,deploy,openvino,dev"),
-        ("tf2onnx.convert", "train,export,deploy,openvino,dev"),
-        ("PySide6.QtWidgets", "train,export,deploy,openvino,dev,gui"),
-    ],
-)
-def test_a_package_that_is_missing_is_one_line(name, remedy, capfd):
+@pytest.mark.parametrize("name", ["tensorflow", "tf2onnx.convert", "openvino"])
+def test_a_package_that_is_missing_is_one_line(name, capfd):
     def task(config):
         raise ModuleNotFoundError("No module named '{}'".format(name), name=name)
 
     assert stage.run("job", task, []) == 2
     top = name.split(".")[0]
-    assert capfd.readouterr()[1] == "job: {}: is not installed; run make setup EXTRAS={}\n".format(top, remedy)
+    remedy = "run make setup EXTRAS=train,export,deploy,openvino,dev"
+    assert capfd.readouterr()[1] == "job: {}: is not installed; {}\n".format(top, remedy)
 
 
 def test_a_package_that_a_target_needs(monkeypatch, capfd, tmp_path):
