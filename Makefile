@@ -58,8 +58,8 @@ deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PA
 deploy-jetson: setup ## one archive for a Jetson; with HOST=user@board send, install and start it there
 	@$(PY) -m deploy pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
 
-test: setup ## the default test suite
-	@$(PY) -m pytest $(value PYTEST_ARGS)
+test: setup ## the default test suite, in two processes (PYTEST_ARGS="-n 0" for one, "-k WORD" for a part)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(value PYTEST_ARGS)
 
 test-slow: setup ## the long tests (detector on 120 images, whole training runs)
 	@$(PY) -m pytest -m slow $(value PYTEST_ARGS)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BEYOND_PACKAGES = re.compile(
     "real faces are not here|the real clips are not here|the images of .* are not here|the clip .* is absent"
     "|no exported model is named|no bundle was exported|there is no bundle in outputs"
-    "|a file system is not allowed here|this machine has no IPv6"
+    "|a file system is not allowed here|this machine has no IPv6|is installed here"
 )
 
 
