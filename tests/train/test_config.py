@@ -1,5 +1,6 @@
 """Every configuration composes, and what it names can be made; mistakes are answered in one line."""
 
+import logging
 import os
 import re
 import subprocess
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from export import settings as export_settings
 from kface import stage
 from kface.dataset.stage import settings_of
 from kface.errors import ConfigError
+from train import evaluate
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("budget", "experiment"))
@@ -53,14 +56,77 @@ def test_every_choice(group, choice):
     make_all(stage.compose("train", ["backbone=mobilenetv2", f"{group}={choice}"]))
 
 
-@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
-def test_every_experiment(experiment):
-    make_all(stage.compose("train", [f"experiment={experiment}", "backbone=mobilenetv2"]))
+def make_data_set(config):
+    """Make everything that the configuration of a data set names."""
+    return settings_of(config), stage.instantiate(config.corpus, "corpus")
 
 
-@pytest.mark.parametrize("root", sorted(path.stem for path in CONF.glob("*.yaml")))
+def make_deployment(config):
+    """Read the settings of the realtime recogniser, with a bundle that it need not look for."""
+    from omegaconf import OmegaConf
+
+    from deploy.settings import DeploySettings
+
+    return DeploySettings.from_mapping({**OmegaConf.to_container(config, resolve=True), "bundle": "somewhere"})
+
+
+#: What makes everything that a stage's configuration names, without doing the stage's work.
+MAKERS = {
+    "dataset": make_data_set,
+    "train": make_all,
+    "evaluate": evaluate.check,
+    "export": export_settings.check,
+    "deploy": make_deployment,
+}
+ROOTS = sorted(path.stem for path in CONF.glob("*.yaml"))
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+#: Stages that take an experiment, as their defaults say, each with each experiment.
+TAKERS = [
+    root for root in ROOTS if re.search(r"^  - experiment:", (CONF / f"{root}.yaml").read_text("utf-8"), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("root", TAKERS)
+def test_every_experiment_of_every_stage(root, experiment):
+    plain = stage.compose(root, ["backbone=mobilenetv2"])
+    config = stage.compose(root, [f"experiment={experiment}", "backbone=mobilenetv2"])
+    # Else a typing error in the file's path or package would go unseen.
+    assert config != plain
+    MAKERS[root](config)
+
+
+def test_the_stages_that_take_experiments():
+    assert TAKERS == ["dataset", "train"]
+    assert EXPERIMENTS
+    assert set(MAKERS) == set(ROOTS)
+
+
+def test_what_the_experiments_say_arrives():
+    smoke = make_all(stage.compose("train", ["experiment=smoke", "backbone=mobilenetv2"]))
+    assert (smoke[0].epochs, smoke[0].batch_size, smoke[0].images_per_epoch) == (1, 8, 32)
+    assert smoke[3].synthetic
+    fit, _, optimizer, corpus = make_all(stage.compose("train", ["experiment=paper", "backbone=mobilenetv2"]))
+    assert (fit.epochs, fit.batch_size, fit.images_per_epoch) == (24, 256, None)
+    assert type(optimizer).__name__ == "SGD"
+    assert not corpus.synthetic
+
+
+@pytest.mark.parametrize("root", ROOTS)
 def test_every_stage(root):
-    assert stage.compose(root)
+    MAKERS[root](stage.compose(root))
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_stage_silences_no_logger(root, monkeypatch, tmp_path, caplog):
+    # Hydra's "disabled" would switch off every logger that is there: a warning of ours would not be seen.
+    monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger("kface.gallery.witness")
+    level = logging.getLogger().level
+    assert stage.run(root, lambda config: logger.warning("it is heard"), []) == 0
+    assert [record.message for record in caplog.records if record.name == logger.name] == ["it is heard"]
+    assert not logger.disabled
+    assert logging.getLogger().level == level
 
 
 def test_k_face_has_the_long_budget():

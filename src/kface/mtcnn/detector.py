@@ -12,6 +12,7 @@ from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, settings, weights
 from kface.mtcnn.packed import PackedPNet
 from kface.networks import Network, open_network, resolve
+from kface.workers import cores
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -79,7 +80,7 @@ class Detector(object):
 
         self._networks = open_all(threads)
         self._map: Callable[..., Any] = map
-        threads = threads or _cores()
+        threads = threads or cores()
         if threads > 1 and name in weights.SIDE_BY_SIDE and self._networks["rnet"].reentrant:
             from concurrent.futures import ThreadPoolExecutor
 
@@ -311,10 +312,3 @@ def check_rgb(rgb: Any) -> None:
 def _sorted(boxes: np.ndarray, scores: np.ndarray) -> Candidates:
     order = box.descending(scores)
     return Candidates(boxes[order], scores[order])
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
