@@ -77,12 +77,10 @@ def brighten(values: Any, section: str = "detector.") -> Tuple[str, ...]:
     """
     if values is None or values in ("none", "null"):
         return ()
-    names: Sequence[Any] = (values,)
-    if not isinstance(values, (str, bytes, dict)):
-        try:
-            names = tuple(values)
-        except TypeError:
-            pass
+    try:
+        names: Sequence[Any] = (values,) if isinstance(values, (str, bytes, dict)) else tuple(values)
+    except TypeError:
+        names = (values,)
     for name in names:
         if not isinstance(name, str) or name not in WAYS:
             raise ConfigError(

@@ -202,7 +202,8 @@ class Pipeline(object):
             known = {track.number: track.identity for track in tracks}
             identities = [known[number] for number in ids if number is not None]
         done = time.perf_counter()
-        self._before = faces.count if self._tracker is None else len(tracks)
+        # Without tracks each frame stands alone.
+        self._before = len(tracks)
         self._second_look.frame(done - began)
         steps = looked - began, aligned - looked, embedded - aligned, matched - embedded, done - began
         return Result(
@@ -249,12 +250,15 @@ class Pipeline(object):
                     return look
                 others = _enlarge(detector.detect_others(small, look.faces.boxes * np.tile(scale, 2)), scale)
                 return _both(look, others, np.full((others.count,), -1, np.int64), True)._replace(detected=True)
-        return _Look.of(_enlarge(detector.detect(small), scale), None, detected=True)
+        look = _Look.of(detector.detect(small), None, detected=True)
+        if self._copied is not None and tracker is not None:
+            look = self._refine_on_copy(small, look, self._copied[1] * np.tile(scale, 2), None)
+        return look._replace(faces=_enlarge(look.faces, scale))
 
     def _look_again(self, small: np.ndarray, scale: np.ndarray, look: "_Look") -> "_Look":
         """Look at a brightened copy for faces that the cascade has not found, where that is worth its time."""
         before = self._before
-        new = look.faces.count - before if look.owners is None else int((look.owners < 0).sum())
+        new = max(look.faces.count - before, 0) if look.owners is None else int((look.owners < 0).sum())
         way = self._second_look.way(look.faces.count < before, is_dark(small), new)
         if way is None:
             return look
@@ -283,24 +287,25 @@ class Pipeline(object):
         look = _Look.of(faces, owners)
         lost = tracker.lost(owners, turn)
         if lost and self._copied is not None:
-            look = self._follow_on_copy(small, look, boxes, np.array(lost, np.int64), scale)
+            near = (overlaps(boxes[lost], self._copied[1] * np.tile(scale, 2)) > SAME).any(axis=1)
+            places = np.array(lost, np.int64)[near]
+            look = self._refine_on_copy(small, look, boxes[places], places)
         return look._replace(faces=_enlarge(look.faces, scale))
 
-    def _follow_on_copy(
-        self, small: np.ndarray, look: "_Look", boxes: np.ndarray, lost: np.ndarray, scale: np.ndarray
+    def _refine_on_copy(
+        self, small: np.ndarray, look: "_Look", boxes: np.ndarray, owners: Optional[np.ndarray]
     ) -> "_Look":
-        """Look on a copy for the faces that were seen on one in the frame before."""
+        """Look on a copy for faces that were seen on one in the frame before; all in pixels of the reduced frame."""
         assert self._copied is not None
-        way, known = self._copied
-        there = lost[(overlaps(boxes[lost], known * np.tile(scale, 2)) > SAME).any(axis=1)]
-        if not len(there):
+        left = ~covered(boxes, look.faces.boxes)
+        if not left.any():
             return look
         began = time.perf_counter()
-        faces, found = refine(self._detector, brightened(small, way), boxes[there])
+        self._way = self._copied[0]
+        faces, found = refine(self._detector, brightened(small, self._way), boxes[left])
         apart = ~covered(faces.boxes, look.faces.boxes)
-        self._way = way
         self._again += time.perf_counter() - began
-        return _both(look, faces.take(apart), there[found[apart]], True, True)
+        return _both(look, faces.take(apart), None if owners is None else owners[left][found[apart]], True, True)
 
     def _known_from_copies(self, look: "_Look") -> Optional[Tuple[str, np.ndarray]]:
         """Return the way and the places, in the frame's pixels, of the faces that only a copy has shown last."""

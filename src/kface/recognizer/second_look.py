@@ -11,8 +11,6 @@ from typing import Optional, Sequence
 EVERY = 5
 #: What looks at copies may take of the time of all frames.
 SHARE = 0.2
-#: By this much the past counts less from frame to frame: about a hundred frames make up the share.
-FADING = 0.99
 #: A frame whose mean level is lower is dark: a picture of a lit room has about 100.
 DARK = 60.0
 
@@ -24,7 +22,8 @@ class SecondLook(object):
         ways: Ways to brighten, see :mod:`kface.mtcnn.brighten`. One is tried at a time: the next one the next time where it
             has shown nothing, the same where it has.
         every: Frames from one look to the next, at least.
-        share: What looks may take of the time, from 0 to 1.
+        share: What looks may take of the time, from 0 to 1. The first one is free, since nobody knows how long it takes; time
+            that was not taken pays for one look later on, and not for more.
     """
 
     def __init__(self, ways: Sequence[str], every: int = EVERY, share: float = SHARE) -> None:
@@ -33,7 +32,7 @@ class SecondLook(object):
         self._share = share
         self._turn = 0
         self._since = every
-        self._cost = self._spent = self._total = 0.0
+        self._cost = self._saved = 0.0
 
     def way(self, lost: bool, dark: bool, new: int) -> Optional[str]:
         """Return in which way to look at this frame again, or None; to be asked at most once a frame.
@@ -45,7 +44,8 @@ class SecondLook(object):
         """
         if not self._ways or self._since < self._every or not (lost or (dark and not new)):
             return None
-        if self._spent + self._cost > self._share * (self._total + self._cost):
+        # The look itself is a part of the time as well.
+        if self._saved < (1 - self._share) * self._cost:
             return None
         return self._ways[self._turn % len(self._ways)]
 
@@ -53,12 +53,11 @@ class SecondLook(object):
         """Take what came of a look: whether it has shown a face, and how long it took."""
         self._since = 0
         self._cost = seconds
-        self._spent += seconds
+        self._saved -= seconds
         if not found:
             self._turn += 1
 
     def frame(self, seconds: float) -> None:
         """End a frame that took so long, its look included."""
         self._since += 1
-        self._spent *= FADING
-        self._total = FADING * (self._total + seconds)
+        self._saved = min(self._saved + self._share * seconds, self._cost)
