@@ -12,7 +12,8 @@ from kface.errors import ConfigError
 from kface.faces import Faces
 from kface.images import read_image
 from kface.mtcnn import Detector, settings
-from kface.mtcnn.brighten import WAYS, added, alike, brightened, find_again, without
+from kface.mtcnn.again import added, alike, find_again, without
+from kface.mtcnn.brighten import WAYS, brightened
 
 BOTH = ("clahe", "log_clahe")
 #: The copies of :func:`picture`, the same with OpenCV 4.1 and 5.0.
@@ -154,7 +155,7 @@ def test_nothing_that_was_found_changes(plain, portrait, dark):
 
 
 def test_by_default_a_detector_looks_at_no_copies(plain, monkeypatch):
-    monkeypatch.setattr("kface.mtcnn.brighten.brightened", lambda *_: pytest.fail("looked at a copy"))
+    monkeypatch.setattr("kface.mtcnn.again.brightened", lambda *_: pytest.fail("looked at a copy"))
     assert plain.brighten == ()
     assert plain.detect(np.zeros((60, 80, 3), np.uint8), expected=3).count == 0
 

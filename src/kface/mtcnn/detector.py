@@ -9,8 +9,8 @@ from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.images import in_batches
 from kface.mtcnn import boxes as box
-from kface.mtcnn import brighten as copies
 from kface.mtcnn import pyramid, settings, weights
+from kface.mtcnn.again import find_again
 from kface.mtcnn.packed import PackedPNet
 from kface.networks import Network, open_network, resolve
 
@@ -142,7 +142,7 @@ class Detector(object):
         found = self._detect(images, None)
         if not self.brighten:
             return found
-        return copies.find_again(lambda some: self._detect(some, None), images, found, self.brighten, expected)
+        return find_again(lambda some: self._detect(some, None), images, found, self.brighten, expected)
 
     def detect_others(self, rgb: np.ndarray, known: np.ndarray) -> Faces:
         """Find the faces in an image that are not known yet: R- and O-Net see nothing of those that are.

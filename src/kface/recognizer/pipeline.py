@@ -10,8 +10,9 @@ import numpy as np
 from kface import alignment
 from kface.errors import ImageError
 from kface.faces import Faces
+from kface.mtcnn.again import without
 from kface.mtcnn.boxes import SAME, covered
-from kface.mtcnn.brighten import brightened, without
+from kface.mtcnn.brighten import brightened
 from kface.mtcnn.refine import beside, refine
 from kface.recognizer.association import overlaps
 from kface.recognizer.crops import Crops, crops_of
@@ -244,7 +245,7 @@ class Pipeline(object):
         if tracker is not None and tracker.follows:
             turn = tracker.turn()
             look = self._follow(small, scale, tracker, turn)
-            if not tracker.lost(look.owners, turn):
+            if look.owners is not None and not tracker.lost(look.owners, turn):
                 look = _both(look, *tracker.moved_on(turn))
                 if not tracker.due:
                     return look
