@@ -13,6 +13,7 @@ from export import settings as export_settings
 from kface import stage
 from kface.dataset.stage import settings_of
 from kface.errors import ConfigError
+from kface.mtcnn import settings
 from train import evaluate
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -173,6 +174,13 @@ def test_mistakes_are_answered_with_the_choices(overrides, message):
         (["optimizer.learning_rate=-1"], r"optimizer\.learning_rate"),
         (["evaluate.lfw=/nowhere/at/all"], r"evaluate\.lfw=/nowhere/at/all: there is no such file"),
         (["evaluate.pairs=none.txt"], r"evaluate\.pairs=none\.txt"),
+        (
+            ["evaluate.brighten=bright"],
+            r"^evaluate\.brighten: must be a list of ways to brighten an image, not 'bright'",
+        ),
+        (["evaluate.brighten=[log,log]"], r"^evaluate\.brighten: has a way twice"),
+        (["detector.brighten=[bright]"], r"^detector\.brighten: must be a list of ways to brighten an image"),
+        (["detector.brighten=5"], r"^detector\.brighten: must be a list of ways"),
         (["detector.landmarks=guess"], "landmarks"),
         (["corpus.identities=1"], r"corpus\.identities"),
         (["runtime.name=abacus"], "runtime"),
@@ -183,6 +191,36 @@ def test_values_that_make_no_sense_are_named(overrides, message):
     with pytest.raises(ConfigError, match=message) as caught:
         make_all(config)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "export", "dataset", "deploy"])
+def test_every_stage_looks_again_as_the_code_does_by_default(name):
+    config = stage.compose(name, [])
+    given = [config[section].brighten for section in ("detector", "evaluate") if section in config]
+    assert given
+    assert all(settings.brighten(ways) == settings.BRIGHTEN for ways in given)
+
+
+@pytest.mark.parametrize("nothing", ["none", "null", "[]"])
+def test_looking_again_is_switched_off(nothing):
+    from train import stages
+
+    config = stage.compose("train", [f"detector.brighten={nothing}", f"evaluate.brighten={nothing}"])
+    assert settings_of(config).brighten == ()
+    assert stages.ways_to_brighten(config.evaluate) == ()
+
+
+def test_recipes_from_before_the_setting():
+    from omegaconf import open_dict
+
+    from train import stages
+
+    config = stage.compose("train", [])
+    with open_dict(config):
+        del config.detector["brighten"], config.evaluate["brighten"]
+    # Their data set had no copies; test sets are acquired anew.
+    assert settings_of(config).brighten == ()
+    assert stages.ways_to_brighten(config.evaluate) == settings.BRIGHTEN
 
 
 def test_the_program_ends_with_one_line_and_two():
