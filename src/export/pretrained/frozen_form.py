@@ -24,8 +24,8 @@ from kface.errors import ModelError
 
 #: What stands for a linear enlargement by 1.5: how often each pixel is repeated, and the filter's stride.
 REPEATS, STRIDE = 3, 2
-#: The filter; as many zeros on either side as repeated pixels of the edge stand out.
-TAPS = np.array([0, 0, 1, 2, 2, 1, 0, 0], np.float64) / 6
+#: The filter, and how many of the edge's repeated pixels stand out beyond what it covers.
+TAPS, BEYOND = np.array([1, 2, 2, 1], np.float64) / 6, 2
 #: A node's value: its name in the graph and its shape (h, w, c) or (k,).
 _Value = tuple[str, tuple[int, ...]]
 
@@ -159,6 +159,8 @@ class _Writer:
         name, (height, width, channels) = value
         size = self._whole(REPEATS * height, REPEATS * width)
         repeated = self._node("ResizeNearestNeighbor", [name, size], align_corners=False)
+        height, width = (REPEATS * side - 2 * BEYOND for side in (height, width))
+        repeated, _ = self._window(repeated, (height, width, channels), BEYOND, BEYOND, height, width)
         taps = np.repeat(np.outer(TAPS, TAPS)[:, :, None, None], channels, axis=2).astype(np.float32)
         stride = (1, STRIDE, STRIDE, 1)
         made = self._node(
@@ -169,7 +171,7 @@ class _Writer:
             data_format="NHWC",
             dilations=(1, 1, 1, 1),
         )
-        sides = tuple((REPEATS * side - len(TAPS)) // STRIDE + 1 for side in (height, width))
+        sides = tuple((side - len(TAPS)) // STRIDE + 1 for side in (height, width))
         return made, (*sides, channels)
 
     def _edged(self, value: _Value, axis: int) -> _Value:
