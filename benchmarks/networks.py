@@ -1,4 +1,7 @@
-"""Runtimes side by side on the same networks, a bundle's embedder and the detector: ``make bench-networks``."""
+"""Runtimes side by side on the same networks, a bundle's embedder and the detector: ``make bench-networks``.
+
+``KFACE_BUNDLE=DIR`` chooses the bundle, as for ``python -m deploy bench``; by default it is the newest.
+"""
 
 import os
 import sys
@@ -10,12 +13,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from benchmarks.frames import frames
+from deploy.bench_command import BUNDLE
 from export.timing import interleaved
 from kface import bundle
 from kface.errors import KFaceError
 from kface.mtcnn import Detector
 from kface.networks import RUNTIMES, open_network, runtimes
 from train import backend
+
+#: Where exports write bundles.
+PLACES = (("outputs", "*/*/bundle"), ("bundles", "*"))
 
 
 def main() -> int:
@@ -32,11 +39,18 @@ def main() -> int:
 
 
 def newest_bundle() -> bundle.Bundle:
-    """Return the newest bundle of a run."""
-    found = sorted(Path("outputs").glob("*/*/bundle/manifest.json"), key=lambda path: path.stat().st_mtime)
+    """Return the bundle that is named, or the newest: a run's, or of a network that was trained elsewhere.
+
+    Raises:
+        KFaceError: There is none, or it is damaged.
+    """
+    named = os.environ.get(BUNDLE)
+    if named:
+        return bundle.load(named)
+    found = [path for folder, pattern in PLACES for path in Path(folder).glob(f"{pattern}/manifest.json")]
     if not found:
-        raise KFaceError("there is no bundle in outputs/", None, "run: make export")
-    return bundle.load(found[-1].parent)
+        raise KFaceError("there is no bundle in outputs/ or bundles/", None, "run: make export")
+    return bundle.load(max(found, key=lambda path: path.stat().st_mtime).parent)
 
 
 def embedders(made: bundle.Bundle) -> None:
