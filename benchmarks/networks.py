@@ -1,4 +1,7 @@
-"""Runtimes side by side on the same networks, a bundle's embedder and the detector: ``make bench-networks``."""
+"""Runtimes side by side on the same networks, a bundle's embedder and the detector: ``make bench-networks``.
+
+``KFACE_BUNDLE=DIR`` chooses the bundle, as for ``python -m deploy bench``; by default it is the newest.
+"""
 
 import os
 import sys
@@ -9,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from benchmarks.frames import frames
-from deploy.settings import newest_bundle
+from deploy.settings import chosen_bundle
 from kface import bundle
 from kface.errors import KFaceError
 from kface.mtcnn import Detector
@@ -22,7 +25,7 @@ from train import backend
 def main() -> int:
     backend.start_quietly()
     try:
-        found = newest_bundle()
+        found = chosen_bundle()
         if found is None:
             raise KFaceError("there is no bundle in outputs or bundles", None, "run: make export")
         made = bundle.load(found)

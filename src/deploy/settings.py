@@ -158,8 +158,13 @@ def newest_bundle() -> Optional[str]:
     return None if newest is None else str(newest.parent)
 
 
+def chosen_bundle(named: Optional[str] = None) -> Optional[str]:
+    """Return the bundle that is named, by the setting or else by KFACE_BUNDLE, or the newest; None where there is none."""
+    return named or os.environ.get("KFACE_BUNDLE") or newest_bundle()
+
+
 def _bundle(value: Any) -> str:
-    directory = _text(value, "bundle") or os.environ.get("KFACE_BUNDLE") or newest_bundle()
+    directory = chosen_bundle(_text(value, "bundle"))
     if not directory:
         raise ConfigError(
             "is not given, and none is found in outputs or bundles", "bundle", "make one (make train, make export)"

@@ -243,6 +243,8 @@ def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
     assert "| EER |" in card
     assert "it was imported from embedder.onnx" in card
     assert "Keras" not in capsys.readouterr().out
+    assert "is not known to kface" in card
+    assert loaded.manifest.thresholds.source.endswith("(whether these people were trained on is not known)")
     assert loaded.manifest.name == "embedder"
     assert loaded.manifest.fingerprint == bundle.load(made).manifest.fingerprint
     assert {file.path for file in loaded.manifest.files if file.role == "embedder"} == {"embedder.onnx"}
