@@ -20,7 +20,9 @@ def test_every_target_s_module_is_there(module, monkeypatch):
 
 def run_make(*arguments, **environment):
     """Run make as a person would at a prompt: nothing of a make that runs these tests reaches it."""
-    clean = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEFILES")}
+    clean = {
+        key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEFILES")
+    }
     return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, env=clean | environment)
 
 

@@ -1,18 +1,17 @@
 """A stream, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
 
-import contextlib
-import errno
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from deploy.events import ENROLLED, GALLERY, STREAM, Event, EventLog, Observer
+from deploy.events import ENROLLED, GALLERY, STREAM, Event
+from deploy.gallery_watch import GalleryWatch
 from deploy.outputs.base import Output
+from deploy.publishing import Publisher
 from deploy.registration import Candidate, Candidates, Enrolled
 from deploy.settings import DeploySettings
-from deploy.status import Meter, Status
-from deploy.view import View, Viewer, scale_to
-from kface import heap
+from deploy.status import Status
+from deploy.view import View, scale_to
 from kface.bundle import Thresholds
 from kface.errors import KFaceError, ModelError
 from kface.gallery import Enrolment, Gallery, Person
@@ -21,10 +20,6 @@ from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result, Runner
 from kface.recognizer.decision import bound
 from kface.streams import Change, Frame, State
 
-#: Seconds between two looks at whether another program has changed the gallery.
-GALLERY_EVERY_S = 0.5
-#: Seconds after which memory that was freed is given back to the system.
-TRIM_EVERY_S = 60.0
 #: Makes the source: takes what to call with each change of its state.
 SourceMaker = Callable[[Callable[[Change], None]], Any]
 
@@ -44,7 +39,6 @@ class Session(object):
 
     Attributes:
         settings: As given.
-        failures: What outputs ended with; they were closed, the others go on.
 
     Raises:
         ConfigError: The bundle has no thresholds, and none are given.
@@ -67,7 +61,6 @@ class Session(object):
         thresholds: Optional[Thresholds] = None,
     ) -> None:
         self.settings = settings
-        self.failures: List[KFaceError] = []
         self._recognizer = recognizer
         self._gallery = gallery
         self._name = source
@@ -77,30 +70,26 @@ class Session(object):
         self._pipeline = Pipeline(recognizer, gallery, settings.pipeline)
         # Networks are one thread's at a time: the stream's, or that of somebody who enrols.
         self._networks = threading.Lock()
-        # Held while the gallery is changed here, so that this is not taken for another program's doing.
-        self._changing = threading.Lock()
-        self._log = EventLog()
-        self._observer = Observer(self._log)
-        self._meter = Meter()
+        self._publisher = Publisher(settings.view, self._state, self._fail)
+        self._watch = GalleryWatch(gallery, self._publisher.log, self._pipeline.gallery_changed)
         self._enrolment = Enrolment(settings.enrolment, recognizer.detector)
         self._candidates = Candidates(self._enrolment)
-        self._viewer = Viewer(settings.view, self._state)
-        self._outputs: List[Output] = []
-        self._version = gallery.version()
-        self._looked = self._trimmed = time.monotonic()
-        self._people: Tuple[int, int] = (-1, 0)
-        self._damage: Set[str] = set()
         self._started = 0.0
         self._closed = False
         self._closing = threading.Lock()
         self._source = make_source(self._stream_changed)
+        self._complete = not drop
         # A stream is closed to wake up the thread that waits in it; a file is released by the thread that reads it.
         frames = self._source if hasattr(self._source, "state") else _frames_of(self._source)
         self._runner = Runner(frames, self, self._take, drop)  # type: ignore[arg-type]
 
     def add_output(self, output: Output) -> None:
-        """Give every result and its events to an output, from the first frame on; before :meth:`start`. Closed at the end."""
-        self._outputs.append(output)
+        """Give every result from now on and its events to an output, which is closed at the end.
+
+        A slow output never slows recognition: of a live stream it misses results, which are counted and reported. A file
+        that is read without loss waits for it.
+        """
+        self._publisher.subscribe(output)
 
     def start(self) -> "Session":
         """Begin; returns itself."""
@@ -124,10 +113,13 @@ class Session(object):
             if self._closed:
                 return
             self._closed = True
+            self._publisher.release()
             try:
                 self._runner.stop()
             finally:
                 self._close()
+            # An output may have made a mistake with what was still queued.
+            self._runner.stop()
 
     def __enter__(self) -> "Session":
         return self.start()
@@ -151,6 +143,11 @@ class Session(object):
         return getattr(self._source, "shortfall", None)
 
     @property
+    def failures(self) -> List[KFaceError]:
+        """What outputs ended with; they were closed, the others go on."""
+        return self._publisher.failures
+
+    @property
     def running(self) -> bool:
         """Whether frames are still being processed."""
         return self._runner.running
@@ -159,9 +156,9 @@ class Session(object):
     def status(self) -> Status:
         """How the session is doing."""
         state, reason = self._state()
-        fps, p50, p95 = self._meter.read()
+        fps, p50, p95 = self._publisher.meter.read()
         counts = self._runner.counts
-        newest = self._viewer.newest()
+        newest = self._publisher.viewer.newest()
         return Status(
             source=self._name,
             stream=state,
@@ -171,15 +168,15 @@ class Session(object):
             latency_p95_ms=p95,
             losses=int(getattr(self._source, "losses", 0)),
             faces=0 if newest is None else newest.faces.count,
-            people=self._count_people(),
+            people=self._watch.people,
             captured=counts.captured,
             skipped=counts.skipped,
             processed=counts.processed,
             started=self._started,
             model=self._model,
             runtime=self._recognizer.embedder.runtime,
-            # A gallery in memory has no rows that could be damaged.
-            damaged=len(getattr(self._gallery, "damage", ())),
+            damaged=len(self._gallery.damage),
+            dropped=self._publisher.dropped,
         )
 
     def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[View]:
@@ -187,11 +184,11 @@ class Session(object):
 
         A picture that was captured more than a second ago is never returned: a grey one says why there is none.
         """
-        return self._viewer.wait(after, timeout)
+        return self._publisher.viewer.wait(after, timeout)
 
     def wait_events(self, after: int = 0, timeout: float = 1.0) -> List[Event]:
         """Return the events with numbers greater than `after`, at least one unless none comes in time."""
-        return self._log.wait(after, timeout)
+        return self._publisher.log.wait(after, timeout)
 
     def pick(self, x: float, y: float) -> Candidate:
         """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
@@ -231,11 +228,11 @@ class Session(object):
         keep = face.crop if self.settings.gallery.keep_crops else None
         # As the gallery has it: composed, without superfluous white space, and where a name looks the same, that one.
         known = self._gallery.enrolled_name(name) or clean_name(name)
-        with self._own_change():
+        with self._watch.own_change():
             warning = self._enrolment.warning(self._gallery, known, made.vectors[0], self._decision.recognised)
             template = self._gallery.add(known, made.vectors[0], keep)
         self._candidates.drop(candidate)
-        self._log.add(ENROLLED, track=face.track, person=known, reason=warning or "")
+        self._publisher.log.add(ENROLLED, track=face.track, person=known, reason=warning or "")
         return Enrolled(known, template, warning)
 
     def people(self) -> List[Person]:
@@ -244,15 +241,15 @@ class Session(object):
 
     def rename(self, person: str, name: str) -> None:
         """Give a person another name; raises GalleryError where that cannot be."""
-        with self._own_change():
+        with self._watch.own_change():
             self._gallery.rename(person, name)
-        self._log.add(GALLERY, person=clean_name(name), reason="renamed from {}".format(person))
+        self._publisher.log.add(GALLERY, person=clean_name(name), reason="renamed from {}".format(person))
 
     def delete(self, person: str) -> None:
         """Forget a person; raises GalleryError for nobody."""
-        with self._own_change():
+        with self._watch.own_change():
             self._gallery.delete(person)
-        self._log.add(GALLERY, person=person, reason="deleted")
+        self._publisher.log.add(GALLERY, person=person, reason="deleted")
 
     @property
     def decision(self) -> Decision:
@@ -284,45 +281,20 @@ class Session(object):
 
     def process(self, frame: Frame) -> Result:
         """Recognise the people in the next frame; the runner calls this."""
-        # Where it is being changed here, the next look will do.
-        if time.monotonic() - self._looked >= GALLERY_EVERY_S and self._changing.acquire(False):
-            try:
-                self._looked = time.monotonic()
-                if self._gallery_changed():
-                    self._log.add(GALLERY, reason="changed by another program")
-                self._report_damage()
-            finally:
-                self._changing.release()
+        self._watch.look()
         with self._networks:
             return self._pipeline.process(frame)
 
     def _take(self, result: Result) -> None:
-        self._meter.take(result.frame.time_monotonic)
-        events = self._observer.observe(result, self._decision.fmr)
-        self._viewer.take(result)
-        for output in list(self._outputs):
-            self._guard(output, lambda output=output: output.write(result, events))  # type: ignore[misc]
-        if time.monotonic() - self._trimmed >= TRIM_EVERY_S:
-            self._trimmed = time.monotonic()
-            heap.trim()
+        self._publisher.publish(result, self._decision.fmr, self._complete)
 
-    def _guard(self, output: Output, step: Callable[[], None]) -> None:
-        """Let an output that fails (a full disk) go, and the others go on."""
-        try:
-            step()
-        except (KFaceError, OSError) as error:
-            failure = error if isinstance(error, KFaceError) else _failed(error, output.name)
-            self.failures.append(failure)
-            self._log.add("output", reason=str(failure))
-            if output in self._outputs:
-                self._outputs.remove(output)
-                # It has failed already, and says so.
-                with contextlib.suppress(KFaceError, OSError):
-                    output.close([])
+    def _fail(self, error: BaseException) -> None:
+        """End because of a mistake in an output."""
+        self._runner.fail(error)
 
     def _stream_changed(self, change: Change) -> None:
-        self._log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
-        self._viewer.changed()
+        self._publisher.log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
+        self._publisher.viewer.changed()
 
     def _state(self) -> Tuple[str, str]:
         state = getattr(self._source, "state", None)
@@ -335,52 +307,18 @@ class Session(object):
         return (State.LIVE if self._runner.running else State.ENDED).value, ""
 
     def _newest(self) -> Result:
-        result = self._viewer.newest()
+        result = self._publisher.viewer.newest()
         if result is None:
             raise KFaceError("there is no live picture", "the stream", "wait until it is live")
         return result
-
-    @contextlib.contextmanager
-    def _own_change(self) -> "Iterator[None]":
-        with self._changing:
-            yield
-            self._gallery_changed()
-
-    def _gallery_changed(self) -> bool:
-        """Return whether the gallery has changed since the last look; the tracks' views vote anew where it has."""
-        version, before = self._gallery.version(), self._version
-        if version == before:
-            return False
-        self._version = version
-        self._pipeline.gallery_changed()
-        return True
-
-    def _report_damage(self) -> None:
-        """Add an event for everything that the gallery had to leave out, once each; the others are recognised as before."""
-        for one in map(str, getattr(self._gallery, "damage", ())):
-            if one not in self._damage:
-                self._damage.add(one)
-                self._log.add(GALLERY, reason="left out, because it is damaged: {}".format(one))
-
-    def _count_people(self) -> int:
-        version = self._gallery.version()
-        if self._people[0] != version:
-            self._people = (version, len(self._gallery.list()))
-        return self._people[1]
 
     def _close(self) -> None:
         # A file in whose decoder a thread still waits is that thread's to release.
         if hasattr(self._source, "close") and (hasattr(self._source, "state") or not self._runner.running):
             self._source.close()
-        self._report_damage()
-        events = self._observer.finish()
-        if self.shortfall is not None:
-            events.append(self._log.add(STREAM, reason="ended: {}: {}".format(self._name, self.shortfall)))
-        outputs, self._outputs = self._outputs, []
-        for output in outputs:
-            self._guard(output, lambda output=output: output.close(events))  # type: ignore[misc]
-        self._viewer.close()
-        self._log.close()
+        self._watch.report_damage()
+        more = [] if self.shortfall is None else ["ended: {}: {}".format(self._name, self.shortfall)]
+        self._publisher.close(more, self._complete)
 
 
 def _frames_of(source: Any) -> "Iterator[Any]":
@@ -389,10 +327,3 @@ def _frames_of(source: Any) -> "Iterator[Any]":
     finally:
         if hasattr(source, "close"):
             source.close()
-
-
-def _failed(error: OSError, name: str) -> KFaceError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return KFaceError(
-        "cannot be written ({})".format(error.strerror or error), name, "make room" if full else "give another place"
-    )

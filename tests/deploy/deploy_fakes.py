@@ -154,6 +154,8 @@ def open_test_gallery(path):
 class NoGallery(object):
     """A gallery of nobody, where none is needed."""
 
+    damage = ()
+
     def __enter__(self):
         return self
 

@@ -26,7 +26,7 @@ from deploy_fakes import (
     watch,
 )
 
-from deploy import session as session_module
+from deploy import gallery_watch
 from kface.bundle import Row, Thresholds
 from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
 from kface.gallery import Limits
@@ -223,7 +223,7 @@ class Damaged(NoGallery):
 
 
 def test_a_damaged_template_is_told_once_and_the_others_are_recognised(camera, monkeypatch):
-    monkeypatch.setattr(session_module, "GALLERY_EVERY_S", 0.0)
+    monkeypatch.setattr(gallery_watch, "GALLERY_EVERY_S", 0.0)
     with watch(camera, Damaged()) as session:
         shown(session, lambda view: names(view) == ["Kim", None])
         told = heard(session, "gallery")
@@ -234,7 +234,7 @@ def test_a_damaged_template_is_told_once_and_the_others_are_recognised(camera, m
 
 def test_an_own_change_is_not_taken_for_another_programs(camera, gallery, monkeypatch):
     """The change is on the disk, but its command has not yet returned, when the stream looks."""
-    monkeypatch.setattr(session_module, "GALLERY_EVERY_S", 0.0)
+    monkeypatch.setattr(gallery_watch, "GALLERY_EVERY_S", 0.0)
     gallery.add("Kim", unit(KIM))
     delete = gallery.delete
 

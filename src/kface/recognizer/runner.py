@@ -117,6 +117,11 @@ class Runner(object):
             raise KFaceError("did not end within {:g} s".format(self._patience), ", ".join(stuck))
         self._raise()
 
+    def fail(self, error: BaseException) -> None:
+        """End the stream because of what has happened elsewhere, such as behind the output; :meth:`wait` raises it."""
+        self._fail(error)
+        self._halt()
+
     @property
     def running(self) -> bool:
         """Whether a thread is still at work."""
@@ -178,8 +183,7 @@ class Runner(object):
             pass
         # Whatever it is belongs to the caller; here it would be printed and forgotten.
         except BaseException as error:
-            self._fail(error)
-            self._halt()
+            self.fail(error)
         finally:
             with self._lock:
                 self._working -= 1
