@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 
 from kface.errors import KFaceError
-from kface.gallery import Enrolment
+from kface.gallery import QualityGate
 from kface.recognizer import RECOGNISED, Result
 
 #: Candidates that are kept for a front end to come back to.
@@ -36,29 +36,15 @@ class Candidate(NamedTuple):
     refusals: Tuple[str, ...]
 
 
-class Enrolled(NamedTuple):
-    """What was enrolled.
-
-    Attributes:
-        name: The person, as the gallery has it.
-        template: The template's ID there.
-        warning: What to know about it, such as whom else the face looks like; None where there is nothing.
-    """
-
-    name: str
-    template: int
-    warning: Optional[str] = None
-
-
 class Candidates(object):
     """Picks faces, and keeps the last of them. Safe to share between threads.
 
     Args:
-        enrolment: Decides whether a face may be enrolled. Its detector is used by :meth:`at` and :meth:`of_track`.
+        gate: Decides whether a face may be enrolled. Its detector is used by :meth:`at` and :meth:`of_track`.
     """
 
-    def __init__(self, enrolment: Enrolment) -> None:
-        self._enrolment = enrolment
+    def __init__(self, gate: QualityGate) -> None:
+        self._gate = gate
         self._kept = collections.OrderedDict()  # type: collections.OrderedDict[str, Candidate]
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -114,7 +100,7 @@ class Candidates(object):
             result.ids[number],
             (x1, y1, x2, y2),
             identity.person if identity.state == RECOGNISED else "",
-            tuple(str(refusal) for refusal in self._enrolment.refusals(result.frame.image, face, crop)),
+            tuple(str(refusal) for refusal in self._gate.refusals(result.frame.image, face, crop)),
         )
         with self._lock:
             self._kept[made.id] = made

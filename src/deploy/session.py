@@ -1,25 +1,29 @@
 """A stream, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
 
+import os
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
+
+import numpy as np
 
 from deploy.events import ENROLLED, GALLERY, STREAM, Event
 from deploy.gallery_watch import GalleryWatch
 from deploy.outputs.base import Output
 from deploy.publishing import Publisher
-from deploy.registration import Candidate, Candidates, Enrolled
+from deploy.registration import Candidate, Candidates
 from deploy.settings import DeploySettings
 from deploy.status import Status
 from deploy.view import View, scale_to
 from kface.bundle import Thresholds
-from kface.errors import KFaceError, ModelError
-from kface.gallery import Enrolment, Gallery, Person
+from kface.errors import KFaceError
+from kface.gallery import Enrolled, Enrolment, Gallery, Person
 from kface.gallery.values import clean_name
 from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result, Runner
 from kface.recognizer.decision import bound
 from kface.streams import Change, Frame, State
 
+PathLike = Union[str, "os.PathLike[str]"]
 #: Makes the source: takes what to call with each change of its state.
 SourceMaker = Callable[[Callable[[Change], None]], Any]
 
@@ -72,8 +76,10 @@ class Session(object):
         self._networks = threading.Lock()
         self._publisher = Publisher(settings.view, self._state, self._fail)
         self._watch = GalleryWatch(gallery, self._publisher.log, self._pipeline.gallery_changed)
-        self._enrolment = Enrolment(settings.enrolment, recognizer.detector)
-        self._candidates = Candidates(self._enrolment)
+        self._enrolment = Enrolment(
+            gallery, recognizer, settings.enrolment, settings.gallery.keep_crops, self._networks
+        )
+        self._candidates = Candidates(self._enrolment.gate)
         self._started = 0.0
         self._closed = False
         self._closing = threading.Lock()
@@ -215,25 +221,27 @@ class Session(object):
             KFaceError: The candidate is not kept any more, or not good enough, or the name is none.
         """
         face = self._candidates.get(candidate)
-        if face.refusals and not force:
-            raise KFaceError(
-                "is not good enough to enrol: {}".format(", ".join(face.refusals)),
-                "the face",
-                "take a sharp picture of the person from the front",
-            )
-        with self._networks:
-            made = self._recognizer.embedder.run(face.crop[None])
-        if made.failed[0]:
-            raise ModelError("gives no embedding for this face", None, "pick the face again")
-        keep = face.crop if self.settings.gallery.keep_crops else None
-        # As the gallery has it: composed, without superfluous white space, and where a name looks the same, that one.
-        known = self._gallery.enrolled_name(name) or clean_name(name)
         with self._watch.own_change():
-            warning = self._enrolment.warning(self._gallery, known, made.vectors[0], self._decision.recognised)
-            template = self._gallery.add(known, made.vectors[0], keep)
+            made = self._enrolment.enrol_face(name, face.crop, face.refusals, force)
         self._candidates.drop(candidate)
-        self._publisher.log.add(ENROLLED, track=face.track, person=known, reason=warning or "")
-        return Enrolled(known, template, warning)
+        self._publisher.log.add(ENROLLED, track=face.track, person=made.name, reason=made.warning or "")
+        return made
+
+    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool = False) -> Enrolled:
+        """Enrol the one face of an image; see :meth:`kface.gallery.Enrolment.enrol_image`.
+
+        Args:
+            image: uint8 (h, w, 3) RGB, or the path of an image file.
+            name: Of the person, who may be enrolled already.
+            force: Enrol it even where it is not good enough.
+
+        Raises:
+            KFaceError: It cannot be read or enrolled; with all the reasons.
+        """
+        with self._watch.own_change():
+            made = self._enrolment.enrol_image(name, image, force)
+        self._publisher.log.add(ENROLLED, person=made.name, reason=made.warning or "")
+        return made
 
     def people(self) -> List[Person]:
         """Return who is enrolled, by name."""
@@ -276,6 +284,7 @@ class Session(object):
         decision = Decision(recognised, lower, bound(self._thresholds, recognised))
         self._pipeline.set_decision(decision)
         self._decision = decision
+        self._enrolment.recognised = decision.recognised
 
     # ---- called from the runner's threads
 

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 
+import cv2
 import numpy as np
 import pytest
 from deploy_fakes import (
@@ -307,3 +308,24 @@ def test_what_is_no_threshold_is_refused_and_nothing_changes(values, gallery):
         session.set_threshold(*values)
     assert session.decision == DECISION
     session.stop()
+
+
+# ---- from a file
+
+
+def test_somebody_is_enrolled_from_an_image_while_the_stream_goes_on(camera, gallery, tmp_path):
+    path = tmp_path / "park.png"
+    path.write_bytes(cv2.imencode(".png", picture((PARK, 160, 90, 90)))[1].tobytes())
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: len(view.faces) == 2)
+        assert session.enrol_image(str(path), "Park").template == 1
+        shown(session, lambda view: "Park" in names(view))
+        assert heard(session, "enrolled", "Park").track is None
+        assert (
+            session.enrol_image(picture((PARK, 160, 90, 90)), "Lee").warning == "the same picture is enrolled as Park"
+        )
+        with pytest.raises(KFaceError, match="faces 2"):
+            session.enrol_image(picture(AT_KIM, AT_PARK), "Kim")
+        with pytest.raises(KFaceError, match=r"none\.png"):
+            session.enrol_image(str(tmp_path / "none.png"), "Kim")
+    assert "changed by another program" not in [event.reason for event in session.wait_events(0, 0)]
