@@ -4,7 +4,7 @@ import errno
 import time
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from deploy.events import STREAM, EventLog, Observer
+from deploy.events import STREAM, Event, EventLog, Observer
 from deploy.outputs.base import Output
 from deploy.status import Meter
 from deploy.subscription import Subscription
@@ -52,6 +52,7 @@ class Publisher(object):
         self.failures: List[KFaceError] = []
         self._crashed = crashed
         self._observer = Observer(self.log)
+        self._pending: List[Event] = []
         self._subscriptions: List[Subscription] = []
         self._trimmed = time.monotonic()
 
@@ -73,13 +74,23 @@ class Publisher(object):
             complete: Wait for outputs that are behind; otherwise they miss something.
         """
         self.meter.take(result.frame.time_monotonic)
-        events = self._observer.observe(result, fmr)
+        events = self._pending + self._observer.observe(result, fmr)
+        self._pending = []
         self.viewer.take(result)
         for subscription in list(self._subscriptions):
             subscription.put(result, events, complete)
         if time.monotonic() - self._trimmed >= TRIM_EVERY_S:
             self._trimmed = time.monotonic()
             heap.trim()
+
+    def turn_over(self) -> None:
+        """Let everybody leave and no old picture be live, because tracks and frames are numbered anew from here on.
+
+        Not to be called at the same time as :meth:`publish`.
+        """
+        self._pending += self._observer.finish()
+        self._observer = Observer(self.log)
+        self.viewer.clear()
 
     def release(self) -> None:
         """Wait for no output any more in :meth:`publish`, because the end has come."""
@@ -93,7 +104,7 @@ class Publisher(object):
             more: What else is to be said about the stream's end, a line each.
             complete: As for :meth:`publish`: all that is queued is written, however long that takes.
         """
-        events = self._observer.finish() + [self.log.add(STREAM, reason=line) for line in more]
+        events = self._pending + self._observer.finish() + [self.log.add(STREAM, reason=line) for line in more]
         subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
             subscription.close(events, None if complete else DRAIN_S)

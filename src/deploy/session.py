@@ -1,41 +1,41 @@
-"""A stream, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
+"""Streams, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
 
 import os
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
+from typing import Any, Callable, List, Optional, Tuple, Union
 
 import numpy as np
 
-from deploy.events import ENROLLED, GALLERY, STREAM, Event
+from deploy.events import GALLERY, STREAM, Event
 from deploy.gallery_watch import GalleryWatch
+from deploy.line import NOTHING, Line, Made, added
 from deploy.outputs.base import Output
 from deploy.publishing import Publisher
-from deploy.registration import Candidate, Candidates
+from deploy.recognition import Recognition
+from deploy.registration import Candidate, Registrar
 from deploy.settings import DeploySettings
 from deploy.status import Status
 from deploy.view import View, scale_to
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
-from kface.gallery import Enrolled, Enrolment, Gallery, Person
-from kface.gallery.values import clean_name
-from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result, Runner
-from kface.recognizer.decision import bound
-from kface.streams import Change, Frame, State
+from kface.gallery import Enrolled, Gallery, Person
+from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result
+from kface.streams import Change, Frame, Shortfall, VideoSource
 
 PathLike = Union[str, "os.PathLike[str]"]
 #: Makes the source: takes what to call with each change of its state.
-SourceMaker = Callable[[Callable[[Change], None]], Any]
+SourceMaker = Callable[[Callable[[Change], None]], VideoSource]
 
 
 class Session(object):
-    """Recognises people in one stream until it ends or is stopped. Methods may be called from any thread.
+    """Recognises people in a stream until it ends or is stopped. Methods may be called from any thread.
 
     Args:
         settings: What it was told.
         recognizer: Finds and embeds faces; the session's alone.
-        gallery: Who is enrolled.
-        make_source: Makes what gives the frames: a :class:`kface.streams.Stream`, or any iterable of frames that ends.
+        gallery: Who is enrolled; opened for the recogniser's model.
+        make_source: Makes what gives the frames.
         source: What the stream is called, without credentials.
         drop: Whether frames give way to newer ones.
         model: The bundle's name.
@@ -65,43 +65,33 @@ class Session(object):
         thresholds: Optional[Thresholds] = None,
     ) -> None:
         self.settings = settings
-        self._recognizer = recognizer
         self._gallery = gallery
-        self._name = source
-        self._model = model
-        self._thresholds = thresholds
-        self._decision = recognizer.needed_decision()
-        self._pipeline = Pipeline(recognizer, gallery, settings.pipeline)
-        # Networks are one thread's at a time: the stream's, or that of somebody who enrols.
-        self._networks = threading.Lock()
+        self._recognition = Recognition(settings, gallery, recognizer, model, thresholds)
+        # Held while a result is published, so that none of an old pipeline comes after those of a new one.
+        self._publishing = threading.Lock()
         self._publisher = Publisher(settings.view, self._state, self._fail)
-        self._watch = GalleryWatch(gallery, self._publisher.log, self._pipeline.gallery_changed)
-        self._enrolment = Enrolment(
-            gallery, recognizer, settings.enrolment, settings.gallery.keep_crops, self._networks
-        )
-        self._candidates = Candidates(self._enrolment.gate)
+        self._watch = GalleryWatch(gallery, self._publisher.log, self._recognition.people_changed)
+        self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
         self._started = 0.0
         self._closed = False
-        self._closing = threading.Lock()
-        self._source = make_source(self._stream_changed)
-        self._complete = not drop
-        # A stream is closed to wake up the thread that waits in it; a file is released by the thread that reads it.
-        frames = self._source if hasattr(self._source, "state") else _frames_of(self._source)
-        self._runner = Runner(frames, self, self._take, drop)  # type: ignore[arg-type]
+        # Held by whoever changes what the session is made of, or ends it.
+        self._changing = threading.Lock()
+        # Set but for the moment in which another stream takes the place of the one that is there.
+        self._settled = threading.Event()
+        self._settled.set()
+        self._before = NOTHING
+        self._line = self._make_line(make_source, source, not drop)
 
     def add_output(self, output: Output) -> None:
         """Give every result from now on and its events to an output, which is closed at the end.
 
-        A slow output never slows recognition: of a live stream it misses results, which are counted and reported. A file
-        that is read without loss waits for it.
+        A slow output of a live stream misses results, which are counted and reported; a file without loss waits for it.
         """
         self._publisher.subscribe(output)
 
     def start(self) -> "Session":
         """Begin; returns itself."""
-        if hasattr(self._source, "start"):
-            self._source.start()
-        self._runner.start()
+        self._line.runner.start()
         self._started = self._started or time.time()
         return self
 
@@ -111,21 +101,32 @@ class Session(object):
         Raises:
             KFaceError: The stream, the networks or the gallery failed.
         """
-        return self._runner.wait(timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        line = None
+        # Another stream may have taken the place of the one that has ended.
+        while self._settled.wait(_left(deadline)) and line is not self._line:
+            line = self._line
+            if not line.runner.wait(_left(deadline)):
+                return False
+        return self._settled.is_set()
 
     def stop(self) -> None:
         """End now, and close everything but the gallery and the recogniser. May be called twice, from any thread."""
-        with self._closing:
+        # First of all, as another stream may be waiting for an output to take this one's place.
+        self._publisher.release()
+        with self._changing:
             if self._closed:
                 return
             self._closed = True
-            self._publisher.release()
+            line = self._line
             try:
-                self._runner.stop()
+                line.runner.stop()
             finally:
-                self._close()
+                self._watch.report_damage()
+                more = [] if self.shortfall is None else ["ended: {}: {}".format(line.name, self.shortfall)]
+                self._publisher.close(more, line.complete)
             # An output may have made a mistake with what was still queued.
-            self._runner.stop()
+            line.runner.stop()
 
     def __enter__(self) -> "Session":
         return self.start()
@@ -139,14 +140,19 @@ class Session(object):
                 raise
 
     @property
-    def stream(self) -> Any:
+    def stream(self) -> VideoSource:
         """What gives the frames."""
-        return self._source
+        return self._line.source
 
     @property
-    def shortfall(self) -> Any:
-        """What a video file should have held and did not, at its end (:class:`kface.streams.Shortfall`), or None."""
-        return getattr(self._source, "shortfall", None)
+    def recognizer(self) -> FaceRecognizer:
+        """What finds and embeds faces; to be left alone but for closing it after the end."""
+        return self._recognition.recognizer
+
+    @property
+    def shortfall(self) -> Optional[Shortfall]:
+        """What a video file should have held and did not, at its end, or None."""
+        return self._line.source.shortfall
 
     @property
     def failures(self) -> List[KFaceError]:
@@ -156,31 +162,32 @@ class Session(object):
     @property
     def running(self) -> bool:
         """Whether frames are still being processed."""
-        return self._runner.running
+        return self._line.runner.running
 
     @property
     def status(self) -> Status:
         """How the session is doing."""
         state, reason = self._state()
         fps, p50, p95 = self._publisher.meter.read()
-        counts = self._runner.counts
+        line = self._line
+        counts = added(self._before, line.runner.counts)
         newest = self._publisher.viewer.newest()
         return Status(
-            source=self._name,
+            source=line.name,
             stream=state,
             reason=reason,
             fps=fps,
             latency_p50_ms=p50,
             latency_p95_ms=p95,
-            losses=int(getattr(self._source, "losses", 0)),
+            losses=line.source.losses,
             faces=0 if newest is None else newest.faces.count,
             people=self._watch.people,
             captured=counts.captured,
             skipped=counts.skipped,
             processed=counts.processed,
             started=self._started,
-            model=self._model,
-            runtime=self._recognizer.embedder.runtime,
+            model=self._recognition.model,
+            runtime=self._recognition.recognizer.embedder.runtime,
             damaged=len(self._gallery.damage),
             dropped=self._publisher.dropped,
         )
@@ -200,17 +207,14 @@ class Session(object):
         """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
         result = self._newest()
         scale = scale_to(result.frame.image, self.settings.view)
-        with self._networks:
-            return self._candidates.at(result, x / scale, y / scale)
+        return self._registrar.pick(result, x / scale, y / scale)
 
     def pick_track(self, track: int) -> Candidate:
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
-        result = self._newest()
-        with self._networks:
-            return self._candidates.of_track(result, track)
+        return self._registrar.pick_track(self._newest(), track)
 
     def enrol(self, candidate: str, name: str, force: bool = False) -> Enrolled:
-        """Enrol a face that was picked.
+        """Enrol a face that was picked; see :meth:`kface.gallery.Enrolment.enrol_face`.
 
         Args:
             candidate: The :attr:`Candidate.id`.
@@ -220,28 +224,15 @@ class Session(object):
         Raises:
             KFaceError: The candidate is not kept any more, or not good enough, or the name is none.
         """
-        face = self._candidates.get(candidate)
-        with self._watch.own_change():
-            made = self._enrolment.enrol_face(name, face.crop, face.refusals, force)
-        self._candidates.drop(candidate)
-        self._publisher.log.add(ENROLLED, track=face.track, person=made.name, reason=made.warning or "")
-        return made
+        return self._registrar.enrol(candidate, name, force)
 
     def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool = False) -> Enrolled:
-        """Enrol the one face of an image; see :meth:`kface.gallery.Enrolment.enrol_image`.
-
-        Args:
-            image: uint8 (h, w, 3) RGB, or the path of an image file.
-            name: Of the person, who may be enrolled already.
-            force: Enrol it even where it is not good enough.
+        """Enrol the one face of an image, which is uint8 (h, w, 3) RGB, or a file.
 
         Raises:
-            KFaceError: It cannot be read or enrolled; with all the reasons.
+            KFaceError: It cannot be read or enrolled; see :meth:`kface.gallery.Enrolment.enrol_image`.
         """
-        with self._watch.own_change():
-            made = self._enrolment.enrol_image(name, image, force)
-        self._publisher.log.add(ENROLLED, person=made.name, reason=made.warning or "")
-        return made
+        return self._registrar.enrol_image(image, name, force)
 
     def people(self) -> List[Person]:
         """Return who is enrolled, by name."""
@@ -249,25 +240,21 @@ class Session(object):
 
     def rename(self, person: str, name: str) -> None:
         """Give a person another name; raises GalleryError where that cannot be."""
-        with self._watch.own_change():
-            self._gallery.rename(person, name)
-        self._publisher.log.add(GALLERY, person=clean_name(name), reason="renamed from {}".format(person))
+        self._registrar.rename(person, name)
 
     def delete(self, person: str) -> None:
         """Forget a person; raises GalleryError for nobody."""
-        with self._watch.own_change():
-            self._gallery.delete(person)
-        self._publisher.log.add(GALLERY, person=person, reason="deleted")
+        self._registrar.delete(person)
 
     @property
     def decision(self) -> Decision:
         """The thresholds."""
-        return self._decision
+        return self._recognition.decision
 
     @property
     def threshold(self) -> float:
         """The cosine from which on a face is recognised (Table 7 of the paper has the distance in its place)."""
-        return self._decision.recognised
+        return self._recognition.decision.recognised
 
     def set_threshold(self, recognised: float, unknown: Optional[float] = None) -> None:
         """Judge by another threshold from the next frame on; it lasts as long as the session.
@@ -279,41 +266,106 @@ class Session(object):
         Raises:
             ConfigError: It is no cosine, or `unknown` is above `recognised`.
         """
-        Decision(recognised, recognised if unknown is None else unknown).check()
-        lower = min(self._decision.unknown, recognised) if unknown is None else unknown
-        decision = Decision(recognised, lower, bound(self._thresholds, recognised))
-        self._pipeline.set_decision(decision)
-        self._decision = decision
-        self._enrolment.recognised = decision.recognised
+        self._recognition.set_threshold(recognised, unknown)
+        self._registrar.enrolment.recognised = recognised
 
-    # ---- called from the runner's threads
+    def change_stream(self, make_source: SourceMaker, name: str, drop: bool = True) -> None:
+        """Watch another stream from now on. Who is in the picture has left with the old one.
 
-    def process(self, frame: Frame) -> Result:
-        """Recognise the people in the next frame; the runner calls this."""
+        A stream that cannot be opened at all (no such file, a wrong setting) is refused, and the old one goes on. A camera
+        that is off or refuses the password becomes the session's: its state says so, and it is tried again, as at the start.
+
+        Args:
+            make_source: Makes what gives the frames.
+            name: What the stream is called, without credentials.
+            drop: Whether frames give way to newer ones.
+
+        Raises:
+            KFaceError: It cannot be opened, or the session has ended.
+        """
+        with self._changing:
+            self._refuse_after_the_end()
+            old, line = self._line, self._make_line(make_source, name, not drop)
+            self._settled.clear()
+            try:
+                wrong = old.end()
+                with self._recognition.networks, self._publishing:
+                    self._before = added(self._before, old.runner.counts)
+                    self._line = line
+                    self._recognition.begin_anew()
+                    self._publisher.turn_over()
+                for trouble in (old.source.shortfall, wrong):
+                    if trouble is not None:
+                        self._publisher.log.add(STREAM, reason="ended: {}: {}".format(old.name, trouble))
+                self._publisher.log.add(STREAM, reason="changed to {}".format(name))
+                if self._started:
+                    line.runner.start()
+            finally:
+                self._settled.set()
+
+    def change_bundle(
+        self, recognizer: FaceRecognizer, model: str = "", thresholds: Optional[Thresholds] = None
+    ) -> FaceRecognizer:
+        """Recognise with another bundle from the next frame on; tracks begin anew.
+
+        The threshold is the new one's, but for the same model in another runtime or precision.
+
+        Args:
+            recognizer: The new one; the session's alone.
+            model: The new bundle's name.
+            thresholds: The new bundle's table.
+
+        Returns:
+            The old recogniser, which the session does not use any more.
+
+        Raises:
+            GalleryError: The gallery has templates of another model. Nothing has changed then.
+            ConfigError: The bundle has no thresholds, and none are given. Likewise.
+            KFaceError: The session has ended.
+        """
+        with self._changing, self._watch.own_change():
+            self._refuse_after_the_end()
+            with self._recognition.networks, self._publishing:
+                old = self._recognition.change_bundle(recognizer, model, thresholds)
+                self._registrar.use(self._recognition.enrolment())
+                self._publisher.turn_over()
+            self._publisher.log.add(GALLERY, reason="recognised by {}".format(model))
+            return old
+
+    # ---- called from the line's threads
+
+    def _step(self, line: Line, frame: Frame) -> Optional[Made]:
         self._watch.look()
-        with self._networks:
-            return self._pipeline.process(frame)
+        with self._recognition.networks:
+            if line is not self._line:
+                return None
+            pipeline = self._recognition.pipeline
+            return pipeline, pipeline.process(frame)
 
-    def _take(self, result: Result) -> None:
-        self._publisher.publish(result, self._decision.fmr, self._complete)
+    def _publish(self, line: Line, pipeline: Pipeline, result: Result) -> None:
+        with self._publishing:
+            if pipeline is self._recognition.pipeline:
+                self._publisher.publish(result, self._recognition.decision.fmr, line.complete)
 
     def _fail(self, error: BaseException) -> None:
         """End because of a mistake in an output."""
-        self._runner.fail(error)
+        self._line.runner.fail(error)
 
     def _stream_changed(self, change: Change) -> None:
         self._publisher.log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
         self._publisher.viewer.changed()
 
-    def _state(self) -> Tuple[str, str]:
-        state = getattr(self._source, "state", None)
-        if isinstance(state, State):
-            return state.value, self._source.reason
+    # ---- what it is made of
+
+    def _make_line(self, make_source: SourceMaker, name: str, complete: bool) -> Line:
+        return Line(make_source(self._stream_changed), name, complete, self._step, self._publish)
+
+    def _refuse_after_the_end(self) -> None:
         if self._closed:
-            return State.CLOSED.value, ""
-        if not self._started:
-            return State.CONNECTING.value, ""
-        return (State.LIVE if self._runner.running else State.ENDED).value, ""
+            raise KFaceError("has ended", "the session", "start another one")
+
+    def _state(self) -> Tuple[str, str]:
+        return self._line.state(self._closed)
 
     def _newest(self) -> Result:
         result = self._publisher.viewer.newest()
@@ -321,18 +373,6 @@ class Session(object):
             raise KFaceError("there is no live picture", "the stream", "wait until it is live")
         return result
 
-    def _close(self) -> None:
-        # A file in whose decoder a thread still waits is that thread's to release.
-        if hasattr(self._source, "close") and (hasattr(self._source, "state") or not self._runner.running):
-            self._source.close()
-        self._watch.report_damage()
-        more = [] if self.shortfall is None else ["ended: {}: {}".format(self._name, self.shortfall)]
-        self._publisher.close(more, self._complete)
 
-
-def _frames_of(source: Any) -> "Iterator[Any]":
-    try:
-        yield from source
-    finally:
-        if hasattr(source, "close"):
-            source.close()
+def _left(deadline: Optional[float]) -> Optional[float]:
+    return None if deadline is None else max(deadline - time.monotonic(), 0.0)

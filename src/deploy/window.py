@@ -2,13 +2,16 @@
 
 import queue
 import threading
-from typing import Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from deploy.terminal import say
 from kface.errors import ConfigError, KFaceError
+
+if TYPE_CHECKING:
+    from deploy.session import Session
 
 #: Keys that close the window: q, Q and Escape.
 _CLOSING_KEYS = (ord("q"), ord("Q"), 27)
@@ -35,7 +38,7 @@ class Window(object):
     """
 
     def __init__(
-        self, session: Any, title: str = "kface", tell: Callable[[str], None] = say, backend: Optional[str] = None
+        self, session: "Session", title: str = "kface", tell: Callable[[str], None] = say, backend: Optional[str] = None
     ) -> None:
         self._session = session
         self._title = title

@@ -29,7 +29,7 @@ from kface.recognizer import (
 from kface.recognizer.embedder import Embeddings
 from kface.recognizer.pipeline import Times
 from kface.recognizer.track import TrackState
-from kface.streams import Stream, StreamSettings, Timing
+from kface.streams import ReadAhead, Stream, StreamSettings, Timing
 from kface.streams import stream as stream_module
 
 SIZE = 16
@@ -168,6 +168,9 @@ class NoGallery(object):
     def list(self):
         return []
 
+    def use_model(self, fingerprint):
+        pass
+
     def match(self, embeddings, k=1, thresholds=None):
         return [[] for _ in embeddings]
 
@@ -212,7 +215,7 @@ class Camera(object):
         self.released_by = threading.current_thread().name
 
 
-class Film(object):
+class Film(ReadAhead):
     """Gives pictures once, as fast as they are taken, like a file that is read without loss.
 
     Attributes:
@@ -220,19 +223,20 @@ class Film(object):
     """
 
     def __init__(self, pictures, gate=None):
+        super(Film, self).__init__()
         self.pictures = list(pictures)
         self.gate = gate
         self.waiting = threading.Event()
         self.closed_by = []
 
-    def __iter__(self):
+    def frames(self):
         for number, image in enumerate(self.pictures):
             yield Frame(image, time.monotonic(), number)
         if self.gate is not None:
             self.waiting.set()
             self.gate.wait(GENEROUS)
 
-    def close(self):
+    def release(self):
         self.closed_by.append(threading.current_thread().name)
 
 

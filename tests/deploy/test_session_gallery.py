@@ -140,10 +140,10 @@ def test_what_cannot_be_enrolled_is_refused_and_nothing_changes(camera, gallery)
         picked = session.pick(80, 90)
         with pytest.raises(GalleryError, match="a name must not be empty"):
             session.enrol(picked.id, "  ")
-        session._recognizer.embedder.broken = True
+        session.recognizer.embedder.broken = True
         with pytest.raises(ModelError, match="gives no embedding"):
             session.enrol(picked.id, "Kim", force=True)
-        session._recognizer.embedder.broken = False
+        session.recognizer.embedder.broken = False
         assert gallery.list() == []
         # After all that the candidate is still there.
         assert session.enrol(picked.id, "Kim").name == "Kim"
@@ -283,7 +283,7 @@ def test_a_threshold_takes_effect_with_the_next_pictures(camera, gallery):
         (Row(1e-3, 0.85, Figure(0.0009), Figure(0.2)), Row(1e-2, 0.5, Figure(0.009), Figure(0.1))),
     )
     with watch(camera, gallery) as session:
-        session._thresholds = table
+        session._recognition.thresholds = table
         shown(session, lambda view: "Kim" in names(view))
         session.set_threshold(0.9)
         assert (session.threshold, session.decision.unknown, session.decision.fmr) == (0.9, 0.3, 0.0009)

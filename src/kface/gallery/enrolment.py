@@ -51,7 +51,9 @@ class Enrolment(object):
         networks: Held while the recogniser works, where others use it as well.
 
     Attributes:
+        gallery: As given.
         gate: Decides whether a face is good enough.
+        networks: As given.
         recognised: From this cosine on a face looks like another person's; by default what the recogniser has, None where
             there is no threshold.
 
@@ -70,10 +72,10 @@ class Enrolment(object):
     ) -> None:
         self.gate = QualityGate(limits, recognizer.detector)
         self.recognised = None if recognizer.decision is None else recognizer.decision.recognised
-        self._gallery = gallery
+        self.gallery = gallery
         self._recognizer = recognizer
         self._keep_crops = keep_crops
-        self._networks: Any = threading.Lock() if networks is None else networks
+        self.networks: Any = threading.Lock() if networks is None else networks
 
     def known_name(self, name: str) -> str:
         """Return a name as it would be enrolled: composed, and without superfluous white space.
@@ -83,7 +85,7 @@ class Enrolment(object):
         Raises:
             GalleryError: It cannot be a name.
         """
-        return self._gallery.enrolled_name(name) or clean_name(name)
+        return self.gallery.enrolled_name(name) or clean_name(name)
 
     def enrol_image(self, name: str, image: Union[np.ndarray, PathLike], force: bool = False) -> Enrolled:
         """Enrol the one face of an image.
@@ -100,7 +102,7 @@ class Enrolment(object):
         name = self.known_name(name)
         where = None if isinstance(image, np.ndarray) else image
         rgb = image if isinstance(image, np.ndarray) else read_image(image)
-        with self._networks:
+        with self.networks:
             found = self._recognizer.faces(rgb)
             one = found[0] if len(found) == 1 else None
             if one is not None and one.failed:
@@ -145,7 +147,7 @@ class Enrolment(object):
         Raises:
             ModelError: The network gives no embedding for one of them.
         """
-        with self._networks:
+        with self.networks:
             made = self._recognizer.embedder.run(crops)
         if made.failed.any():
             raise ModelError(
@@ -156,8 +158,8 @@ class Enrolment(object):
         return made.vectors
 
     def _add(self, name: str, embedding: np.ndarray, crop: np.ndarray) -> Enrolled:
-        warning = duplicate(self._gallery, name, embedding, self.recognised)
-        return Enrolled(name, self._gallery.add(name, embedding, crop if self._keep_crops else None), warning)
+        warning = duplicate(self.gallery, name, embedding, self.recognised)
+        return Enrolled(name, self.gallery.add(name, embedding, crop if self._keep_crops else None), warning)
 
 
 def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Optional[float] = None) -> Optional[str]:
