@@ -7,8 +7,8 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
-from deploy.registration import Enrolled
 from kface.errors import KFaceError
+from kface.gallery import Enrolled
 from kface.gallery.values import clean_name
 
 TOKEN = "a-token-for-tests-only"

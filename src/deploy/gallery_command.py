@@ -151,24 +151,21 @@ def _add(arguments: argparse.Namespace) -> int:
     limits.check("--")
     reader = _reader(arguments)
     refused = 0
-    with _open(arguments, reader.fingerprint, create=True) as gallery:
-        known = gallery.enrolled_name(name)
-        if known is not None and known != name:
+    with _open(arguments, reader.recognizer.fingerprint, create=True) as gallery:
+        enrolment = Enrolment(gallery, reader.recognizer, limits, arguments.keep_crops)
+        known = enrolment.known_name(name)
+        if known != name:
             _complain("{}: is enrolled as {}, which looks the same".format(name, known))
-            name = known
         for image in arguments.images:
             try:
-                face = reader.to_enrol(image, limits)
+                made = enrolment.enrol_image(known, image)
             except ImageError as error:
                 _complain(error)
                 refused += 1
                 continue
-            recognised = None if reader.decision is None else reader.decision.recognised
-            warning = Enrolment(limits).warning(gallery, name, face.embedding, recognised)
-            template = gallery.add(name, face.embedding, face.crop if arguments.keep_crops else None)
-            _tell("{}: template {} of {}".format(image, template, name))
-            if warning:
-                _complain("{}: warning: {}".format(image, warning))
+            _tell("{}: template {} of {}".format(image, made.template, made.name))
+            if made.warning:
+                _complain("{}: warning: {}".format(image, made.warning))
     if refused:
         say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
     return 1 if refused else 0
@@ -261,8 +258,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _reenrol(arguments: argparse.Namespace) -> int:
     reader = _reader(arguments)
-    with _open(arguments, reader.fingerprint) as gallery:
-        done = gallery.reenrol(reader.embed, arguments.discard)
+    with _open(arguments, reader.recognizer.fingerprint) as gallery:
+        done = gallery.reenrol(Enrolment(gallery, reader.recognizer).embed, arguments.discard)
     say("{} templates made anew, {} removed".format(done.templates, done.discarded))
     return 0
 
@@ -273,10 +270,10 @@ def _match(arguments: argparse.Namespace) -> int:
     reader = _reader(arguments)
     decision = _decision(arguments, reader)
     refused = 0
-    with _open(arguments, reader.fingerprint) as gallery:
+    with _open(arguments, reader.recognizer.fingerprint) as gallery:
         for image in arguments.images:
             try:
-                faces = reader.faces(image)
+                faces = reader.recognizer.faces(image)
             except ImageError as error:
                 _complain(error)
                 refused += 1
@@ -299,7 +296,7 @@ def _decision(arguments: argparse.Namespace, reader: FaceReader) -> Optional[Dec
             raise ConfigError("the bundle has no thresholds", "--fmr", "give --threshold")
         threshold = reader.thresholds.at(arguments.fmr)
         return Decision(threshold, threshold, arguments.fmr)
-    return reader.decision
+    return reader.recognizer.decision
 
 
 def _answer(gallery: Gallery, reader: FaceReader, face: Template, k: int, decision: Optional[Decision]) -> str:

@@ -3,24 +3,42 @@
 import contextlib
 import os
 import sys
-from typing import Any, Callable, Iterator
+from typing import Iterator, NamedTuple, Tuple
 
 import numpy as np
 
 from deploy.outputs import JsonLines, Snapshots, VideoOutput
-from deploy.session import Session
+from deploy.session import Session, SourceMaker
 from deploy.settings import DeploySettings
 from deploy.terminal import say
 from kface import bundle
+from kface.bundle.manifest import Manifest as BundleManifest
+from kface.errors import KFaceError
 from kface.gallery import open_gallery
 from kface.recognizer import FaceRecognizer
 from kface.sample.clip import clip_path, write_clip
-from kface.streams import Change, Stream, StreamSettings, VideoFile
+from kface.streams import Stream, StreamSettings, VideoFile
 
 #: Frames a second of an annotated video whose stream does not say.
 FPS = 25.0
 #: The synthetic sample's clip is drawn once, here.
 CLIPS = os.path.join("data", "clips")
+
+
+class Opened(NamedTuple):
+    """A stream as the settings have it.
+
+    Attributes:
+        make: Makes the source; takes what to call with each change of its state.
+        name: What it is called, without credentials.
+        complete: Whether it is read without loss.
+        fps: Frames a second of a video of it.
+    """
+
+    make: SourceMaker
+    name: str
+    complete: bool
+    fps: float
 
 
 @contextlib.contextmanager
@@ -35,46 +53,75 @@ def open_session(settings: DeploySettings) -> "Iterator[Session]":
         ...     session.start().wait()
     """
     with contextlib.ExitStack() as stack:
-        recognizer = stack.enter_context(
-            FaceRecognizer.load(
-                settings.bundle,
-                settings.runtime,
-                settings.precision,
-                detector=settings.detector,
-                match=settings.match,
-            )
-        )
-        manifest = bundle.load(settings.bundle, check="sizes").manifest
+        recognizer, manifest = open_bundle(settings)
+        stack.callback(recognizer.close)
         given = settings.gallery
         gallery = stack.enter_context(
             open_gallery(given.file, recognizer.fingerprint, given.key_file, given.keyring, create=True)
         )
         # Another model's gallery, or a damaged one, is refused now and not at the first face.
         gallery.match(np.eye(1, recognizer.embedder.size, dtype=np.float32))
-        stream = settings.stream or _sample(settings)
-        video = VideoFile(stream) if settings.every_frame else None
-        rate = float(stream.fps or FPS)
-        if video is not None:
-            # A file has no more frames than it has, whatever is asked for.
-            rate = min(float(stream.fps or video.fps), video.fps)
-
-        def source(on_state: Callable[[Change], None]) -> Any:
-            # The sample's clip stands for a camera, which does not end.
-            return video or Stream(stream, on_state, loop=settings.loop or settings.stream is None)
-
+        opened = open_stream(settings)
         session = Session(
             settings,
             recognizer,
             gallery,
-            source,
-            "synthetic sample" if settings.stream is None else stream.uri,
-            drop=video is None,
+            opened.make,
+            opened.name,
+            drop=not opened.complete,
             model=manifest.name,
             thresholds=manifest.thresholds,
         )
+        # It may have changed its bundle by then.
+        stack.callback(_close_bundle, session)
         stack.callback(session.stop)
-        _add_outputs(session, settings, rate, live=video is None)
+        _add_outputs(session, settings, opened)
         yield session
+
+
+def open_bundle(settings: DeploySettings) -> Tuple[FaceRecognizer, BundleManifest]:
+    """Open the bundle of the settings, and return its recogniser and its manifest."""
+    recognizer = FaceRecognizer.load(
+        settings.bundle, settings.runtime, settings.precision, detector=settings.detector, match=settings.match
+    )
+    return recognizer, bundle.load(settings.bundle, check="sizes").manifest
+
+
+def open_stream(settings: DeploySettings) -> Opened:
+    """Open the stream of the settings, as far as that is possible before it starts."""
+    stream = settings.stream or _sample(settings)
+    name = "synthetic sample" if settings.stream is None else stream.uri
+    if settings.every_frame:
+        video = VideoFile(stream)
+        # A file has no more frames than it has, whatever is asked for.
+        return Opened(lambda on_state: video, name, True, min(float(stream.fps or video.fps), video.fps))
+    # The sample's clip stands for a camera, which does not end.
+    loop = settings.loop or settings.stream is None
+    return Opened(lambda on_state: Stream(stream, on_state, loop=loop), name, False, float(stream.fps or FPS))
+
+
+def change_stream(session: Session, settings: DeploySettings) -> None:
+    """Let a session watch the stream of other settings; see :meth:`deploy.session.Session.change_stream`."""
+    opened = open_stream(settings)
+    session.change_stream(opened.make, opened.name, drop=not opened.complete)
+
+
+def change_bundle(session: Session, settings: DeploySettings) -> None:
+    """Let a session recognise with the bundle of other settings, and close the one before.
+
+    See :meth:`deploy.session.Session.change_bundle`.
+    """
+    recognizer, manifest = open_bundle(settings)
+    try:
+        old = session.change_bundle(recognizer, manifest.name, manifest.thresholds)
+    except KFaceError:
+        recognizer.close()
+        raise
+    old.close()
+
+
+def _close_bundle(session: Session) -> None:
+    session.recognizer.close()
 
 
 def _sample(settings: DeploySettings) -> StreamSettings:
@@ -83,10 +130,10 @@ def _sample(settings: DeploySettings) -> StreamSettings:
     return StreamSettings("file", file=str(write_clip(CLIPS)), view=settings.view)
 
 
-def _add_outputs(session: Session, settings: DeploySettings, rate: float, live: bool) -> None:
+def _add_outputs(session: Session, settings: DeploySettings, opened: Opened) -> None:
     outputs = settings.outputs
     if outputs.video is not None:
-        session.add_output(VideoOutput(outputs.video, rate, live))
+        session.add_output(VideoOutput(outputs.video, opened.fps, not opened.complete))
     if outputs.json is not None:
         session.add_output(JsonLines(outputs.json, outputs.json_lines == "frames"))
     if outputs.snapshots is not None:

@@ -3,14 +3,20 @@
 import collections
 import itertools
 import math
+import os
 import threading
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
+from deploy.events import ENROLLED, GALLERY, EventLog
+from deploy.gallery_watch import GalleryWatch
 from kface.errors import KFaceError
-from kface.gallery import Enrolment
+from kface.gallery import Enrolled, Enrolment, QualityGate
+from kface.gallery.values import clean_name
 from kface.recognizer import RECOGNISED, Result
+
+PathLike = Union[str, "os.PathLike[str]"]
 
 #: Candidates that are kept for a front end to come back to.
 KEPT = 16
@@ -36,29 +42,18 @@ class Candidate(NamedTuple):
     refusals: Tuple[str, ...]
 
 
-class Enrolled(NamedTuple):
-    """What was enrolled.
-
-    Attributes:
-        name: The person, as the gallery has it.
-        template: The template's ID there.
-        warning: What to know about it, such as whom else the face looks like; None where there is nothing.
-    """
-
-    name: str
-    template: int
-    warning: Optional[str] = None
-
-
 class Candidates(object):
     """Picks faces, and keeps the last of them. Safe to share between threads.
 
     Args:
-        enrolment: Decides whether a face may be enrolled. Its detector is used by :meth:`at` and :meth:`of_track`.
+        gate: Decides whether a face may be enrolled. Its detector is used by :meth:`at` and :meth:`of_track`.
+
+    Attributes:
+        gate: As given; may be changed.
     """
 
-    def __init__(self, enrolment: Enrolment) -> None:
-        self._enrolment = enrolment
+    def __init__(self, gate: QualityGate) -> None:
+        self.gate = gate
         self._kept = collections.OrderedDict()  # type: collections.OrderedDict[str, Candidate]
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -114,10 +109,72 @@ class Candidates(object):
             result.ids[number],
             (x1, y1, x2, y2),
             identity.person if identity.state == RECOGNISED else "",
-            tuple(str(refusal) for refusal in self._enrolment.refusals(result.frame.image, face, crop)),
+            tuple(str(refusal) for refusal in self.gate.refusals(result.frame.image, face, crop)),
         )
         with self._lock:
             self._kept[made.id] = made
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return made
+
+
+class Registrar(object):
+    """Picks, enrols, renames and deletes people while a stream goes on, and says so. Safe to share between threads.
+
+    Args:
+        watch: Looks after the gallery.
+        log: Is told what was done.
+        enrolment: Enrols; its networks are used by the stream as well.
+
+    Attributes:
+        enrolment: As given, see :meth:`use`.
+    """
+
+    def __init__(self, watch: GalleryWatch, log: EventLog, enrolment: Enrolment) -> None:
+        self.enrolment = enrolment
+        self._watch = watch
+        self._log = log
+        self._candidates = Candidates(enrolment.gate)
+
+    def use(self, enrolment: Enrolment) -> None:
+        """Enrol with another recogniser from now on; faces that were picked before can still be enrolled."""
+        self.enrolment = enrolment
+        self._candidates.gate = enrolment.gate
+
+    def pick(self, result: Result, x: float, y: float) -> Candidate:
+        """See :meth:`Candidates.at`."""
+        with self.enrolment.networks:
+            return self._candidates.at(result, x, y)
+
+    def pick_track(self, result: Result, track: int) -> Candidate:
+        """See :meth:`Candidates.of_track`."""
+        with self.enrolment.networks:
+            return self._candidates.of_track(result, track)
+
+    def enrol(self, candidate: str, name: str, force: bool) -> Enrolled:
+        """See :meth:`deploy.session.Session.enrol`."""
+        face = self._candidates.get(candidate)
+        with self._watch.own_change():
+            made = self.enrolment.enrol_face(name, face.crop, face.refusals, force)
+        self._candidates.drop(candidate)
+        self._log.add(ENROLLED, track=face.track, person=made.name, reason=made.warning or "")
+        return made
+
+    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool) -> Enrolled:
+        """See :meth:`deploy.session.Session.enrol_image`."""
+        with self._watch.own_change():
+            made = self.enrolment.enrol_image(name, image, force)
+        self._log.add(ENROLLED, person=made.name, reason=made.warning or "")
+        return made
+
+    def rename(self, person: str, name: str) -> None:
+        """Give a person another name; raises GalleryError where that cannot be."""
+        with self._watch.own_change():
+            self.enrolment.gallery.rename(person, name)
+        self._log.add(GALLERY, person=clean_name(name), reason="renamed from {}".format(person))
+
+    def delete(self, person: str) -> None:
+        """Forget a person; raises GalleryError for nobody."""
+        with self._watch.own_change():
+            self.enrolment.gallery.delete(person)
+        self._log.add(GALLERY, person=person, reason="deleted")

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Iterator, List, Optional
+from typing import TYPE_CHECKING, Iterator, List, Optional
 
 from deploy.configuration import masked, resolve, write_file
 from deploy.notify import Notifier
@@ -15,8 +15,11 @@ from deploy.opening import open_session
 from deploy.session import Session
 from deploy.settings import DeploySettings
 from deploy.terminal import say
-from kface.errors import ConfigError, KFaceError
-from kface.streams import State, Stream, StreamError, StreamRefusedError, UnusableStreamError
+from kface.errors import KFaceError
+from kface.streams import State
+
+if TYPE_CHECKING:
+    from deploy.window import Window
 
 #: Names a file of settings in place of ``--config``.
 CONFIG = "KFACE_CONFIG"
@@ -75,8 +78,8 @@ def run(settings: DeploySettings) -> int:
                 while not stop.is_set() and not session.wait(TICK_S):
                     pass
             # A file that cannot be read ends before the watch looks at it.
-            ended = getattr(session.stream, "state", None) is State.ENDED
-            refusal = _refusal(session) if not failures and (ended or not session.status.processed) else None
+            ended = session.stream.state is State.ENDED
+            refusal = session.stream.refusal if not failures and (ended or not session.status.processed) else None
             for failure in failures + ([] if refusal is None else [refusal]):
                 raise failure
         finally:
@@ -123,7 +126,7 @@ def _terminated(stop: threading.Event) -> "Iterator[None]":
         signal.signal(signal.SIGTERM, before)
 
 
-def _window(session: Session) -> Any:
+def _window(session: Session) -> "Window":
     from deploy.window import Window
 
     return Window(session, "kface")
@@ -156,21 +159,6 @@ def _introduce(session: Session, url: Optional[str]) -> None:
         say("deploy: the live picture is at {}".format(url), sys.stderr, secret=True)
 
 
-def _refusal(session: Session) -> Optional[KFaceError]:
-    """Return why the stream will never play: refused credentials, what the decoder or its file's reader cannot read."""
-    source = session.stream
-    if not isinstance(source, Stream):
-        return None
-    try:
-        source.wait_live(0)
-    except (StreamError, ConfigError) as error:
-        # A camera that is off now may come later; the events tell of it.
-        hopeless = (StreamRefusedError, UnusableStreamError, ConfigError)
-        if isinstance(error, hopeless) or (source.state is State.ENDED and source.reason):
-            return error
-    return None
-
-
 def _tell(session: Session, done: threading.Event) -> None:
     """Print the stream's states, each once until it changes, and outputs that failed."""
     seen, told = 0, ""
@@ -193,7 +181,7 @@ def _watch(
     settings: DeploySettings,
     notifier: Notifier,
     stop: threading.Event,
-    window: Any,
+    window: Optional["Window"],
     failures: List[KFaceError],
 ) -> None:
     """Watch until the end is asked for, the time is over, or something fails; then ask for the end."""
@@ -216,7 +204,7 @@ def _look_after(session: Session, settings: DeploySettings, notifier: Notifier, 
     while not stop.wait(TICK_S):
         now = time.monotonic()
         lived = lived or session.status.stream == State.LIVE.value
-        refusal = _refusal(session) if not lived and now - begun < FIRST_S else None
+        refusal = session.stream.refusal if not lived and now - begun < FIRST_S else None
         if refusal is not None:
             raise refusal
         if settings.seconds is not None and now - begun >= settings.seconds:
@@ -240,6 +228,8 @@ def _conclude(session: Session) -> None:
     )
     if status.losses:
         line += ", stream lost {}".format("once" if status.losses == 1 else "{} times".format(status.losses))
+    if status.dropped:
+        line += ", {} too many for the outputs".format(status.dropped)
     if session.shortfall is not None:
         line += "; {}".format(session.shortfall)
     say("deploy: {}".format(line), sys.stderr)

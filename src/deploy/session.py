@@ -1,42 +1,41 @@
-"""A stream, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
+"""Streams, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
 
-import contextlib
-import errno
+import os
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, List, Optional, Tuple, Union
 
-from deploy.events import ENROLLED, GALLERY, STREAM, Event, EventLog, Observer
+import numpy as np
+
+from deploy.events import GALLERY, STREAM, Event
+from deploy.gallery_watch import GalleryWatch
+from deploy.line import NOTHING, Line, Made, added
 from deploy.outputs.base import Output
-from deploy.registration import Candidate, Candidates, Enrolled
+from deploy.publishing import Publisher
+from deploy.recognition import Recognition
+from deploy.registration import Candidate, Registrar
 from deploy.settings import DeploySettings
-from deploy.status import Meter, Status
-from deploy.view import View, Viewer, scale_to
-from kface import heap
+from deploy.status import Status
+from deploy.view import View, scale_to
 from kface.bundle import Thresholds
-from kface.errors import KFaceError, ModelError
-from kface.gallery import Enrolment, Gallery, Person
-from kface.gallery.values import clean_name
-from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result, Runner
-from kface.recognizer.decision import bound
-from kface.streams import Change, Frame, State
+from kface.errors import KFaceError
+from kface.gallery import Enrolled, Gallery, Person
+from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result
+from kface.streams import Change, Frame, Shortfall, VideoSource
 
-#: Seconds between two looks at whether another program has changed the gallery.
-GALLERY_EVERY_S = 0.5
-#: Seconds after which memory that was freed is given back to the system.
-TRIM_EVERY_S = 60.0
+PathLike = Union[str, "os.PathLike[str]"]
 #: Makes the source: takes what to call with each change of its state.
-SourceMaker = Callable[[Callable[[Change], None]], Any]
+SourceMaker = Callable[[Callable[[Change], None]], VideoSource]
 
 
 class Session(object):
-    """Recognises people in one stream until it ends or is stopped. Methods may be called from any thread.
+    """Recognises people in a stream until it ends or is stopped. Methods may be called from any thread.
 
     Args:
         settings: What it was told.
         recognizer: Finds and embeds faces; the session's alone.
-        gallery: Who is enrolled.
-        make_source: Makes what gives the frames: a :class:`kface.streams.Stream`, or any iterable of frames that ends.
+        gallery: Who is enrolled; opened for the recogniser's model.
+        make_source: Makes what gives the frames.
         source: What the stream is called, without credentials.
         drop: Whether frames give way to newer ones.
         model: The bundle's name.
@@ -44,7 +43,6 @@ class Session(object):
 
     Attributes:
         settings: As given.
-        failures: What outputs ended with; they were closed, the others go on.
 
     Raises:
         ConfigError: The bundle has no thresholds, and none are given.
@@ -67,46 +65,33 @@ class Session(object):
         thresholds: Optional[Thresholds] = None,
     ) -> None:
         self.settings = settings
-        self.failures: List[KFaceError] = []
-        self._recognizer = recognizer
         self._gallery = gallery
-        self._name = source
-        self._model = model
-        self._thresholds = thresholds
-        self._decision = recognizer.needed_decision()
-        self._pipeline = Pipeline(recognizer, gallery, settings.pipeline)
-        # Networks are one thread's at a time: the stream's, or that of somebody who enrols.
-        self._networks = threading.Lock()
-        # Held while the gallery is changed here, so that this is not taken for another program's doing.
-        self._changing = threading.Lock()
-        self._log = EventLog()
-        self._observer = Observer(self._log)
-        self._meter = Meter()
-        self._enrolment = Enrolment(settings.enrolment, recognizer.detector)
-        self._candidates = Candidates(self._enrolment)
-        self._viewer = Viewer(settings.view, self._state)
-        self._outputs: List[Output] = []
-        self._version = gallery.version()
-        self._looked = self._trimmed = time.monotonic()
-        self._people: Tuple[int, int] = (-1, 0)
-        self._damage: Set[str] = set()
+        self._recognition = Recognition(settings, gallery, recognizer, model, thresholds)
+        # Held while a result is published, so that none of an old pipeline comes after those of a new one.
+        self._publishing = threading.Lock()
+        self._publisher = Publisher(settings.view, self._state, self._fail)
+        self._watch = GalleryWatch(gallery, self._publisher.log, self._recognition.people_changed)
+        self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
         self._started = 0.0
         self._closed = False
-        self._closing = threading.Lock()
-        self._source = make_source(self._stream_changed)
-        # A stream is closed to wake up the thread that waits in it; a file is released by the thread that reads it.
-        frames = self._source if hasattr(self._source, "state") else _frames_of(self._source)
-        self._runner = Runner(frames, self, self._take, drop)  # type: ignore[arg-type]
+        # Held by whoever changes what the session is made of, or ends it.
+        self._changing = threading.Lock()
+        # Set but for the moment in which another stream takes the place of the one that is there.
+        self._settled = threading.Event()
+        self._settled.set()
+        self._before = NOTHING
+        self._line = self._make_line(make_source, source, not drop)
 
     def add_output(self, output: Output) -> None:
-        """Give every result and its events to an output, from the first frame on; before :meth:`start`. Closed at the end."""
-        self._outputs.append(output)
+        """Give every result from now on and its events to an output, which is closed at the end.
+
+        A slow output of a live stream misses results, which are counted and reported; a file without loss waits for it.
+        """
+        self._publisher.subscribe(output)
 
     def start(self) -> "Session":
         """Begin; returns itself."""
-        if hasattr(self._source, "start"):
-            self._source.start()
-        self._runner.start()
+        self._line.runner.start()
         self._started = self._started or time.time()
         return self
 
@@ -116,18 +101,32 @@ class Session(object):
         Raises:
             KFaceError: The stream, the networks or the gallery failed.
         """
-        return self._runner.wait(timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        line = None
+        # Another stream may have taken the place of the one that has ended.
+        while self._settled.wait(_left(deadline)) and line is not self._line:
+            line = self._line
+            if not line.runner.wait(_left(deadline)):
+                return False
+        return self._settled.is_set()
 
     def stop(self) -> None:
         """End now, and close everything but the gallery and the recogniser. May be called twice, from any thread."""
-        with self._closing:
+        # First of all, as another stream may be waiting for an output to take this one's place.
+        self._publisher.release()
+        with self._changing:
             if self._closed:
                 return
             self._closed = True
+            line = self._line
             try:
-                self._runner.stop()
+                line.runner.stop()
             finally:
-                self._close()
+                self._watch.report_damage()
+                more = [] if self.shortfall is None else ["ended: {}: {}".format(line.name, self.shortfall)]
+                self._publisher.close(more, line.complete)
+            # An output may have made a mistake with what was still queued.
+            line.runner.stop()
 
     def __enter__(self) -> "Session":
         return self.start()
@@ -141,45 +140,56 @@ class Session(object):
                 raise
 
     @property
-    def stream(self) -> Any:
+    def stream(self) -> VideoSource:
         """What gives the frames."""
-        return self._source
+        return self._line.source
 
     @property
-    def shortfall(self) -> Any:
-        """What a video file should have held and did not, at its end (:class:`kface.streams.Shortfall`), or None."""
-        return getattr(self._source, "shortfall", None)
+    def recognizer(self) -> FaceRecognizer:
+        """What finds and embeds faces; to be left alone but for closing it after the end."""
+        return self._recognition.recognizer
+
+    @property
+    def shortfall(self) -> Optional[Shortfall]:
+        """What a video file should have held and did not, at its end, or None."""
+        return self._line.source.shortfall
+
+    @property
+    def failures(self) -> List[KFaceError]:
+        """What outputs ended with; they were closed, the others go on."""
+        return self._publisher.failures
 
     @property
     def running(self) -> bool:
         """Whether frames are still being processed."""
-        return self._runner.running
+        return self._line.runner.running
 
     @property
     def status(self) -> Status:
         """How the session is doing."""
         state, reason = self._state()
-        fps, p50, p95 = self._meter.read()
-        counts = self._runner.counts
-        newest = self._viewer.newest()
+        fps, p50, p95 = self._publisher.meter.read()
+        line = self._line
+        counts = added(self._before, line.runner.counts)
+        newest = self._publisher.viewer.newest()
         return Status(
-            source=self._name,
+            source=line.name,
             stream=state,
             reason=reason,
             fps=fps,
             latency_p50_ms=p50,
             latency_p95_ms=p95,
-            losses=int(getattr(self._source, "losses", 0)),
+            losses=line.source.losses,
             faces=0 if newest is None else newest.faces.count,
-            people=self._count_people(),
+            people=self._watch.people,
             captured=counts.captured,
             skipped=counts.skipped,
             processed=counts.processed,
             started=self._started,
-            model=self._model,
-            runtime=self._recognizer.embedder.runtime,
-            # A gallery in memory has no rows that could be damaged.
-            damaged=len(getattr(self._gallery, "damage", ())),
+            model=self._recognition.model,
+            runtime=self._recognition.recognizer.embedder.runtime,
+            damaged=len(self._gallery.damage),
+            dropped=self._publisher.dropped,
         )
 
     def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[View]:
@@ -187,27 +197,24 @@ class Session(object):
 
         A picture that was captured more than a second ago is never returned: a grey one says why there is none.
         """
-        return self._viewer.wait(after, timeout)
+        return self._publisher.viewer.wait(after, timeout)
 
     def wait_events(self, after: int = 0, timeout: float = 1.0) -> List[Event]:
         """Return the events with numbers greater than `after`, at least one unless none comes in time."""
-        return self._log.wait(after, timeout)
+        return self._publisher.log.wait(after, timeout)
 
     def pick(self, x: float, y: float) -> Candidate:
         """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
         result = self._newest()
         scale = scale_to(result.frame.image, self.settings.view)
-        with self._networks:
-            return self._candidates.at(result, x / scale, y / scale)
+        return self._registrar.pick(result, x / scale, y / scale)
 
     def pick_track(self, track: int) -> Candidate:
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
-        result = self._newest()
-        with self._networks:
-            return self._candidates.of_track(result, track)
+        return self._registrar.pick_track(self._newest(), track)
 
     def enrol(self, candidate: str, name: str, force: bool = False) -> Enrolled:
-        """Enrol a face that was picked.
+        """Enrol a face that was picked; see :meth:`kface.gallery.Enrolment.enrol_face`.
 
         Args:
             candidate: The :attr:`Candidate.id`.
@@ -217,26 +224,15 @@ class Session(object):
         Raises:
             KFaceError: The candidate is not kept any more, or not good enough, or the name is none.
         """
-        face = self._candidates.get(candidate)
-        if face.refusals and not force:
-            raise KFaceError(
-                "is not good enough to enrol: {}".format(", ".join(face.refusals)),
-                "the face",
-                "take a sharp picture of the person from the front",
-            )
-        with self._networks:
-            made = self._recognizer.embedder.run(face.crop[None])
-        if made.failed[0]:
-            raise ModelError("gives no embedding for this face", None, "pick the face again")
-        keep = face.crop if self.settings.gallery.keep_crops else None
-        # As the gallery has it: composed, without superfluous white space, and where a name looks the same, that one.
-        known = self._gallery.enrolled_name(name) or clean_name(name)
-        with self._own_change():
-            warning = self._enrolment.warning(self._gallery, known, made.vectors[0], self._decision.recognised)
-            template = self._gallery.add(known, made.vectors[0], keep)
-        self._candidates.drop(candidate)
-        self._log.add(ENROLLED, track=face.track, person=known, reason=warning or "")
-        return Enrolled(known, template, warning)
+        return self._registrar.enrol(candidate, name, force)
+
+    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool = False) -> Enrolled:
+        """Enrol the one face of an image, which is uint8 (h, w, 3) RGB, or a file.
+
+        Raises:
+            KFaceError: It cannot be read or enrolled; see :meth:`kface.gallery.Enrolment.enrol_image`.
+        """
+        return self._registrar.enrol_image(image, name, force)
 
     def people(self) -> List[Person]:
         """Return who is enrolled, by name."""
@@ -244,25 +240,21 @@ class Session(object):
 
     def rename(self, person: str, name: str) -> None:
         """Give a person another name; raises GalleryError where that cannot be."""
-        with self._own_change():
-            self._gallery.rename(person, name)
-        self._log.add(GALLERY, person=clean_name(name), reason="renamed from {}".format(person))
+        self._registrar.rename(person, name)
 
     def delete(self, person: str) -> None:
         """Forget a person; raises GalleryError for nobody."""
-        with self._own_change():
-            self._gallery.delete(person)
-        self._log.add(GALLERY, person=person, reason="deleted")
+        self._registrar.delete(person)
 
     @property
     def decision(self) -> Decision:
         """The thresholds."""
-        return self._decision
+        return self._recognition.decision
 
     @property
     def threshold(self) -> float:
         """The cosine from which on a face is recognised (Table 7 of the paper has the distance in its place)."""
-        return self._decision.recognised
+        return self._recognition.decision.recognised
 
     def set_threshold(self, recognised: float, unknown: Optional[float] = None) -> None:
         """Judge by another threshold from the next frame on; it lasts as long as the session.
@@ -274,125 +266,113 @@ class Session(object):
         Raises:
             ConfigError: It is no cosine, or `unknown` is above `recognised`.
         """
-        Decision(recognised, recognised if unknown is None else unknown).check()
-        lower = min(self._decision.unknown, recognised) if unknown is None else unknown
-        decision = Decision(recognised, lower, bound(self._thresholds, recognised))
-        self._pipeline.set_decision(decision)
-        self._decision = decision
+        self._recognition.set_threshold(recognised, unknown)
+        self._registrar.enrolment.recognised = recognised
 
-    # ---- called from the runner's threads
+    def change_stream(self, make_source: SourceMaker, name: str, drop: bool = True) -> None:
+        """Watch another stream from now on. Who is in the picture has left with the old one.
 
-    def process(self, frame: Frame) -> Result:
-        """Recognise the people in the next frame; the runner calls this."""
-        # Where it is being changed here, the next look will do.
-        if time.monotonic() - self._looked >= GALLERY_EVERY_S and self._changing.acquire(False):
+        A stream that cannot be opened at all (no such file, a wrong setting) is refused, and the old one goes on. A camera
+        that is off or refuses the password becomes the session's: its state says so, and it is tried again, as at the start.
+
+        Args:
+            make_source: Makes what gives the frames.
+            name: What the stream is called, without credentials.
+            drop: Whether frames give way to newer ones.
+
+        Raises:
+            KFaceError: It cannot be opened, or the session has ended.
+        """
+        with self._changing:
+            self._refuse_after_the_end()
+            old, line = self._line, self._make_line(make_source, name, not drop)
+            self._settled.clear()
             try:
-                self._looked = time.monotonic()
-                if self._gallery_changed():
-                    self._log.add(GALLERY, reason="changed by another program")
-                self._report_damage()
+                wrong = old.end()
+                with self._recognition.networks, self._publishing:
+                    self._before = added(self._before, old.runner.counts)
+                    self._line = line
+                    self._recognition.begin_anew()
+                    self._publisher.turn_over()
+                for trouble in (old.source.shortfall, wrong):
+                    if trouble is not None:
+                        self._publisher.log.add(STREAM, reason="ended: {}: {}".format(old.name, trouble))
+                self._publisher.log.add(STREAM, reason="changed to {}".format(name))
+                if self._started:
+                    line.runner.start()
             finally:
-                self._changing.release()
-        with self._networks:
-            return self._pipeline.process(frame)
+                self._settled.set()
 
-    def _take(self, result: Result) -> None:
-        self._meter.take(result.frame.time_monotonic)
-        events = self._observer.observe(result, self._decision.fmr)
-        self._viewer.take(result)
-        for output in list(self._outputs):
-            self._guard(output, lambda output=output: output.write(result, events))  # type: ignore[misc]
-        if time.monotonic() - self._trimmed >= TRIM_EVERY_S:
-            self._trimmed = time.monotonic()
-            heap.trim()
+    def change_bundle(
+        self, recognizer: FaceRecognizer, model: str = "", thresholds: Optional[Thresholds] = None
+    ) -> FaceRecognizer:
+        """Recognise with another bundle from the next frame on; tracks begin anew.
 
-    def _guard(self, output: Output, step: Callable[[], None]) -> None:
-        """Let an output that fails (a full disk) go, and the others go on."""
-        try:
-            step()
-        except (KFaceError, OSError) as error:
-            failure = error if isinstance(error, KFaceError) else _failed(error, output.name)
-            self.failures.append(failure)
-            self._log.add("output", reason=str(failure))
-            if output in self._outputs:
-                self._outputs.remove(output)
-                # It has failed already, and says so.
-                with contextlib.suppress(KFaceError, OSError):
-                    output.close([])
+        The threshold is the new one's, but for the same model in another runtime or precision.
+
+        Args:
+            recognizer: The new one; the session's alone.
+            model: The new bundle's name.
+            thresholds: The new bundle's table.
+
+        Returns:
+            The old recogniser, which the session does not use any more.
+
+        Raises:
+            GalleryError: The gallery has templates of another model. Nothing has changed then.
+            ConfigError: The bundle has no thresholds, and none are given. Likewise.
+            KFaceError: The session has ended.
+        """
+        with self._changing, self._watch.own_change():
+            self._refuse_after_the_end()
+            with self._recognition.networks, self._publishing:
+                old = self._recognition.change_bundle(recognizer, model, thresholds)
+                self._registrar.use(self._recognition.enrolment())
+                self._publisher.turn_over()
+            self._publisher.log.add(GALLERY, reason="recognised by {}".format(model))
+            return old
+
+    # ---- called from the line's threads
+
+    def _step(self, line: Line, frame: Frame) -> Optional[Made]:
+        self._watch.look()
+        with self._recognition.networks:
+            if line is not self._line:
+                return None
+            pipeline = self._recognition.pipeline
+            return pipeline, pipeline.process(frame)
+
+    def _publish(self, line: Line, pipeline: Pipeline, result: Result) -> None:
+        with self._publishing:
+            if pipeline is self._recognition.pipeline:
+                self._publisher.publish(result, self._recognition.decision.fmr, line.complete)
+
+    def _fail(self, error: BaseException) -> None:
+        """End because of a mistake in an output."""
+        self._line.runner.fail(error)
 
     def _stream_changed(self, change: Change) -> None:
-        self._log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
-        self._viewer.changed()
+        self._publisher.log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
+        self._publisher.viewer.changed()
+
+    # ---- what it is made of
+
+    def _make_line(self, make_source: SourceMaker, name: str, complete: bool) -> Line:
+        return Line(make_source(self._stream_changed), name, complete, self._step, self._publish)
+
+    def _refuse_after_the_end(self) -> None:
+        if self._closed:
+            raise KFaceError("has ended", "the session", "start another one")
 
     def _state(self) -> Tuple[str, str]:
-        state = getattr(self._source, "state", None)
-        if isinstance(state, State):
-            return state.value, self._source.reason
-        if self._closed:
-            return State.CLOSED.value, ""
-        if not self._started:
-            return State.CONNECTING.value, ""
-        return (State.LIVE if self._runner.running else State.ENDED).value, ""
+        return self._line.state(self._closed)
 
     def _newest(self) -> Result:
-        result = self._viewer.newest()
+        result = self._publisher.viewer.newest()
         if result is None:
             raise KFaceError("there is no live picture", "the stream", "wait until it is live")
         return result
 
-    @contextlib.contextmanager
-    def _own_change(self) -> "Iterator[None]":
-        with self._changing:
-            yield
-            self._gallery_changed()
 
-    def _gallery_changed(self) -> bool:
-        """Return whether the gallery has changed since the last look; the tracks' views vote anew where it has."""
-        version, before = self._gallery.version(), self._version
-        if version == before:
-            return False
-        self._version = version
-        self._pipeline.gallery_changed()
-        return True
-
-    def _report_damage(self) -> None:
-        """Add an event for everything that the gallery had to leave out, once each; the others are recognised as before."""
-        for one in map(str, getattr(self._gallery, "damage", ())):
-            if one not in self._damage:
-                self._damage.add(one)
-                self._log.add(GALLERY, reason="left out, because it is damaged: {}".format(one))
-
-    def _count_people(self) -> int:
-        version = self._gallery.version()
-        if self._people[0] != version:
-            self._people = (version, len(self._gallery.list()))
-        return self._people[1]
-
-    def _close(self) -> None:
-        # A file in whose decoder a thread still waits is that thread's to release.
-        if hasattr(self._source, "close") and (hasattr(self._source, "state") or not self._runner.running):
-            self._source.close()
-        self._report_damage()
-        events = self._observer.finish()
-        if self.shortfall is not None:
-            events.append(self._log.add(STREAM, reason="ended: {}: {}".format(self._name, self.shortfall)))
-        outputs, self._outputs = self._outputs, []
-        for output in outputs:
-            self._guard(output, lambda output=output: output.close(events))  # type: ignore[misc]
-        self._viewer.close()
-        self._log.close()
-
-
-def _frames_of(source: Any) -> "Iterator[Any]":
-    try:
-        yield from source
-    finally:
-        if hasattr(source, "close"):
-            source.close()
-
-
-def _failed(error: OSError, name: str) -> KFaceError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return KFaceError(
-        "cannot be written ({})".format(error.strerror or error), name, "make room" if full else "give another place"
-    )
+def _left(deadline: Optional[float]) -> Optional[float]:
+    return None if deadline is None else max(deadline - time.monotonic(), 0.0)

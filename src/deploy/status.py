@@ -32,6 +32,7 @@ class Status(NamedTuple):
         runtime: What runs the embedder.
         damaged: How many people or templates of the gallery are left out because they are damaged, missing or were put back;
             the log names them, and so does ``python -m deploy gallery check``.
+        dropped: Results that outputs were too slow for, each counted by itself.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Status(NamedTuple):
     model: str
     runtime: str
     damaged: int = 0
+    dropped: int = 0
 
 
 class Meter(object):

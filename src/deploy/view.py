@@ -148,6 +148,12 @@ class Viewer(object):
             self._taken += 1
             self._news.notify_all()
 
+    def clear(self) -> None:
+        """Show no result any more until the next one."""
+        with self._news:
+            self._result = None
+            self._news.notify_all()
+
     def changed(self) -> None:
         """Look at the stream's state again."""
         with self._news:

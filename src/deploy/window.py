@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from typing import Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -10,6 +10,9 @@ import numpy as np
 from deploy.terminal import say
 from kface.errors import ConfigError, KFaceError
 from kface.text import first_line
+
+if TYPE_CHECKING:
+    from deploy.session import Session
 
 #: Keys that close the window: q, Q and Escape.
 _CLOSING_KEYS = (ord("q"), ord("Q"), 27)
@@ -36,7 +39,7 @@ class Window(object):
     """
 
     def __init__(
-        self, session: Any, title: str = "kface", tell: Callable[[str], None] = say, backend: Optional[str] = None
+        self, session: "Session", title: str = "kface", tell: Callable[[str], None] = say, backend: Optional[str] = None
     ) -> None:
         self._session = session
         self._title = title

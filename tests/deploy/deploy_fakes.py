@@ -30,7 +30,7 @@ from kface.recognizer import (
 from kface.recognizer.embedder import Embeddings
 from kface.recognizer.pipeline import Times
 from kface.recognizer.track import TrackState
-from kface.streams import Stream, StreamSettings, Timing
+from kface.streams import ReadAhead, Stream, StreamSettings, Timing
 from kface.streams import stream as stream_module
 
 SIZE = 16
@@ -145,6 +145,8 @@ def open_test_gallery(path):
 class NoGallery(object):
     """A gallery of nobody, where none is needed."""
 
+    damage = ()
+
     def __enter__(self):
         return self
 
@@ -156,6 +158,9 @@ class NoGallery(object):
 
     def list(self):
         return []
+
+    def use_model(self, fingerprint):
+        pass
 
     def match(self, embeddings, k=1, thresholds=None):
         return [[] for _ in embeddings]
@@ -201,7 +206,7 @@ class Camera(object):
         self.released_by = threading.current_thread().name
 
 
-class Film(object):
+class Film(ReadAhead):
     """Gives pictures once, as fast as they are taken, like a file that is read without loss.
 
     Attributes:
@@ -209,19 +214,20 @@ class Film(object):
     """
 
     def __init__(self, pictures, gate=None):
+        super(Film, self).__init__()
         self.pictures = list(pictures)
         self.gate = gate
         self.waiting = threading.Event()
         self.closed_by = []
 
-    def __iter__(self):
+    def frames(self):
         for number, image in enumerate(self.pictures):
             yield Frame(image, time.monotonic(), number)
         if self.gate is not None:
             self.waiting.set()
             self.gate.wait(GENEROUS)
 
-    def close(self):
+    def release(self):
         self.closed_by.append(threading.current_thread().name)
 
 

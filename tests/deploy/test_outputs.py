@@ -15,7 +15,7 @@ import pytest
 from deploy_fakes import BOX, GENEROUS, HAN, KIM, event, identity, mode_of, picture, read_film, result, track
 
 import kface
-from deploy.outputs import JsonLines, VideoOutput
+from deploy.outputs import JsonLines, Output, Snapshots, VideoOutput
 from deploy.outputs.video import _letterbox
 from kface.errors import ConfigError, KFaceError
 from kface.recognizer import UNDECIDED, UNKNOWN
@@ -398,3 +398,34 @@ def test_lost_frames_are_told_among_the_lines_of_frames(tmp_path):
     assert [(line["kind"], line["reason"]) for line in lines(path)] == [
         ("stream", "ended: a.mp4: 1 of 75 frames lost (damaged or missing)")
     ]
+
+
+# ---- what they have in common
+
+
+EVERY = {
+    "lines": lambda path: JsonLines(str(path / "a.jsonl")),
+    "video": lambda path: VideoOutput(str(path / "a.avi"), 20.0, live=False),
+    "snapshots": lambda path: Snapshots(str(path / "faces"), ("recognised",)),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(EVERY))
+def test_in_a_with_statement_an_output_is_finished_also_after_a_failure(tmp_path, kind):
+    with EVERY[kind](tmp_path) as output:
+        assert isinstance(output, Output)
+        output.write(result(0, [track(1, HAN, BOX)], image=picture((KIM, 130, 90, 60))), [event()])
+    made = next(path for path in tmp_path.rglob("*") if path.is_file())
+    assert made.stat().st_size
+    assert mode_of(made) == 0o600
+    output, finished = EVERY[kind](tmp_path), []
+    close = output.close
+    output.close = lambda events: (finished.append(events), close(events))
+    with pytest.raises(ZeroDivisionError), output:
+        raise ZeroDivisionError()
+    assert finished == [[]]
+
+
+def test_lines_need_no_pixels():
+    """The queue before them keeps none."""
+    assert [kind.pictures for kind in (JsonLines, Snapshots, VideoOutput)] == [False, True, True]

@@ -28,7 +28,7 @@ from deploy_fakes import (
 )
 from waiting import until
 
-from deploy import session as session_module
+from deploy import line as line_module
 from deploy.outputs import Output
 from deploy.session import Session
 from kface.errors import ConfigError, KFaceError
@@ -155,7 +155,7 @@ def test_a_film_is_closed_by_the_thread_that_reads_it(gallery):
 
 
 def test_a_film_whose_decoder_is_stuck_is_not_released_under_it(gallery, monkeypatch):
-    monkeypatch.setattr(session_module, "Runner", functools.partial(Runner, patience=0.2))
+    monkeypatch.setattr(line_module, "Runner", functools.partial(Runner, patience=0.2))
     gate = threading.Event()
     film = Film([picture()], gate)
     session = play(film, gallery)
@@ -246,8 +246,8 @@ def test_at_the_end_everybody_has_left(gallery):
 
 def test_a_failure_of_the_stream_reaches_the_caller(gallery):
     class Bad(Film):
-        def __iter__(self):
-            yield from super(Bad, self).__iter__()
+        def frames(self):
+            yield from super(Bad, self).frames()
             raise StreamError("has a frame 2 that cannot be decoded", "file:a.mp4")
 
     session = play(Bad([picture()] * 2), gallery)
@@ -265,7 +265,7 @@ def test_a_failure_of_the_stream_reaches_the_caller(gallery):
 
 def test_what_the_caller_fails_with_counts_more(gallery):
     class Bad(Film):
-        def __iter__(self):
+        def frames(self):
             raise StreamError("holds no picture", "file:a.mp4")
 
     def fail():

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 
+import cv2
 import numpy as np
 import pytest
 from deploy_fakes import (
@@ -26,7 +27,7 @@ from deploy_fakes import (
     watch,
 )
 
-from deploy import session as session_module
+from deploy import gallery_watch
 from kface.bundle import Row, Thresholds
 from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
 from kface.gallery import Limits
@@ -139,10 +140,10 @@ def test_what_cannot_be_enrolled_is_refused_and_nothing_changes(camera, gallery)
         picked = session.pick(80, 90)
         with pytest.raises(GalleryError, match="a name must not be empty"):
             session.enrol(picked.id, "  ")
-        session._recognizer.embedder.broken = True
+        session.recognizer.embedder.broken = True
         with pytest.raises(ModelError, match="gives no embedding"):
             session.enrol(picked.id, "Kim", force=True)
-        session._recognizer.embedder.broken = False
+        session.recognizer.embedder.broken = False
         assert gallery.list() == []
         # After all that the candidate is still there.
         assert session.enrol(picked.id, "Kim").name == "Kim"
@@ -223,7 +224,7 @@ class Damaged(NoGallery):
 
 
 def test_a_damaged_template_is_told_once_and_the_others_are_recognised(camera, monkeypatch):
-    monkeypatch.setattr(session_module, "GALLERY_EVERY_S", 0.0)
+    monkeypatch.setattr(gallery_watch, "GALLERY_EVERY_S", 0.0)
     with watch(camera, Damaged()) as session:
         shown(session, lambda view: names(view) == ["Kim", None])
         told = heard(session, "gallery")
@@ -234,7 +235,7 @@ def test_a_damaged_template_is_told_once_and_the_others_are_recognised(camera, m
 
 def test_an_own_change_is_not_taken_for_another_programs(camera, gallery, monkeypatch):
     """The change is on the disk, but its command has not yet returned, when the stream looks."""
-    monkeypatch.setattr(session_module, "GALLERY_EVERY_S", 0.0)
+    monkeypatch.setattr(gallery_watch, "GALLERY_EVERY_S", 0.0)
     gallery.add("Kim", unit(KIM))
     delete = gallery.delete
 
@@ -282,7 +283,7 @@ def test_a_threshold_takes_effect_with_the_next_pictures(camera, gallery):
         (Row(1e-3, 0.85, Figure(0.0009), Figure(0.2)), Row(1e-2, 0.5, Figure(0.009), Figure(0.1))),
     )
     with watch(camera, gallery) as session:
-        session._thresholds = table
+        session._recognition.thresholds = table
         shown(session, lambda view: "Kim" in names(view))
         session.set_threshold(0.9)
         assert (session.threshold, session.decision.unknown, session.decision.fmr) == (0.9, 0.3, 0.0009)
@@ -307,3 +308,24 @@ def test_what_is_no_threshold_is_refused_and_nothing_changes(values, gallery):
         session.set_threshold(*values)
     assert session.decision == DECISION
     session.stop()
+
+
+# ---- from a file
+
+
+def test_somebody_is_enrolled_from_an_image_while_the_stream_goes_on(camera, gallery, tmp_path):
+    path = tmp_path / "park.png"
+    path.write_bytes(cv2.imencode(".png", picture((PARK, 160, 90, 90)))[1].tobytes())
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: len(view.faces) == 2)
+        assert session.enrol_image(str(path), "Park").template == 1
+        shown(session, lambda view: "Park" in names(view))
+        assert heard(session, "enrolled", "Park").track is None
+        assert (
+            session.enrol_image(picture((PARK, 160, 90, 90)), "Lee").warning == "the same picture is enrolled as Park"
+        )
+        with pytest.raises(KFaceError, match="faces 2"):
+            session.enrol_image(picture(AT_KIM, AT_PARK), "Kim")
+        with pytest.raises(KFaceError, match=r"none\.png"):
+            session.enrol_image(str(tmp_path / "none.png"), "Kim")
+    assert "changed by another program" not in [event.reason for event in session.wait_events(0, 0)]

@@ -47,13 +47,25 @@ def open_private(path: str, flags: int) -> int:
 
 
 class Output(object):
-    """Takes each result with its events, in order and from one thread.
+    """Takes each result with its events, in order and from one thread; see :class:`deploy.subscription.Subscription`.
 
     Attributes:
         name: What to call it in an error: the file or directory.
+        pictures: Whether it looks at the frames' pixels; otherwise they are not kept for it.
+
+    Example:
+        >>> with JsonLines("events.jsonl") as output:  # doctest: +SKIP
+        ...     output.write(result, events)
     """
 
     name = ""
+    pictures = True
+
+    def __enter__(self) -> "Output":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close([])
 
     def write(self, result: Result, events: Sequence[Event]) -> None:
         """Take a result, and what it meant; raises OSError or KFaceError where it cannot be written."""

@@ -28,6 +28,8 @@ class JsonLines(Output):
         ConfigError: The file cannot be written.
     """
 
+    pictures = False
+
     def __init__(self, path: str, every_frame: bool = False) -> None:
         self.name = "standard output" if path == STANDARD else path
         self._every_frame = every_frame

@@ -3,12 +3,16 @@
 import base64
 import math
 import numbers
-from typing import Any, Callable, Dict, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
 
 import numpy as np
 
 from kface.errors import KFaceError
 from kface.images import encode_jpeg
+
+if TYPE_CHECKING:
+    from deploy.session import Session
+    from kface.gallery import Person
 
 
 class RequestError(KFaceError):
@@ -27,7 +31,7 @@ class Api(object):
         commands: What ``POST /api/NAME`` calls with the request's JSON.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: "Session") -> None:
         self.session = session
         self.questions: Dict[str, Callable[[], Any]] = {
             "status": self.status,
@@ -122,7 +126,7 @@ def plain(value: Any) -> Any:
     return value if value is None else str(value)
 
 
-def _entry(person: Any) -> Any:
+def _entry(person: "Person") -> Any:
     return plain({"name": person.name, "templates": person.templates, "created": person.created})
 
 

@@ -5,9 +5,13 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from kface.images import encode_jpeg
+
+if TYPE_CHECKING:
+    from deploy.session import Session
+    from deploy.view import View
 
 #: A picture is sent again after so long without a new one, so that both sides notice when the other is gone.
 HEARTBEAT_S = 2.0
@@ -46,7 +50,7 @@ class Pictures(object):
         closing: Set when the server ends.
     """
 
-    def __init__(self, session: Any, fps: int, quality: int, closing: threading.Event) -> None:
+    def __init__(self, session: "Session", fps: int, quality: int, closing: threading.Event) -> None:
         self._session = session
         self._period = 1.0 / fps
         self._quality = quality
@@ -76,7 +80,7 @@ class Pictures(object):
         view = self._session.wait_view(0, 0)
         return None if view is None else self._encode(view)
 
-    def _encode(self, view: Any) -> Picture:
+    def _encode(self, view: "View") -> Picture:
         with self._lock:
             latest = self._latest
             if latest is None or latest.number < view.number:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Set, Tuple
 from urllib.parse import quote
 
 from deploy.settings import WebSettings
@@ -20,6 +20,9 @@ from deploy.web.handler import Handler, admit, note
 from deploy.web.pictures import Pictures
 from deploy.web.token import check_token, find_token
 from kface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from deploy.session import Session
 
 LOGGER = logging.getLogger(__name__)
 
@@ -55,7 +58,7 @@ class WebServer(object):
 
     def __init__(
         self,
-        session: Any,
+        session: "Session",
         settings: Optional[WebSettings] = None,
         token: Optional[str] = None,
         names: Sequence[str] = (),
@@ -185,7 +188,9 @@ class Server(object):
         OverflowError: There is no such port.
     """
 
-    def __init__(self, session: Any, settings: WebSettings, token: str, names: Sequence[str], max_clients: int) -> None:
+    def __init__(
+        self, session: "Session", settings: WebSettings, token: str, names: Sequence[str], max_clients: int
+    ) -> None:
         self._listener = listen(settings.host, settings.port)
         self.port = int(self._listener.getsockname()[1])
         hosts = LOOPBACK_NAMES + tuple(names) if is_loopback(settings.host) else None

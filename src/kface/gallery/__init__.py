@@ -10,8 +10,9 @@ Example:
 
 from kface.errors import GalleryError
 from kface.gallery.checking import Checked
-from kface.gallery.enrolment import Enrolment
+from kface.gallery.enrolment import Enrolled, Enrolment, duplicate
 from kface.gallery.gallery import Gallery
+from kface.gallery.gate import QualityGate
 from kface.gallery.keys import ENVIRONMENT, ENVIRONMENT_FILE, default_key_file, find_key, new_key
 from kface.gallery.opening import default_gallery_file, open_gallery
 from kface.gallery.quality import Limits, Quality, Refusal, measure, refusals, require
@@ -22,6 +23,7 @@ __all__ = [
     "ENVIRONMENT_FILE",
     "Checked",
     "Damage",
+    "Enrolled",
     "Enrolment",
     "Gallery",
     "GalleryError",
@@ -30,11 +32,13 @@ __all__ = [
     "Match",
     "Person",
     "Quality",
+    "QualityGate",
     "Reenrolled",
     "Refusal",
     "Template",
     "default_gallery_file",
     "default_key_file",
+    "duplicate",
     "find_key",
     "measure",
     "new_key",

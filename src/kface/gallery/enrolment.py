@@ -1,145 +1,192 @@
-"""Whether a face may be enrolled, and what to say about it: one answer for every front end."""
+"""Enrolment, the one way for every front end: find the face, judge it, embed it, look for duplicates, and add it."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Sequence, Union
 
-import cv2
 import numpy as np
 
+from kface.errors import ImageError, ModelError
 from kface.faces import Faces
-from kface.gallery.quality import Limits, Quality, Refusal, measure, refusals, wrapped
+from kface.gallery.gallery import Gallery
+from kface.gallery.gate import QualityGate
+from kface.gallery.quality import Limits, Refusal, refuse
 from kface.gallery.values import clean_name
-from kface.mtcnn.again import alike
+from kface.images import read_image
 
-#: Quarter turns that a picture may have been taken with, in degrees against the clock.
-TURNS = (0, 90, 180, 270)
-#: A face is taken for a turned one where a detector is so many times as sure of it once it is turned back (the ratio of the
-#: odds). Of upright faces none came nearer than 0.3 times (134 of LFW, CFP and ORL); of upside-down ones that are found at
-#: all, 20 of 134, none less than 8 times.
-SURER = 2.0
-#: Side of the faces that are looked at turned, in pixels, and how much around them, as a factor.
-SIDE, AROUND = 80, 2.0
+if TYPE_CHECKING:
+    from kface.recognizer import FaceRecognizer
+
+PathLike = Union[str, "os.PathLike[str]"]
+
 #: From this cosine on two templates are of one picture, whatever the thresholds are.
 SAME_PICTURE = 0.999
 #: So many people are looked at for a warning: more than have enrolled one picture by mistake.
 COMPARED = 16
 
 
-class Enrolment(object):
-    """Decides whether faces may be enrolled.
-
-    Args:
-        limits: What a face must be.
-        detector: Finds faces, see :class:`kface.mtcnn.Detector`. A cascade takes an upside-down face for an upright one with
-            the eyes where its mouth is, so that only looking again shows it. None leaves that out.
+class Enrolled(NamedTuple):
+    """What was enrolled.
 
     Attributes:
-        limits: As given.
+        name: The person, as the gallery has it.
+        template: The template's ID there.
+        warning: What to know about it, such as whom else the face looks like; None where there is nothing.
     """
 
-    def __init__(self, limits: Optional[Limits] = None, detector: Any = None) -> None:
-        self.limits = Limits() if limits is None else limits
-        # All turns of a picture have to be looked at alike: what only a copy of one of them shows compares with nothing.
-        self._detector = None if detector is None else alike(detector)  # type: Any
+    name: str
+    template: int
+    warning: Optional[str] = None
 
-    def refusals(self, rgb: np.ndarray, faces: Faces, crop: Optional[np.ndarray] = None) -> List[Refusal]:
-        """Return all reasons against enrolling from a picture; none where it is good enough.
 
-        Args:
-            rgb: uint8 (h, w, 3), RGB, the whole picture.
-            faces: The faces that were found in it; of a live picture, the one that was picked.
-            crop: uint8 (112, 112, 3), RGB, the aligned face; needed where there is one face.
-        """
-        if faces.count != 1 or crop is None:
-            found = refusals(faces.count, None, self.limits)
-            turn = 0 if faces.count or self._detector is None else self._whole_turned(rgb)
-            return found + ([self._roll(float(turn))] if turn else [])
-        return refusals(1, self.quality(rgb, faces, crop), self.limits)
+class Enrolment(object):
+    """Enrols faces. Safe to share between threads.
 
-    def quality(self, rgb: np.ndarray, faces: Faces, crop: np.ndarray) -> Quality:
-        """Measure the first of some faces; see :meth:`refusals`."""
-        quality = measure(faces.boxes[0], faces.landmarks[0], crop, rgb.shape)
-        if self._detector is None or not np.isfinite(faces.boxes[0]).all():
-            return quality
-        turned = self._turned(rgb, faces.boxes[0], float(faces.scores[0]))
-        return quality if turned is None else quality._replace(roll=turned)
+    Args:
+        gallery: Where they are enrolled.
+        recognizer: Finds and embeds them; of the model that the gallery was opened for.
+        limits: What a face must be; the usual where None.
+        keep_crops: Whether the aligned faces are kept (encrypted), for a later model.
+        networks: Held while the recogniser works, where others use it as well.
 
-    def warning(
-        self, gallery: Any, name: str, embedding: np.ndarray, recognised: Optional[float] = None
-    ) -> Optional[str]:
-        """Return what should be known before a face is enrolled under a name; None where there is nothing.
+    Attributes:
+        gallery: As given.
+        gate: Decides whether a face is good enough.
+        networks: As given.
+        recognised: From this cosine on a face looks like another person's; by default what the recogniser has, None where
+            there is no threshold.
 
-        The same picture, or a face that is recognised, may be enrolled under another name already. That is no reason
-        against it, for there are twins; mostly it is a mistake.
+    Example:
+        >>> Enrolment(gallery, recognizer).enrol_image("Kim", "kim.jpg")  # doctest: +SKIP
+        Enrolled(name='Kim', template=1, warning=None)
+    """
 
-        Args:
-            gallery: See :meth:`kface.gallery.Gallery.match`.
-            name: The name to be enrolled.
-            embedding: float32 (d,), of length 1.
-            recognised: The threshold from which on a cosine is the person; None where there is none.
+    def __init__(
+        self,
+        gallery: Gallery,
+        recognizer: "FaceRecognizer",
+        limits: Optional[Limits] = None,
+        keep_crops: bool = False,
+        networks: Optional["contextlib.AbstractContextManager[Any]"] = None,
+    ) -> None:
+        self.gate = QualityGate(limits, recognizer.detector)
+        self.recognised = None if recognizer.decision is None else recognizer.decision.recognised
+        self.gallery = gallery
+        self._recognizer = recognizer
+        self._keep_crops = keep_crops
+        self.networks: Any = threading.Lock() if networks is None else networks
+
+    def known_name(self, name: str) -> str:
+        """Return a name as it would be enrolled: composed, and without superfluous white space.
+
+        Where somebody has a name that looks the same, it is that one.
 
         Raises:
-            GalleryError: The name is none, or the gallery is of another model.
+            GalleryError: It cannot be a name.
         """
-        name = clean_name(name)
-        others = [match for match in gallery.match(np.asarray(embedding)[None], COMPARED)[0] if match[0] != name]
-        if not others:
-            return None
-        same = [match for match in others if match[1] >= SAME_PICTURE]
-        if same:
-            # Whoever had it first is the likeliest owner; nothing but rounding orders their scores.
-            first = min(same, key=lambda match: getattr(match, "template", 0))
-            return "the same picture is enrolled as {}".format(first[0])
-        other, score = str(others[0][0]), float(others[0][1])
-        if recognised is not None and score >= recognised:
-            return "looks like {} (score {:.3f})".format(other, score)
+        return self.gallery.enrolled_name(name) or clean_name(name)
+
+    def enrol_image(self, name: str, image: Union[np.ndarray, PathLike], force: bool = False) -> Enrolled:
+        """Enrol the one face of an image.
+
+        Args:
+            name: Of the person, who may be enrolled already.
+            image: uint8 (h, w, 3) RGB, or the path of an image file.
+            force: Enrol it even where it is not good enough; there must be one face that can be embedded all the same.
+
+        Raises:
+            ImageError: It cannot be read, or must not be enrolled; with all the reasons.
+            GalleryError: The name cannot be one, or the gallery is of another model.
+        """
+        name = self.known_name(name)
+        where = None if isinstance(image, np.ndarray) else image
+        rgb = image if isinstance(image, np.ndarray) else read_image(image)
+        with self.networks:
+            found = self._recognizer.faces(rgb)
+            one = found[0] if len(found) == 1 else None
+            if one is not None and one.failed:
+                raise ImageError("cannot be enrolled: {}".format(one.reason), where, "take another picture")
+            faces = Faces.join(
+                [Faces(face.box[None], np.array([face.score], np.float32), face.landmarks[None]) for face in found]
+            )
+            refusals = self.gate.refusals(rgb, faces, None if one is None else one.crop)
+        refuse(refusals if one is None or not force else [], where)
+        return self._add(name, found[0].embedding, found[0].crop)
+
+    def enrol_face(
+        self, name: str, crop: np.ndarray, refusals: Sequence[Union[str, Refusal]] = (), force: bool = False
+    ) -> Enrolled:
+        """Enrol a face that was found, and judged by the :attr:`gate`, before.
+
+        Args:
+            name: Of the person, who may be enrolled already.
+            crop: uint8 (112, 112, 3), RGB, the aligned face.
+            refusals: What the gate said.
+            force: Enrol it in spite of that.
+
+        Raises:
+            ImageError: It is not good enough.
+            ModelError: The network gives no embedding for it.
+            GalleryError: The name cannot be one, or the gallery is of another model.
+        """
+        if not force:
+            refuse(refusals, "the face")
+        name = self.known_name(name)
+        return self._add(name, self.embed(crop[None])[0], crop)
+
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        """Embed aligned faces.
+
+        Args:
+            crops: uint8 (n, 112, 112, 3), RGB.
+
+        Returns:
+            float32 (n, d), of length 1.
+
+        Raises:
+            ModelError: The network gives no embedding for one of them.
+        """
+        with self.networks:
+            made = self._recognizer.embedder.run(crops)
+        if made.failed.any():
+            raise ModelError(
+                "gives no embedding for {} of {} faces".format(int(made.failed.sum()), len(crops)),
+                None,
+                "take other pictures of them",
+            )
+        return made.vectors
+
+    def _add(self, name: str, embedding: np.ndarray, crop: np.ndarray) -> Enrolled:
+        warning = duplicate(self.gallery, name, embedding, self.recognised)
+        return Enrolled(name, self.gallery.add(name, embedding, crop if self._keep_crops else None), warning)
+
+
+def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Optional[float] = None) -> Optional[str]:
+    """Return what should be known before a face is enrolled under a name; None where there is nothing.
+
+    The same picture, or a face that is recognised, may be enrolled under another name already. That is no reason
+    against it, for there are twins; mostly it is a mistake.
+
+    Args:
+        gallery: See :meth:`kface.gallery.Gallery.match`.
+        name: The name to be enrolled.
+        embedding: float32 (d,), of length 1.
+        recognised: The threshold from which on a cosine is the person; None where there is none.
+
+    Raises:
+        GalleryError: The name is none, or the gallery is of another model.
+    """
+    name = clean_name(name)
+    others = [match for match in gallery.match(np.asarray(embedding)[None], COMPARED)[0] if match[0] != name]
+    if not others:
         return None
-
-    def _roll(self, degrees: float) -> Refusal:
-        upright = Quality(np.inf, np.inf, 0.0, float(np.mean(self.limits.pitch)), roll=wrapped(degrees))
-        return refusals(1, upright, self.limits)[0]
-
-    def _turned(self, rgb: np.ndarray, box: np.ndarray, score: float) -> Optional[float]:
-        """Return the roll of a face that is surer to be one when turned by quarters; None where it is upright as it is."""
-        side = max(float(SIDE), 1.5 * float(getattr(self._detector, "min_face", 0)))
-        odds, rolls = zip(*self._look([_patch(rgb, box, turn, side) for turn in TURNS], side))
-        best = int(np.argmax(odds))
-        if best == 0 or odds[best] < SURER * max(odds[0], _odds(score)):
-            return None
-        return wrapped(TURNS[best] + rolls[best])
-
-    def _look(self, patches: Sequence[np.ndarray], side: float) -> List[Tuple[float, float]]:
-        """Return the odds that there is a face in the middle of each patch, and its roll in degrees."""
-        seen = []
-        for patch, faces in zip(patches, self._detector.detect_many(list(patches))):
-            centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
-            near = np.flatnonzero(np.abs(centres - patch.shape[0] / 2.0).max(axis=1) < 0.4 * side)
-            if len(near):
-                best = near[np.argmax(faces.scores[near])]
-                across = faces.landmarks[best][1] - faces.landmarks[best][0]
-                seen.append((_odds(float(faces.scores[best])), float(np.degrees(np.arctan2(across[1], across[0])))))
-            else:
-                seen.append((0.0, 0.0))
-        return seen
-
-    def _whole_turned(self, rgb: np.ndarray) -> int:
-        """Return by how many degrees a picture without faces has to be turned to have one; 0 where that does not help."""
-        turns = [turn for turn in TURNS if turn]
-        found = self._detector.detect_many([np.ascontiguousarray(np.rot90(rgb, turn // 90)) for turn in turns])
-        scores = [float(faces.scores.max()) if faces.count else 0.0 for faces in found]
-        return turns[int(np.argmax(scores))] if max(scores) > 0 else 0
-
-
-def _patch(rgb: np.ndarray, box: np.ndarray, turn: int, side: float) -> np.ndarray:
-    """Cut a face out with what is around it, scaled to a size and turned against the clock, uint8 (n, n, 3)."""
-    size = int(round(AROUND * side))
-    centre = (np.asarray(box[:2], np.float64) + box[2:]) / 2
-    scale = side / max(float(max(box[2] - box[0], box[3] - box[1])), 1.0)
-    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), turn, scale)
-    matrix[:, 2] += size / 2.0 - centre
-    # Smoothed before it is made much smaller, as the cascade's pyramid is.
-    image = cv2.blur(rgb, (int(round(1 / scale)),) * 2) if scale < 0.5 else rgb
-    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _odds(score: float) -> float:
-    return score / max(1 - score, 1e-7)
+    same = [match for match in others if match[1] >= SAME_PICTURE]
+    if same:
+        # Whoever had it first is the likeliest owner; nothing but rounding orders their scores.
+        first = min(same, key=lambda match: getattr(match, "template", 0))
+        return "the same picture is enrolled as {}".format(first[0])
+    other, score = str(others[0][0]), float(others[0][1])
+    if recognised is not None and score >= recognised:
+        return "looks like {} (score {:.3f})".format(other, score)
+    return None

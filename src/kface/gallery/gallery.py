@@ -1,35 +1,23 @@
 """The gallery: who is enrolled, kept so that it survives, and searched exactly."""
 
-import contextlib
 import os
-import sqlite3
-import threading
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Optional, Sequence, Union
 
 import numpy as np
 
 from kface.bundle.thresholds import Thresholds
 from kface.errors import GalleryError
 from kface.gallery import archive, transfer
-from kface.gallery.cache import Cache
-from kface.gallery.changes import change
-from kface.gallery.checking import Checked, check
-from kface.gallery.cipher import Cipher
 from kface.gallery.crops import decode_crop, encode_crop
-from kface.gallery.founding import Parts, prepare
+from kface.gallery.file import GalleryFile
 from kface.gallery.index import search
-from kface.gallery.ledger import Ledger
-from kface.gallery.model import Model
 from kface.gallery.reenrolment import reenrol
-from kface.gallery.rows import Rows
-from kface.gallery.store import TIMEOUT_S, Store
-from kface.gallery.values import Damage, Imported, Match, Person, Reenrolled, Template, clean_name, unit
-from kface.gallery.witness import Witness
+from kface.gallery.values import Imported, Match, Person, Reenrolled, Template, clean_name, unit
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 
-class Gallery(object):
+class Gallery(GalleryFile):
     """Enrolled people with several templates each, in one encrypted file.
 
     Templates, kept crops and names are encrypted with AES-256-GCM; each is bound to its person, number, handle and schema,
@@ -69,81 +57,11 @@ class Gallery(object):
         ...     gallery.match(probes)[0]
     """
 
-    def __init__(
-        self,
-        path: PathLike,
-        fingerprint: Optional[str],
-        key: bytes,
-        create: bool = True,
-        timeout: float = TIMEOUT_S,
-        accept: bool = False,
-    ) -> None:
-        self._cipher = Cipher(key)
-        self._lock = threading.RLock()
-        witness = Witness(os.fspath(path), self._cipher)
-        self._kept = [witness.path]
-        if create and not os.path.lexists(os.fspath(path)):
-            # Whoever removed the file wants another one; before it is there, so that nobody takes it for an empty one.
-            witness.forget()
-        self._store = Store(path, create, timeout)
-        self._ledger = Ledger(self._cipher, self._store)
-        self._rows = Rows(self._cipher, self._store.path, self._ledger)
-        self._model = Model(self._store, fingerprint)
-        self._cache = Cache(self._store, self._rows, self._model, self._ledger)
-        self._parts = Parts(self._store, self._cipher, self._ledger, self._rows, self._model, witness)
-        try:
-            self.accepted = prepare(self._parts, accept)
-        except BaseException:
-            self._store.close()
-            raise
-
     def __enter__(self) -> "Gallery":
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Close the file; may be called twice."""
-        with self._lock:
-            self._store.close()
-            self._cache.forget()
-
-    @property
-    def path(self) -> str:
-        """The file."""
-        return self._store.path
-
-    def keep(self, path: PathLike) -> None:
-        """Never write an export over this file, such as the key's."""
-        self._kept.append(os.fspath(path))
-
-    def version(self) -> int:
-        """Return a number that is a larger one once anybody, here or in another process, has changed the gallery.
-
-        It tells whether answers of :meth:`match` may be out of date, costs a few microseconds, and means nothing to another
-        object or process.
-
-        Raises:
-            GalleryError: The file cannot be read.
-        """
-        with self._lock:
-            return self._cache.version()
-
-    @property
-    def damage(self) -> Tuple[Damage, ...]:
-        """What the last :meth:`match` or :meth:`refresh` had to leave out: it was changed, is missing or was put back."""
-        return self._cache.damage
-
-    def refresh(self) -> Tuple[Damage, ...]:
-        """Read what has changed since, as :meth:`match` does, and return what has to be left out.
-
-        Raises:
-            GalleryError: The file is damaged as a whole, of another model, or an older one was put in its place.
-        """
-        with self._lock:
-            self._cache.current()
-            return self._cache.damage
 
     def enrolled_name(self, name: str) -> Optional[str]:
         """Return the name of the person who has this name, or one that looks the same; None where nobody has."""
@@ -151,15 +69,6 @@ class Gallery(object):
         with self._lock, self._store.snapshot() as db:
             person = self._rows.find_name(db, name)
             return None if person is None else self._rows.people(db).names.get(person)
-
-    def check(self) -> Checked:
-        """Read everything, crops too, and return how many there are and what cannot be used.
-
-        Raises:
-            GalleryError: The file is damaged as a whole, or an older one has been put in its place.
-        """
-        with self._lock:
-            return check(self._parts)
 
     def add(self, name: str, embedding: np.ndarray, crop: Optional[np.ndarray] = None) -> int:
         """Enrol one template, for a new person or for one who is there already.
@@ -371,25 +280,6 @@ class Gallery(object):
         """
         with transfer.opened(path, passphrase) as source, self._writing() as db:
             return transfer.import_from(source, path, db, self._rows, self._model)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            with change(self._parts) as db:
-                yield db
-            self._cache.expire()
-
-    def _known(self, db: sqlite3.Connection, who: str) -> str:
-        found = self._rows.find(db, who)
-        if found is None:
-            raise GalleryError("nobody is enrolled under that name", who, "list shows who is")
-        return found
-
-    def _owner(self, db: sqlite3.Connection, template: int) -> str:
-        row = db.execute("SELECT person FROM template WHERE id = ?", (template,)).fetchone()
-        if row is None:
-            raise GalleryError("there is no template {}".format(template), self.path)
-        return str(row[0])
 
 
 def _bytes(vector: np.ndarray) -> bytes:

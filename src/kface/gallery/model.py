@@ -56,12 +56,15 @@ class Model(object):
         """Return fingerprint and length of the templates that are there; raises GalleryError where they are another's."""
         current = self.current() or ""
         if self.wanted is not None and current != self.wanted:
-            raise GalleryError(
-                "its templates are of another model ({:.12}) than this one ({:.12})".format(current, self.wanted),
-                self._store.path,
-                "make them anew from kept crops: python -m deploy gallery reenrol, or open it with the bundle it is of",
-            )
+            raise self._other(current, self.wanted)
         return current, self.size()
+
+    def expect(self, fingerprint: str) -> None:
+        """Be of another model from now on; raises GalleryError where there are templates of another one."""
+        current = self.current()
+        if not self._is_free() and current != fingerprint:
+            raise self._other(str(current), fingerprint)
+        self.wanted = fingerprint
 
     def claim(self, size: int) -> str:
         """Return the fingerprint to seal new templates for, which are of `size` numbers; only inside a transaction.
@@ -99,6 +102,13 @@ class Model(object):
         """Set of which model the gallery is from now on; only inside a transaction."""
         self._store.set_fact("fingerprint", fingerprint)
         self._store.set_fact("embedding", None if size is None else str(size))
+
+    def _other(self, current: str, wanted: str) -> GalleryError:
+        return GalleryError(
+            "its templates are of another model ({:.12}) than this one ({:.12})".format(current, wanted),
+            self._store.path,
+            "make them anew from kept crops: python -m deploy gallery reenrol, or open it with the bundle it is of",
+        )
 
     def _is_free(self) -> bool:
         return self.current() is None or not self._store.has_templates()

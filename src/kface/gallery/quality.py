@@ -182,11 +182,11 @@ def require(count: int, quality: Optional[Quality], limits: Optional[Limits] = N
     refuse(refusals(count, quality, limits), where)
 
 
-def refuse(found: Sequence[Refusal], where: object = None) -> None:
+def refuse(found: Sequence[object], where: object = None) -> None:
     """Raise ImageError with all reasons against enrolling a face, where there are some.
 
     Args:
-        found: The reasons.
+        found: The reasons: :class:`Refusal`, or their texts.
         where: The image's name.
     """
     if found:

@@ -1,15 +1,20 @@
-"""Capture, inference and output side by side: three threads with a place for one frame, the newest, between them."""
+"""Inference and output side by side: inference takes its frames from the source, the output has a thread of its own."""
 
 import threading
 import time
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Union
 
 from kface.errors import KFaceError
-from kface.recognizer.pipeline import Frame, Pipeline, Result, as_frame
-from kface.recognizer.slot import ClosedError, Slot
+from kface.recognizer.pipeline import Pipeline, Result
+from kface.slot import ClosedError, Slot
+from kface.streams.frame import FINAL
+from kface.streams.read_ahead import ReadAhead
+from kface.streams.source import VideoSource
 
 #: Seconds that :meth:`Runner.stop` waits for a source, a pipeline or an output to return.
 PATIENCE = 10.0
+#: Seconds between two looks at whether a source that gives nothing has ended.
+LOOK_S = 1.0
 
 
 class Counts(NamedTuple):
@@ -34,13 +39,12 @@ class Runner(object):
     """Runs a stream through a pipeline.
 
     Args:
-        source: Gives the frames, as :meth:`Pipeline.process` takes them. Where it has a method ``close`` that may be
-            called while another thread waits in it (a generator's may not), :meth:`stop` calls it, so that a source that
-            waits for a camera returns; a generator is closed by the thread that runs it.
+        source: Gives the frames; is started, and closed at the end. Any other iterable of frames or images is read ahead in
+            a thread of its own, see :class:`kface.streams.ReadAhead`.
         pipeline: Recognises the people.
         output: Takes each result.
-        drop: Whether frames and results give way to newer ones, as live pictures should; a file is read without loss where
-            False.
+        drop: Whether results, and the frames of an iterable, give way to newer ones, as live pictures should; a file is
+            processed without loss where False.
         patience: Seconds that :meth:`stop` waits for the threads.
 
     Example:
@@ -50,31 +54,31 @@ class Runner(object):
 
     def __init__(
         self,
-        source: Iterable[Any],
+        source: Union[VideoSource, Iterable[Any]],
         pipeline: Pipeline,
         output: Callable[[Result], Any],
         drop: bool = True,
         patience: float = PATIENCE,
     ) -> None:
-        self._source = source
+        self._source = source if isinstance(source, VideoSource) else ReadAhead(source, drop)
         self._pipeline = pipeline
         self._output = output
         self._patience = patience
-        self._frames: Slot[Frame] = Slot(drop)
         self._results: Slot[Result] = Slot(drop)
         self._stopping = threading.Event()
         self._done = threading.Event()
         self._failure: Optional[BaseException] = None
         self._lock = threading.Lock()
         self._working = 0
-        self._captured = self._processed = self._shown = 0
+        self._processed = self._shown = 0
         self._threads: List[threading.Thread] = []
 
     def start(self) -> "Runner":
         """Start the threads; raises KFaceError where that was done before."""
         if self._threads:
             raise KFaceError("was started before", "the stream", "make a new runner for it")
-        steps = (("capture", self._capture), ("inference", self._infer), ("output", self._show))
+        self._source.start()
+        steps = (("inference", self._infer), ("output", self._show))
         self._threads = [
             threading.Thread(target=self._guard, args=(step,), name="kface-" + name, daemon=True)
             for name, step in steps
@@ -113,19 +117,24 @@ class Runner(object):
         """
         self._halt()
         if not self._join(self._patience):
-            stuck = [thread.name for thread in self._threads if thread.is_alive()]
+            stuck = [thread.name for thread in self._all() if thread.is_alive()]
             raise KFaceError("did not end within {:g} s".format(self._patience), ", ".join(stuck))
         self._raise()
+
+    def fail(self, error: BaseException) -> None:
+        """End the stream because of what has happened elsewhere, such as behind the output; :meth:`wait` raises it."""
+        self._fail(error)
+        self._halt()
 
     @property
     def running(self) -> bool:
         """Whether a thread is still at work."""
-        return any(thread.is_alive() for thread in self._threads)
+        return any(thread.is_alive() for thread in self._all())
 
     @property
     def counts(self) -> Counts:
         """What has become of the frames so far."""
-        return Counts(self._captured, self._frames.dropped, self._processed, self._results.dropped, self._shown)
+        return Counts(self._source.captured, self._source.skipped, self._processed, self._results.dropped, self._shown)
 
     def __enter__(self) -> "Runner":
         return self.start()
@@ -138,30 +147,19 @@ class Runner(object):
         self._halt()
         self._join(self._patience)
 
-    def _capture(self) -> None:
-        frames = iter(self._source)
-        try:
-            for number, item in enumerate(frames):
-                if self._stopping.is_set():
-                    return
-                frame = as_frame(item, number)
-                self._captured += 1
-                self._frames.put(frame)
-        except Exception:
-            # A source that is closed while it is waited for may well complain about that.
-            if not self._stopping.is_set():
-                raise
-        finally:
-            self._frames.close()
-            if _is_generator(frames):
-                frames.close()  # type: ignore[attr-defined]
-
     def _infer(self) -> None:
+        source = self._source
         try:
-            while True:
-                result = self._pipeline.process(self._frames.get())
-                self._processed += 1
-                self._results.put(result)
+            while not self._stopping.is_set():
+                # Asked before the read: the last frame may come in between.
+                final = source.state in FINAL
+                frame = source.read(LOOK_S)
+                if frame is not None:
+                    result = self._pipeline.process(frame)
+                    self._processed += 1
+                    self._results.put(result)
+                elif final:
+                    return
         finally:
             self._results.close()
 
@@ -178,8 +176,7 @@ class Runner(object):
             pass
         # Whatever it is belongs to the caller; here it would be printed and forgotten.
         except BaseException as error:
-            self._fail(error)
-            self._halt()
+            self.fail(error)
         finally:
             with self._lock:
                 self._working -= 1
@@ -194,27 +191,24 @@ class Runner(object):
     def _halt(self) -> None:
         first = not self._stopping.is_set()
         self._stopping.set()
-        self._frames.close(discard=True)
         self._results.close(discard=True)
-        close = getattr(self._source, "close", None)
-        if first and close is not None and not _is_generator(self._source):
+        if first:
             try:
-                close()
+                self._source.close()
             except BaseException as error:
                 self._fail(error)
 
     def _join(self, timeout: Optional[float]) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
-        for thread in self._threads:
+        for thread in self._all():
             thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
         return not self.running
+
+    def _all(self) -> List[threading.Thread]:
+        return list(self._source.threads) + self._threads
 
     def _raise(self) -> None:
         with self._lock:
             failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
-
-
-def _is_generator(source: object) -> bool:
-    return hasattr(source, "gi_frame")

@@ -1,13 +1,16 @@
 """Cameras and video files by one URI scheme: ``file:PATH``, ``rtsp://...``, ``csi://0``, ``v4l2:///dev/video0``.
 
-:class:`Stream` plays one and keeps the newest frame; :class:`VideoFile` reads a file without loss.
+:class:`Stream` plays one and keeps the newest frame; :class:`VideoFile` reads a file without loss. Both are a
+:class:`VideoSource`.
 """
 
 from kface.streams.clock import Timing
 from kface.streams.credentials import Secret
 from kface.streams.frame import Change, Frame, State, StreamError, StreamRefusedError, UnusableStreamError
 from kface.streams.pictures import Shortfall
+from kface.streams.read_ahead import ReadAhead
 from kface.streams.settings import KINDS, VIEW_SIZES, StreamSettings
+from kface.streams.source import VideoSource
 from kface.streams.stream import Stream
 from kface.streams.video_file import VideoFile
 
@@ -16,6 +19,7 @@ __all__ = [
     "VIEW_SIZES",
     "Change",
     "Frame",
+    "ReadAhead",
     "Secret",
     "Shortfall",
     "State",
@@ -26,4 +30,5 @@ __all__ = [
     "Timing",
     "UnusableStreamError",
     "VideoFile",
+    "VideoSource",
 ]

@@ -51,7 +51,7 @@ class Build(NamedTuple):
     jetson: bool
 
 
-class Source(NamedTuple):
+class DecoderChoice(NamedTuple):
     """One way to open a stream.
 
     Attributes:
@@ -81,7 +81,7 @@ def build(information: Optional[str] = None) -> Build:
     return Build(has("GStreamer"), has("FFMPEG"), int(version.group(1)) if version else 0, jetson)
 
 
-def sources(settings: StreamSettings, able: Build, codec: str = "") -> List[Source]:
+def sources(settings: StreamSettings, able: Build, codec: str = "") -> List[DecoderChoice]:
     """Return the ways to open a stream, the best first.
 
     Args:
@@ -97,16 +97,16 @@ def sources(settings: StreamSettings, able: Build, codec: str = "") -> List[Sour
             wanted += list(zip((cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT), map(float, settings.resolution)))
         if settings.fps is not None:
             wanted.append((cv2.CAP_PROP_FPS, float(settings.fps)))
-        return [Source(Secret(settings.device), cv2.CAP_V4L2, tuple(wanted))]
+        return [DecoderChoice(Secret(settings.device), cv2.CAP_V4L2, tuple(wanted))]
     found = []
     if able.gstreamer:
         texts = pipelines.choose(settings, able.jetson, codec)
-        found = [Source(Secret(text), cv2.CAP_GSTREAMER) for text in texts]
+        found = [DecoderChoice(Secret(text), cv2.CAP_GSTREAMER) for text in texts]
     if able.ffmpeg and settings.kind != "csi":
         url = settings.reveal_uri() if settings.kind == "rtsp" else os.path.abspath(settings.file)
         # Some of GStreamer's demultiplexers (GIF) wait for ever at a file's end: of files it gets those for the hardware.
         place = len(found) - 1 if settings.kind == "file" and found else len(found)
-        found.insert(place, Source(Secret(url), cv2.CAP_FFMPEG))
+        found.insert(place, DecoderChoice(Secret(url), cv2.CAP_FFMPEG))
     return found
 
 
@@ -227,7 +227,7 @@ def _talks() -> bool:
     )
 
 
-def _open(source: Source) -> Capture:
+def _open(source: DecoderChoice) -> Capture:
     location = source.location.reveal()
     if source.api == cv2.CAP_FFMPEG and hasattr(cv2, "CAP_PROP_OPEN_TIMEOUT_MSEC"):
         patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, DECODER_PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC, DECODER_PATIENCE]

@@ -14,6 +14,7 @@ from kface.streams.clock import Backoff, Timing
 from kface.streams.frame import FINAL, Change, Frame, State, StreamError, StreamRefusedError, UnusableStreamError
 from kface.streams.pictures import Shortfall
 from kface.streams.settings import StreamSettings
+from kface.streams.source import VideoSource
 from kface.streams.worker import Opener, Worker
 
 LOGGER = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ CLOSING_SECONDS = 2.0
 HOPELESS = (StreamRefusedError, UnusableStreamError, ConfigError)
 
 
-class Stream(object):
+class Stream(VideoSource):
     """Plays a stream and keeps its newest frame only; what nobody took in time is dropped. Safe to share between threads.
 
     One thread reads. Another watches it: a read that takes longer than ``timing.stall`` is a loss at once, even if it later
@@ -72,6 +73,8 @@ class Stream(object):
         self._failure: Optional[KFaceError] = None
         self._frame: Optional[Frame] = None
         self._handed = -1
+        self._taken = True
+        self._captured = self._skipped = 0
         self._first = 0
         self._next = 0
         self._worker: Optional[Worker] = None
@@ -93,9 +96,6 @@ class Stream(object):
     def __enter__(self) -> "Stream":
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     @property
     def state(self) -> State:
         """Where the stream stands."""
@@ -115,6 +115,24 @@ class Stream(object):
     def shortfall(self) -> Optional[Shortfall]:
         """What a file should have held and did not, once its end was reached; None where nothing is lost."""
         return self._shortfall
+
+    @property
+    def captured(self) -> int:
+        """How many pictures it has had, without those that the limit of frames a second leaves out."""
+        return self._captured
+
+    @property
+    def skipped(self) -> int:
+        """How many of these a newer one replaced before anybody read them."""
+        return self._skipped
+
+    @property
+    def refusal(self) -> Optional[KFaceError]:
+        """Why it will hardly ever play; None where it plays, or a camera that is off may come yet."""
+        with self._lock:
+            ended = self._change.state is State.ENDED and bool(self._change.reason)
+            hopeless = isinstance(self._failure, HOPELESS) or ended
+            return self._failure if hopeless and self._change.state is not State.LIVE else None
 
     @property
     def blocked(self) -> int:
@@ -147,6 +165,7 @@ class Stream(object):
             while True:
                 frame = self.latest()
                 if frame is not None and frame.number > (self._handed if after is None else after):
+                    self._taken = True
                     if after is None:
                         self._handed = frame.number
                     return frame
@@ -316,6 +335,9 @@ class Stream(object):
                 self._events.notify_all()
             if image is not None:
                 self._frame = Frame(image, taken, number)
+                self._captured += 1
+                self._skipped += int(not self._taken)
+                self._taken = False
                 self._news.notify_all()
 
     def _wake(self) -> None:

@@ -8,6 +8,7 @@ from kface.streams.backends import open_capture
 from kface.streams.clock import EXACT, Limiter
 from kface.streams.frame import Frame, StreamError
 from kface.streams.pictures import Pictures, Shortfall
+from kface.streams.read_ahead import ReadAhead
 from kface.streams.settings import StreamSettings
 from kface.streams.worker import Opener, native_fps
 
@@ -15,9 +16,10 @@ from kface.streams.worker import Opener, native_fps
 PACES = ("fast", "native")
 
 
-class VideoFile(object):
-    """Reads a video file in the caller's thread: every frame once, in order, however slow the caller is.
+class VideoFile(ReadAhead):
+    """Reads a video file: every frame once, in order, however slow the caller is.
 
+    Whoever iterates reads in the own thread; once it was started (:meth:`start`, :meth:`read`) a thread reads one frame ahead.
     Damaged frames are passed over; :attr:`shortfall` tells of them at the end.
 
     Args:
@@ -41,6 +43,7 @@ class VideoFile(object):
     def __init__(self, source: Union[str, StreamSettings], pace: str = "fast", opener: Optional[Opener] = None) -> None:
         if pace not in PACES:
             raise ConfigError("must be {}, not {!r}".format(" or ".join(PACES), pace), "pace")
+        super(VideoFile, self).__init__()
         self.settings = StreamSettings.from_uri(source) if isinstance(source, str) else source
         if self.settings.kind != "file":
             raise ConfigError("is no video file", self.settings.uri, "read it as a Stream")
@@ -49,13 +52,7 @@ class VideoFile(object):
         self._pictures = Pictures(self._capture, self.settings)
         self.fps = native_fps(self._capture)
 
-    def __enter__(self) -> "VideoFile":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def release(self) -> None:
         """Release the file."""
         capture, self._capture = self._capture, None
         if capture is not None:
@@ -66,7 +63,7 @@ class VideoFile(object):
         """What the file should have held and did not; None before its last frame, and where nothing is lost."""
         return self._pictures.shortfall
 
-    def __iter__(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[Frame]:
         """Yield the frames; once.
 
         Raises:

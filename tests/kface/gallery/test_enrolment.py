@@ -7,7 +7,7 @@ import pytest
 from kface import alignment
 from kface.errors import ConfigError
 from kface.faces import Faces
-from kface.gallery import Enrolment, Limits, Match, Quality, measure, refusals
+from kface.gallery import Limits, Match, Quality, QualityGate, duplicate, measure, refusals
 from kface.images import read_image
 from kface.mtcnn import Detector
 
@@ -123,11 +123,11 @@ MIDDLE = np.array([200, 150, 300, 250], np.float32)
 def test_a_face_that_is_surer_to_be_one_when_turned_is_not_upright(upright, turned, wrong):
     detector = Turned(upright, turned)
     faces = Faces(MIDDLE[None], np.array([upright], np.float32), landmarks_in(MIDDLE)[None])
-    found = Enrolment(LENIENT, detector).refusals(lit(), faces, crop_of())
+    found = QualityGate(LENIENT, detector).refusals(lit(), faces, crop_of())
     assert [one.what for one in found] == (["roll"] if wrong else [])
     if wrong:
         assert abs(found[0].value) > 45
-    assert Enrolment(LENIENT).refusals(lit(), faces, crop_of()) == []
+    assert QualityGate(LENIENT).refusals(lit(), faces, crop_of()) == []
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def portrait():
 def gate(detector, rgb):
     faces = detector.detect(rgb)
     crop = alignment.align(rgb, faces.landmarks)[0] if faces.count == 1 else None
-    return [one.what for one in Enrolment(LENIENT, detector).refusals(rgb, faces, crop)]
+    return [one.what for one in QualityGate(LENIENT, detector).refusals(rgb, faces, crop)]
 
 
 def test_a_portrait_is_good_as_it_is_and_mirrored_but_not_turned(detector, portrait):
@@ -189,14 +189,13 @@ PROBE = np.array([1, 0], np.float32)
 
 
 def test_a_face_that_is_enrolled_under_another_name_is_a_warning():
-    gate = Enrolment()
-    assert gate.warning(People(), "Park", PROBE, 0.6) is None
-    assert gate.warning(People(("Kim", 0.7), ("Lee", 0.2)), "Park", PROBE, 0.6) == "looks like Kim (score 0.700)"
-    assert gate.warning(People(("Kim", 1.0), ("Lee", 0.2)), "Park", PROBE, 0.6) == "the same picture is enrolled as Kim"
-    assert gate.warning(People(("Kim", 0.59)), "Park", PROBE, 0.6) is None
+    assert duplicate(People(), "Park", PROBE, 0.6) is None
+    assert duplicate(People(("Kim", 0.7), ("Lee", 0.2)), "Park", PROBE, 0.6) == "looks like Kim (score 0.700)"
+    assert duplicate(People(("Kim", 1.0), ("Lee", 0.2)), "Park", PROBE, 0.6) == "the same picture is enrolled as Kim"
+    assert duplicate(People(("Kim", 0.59)), "Park", PROBE, 0.6) is None
     # Without thresholds only the very picture is sure.
-    assert gate.warning(People(("Kim", 0.99)), "Park", PROBE) is None
-    assert gate.warning(People(("Kim", 0.99995)), "Park", PROBE) is not None
+    assert duplicate(People(("Kim", 0.99)), "Park", PROBE) is None
+    assert duplicate(People(("Kim", 0.99995)), "Park", PROBE) is not None
 
 
 def test_the_picture_s_first_owner_is_named():
@@ -204,15 +203,14 @@ def test_the_picture_s_first_owner_is_named():
         Match(name, score, name, template, None)
         for name, score, template in (("Later", 1.0, 7), ("First", 0.9999, 3), ("Like", 0.95, 1))
     )
-    said = Enrolment().warning(People(later, Match("Middle", 1.0, "m", 5, None), first, like), "Park", PROBE, 0.6)
+    said = duplicate(People(later, Match("Middle", 1.0, "m", 5, None), first, like), "Park", PROBE, 0.6)
     assert said == "the same picture is enrolled as First"
 
 
 def test_more_of_the_same_person_is_no_warning_but_another_one_behind_it_is():
-    gate = Enrolment()
-    assert gate.warning(People(("Kim", 1.0), ("Lee", 0.2)), "Kim", PROBE, 0.6) is None
-    assert gate.warning(People(("Kim", 1.0)), " Kim ", PROBE, 0.6) is None
-    assert gate.warning(People(("Kim", 0.9), ("Lee", 0.8)), "Kim", PROBE, 0.6) == "looks like Lee (score 0.800)"
+    assert duplicate(People(("Kim", 1.0), ("Lee", 0.2)), "Kim", PROBE, 0.6) is None
+    assert duplicate(People(("Kim", 1.0)), " Kim ", PROBE, 0.6) is None
+    assert duplicate(People(("Kim", 0.9), ("Lee", 0.8)), "Kim", PROBE, 0.6) == "looks like Lee (score 0.800)"
 
 
 @pytest.mark.parametrize(

@@ -429,3 +429,23 @@ def test_a_closed_gallery_says_so(path):
     for call in (gallery.list, lambda: gallery.add("Kim", one(1)), lambda: gallery.match(one(1))):
         with pytest.raises(GalleryError, match="closed"):
             call()
+
+
+def test_an_empty_gallery_becomes_another_models_and_one_with_templates_does_not(tmp_path):
+    with open_at(tmp_path / "g.db") as gallery:
+        gallery.use_model(OTHER_MODEL)
+        gallery.use_model(MODEL)
+        gallery.add("Kim", one(1))
+        gallery.use_model(MODEL)
+        with pytest.raises(GalleryError) as caught:
+            gallery.use_model(OTHER_MODEL)
+        assert "of another model (aaaaaaaaaaaa) than this one (bbbbbbbbbbbb); make them anew" in str(caught.value)
+        # It is as it was.
+        assert gallery.match(one(1))[0][0].name == "Kim"
+        gallery.delete("Kim")
+        gallery.use_model(OTHER_MODEL)
+        gallery.add("Lee", one(2))
+    with pytest.raises(GalleryError, match="of another model"), open_at(tmp_path / "g.db") as gallery:
+        gallery.match(one(1))
+    with open_at(tmp_path / "g.db", OTHER_MODEL) as gallery:
+        assert gallery.match(one(2))[0][0].name == "Lee"

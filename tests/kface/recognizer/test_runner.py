@@ -1,5 +1,6 @@
 """Three threads: side by side, the newest only, a clean end, and no failure that the caller does not hear of."""
 
+import queue
 import threading
 import time
 
@@ -9,7 +10,8 @@ from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, face
 
 from kface.errors import ImageError, KFaceError
 from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, Runner
-from kface.recognizer.slot import ClosedError, Slot
+from kface.slot import ClosedError, Slot
+from kface.streams import ReadAhead
 
 LONG = 20.0
 
@@ -44,10 +46,11 @@ class Echo(object):
         return frame
 
 
-class Camera(object):
+class Camera(ReadAhead):
     """Gives frames one by one as it is told, waits in between, and returns once it is closed."""
 
-    def __init__(self, complains=False):
+    def __init__(self, complains=False, drop=True):
+        super(Camera, self).__init__(self, drop, wake=self.wake)
         self._change = threading.Condition()
         self._left = 0
         self._given = 0
@@ -60,7 +63,10 @@ class Camera(object):
             self._left += count
             self._change.notify_all()
 
-    def close(self):
+    def frames(self):
+        return self
+
+    def wake(self):
         with self._change:
             self._closed = True
             self._change.notify_all()
@@ -165,7 +171,7 @@ def test_the_steps_overlap():
 
 @pytest.mark.parametrize("drop", [True, False])
 def test_stopping_wakes_everybody(drop):
-    gate, camera = threading.Event(), Camera()
+    gate, camera = threading.Event(), Camera(drop=drop)
     pipeline = Echo(gate)
     runner = Runner(camera, pipeline, lambda frame: None, drop=drop).start()
     camera.give(5)
@@ -268,8 +274,8 @@ def test_a_failure_is_told_even_while_the_source_waits():
 
 def test_a_source_that_cannot_be_closed_is_told():
     class Broken(Camera):
-        def close(self):
-            super(Broken, self).close()
+        def wake(self):
+            super(Broken, self).wake()
             raise OSError("cannot be closed")
 
     with pytest.raises(OSError, match="cannot be closed"), Runner(Broken(), Echo(), lambda frame: None):
@@ -278,8 +284,8 @@ def test_a_source_that_cannot_be_closed_is_told():
 
 def test_the_first_failure_is_the_one_that_is_told():
     class Broken(Camera):
-        def close(self):
-            super(Broken, self).close()
+        def wake(self):
+            super(Broken, self).wake()
             raise OSError("cannot be closed")
 
     def show(frame):
@@ -328,6 +334,19 @@ def test_a_slot():
     with pytest.raises(ClosedError):
         slot.get()
     assert slot.dropped == 1
+    assert slot.over
+
+
+def test_a_slot_that_stays_empty_is_waited_for_as_long_as_that_is_wanted():
+    slot = Slot(drop=False)
+    with pytest.raises(queue.Empty):
+        slot.get(0.01)
+    assert not slot.over
+    threading.Timer(0.02, slot.put, (1,)).start()
+    assert slot.get(LONG) == 1
+    threading.Timer(0.02, slot.close).start()
+    with pytest.raises(ClosedError):
+        slot.get(LONG)
 
 
 def test_a_pipeline_gives_the_same_in_threads_as_in_a_loop():

@@ -1,7 +1,9 @@
 """A place for one item between two threads."""
 
+import queue
 import threading
-from typing import Generic, List, TypeVar
+import time
+from typing import Generic, List, Optional, TypeVar
 
 Item = TypeVar("Item")
 
@@ -27,6 +29,12 @@ class Slot(Generic[Item]):
         self._closed = False
         self._change = threading.Condition()
 
+    @property
+    def over(self) -> bool:
+        """Whether it is closed and empty."""
+        with self._change:
+            return self._closed and not self._items
+
     def put(self, item: Item) -> None:
         """Put an item there; raises :class:`ClosedError` where the slot was closed."""
         with self._change:
@@ -38,11 +46,23 @@ class Slot(Generic[Item]):
             self._items = [item]
             self._change.notify_all()
 
-    def get(self) -> Item:
-        """Fetch the item, or wait for one; raises :class:`ClosedError` where none comes any more."""
+    def get(self, timeout: Optional[float] = None) -> Item:
+        """Fetch the item, or wait for one.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Raises:
+            ClosedError: None comes any more.
+            queue.Empty: None came in time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self._change:
             while not self._items and not self._closed:
-                self._change.wait()
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise queue.Empty()
+                self._change.wait(left)
             if not self._items:
                 raise ClosedError()
             item = self._items.pop()

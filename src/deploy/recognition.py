@@ -1,0 +1,87 @@
+"""A bundle at work for a gallery: its networks, the pipeline of the stream that is watched, and the thresholds."""
+
+import threading
+from typing import Optional
+
+from deploy.settings import DeploySettings
+from kface.bundle import Thresholds
+from kface.gallery import Enrolment, Gallery
+from kface.recognizer import Decision, FaceRecognizer, Pipeline
+from kface.recognizer.decision import bound
+
+
+class Recognition(object):
+    """What a session recognises with. Methods may be called from any thread but for those that say otherwise.
+
+    Args:
+        settings: How.
+        gallery: Who is enrolled.
+        recognizer: Finds and embeds faces.
+        model: The bundle's name.
+        thresholds: The bundle's table, for the FMR that a threshold stands for.
+
+    Attributes:
+        gallery: As given.
+        recognizer: The one that is used now.
+        model: Likewise.
+        thresholds: Likewise.
+        decision: The thresholds that decide now.
+        pipeline: That of the stream that is watched now.
+        networks: Held by whoever uses the recogniser or the pipeline: networks are one thread's at a time.
+
+    Raises:
+        ConfigError: The bundle has no thresholds, and none are given.
+    """
+
+    def __init__(
+        self,
+        settings: DeploySettings,
+        gallery: Gallery,
+        recognizer: FaceRecognizer,
+        model: str,
+        thresholds: Optional[Thresholds],
+    ) -> None:
+        self.gallery = gallery
+        self.recognizer = recognizer
+        self.model = model
+        self.thresholds = thresholds
+        self.decision: Decision = recognizer.needed_decision()
+        self.networks = threading.Lock()
+        self._settings = settings
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget the tracks, for another stream; :attr:`networks` is held by the caller."""
+        self.pipeline = Pipeline(self.recognizer, self.gallery, self._settings.pipeline)
+        self.pipeline.set_decision(self.decision)
+
+    def change_bundle(self, recognizer: FaceRecognizer, model: str, thresholds: Optional[Thresholds]) -> FaceRecognizer:
+        """See :meth:`deploy.session.Session.change_bundle`; :attr:`networks` is held by the caller."""
+        decision = recognizer.needed_decision()
+        self.gallery.use_model(recognizer.fingerprint)
+        old, self.recognizer = self.recognizer, recognizer
+        if recognizer.fingerprint != old.fingerprint:
+            self.decision = decision
+        self.model, self.thresholds = model, thresholds
+        self.begin_anew()
+        return old
+
+    def set_threshold(self, recognised: float, unknown: Optional[float]) -> None:
+        """See :meth:`deploy.session.Session.set_threshold`."""
+        Decision(recognised, recognised if unknown is None else unknown).check()
+        # Not while another pipeline takes its place: that one would not hear of it.
+        with self.networks:
+            lower = min(self.decision.unknown, recognised) if unknown is None else unknown
+            self.decision = Decision(recognised, lower, bound(self.thresholds, recognised))
+            self.pipeline.set_decision(self.decision)
+
+    def people_changed(self) -> None:
+        """Let the tracks' views vote anew, because the gallery's people have changed."""
+        self.pipeline.gallery_changed()
+
+    def enrolment(self) -> Enrolment:
+        """Return what enrols with the recogniser."""
+        keep = self._settings.gallery.keep_crops
+        made = Enrolment(self.gallery, self.recognizer, self._settings.enrolment, keep, self.networks)
+        made.recognised = self.decision.recognised
+        return made

@@ -1,0 +1,317 @@
+"""A session gets another stream, or another bundle, while it runs."""
+
+import threading
+
+import pytest
+from deploy_fakes import (
+    AT_KIM,
+    AT_PARK,
+    CAMERA,
+    DECISION,
+    FINGERPRINT,
+    GENEROUS,
+    KIM,
+    PARK,
+    QUICK,
+    Camera,
+    FakeDetector,
+    FakeEmbedder,
+    Film,
+    heard,
+    install,
+    make_recognizer,
+    names,
+    open_test_gallery,
+    picture,
+    play,
+    settings_with,
+    shown,
+    unit,
+    until,
+    watch,
+    write_film,
+)
+
+from deploy import opening
+from deploy.outputs import Output
+from kface.errors import ConfigError, GalleryError, KFaceError
+from kface.recognizer import Decision, FaceRecognizer
+from kface.streams import Stream, StreamError, StreamSettings
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+OTHER = "b" * 64
+
+
+class Kept(Output):
+    """Keeps what it is given."""
+
+    name = "kept.txt"
+
+    def __init__(self):
+        self.rows, self.events, self.closed = [], [], None
+
+    def write(self, result, events):
+        self.rows.append((result.frame.number, [identity.person for identity in result.identities], result.ids))
+        self.events += events
+
+    def close(self, events):
+        self.closed = list(events)
+
+
+def stream_of(camera, timing=QUICK):
+    return lambda on_state: Stream(CAMERA, on_state, timing, opener=camera)
+
+
+def reasons(session, kind="stream"):
+    return [event.reason for event in session.wait_events(0, 0) if event.kind == kind]
+
+
+def film_of(*people):
+    return Film([picture(*people)] * 3)
+
+
+# ---- another stream
+
+
+def test_another_camera_takes_the_place_of_the_first(camera, gallery):
+    gallery.add("Kim", unit(KIM))
+    gallery.add("Park", unit(PARK))
+    output = Kept()
+    camera.scene = picture(AT_KIM)
+    other = Camera(picture(AT_PARK))
+    session = watch(camera, gallery)
+    session.add_output(output)
+    with session:
+        kim = heard(session, "recognised", "Kim")
+        before = shown(session, lambda view: names(view) == ["Kim"]).number
+        session.change_stream(stream_of(other), "rtsp://other")
+        assert camera.released_by is not None
+        park = heard(session, "recognised", "Park")
+        assert shown(session, lambda view: view.number > before and view.live).number > before
+        status = session.status
+        assert (status.source, status.stream, status.losses) == ("rtsp://other", "live", 0)
+        assert session.running
+        assert session.wait(0) is False
+    assert other.released_by is not None
+    # Who was there has left with the old stream, before anybody is met in the new one, whose tracks begin again.
+    left = heard(session, "left", "Kim")
+    assert kim.number < left.number < park.number
+    assert park.track == kim.track == 1
+    told = [(event.kind, event.person) for event in output.events if event.person]
+    assert told == [("recognised", "Kim"), ("left", "Kim"), ("recognised", "Park")]
+    assert [(event.kind, event.person) for event in output.closed] == [("left", "Park")]
+    assert reasons(session) == [
+        "connecting",
+        "live",
+        "closed",
+        "changed to rtsp://other",
+        "connecting",
+        "live",
+        "closed",
+    ]
+    # No picture of the old one comes after the first of the new one.
+    people = [row[1][0] for row in output.rows if row[1]]
+    assert people == sorted(people)
+
+
+def test_no_picture_of_the_old_stream_is_live_after_the_change(camera, gallery):
+    def off(settings):
+        raise StreamError("cannot be reached", settings.uri)
+
+    with watch(camera, gallery) as session:
+        live = shown(session, lambda view: view.live)
+        session.change_stream(stream_of(off), "rtsp://off")
+        grey = session.wait_view(live.number, GENEROUS)
+        assert not grey.live
+        # A camera that is off is the session's, and says so.
+        assert until(lambda: "cannot be reached" in session.status.reason)
+        with pytest.raises(KFaceError, match="there is no live picture"):
+            session.pick(80, 90)
+        session.change_stream(stream_of(Camera(picture(AT_KIM))), "rtsp://on")
+        shown(session, lambda view: view.live and len(view.faces) == 1)
+
+
+def test_a_stream_that_cannot_be_opened_leaves_the_old_one_alone(camera, gallery):
+    def wrong(on_state):
+        return Stream("file:none.mp4", on_state)
+
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: view.live)
+        with pytest.raises(ConfigError, match=r"none\.mp4: cannot be opened"):
+            session.change_stream(wrong, "none.mp4")
+        before = session.status.processed
+        assert until(lambda: session.status.processed > before + 5)
+        assert (session.status.source, session.status.stream, session.status.losses) == ("rtsp://camera", "live", 0)
+    assert reasons(session) == ["connecting", "live", "closed"]
+
+
+def test_who_waits_for_the_end_waits_for_that_of_the_last_stream(gallery):
+    gate = threading.Event()
+    first, last = Film([picture(AT_KIM)] * 3, threading.Event()), Film([picture(AT_PARK)] * 5, gate)
+    output, ended = Kept(), []
+    session = play(first, gallery)
+    session.add_output(output)
+    with session:
+        waits = threading.Thread(target=lambda: ended.append(session.wait(GENEROUS)))
+        waits.start()
+        assert first.waiting.wait(GENEROUS)
+        assert until(lambda: len(output.rows) == 3)
+        changes = threading.Thread(target=session.change_stream, args=(lambda on_state: last, "last", False))
+        changes.start()
+        # The first film's decoder is at work until here.
+        first.gate.set()
+        changes.join(GENEROUS)
+        assert last.waiting.wait(GENEROUS)
+        assert ended == []
+        gate.set()
+        waits.join(GENEROUS)
+        assert ended == [True]
+        assert session.status.stream == "ended"
+    assert [row[0] for row in output.rows][-5:] == [0, 1, 2, 3, 4]
+    assert (session.status.captured, session.status.processed) == (8, 8)
+
+
+def test_a_stream_that_has_ended_or_failed_gives_way_to_another(gallery):
+    class Bad(Film):
+        def frames(self):
+            yield from super(Bad, self).frames()
+            raise StreamError("has a frame 3 that cannot be decoded", "file:a.mp4")
+
+    session = play(Bad([picture(AT_KIM)] * 3), gallery).start()
+    assert until(lambda: not session.running)
+    session.change_stream(lambda on_state: film_of(AT_PARK), "second", drop=False)
+    assert session.wait(GENEROUS)
+    session.change_stream(lambda on_state: film_of(AT_PARK), "third", drop=False)
+    assert session.wait(GENEROUS)
+    session.stop()
+    assert session.status.processed == 9
+    assert "ended: film: file:a.mp4: has a frame 3 that cannot be decoded" in reasons(session)
+
+
+def test_a_stream_is_changed_before_the_start(gallery):
+    first, second = film_of(AT_KIM), film_of(AT_PARK)
+    session = play(first, gallery)
+    session.change_stream(lambda on_state: second, "second", drop=False)
+    assert len(first.closed_by) == 1
+    with session:
+        assert session.wait(GENEROUS)
+    assert session.status.processed == 3
+
+
+def test_nothing_is_changed_after_the_end(gallery):
+    session = play(film_of(AT_KIM), gallery)
+    session.stop()
+    with pytest.raises(KFaceError, match="the session: has ended"):
+        session.change_stream(lambda on_state: film_of(AT_KIM), "x")
+    with pytest.raises(KFaceError, match="the session: has ended"):
+        session.change_bundle(make_recognizer())
+
+
+# ---- another bundle
+
+
+def recognizer_of(fingerprint, decision=DECISION):
+    return FaceRecognizer(FakeDetector(), FakeEmbedder(), fingerprint, decision)
+
+
+def test_another_runtime_of_the_same_model_goes_on_with_the_thresholds_that_were_set(camera, gallery):
+    gallery.add("Kim", unit(KIM))
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: "Kim" in names(view))
+        session.set_threshold(0.7)
+        old, new = session.recognizer, recognizer_of(FINGERPRINT)
+        new.embedder.runtime = "faster"
+        assert session.change_bundle(new, "toy") is old
+        assert session.recognizer is new
+        assert (session.status.runtime, session.threshold) == ("faster", 0.7)
+        # The old one may be closed at once.
+        old.embedder.run = None
+        change = next(event for event in session.wait_events(0, 0) if event.reason == "recognised by toy")
+        heard(session, "recognised", "Kim", change.number)
+        made = session.enrol(session.pick(230, 90).id, "Park")
+        assert made.name == "Park"
+        shown(session, lambda view: names(view) == ["Kim", "Park"])
+
+
+def test_a_bundle_of_another_model_than_the_gallerys_is_refused_and_nothing_changes(camera, gallery):
+    gallery.add("Kim", unit(KIM))
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: "Kim" in names(view))
+        old = session.recognizer
+        with pytest.raises(GalleryError) as caught:
+            session.change_bundle(recognizer_of(OTHER), "other")
+        assert "its templates are of another model (aaaaaaaaaaaa) than this one (bbbbbbbbbbbb); make them anew" in str(
+            caught.value
+        )
+        assert "\n" not in str(caught.value)
+        assert session.recognizer is old
+        assert session.status.model == "toy"
+        before = session.status.processed
+        assert until(lambda: session.status.processed > before + 5)
+        assert "Kim" in names(shown(session, lambda view: view.live))
+        assert session.enrol(session.pick(230, 90).id, "Park").template == 2
+
+
+def test_an_empty_gallery_goes_over_to_the_new_model(camera, gallery, tmp_path):
+    with watch(camera, gallery) as session:
+        shown(session, lambda view: len(view.faces) == 2)
+        picked = session.pick(80, 90)
+        session.change_bundle(recognizer_of(OTHER, Decision(0.8, 0.4, 1e-5)), "other")
+        assert (session.threshold, session.status.model) == (0.8, "other")
+        # What was picked before is embedded by the new model.
+        session.enrol(picked.id, "Kim")
+        shown(session, lambda view: "Kim" in names(view))
+        with pytest.raises(GalleryError, match="of another model"):
+            session.change_bundle(make_recognizer())
+    with open_test_gallery(tmp_path / "gallery.db") as other, pytest.raises(GalleryError, match="of another model"):
+        other.match(unit(KIM))
+
+
+def test_a_bundle_without_thresholds_is_refused(camera, gallery):
+    with watch(camera, gallery) as session:
+        with pytest.raises(ConfigError, match=r"match\.recognised"):
+            session.change_bundle(recognizer_of(FINGERPRINT, None))
+        shown(session, lambda view: view.live)
+
+
+# ---- from settings
+
+
+def test_stream_and_bundle_are_changed_by_settings(tmp_path, monkeypatch):
+    first = install(monkeypatch.setattr)
+    made = [first]
+
+    class Loader(object):
+        @staticmethod
+        def load(*_, **__):
+            made.append(make_recognizer())
+            return made[-1]
+
+    one = str(write_film(tmp_path / "one.avi", [picture(AT_KIM)] * 5))
+    two = str(write_film(tmp_path / "two.avi", [picture(AT_KIM, AT_PARK)] * 7))
+    settings = settings_with(stream=StreamSettings("file", file=one), every_frame=True)
+    with opening.open_session(settings) as session:
+        session.start()
+        assert session.wait(GENEROUS)
+        opening.change_stream(session, settings._replace(stream=StreamSettings("file", file=two)))
+        assert session.wait(GENEROUS)
+        assert (session.status.processed, session.status.source) == (12, "file:" + two)
+        with pytest.raises(ConfigError, match=r"none\.avi"):
+            opening.change_stream(session, settings._replace(stream=StreamSettings("file", file="none.avi")))
+        monkeypatch.setattr(opening, "FaceRecognizer", Loader)
+        opening.change_bundle(session, settings)
+        assert session.recognizer is made[1]
+        assert [one.embedder.closed for one in made] == [True, False]
+    assert [one.embedder.closed for one in made] == [True, True]
+
+
+def test_a_bundle_that_is_refused_is_closed(camera, gallery, monkeypatch):
+    gallery.add("Kim", unit(KIM))
+    install(monkeypatch.setattr)
+    refused = recognizer_of(OTHER)
+    monkeypatch.setattr(opening, "open_bundle", lambda settings: (refused, opening.bundle.load("x").manifest))
+    with watch(camera, gallery) as session:
+        with pytest.raises(GalleryError):
+            opening.change_bundle(session, settings_with())
+        assert refused.embedder.closed
+        assert not session.recognizer.embedder.closed
