@@ -20,7 +20,9 @@ def test_every_target_s_module_is_there(module, monkeypatch):
 
 def run_make(*arguments, **environment):
     """Run make as a person would at a prompt: nothing of a make that runs these tests reaches it."""
-    clean = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEFILES")}
+    clean = {
+        key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEFILES")
+    }
     return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, env=clean | environment)
 
 
@@ -48,6 +50,11 @@ def test_overrides_go_through_as_they_are():
 )  # fmt: skip
 def test_a_file_name_goes_through_make_and_the_shell(name):
     assert words_of("deploy", "deploy", "source=" + name) == ["run", "source=" + name]
+
+
+def test_the_identity_bench_takes_its_words():
+    words = ["bundle=a b", "cfp=DIR", "quick=true", "match.recognised=0.95"]
+    assert sorted(words_of("bench-identity", "benchmarks.identity", *words)) == sorted(words)
 
 
 @pytest.mark.parametrize("variable", ["HOST", "SSH_PORT", "source", "EXTRAS", "corpus.root", "PYTHON"])
