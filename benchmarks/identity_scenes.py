@@ -266,3 +266,7 @@ def program(cast: Cast, quick: bool) -> Iterator[Clip]:
     for beside in (False, True) if not quick else (True,):
         made = stage()
         yield made.clip("door beside one" if beside else "door", door(made, beside))
+    # What is hardest to notice comes more often: half of those that fade in are strangers.
+    for number in range(2 * repeat):
+        made = stage()
+        yield made.clip("fade", fade(made, number % 2 == 0))

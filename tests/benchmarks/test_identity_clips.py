@@ -194,7 +194,7 @@ def test_every_scene_has_the_people_it_says(people, album, monkeypatch):
         "leave and come back": [(1, 1), (2, seen["leave and come back"][1][1])],
         "cross": [(2, 2), (2, 1)],
         "cut": [(2, 2), (2, 1)],
-        "fade": [(2, 2), (2, 1)],
+        "fade": [(2, 2), (2, 1), (2, 2), (2, 1)],
         "six at once": [(6, 3)],
         "door beside one": [(4, 1)],
     }
