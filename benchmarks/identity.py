@@ -18,18 +18,19 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import identity_table
 from benchmarks.frames import shared_data
 from benchmarks.identity_people import Album, People, cfp, halves, lfw
 from benchmarks.identity_pictures import Camera, Clip, backgrounds
-from benchmarks.identity_scenes import Cast, program
-from benchmarks.identity_table import table
+from benchmarks.identity_scenes import GALLERY, Cast, program
 from benchmarks.identity_truth import Found, Judge, Scores, figures, total
 from deploy.configuration import resolve
 from deploy.settings import DeploySettings
+from kface import bundle
 from kface.errors import ConfigError, KFaceError
 from kface.files import write_json
 from kface.progress import Progress
-from kface.recognizer import FaceRecognizer, Frame, Pipeline, Result
+from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, Result
 
 BUNDLE = "bundles/dlib-resnet"
 FPS = 25.0
@@ -90,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"bench-identity: the report cannot be written: {error}; give out=FILE.json", file=sys.stderr)
         return 2
-    print(table(document))
+    print(identity_table.table(document))
     print(f"\nwritten: {path}")
     return 0
 
@@ -147,6 +148,8 @@ def measure(options: Options) -> dict[str, Any]:
         ) as recognizer,
         Progress(None, "bench-identity", "clips") as progress,
     ):
+        table = bundle.load(settings.bundle, check="sizes").manifest.thresholds
+        recognizer.decision = Decision.from_settings(settings.match, table, GALLERY)
         decision = recognizer.needed_decision()
         album = Album(recognizer, settings.enrolment)
         camera = Camera(backgrounds(shared_data() / "video", options.seed))
