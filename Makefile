@@ -9,7 +9,7 @@ NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 TARGETS := help setup sample dataset train evaluate table5 export verify-engines deploy deploy-jetson test test-slow test-nano \
-    lint format floor bench bench-networks bench-realtime soak attack lock clean
+    lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
 .PHONY: $(TARGETS)
 $(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
 
@@ -89,6 +89,9 @@ bench-networks: setup ## the runtimes side by side on the newest bundle's embedd
 
 bench-realtime: setup ## Tables 8 and 9 and the whole loop as this machine sees them, beside the obvious way to do it
 	@$(PY) -m benchmarks.realtime
+
+bench-identity: setup ## real people, by default those of ../shared/data, composed into clips: who is called what (bundle=DIR cfp=DIR lfw=DIR quick=true)
+	@$(PY) -m benchmarks.identity $(OVERRIDES)
 
 soak: setup ## an hour of looped video with stream losses: memory, threads, old pictures (SOAK_SECONDS=3600)
 	@$(PY) -m benchmarks.soak $(call option,--seconds,SOAK_SECONDS)

@@ -52,6 +52,11 @@ def test_a_file_name_goes_through_make_and_the_shell(name):
     assert words_of("deploy", "deploy", "source=" + name) == ["run", "source=" + name]
 
 
+def test_the_identity_bench_takes_its_words():
+    words = ["bundle=a b", "cfp=DIR", "quick=true", "match.recognised=0.95"]
+    assert sorted(words_of("bench-identity", "benchmarks.identity", *words)) == sorted(words)
+
+
 @pytest.mark.parametrize("variable", ["HOST", "SSH_PORT", "source", "EXTRAS", "corpus.root", "PYTHON"])
 def test_nothing_that_is_given_is_expanded(variable, tmp_path):
     made = tmp_path / "made"
