@@ -6,36 +6,58 @@ exit status is then 2.
 """
 
 import difflib
-import os
 import sys
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
+from kface.commands import conf
+from kface.commands.conf import configuration_directory
 from kface.errors import ConfigError, KFaceError
-from kface.overrides import literal
+from kface.overrides import literal, quote
 from kface.packages import absent
 
 
-def configuration_directory() -> Path:
-    """Return the directory of the Hydra configuration: KFACE_CONF, ./conf, or the checkout's.
+def places(own: Optional[Path] = None) -> List[Path]:
+    """Return the directories of the configuration: the packaged one, and the user's own behind it."""
+    return [configuration_directory()] + ([] if own is None else [own])
+
+
+def own_configuration(arguments: Sequence[str]) -> Tuple[Optional[Path], List[str]]:
+    """Return the directory that ``--config DIR`` (or Hydra's ``--config-dir``) names, and the other arguments.
+
+    Its files are choices beside the packaged ones: ``DIR/experiment/mine.yaml`` is ``experiment=mine``.
 
     Raises:
-        ConfigError: None of them is there.
+        ConfigError: It is missing, or has a file of the same name as a packaged one, which Hydra would silently prefer.
     """
-    named = os.environ.get("KFACE_CONF")
-    choices = [Path(named)] if named else [Path(__file__).resolve().parents[2] / "conf", Path.cwd() / "conf"]
-    for directory in choices:
-        if directory.is_dir():
-            return directory.resolve()
-    raise ConfigError("the configuration directory is missing", choices[0], "run inside a checkout or set KFACE_CONF")
+    rest: List[str] = []
+    found = None
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option not in ("--config", "--config-dir", "-cd"):
+            rest.append(word)
+            continue
+        given = value if equals else next(words, "")
+        if not given:
+            raise ConfigError("names no directory", option, "give {} DIR".format(option))
+        found = Path(given).expanduser()
+        if not found.is_dir():
+            raise ConfigError("is not a directory", given, "give one with files such as experiment/mine.yaml")
+        found = found.resolve()
+        twin = conf.clash(found, configuration_directory())
+        if twin is not None:
+            raise ConfigError("kface has a file of this name", found / twin, "give yours another name")
+    return found, rest
 
 
-def compose(stage: str, overrides: Sequence[str] = ()) -> Any:
+def compose(stage: str, overrides: Sequence[str] = (), own: Optional[Path] = None) -> Any:
     """Compose the configuration of a stage.
 
     Args:
         stage: Name of a root file in ``conf/`` without its suffix, such as ``train``.
         overrides: Hydra overrides, such as ``backbone=mobilenetv2``.
+        own: A directory with further choices; see :func:`own_configuration`.
 
     Returns:
         The composed ``omegaconf.DictConfig``.
@@ -50,6 +72,8 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> Any:
 
     directory = configuration_directory()
     overrides = literal(overrides, _parses)
+    if own is not None:
+        overrides = ["hydra.searchpath=[{}]".format(quote("file://{}".format(own)))] + list(overrides)
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(directory), version_base="1.3"):
@@ -64,25 +88,36 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> Any:
         GlobalHydra.instance().clear()
 
 
-def run(stage: str, task: Callable[[Any], Optional[int]], argv: Optional[Sequence[str]] = None) -> int:
+def run(
+    stage: str,
+    task: Callable[[Any], Optional[int]],
+    argv: Optional[Sequence[str]] = None,
+    name: Optional[str] = None,
+    extra: Optional[str] = None,
+) -> int:
     """Run a stage with the command line's overrides and return the exit status.
 
-    Hydra's own options work: ``--help``, ``--cfg job``, ``--multirun`` and so on.
+    ``--config DIR`` adds a directory of configuration files; Hydra's own options work: ``--cfg job``, ``--multirun`` and so on.
 
     Args:
         stage: Name of a root file in ``conf/`` without its suffix.
         task: Takes the composed configuration.
         argv: Arguments after the program's name; by default those of the process.
+        name: What its lines begin with, where it is not the stage's name.
+        extra: See :func:`kface.packages.absent`.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = name or stage
     try:
+        own, arguments = own_configuration(sys.argv[1:] if argv is None else argv)
         import hydra
 
         if not any(argument.startswith("-") for argument in arguments):
-            compose(stage, arguments)
+            compose(stage, arguments, own)
     except (KFaceError, ImportError) as error:
-        return _end(stage, error)
+        return _end(name, error, extra)
     arguments = literal(arguments, _parses, sweep=bool({"-m", "--multirun"} & set(arguments)))
+    if own is not None:
+        arguments = ["--config-dir", str(own)] + arguments
 
     status: List[int] = []
     defects: List[BaseException] = []
@@ -91,17 +126,17 @@ def run(stage: str, task: Callable[[Any], Optional[int]], argv: Optional[Sequenc
         try:
             status.append(task(config) or 0)
         except KeyboardInterrupt:
-            print("{}: stopped; what was finished is kept".format(stage), file=sys.stderr)
+            print("{}: stopped; what was finished is kept".format(name), file=sys.stderr)
             status.append(130)
         except Exception as error:
             try:
-                status.append(_end(stage, error))
+                status.append(_end(name, error, extra))
             except Exception:
                 # Raised again outside Hydra, which would cut the traceback and end the process itself.
                 defects.append(error)
 
     before = sys.argv
-    sys.argv = ["python -m {}".format(stage)] + arguments
+    sys.argv = ["kface {}".format(name)] + arguments
     try:
         hydra.main(version_base="1.3", config_path=str(configuration_directory()), config_name=stage)(guarded)()
     finally:
@@ -151,12 +186,12 @@ def _parses(override: str) -> bool:
     return True
 
 
-def _end(stage: str, error: Exception) -> int:
+def _end(name: str, error: Exception, extra: Optional[str] = None) -> int:
     """Print the one line of what a user can mend and return the exit status; anything else is raised again."""
-    line = error if isinstance(error, KFaceError) else absent(error) if isinstance(error, ImportError) else None
+    line = error if isinstance(error, KFaceError) else absent(error, extra) if isinstance(error, ImportError) else None
     if line is None:
         raise error
-    print("{}: {}".format(stage, line), file=sys.stderr)
+    print("{}: {}".format(name, line), file=sys.stderr)
     return 2
 
 

@@ -1,4 +1,4 @@
-"""``python -m deploy bench`` from end to end, with the real cascade and an embedder of a few nodes."""
+"""``kface bench`` from end to end, with the real cascade and an embedder of a few nodes."""
 
 import json
 import time

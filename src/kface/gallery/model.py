@@ -59,7 +59,7 @@ class Model(object):
             raise GalleryError(
                 "its templates are of another model ({:.12}) than this one ({:.12})".format(current, self.wanted),
                 self._store.path,
-                "make them anew from kept crops: python -m deploy gallery reenrol, or open it with the bundle it is of",
+                "make them anew from kept crops: kface gallery reenrol, or open it with the bundle it is of",
             )
         return current, self.size()
 
@@ -92,7 +92,7 @@ class Model(object):
                     self.current() or "", fingerprint
                 ),
                 self._store.path,
-                "import into a new gallery file, and make them anew there: python -m deploy gallery reenrol",
+                "import into a new gallery file, and make them anew there: kface gallery reenrol",
             )
 
     def adopt(self, fingerprint: Optional[str], size: Optional[int]) -> None:

@@ -72,9 +72,10 @@ def test_what_it_holds(bundle, tmp_path):
         "README.txt", "SHA256SUMS", "docker/Dockerfile", "docker/compose.yaml",
         "bundle/manifest.json", "bundle/detector/pnet.onnx", "deploy.yaml", "environment",
         "kface.service", "src/deploy/__main__.py", "src/deploy/jetson/install.py", "src/deploy/jetson/files/kface.service",
-        "src/kface/__init__.py",
+        "src/kface/__init__.py", "src/kface/__main__.py", "src/kface/conf/deploy.yaml", "src/kface/conf/stream/rtsp.yaml",
     ):  # fmt: skip
         assert modes[name] == 0o644, name
+    assert "src/kface/conf/train.yaml" not in modes
     assert modes["install.sh"] == modes["kface"] == 0o755
     assert not [name for name in modes if "__pycache__" in name or "/tests/" in name or name.endswith(".pyc")]
     assert not [name for name in modes if name.startswith("src/") and name.split("/")[1] not in ("kface", "deploy")]
@@ -262,13 +263,16 @@ def test_without_any_bundle(settings, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.delenv("KFACE_BUNDLE", raising=False)
     assert main([]) == 2
-    assert "give --bundle DIR, or make one: make export" in capsys.readouterr().err
+    assert "give --bundle DIR, or make one: kface export" in capsys.readouterr().err
 
 
 def test_options_that_are_none(capsys):
     with pytest.raises(SystemExit):
         main(["--hots", "x", "--frobnicate"])
-    assert "unrecognized arguments" in capsys.readouterr().err
+    assert (
+        capsys.readouterr().err
+        == "kface pack: --hots: there is no such option; write --host, or see kface pack --help\n"
+    )
 
 
 def test_with_hydra_a_group_can_be_chosen(bundle, tmp_path, capsys):
