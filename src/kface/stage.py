@@ -12,14 +12,29 @@ from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
 from kface.commands import conf
 from kface.commands.conf import configuration_directory
+from kface.commands.table import COMMANDS
 from kface.errors import ConfigError, KFaceError
 from kface.overrides import literal, quote
 from kface.packages import absent
+
+HELP = ("-h", "--help")
 
 
 def places(own: Optional[Path] = None) -> List[Path]:
     """Return the directories of the configuration: the packaged one, and the user's own behind it."""
     return [configuration_directory()] + ([] if own is None else [own])
+
+
+def page(name: str, arguments: Sequence[str] = ()) -> str:
+    """Return the manual page of a command that Hydra runs, with the choices of the user's own configuration.
+
+    Raises:
+        ConfigError: See :func:`own_configuration`.
+    """
+    from kface.commands.manual import stage_page
+
+    own, _ = own_configuration([word for word in arguments if word not in HELP])
+    return stage_page(name, places(own))
 
 
 def own_configuration(arguments: Sequence[str]) -> Tuple[Optional[Path], List[str]]:
@@ -97,7 +112,8 @@ def run(
 ) -> int:
     """Run a stage with the command line's overrides and return the exit status.
 
-    ``--config DIR`` adds a directory of configuration files; Hydra's own options work: ``--cfg job``, ``--multirun`` and so on.
+    ``--config DIR`` adds a directory of configuration files; ``--help`` prints the manual page; Hydra's own options work:
+    ``--cfg job``, ``--multirun`` and so on.
 
     Args:
         stage: Name of a root file in ``conf/`` without its suffix.
@@ -107,8 +123,12 @@ def run(
         extra: See :func:`kface.packages.absent`.
     """
     name = name or stage
+    given = list(sys.argv[1:] if argv is None else argv)
     try:
-        own, arguments = own_configuration(sys.argv[1:] if argv is None else argv)
+        if set(HELP) & set(given) and name in COMMANDS:
+            print(page(name, given), end="")
+            return 0
+        own, arguments = own_configuration(given)
         import hydra
 
         if not any(argument.startswith("-") for argument in arguments):

@@ -66,10 +66,7 @@ def _stage(name: str, command: table.Command, arguments: List[str]) -> int:
 
     assert command.stage is not None
     if {"-h", "--help"} & set(arguments):
-        from kface.commands.manual import stage_page
-
-        own, _ = stage.own_configuration([word for word in arguments if word not in ("-h", "--help")])
-        return _write(sys.stdout, stage_page(name, stage.places(own)))
+        return _write(sys.stdout, stage.page(name, arguments))
     return stage.run(command.stage, table.load(command).main, arguments, name=name, extra=command.extra)
 
 

@@ -150,7 +150,7 @@ def on_board() -> bool:
     """Return whether this is an archive for a board, which has kface and deploy alone."""
     found = importlib.util.find_spec("train")
     # A folder of that name where one stands is no package.
-    return found is None or found.origin is None
+    return found is None or found.origin in (None, "namespace")
 
 
 def available() -> List[str]:
