@@ -5,9 +5,11 @@ kface knows of nothing that stands on it.
 """
 
 import importlib
-import importlib.util
+import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+#: The directory of kface and of the packages beside it.
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 Exits = Tuple[Tuple[int, str], ...]
 #: How a command ends, unless its own list says otherwise.
 EXITS: Exits = (
@@ -148,9 +150,8 @@ ALIASES = {"run": "deploy"}
 
 def on_board() -> bool:
     """Return whether this is an archive for a board, which has kface and deploy alone."""
-    found = importlib.util.find_spec("train")
-    # A folder of that name where one stands is no package.
-    return found is None or found.origin in (None, "namespace")
+    # Beside this very package: what else is installed, or lies where one stands, does not count.
+    return not os.path.isfile(os.path.join(SOURCE, "train", "__init__.py"))
 
 
 def available() -> List[str]:

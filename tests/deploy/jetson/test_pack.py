@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 pytest.importorskip("yaml")
 
+from deploy import launch
 from deploy.jetson import archive, pack_command
 from deploy.jetson.archive import pack, settings_for_board
 from deploy.jetson.pack_command import main
@@ -264,6 +266,22 @@ def test_without_any_bundle(settings, capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("KFACE_BUNDLE", raising=False)
     assert main([]) == 2
     assert "give --bundle DIR, or make one: kface export" in capsys.readouterr().err
+
+
+def test_a_board_s_commands_from_the_archive(bundle, tmp_path):
+    (tmp_path / "board").mkdir()
+    top = unpack(pack(bundle, SETTINGS, tmp_path / "a.tar.gz"), tmp_path / "board")
+    seen = {}
+    for words in (("--help",), ("deploy", "--help"), ("__complete", "deploy", "stream="), ("train", "--help")):
+        argv = launch.command(sys.executable, str(top / "src"), str(tmp_path / "wheels"), "kface", list(words))
+        done = subprocess.Popen(argv, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = done.communicate(timeout=120)
+        seen[words[0] if len(words) < 3 else "TAB"] = (done.returncode, out.decode("utf-8"), err.decode("utf-8"))
+    assert "\n  gallery " in seen["--help"][1]
+    assert "\n  train " not in seen["--help"][1]
+    assert seen["train"] == (2, "", "kface: train: a board does not have this command; use it on a workstation\n")
+    assert re.search(r"^  outputs.json ", seen["deploy"][1], re.MULTILINE), seen["deploy"]
+    assert "stream=csi" in seen["TAB"][1]
 
 
 def test_options_that_are_none(capsys):

@@ -81,15 +81,14 @@ def test_a_board_has_what_it_can_do_and_says_so(monkeypatch, capsys):
     assert "  deploy " in page
 
 
-def test_a_folder_of_that_name_is_no_package(monkeypatch, tmp_path):
-    (tmp_path / "train").mkdir()
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "train", raising=False)
+def test_a_package_of_that_name_elsewhere_does_not_count(monkeypatch, tmp_path):
+    for folder in ("here", "elsewhere"):
+        (tmp_path / folder / "train").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "train" / "__init__.py").write_text("")
+    monkeypatch.setattr(table, "SOURCE", str(tmp_path / "here"))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "elsewhere")] + sys.path)
     assert table.on_board()
-    (tmp_path / "train" / "__init__.py").write_text("")
-    import importlib
-
-    importlib.invalidate_caches()
+    monkeypatch.setattr(table, "SOURCE", str(tmp_path / "elsewhere"))
     assert not table.on_board()
 
 
