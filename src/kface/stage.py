@@ -18,6 +18,12 @@ from kface.overrides import literal, quote
 from kface.packages import absent
 
 HELP = ("-h", "--help")
+#: What Hydra takes besides settings; ``--config`` is ours.
+OPTIONS = HELP + (
+    "--config", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--resolve", "--package",
+    "-p", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--info", "-i", "--hydra-help", "--version",
+    "--experimental-rerun",
+)  # fmt: skip
 
 
 def places(own: Optional[Path] = None) -> List[Path]:
@@ -129,6 +135,7 @@ def run(
             print(page(name, given), end="")
             return 0
         own, arguments = own_configuration(given)
+        _check_options(name, arguments)
         import hydra
 
         if not any(argument.startswith("-") for argument in arguments):
@@ -204,6 +211,18 @@ def _parses(override: str) -> bool:
     except HydraException:
         return False
     return True
+
+
+def _check_options(name: str, arguments: Sequence[str]) -> None:
+    """Refuse an option that Hydra does not know: its own answer is several lines; raises ConfigError."""
+    for argument in arguments:
+        word = argument.partition("=")[0]
+        if word.startswith("-") and word not in OPTIONS:
+            near = difflib.get_close_matches(word, OPTIONS, n=1)
+            remedy = (
+                "write {}, or see kface {} --help".format(near[0], name) if near else "see kface {} --help".format(name)
+            )
+            raise ConfigError("there is no such option", word, remedy)
 
 
 def _end(name: str, error: Exception, extra: Optional[str] = None) -> int:

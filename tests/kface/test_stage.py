@@ -190,6 +190,18 @@ def test_a_directory_that_is_not_there(words, capfd):
     assert len(capfd.readouterr()[1].splitlines()) == 1
 
 
+def test_an_option_that_is_none(capfd):
+    assert stage.run("job", lambda config: 0, ["--confg", "x"]) == 2
+    assert capfd.readouterr()[1] == "job: --confg: there is no such option; write --config, or see kface job --help\n"
+
+
+def test_hydra_s_options_are_known():
+    from hydra._internal.utils import get_args_parser
+
+    options = {option for action in get_args_parser()._actions for option in action.option_strings}
+    assert options <= set(stage.OPTIONS)
+
+
 def test_what_is_installed_names_the_extra(monkeypatch, capfd):
     from kface import packages
 
