@@ -107,7 +107,7 @@ def open_bundles(given: Optional[List[str]], outputs: str = "outputs") -> List[b
         if name not in opened:
             opened[name] = bundle.load(path.parent)
     if not opened:
-        raise ConfigError("there is no bundle in {}".format(outputs), "--bundle", "give one, or make it: make export")
+        raise ConfigError("there is no bundle in {}".format(outputs), "--bundle", "give one, or make it: kface export")
     return list(opened.values())
 
 

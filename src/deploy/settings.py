@@ -160,7 +160,7 @@ def _bundle(value: Any) -> str:
     directory = _text(value, "bundle") or os.environ.get("KFACE_BUNDLE") or newest_bundle()
     if not directory:
         raise ConfigError(
-            "is not given, and none is found in outputs or bundles", "bundle", "make one (make train, make export)"
+            "is not given, and none is found in outputs or bundles", "bundle", "make one (kface train, kface export)"
         )
     return directory
 

@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     reports = collect(*places)
     if not reports:
         named = ", ".join(str(place) for place in places)
-        print(f"table5: there are no runs in {named}; run: make train backbone=resnet50 loss=arcface", file=sys.stderr)
+        print(f"table5: there are no runs in {named}; run: kface train backbone=resnet50 loss=arcface", file=sys.stderr)
         return 2
     print(table(reports))
     return 0

@@ -71,7 +71,7 @@ def test_a_whole_life(debian, tmp_path):
 
     bundle = os.environ.get("KFACE_BUNDLE") or newest_bundle()
     if bundle is None:
-        pytest.skip("no bundle was exported (make export)")
+        pytest.skip("no bundle was exported (kface export)")
     packed = pack(bundle, resolve(), tmp_path)
     with tarfile.open(str(packed.path)) as archive:
         archive.extractall(str(debian / "srv"))
