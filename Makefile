@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PY := .venv/bin/python
-EXTRAS ?= train,export,deploy,dev
+EXTRAS ?= train,export,deploy,openvino,dev
 NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -58,8 +58,8 @@ deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PA
 deploy-jetson: setup ## one archive for a Jetson; with HOST=user@board send, install and start it there
 	@$(PY) -m deploy pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
 
-test: setup ## the default test suite
-	@$(PY) -m pytest $(value PYTEST_ARGS)
+test: setup ## the default test suite, in two processes (PYTEST_ARGS="-n 0" for one, "-k WORD" for a part)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(value PYTEST_ARGS)
 
 test-slow: setup ## the long tests (detector on 120 images, whole training runs)
 	@$(PY) -m pytest -m slow $(value PYTEST_ARGS)
@@ -97,7 +97,7 @@ attack: setup ## the attack campaigns: HTTP, JSON, gallery, bundles, images, vid
 	@$(PY) tests/attack $(call option,--seed,ATTACK_SEED) $(call option,--scale,ATTACK_SCALE)
 
 lock: setup ## renew constraints.txt: the newest versions that resolve together on Python 3.10-3.13
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra deploy --extra openvino --extra gui --extra dev \
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra deploy --extra openvino --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay

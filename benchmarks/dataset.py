@@ -20,6 +20,7 @@ from kface.dataset import DatasetSettings, build
 from kface.files import write_atomic
 from kface.images import encode_jpeg, read_image
 from kface.sample import write_sample
+from kface.workers import cores
 from train import backend
 
 PEOPLE = 8
@@ -50,7 +51,7 @@ def main() -> int:
             rates["kface"].append(report.built / (time.perf_counter() - start))
             found[1] = report.manifest.images()
     slow, fast = (float(np.median(rates[name])) for name in ("loop", "kface"))
-    print(f"Data set, synthetic sample, 864x576, {os.cpu_count()} cores: images/s, median of {ROUNDS} rounds in turn")
+    print(f"Data set, synthetic sample, 864x576, {cores()} cores: images/s, median of {ROUNDS} rounds in turn")
     print(f"  loop over mtcnn  {slow:7.1f}   faces in {found[0]} of {len(files)} images")
     print(f"  kface.dataset    {fast:7.1f}   faces in {found[1]} of {images} images, the start of the workers included")
     print(f"  ratio            {fast / slow:7.1f}   (wanted: {WANTED:.0f})")

@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 
 from benchmarks.frames import frames
-from export.timing import interleaved
 from kface.mtcnn import Detector
+from kface.timing import interleaved, medians
+from kface.workers import cores
 from train import backend
 
 #: The least ratio this project holds itself to.
@@ -29,12 +30,14 @@ def main() -> int:
         found: np.ndarray = oracle.detect_faces(image, output_type="numpy", fit_to_image=False, box_format="xyxy")
         return found
 
-    print(f"Detector, smallest face 20 px, {os.cpu_count()} cores, kface on {detector.runtime}: median ms a frame")
+    print(f"Detector, smallest face 20 px, {cores()} cores, kface on {detector.runtime}: median ms a frame")
     print(f"{'frames':<17} {'size':<9} {'faces':>5} {'mtcnn':>8} {'kface':>8} {'ratio':>6}   the same faces?")
     ratios = []
     for source, faces, image in frames():
         found, ours = reference(image), detector.detect(image)
-        times = interleaved({"mtcnn": partial(reference, image), "kface": partial(detector.detect, image)})
+        times = medians(
+            interleaved({"mtcnn": partial(reference, image), "kface": partial(detector.detect, image)}, 5, 4.0)
+        )
         ratios.append(times["mtcnn"] / times["kface"])
         size = f"{image.shape[1]}x{image.shape[0]}"
         print(

@@ -1,42 +1,41 @@
-"""Runtimes side by side on the same networks, a bundle's embedder and the detector: ``make bench-networks``."""
+"""Runtimes side by side on the same networks, a bundle's embedder and the detector: ``make bench-networks``.
+
+``KFACE_BUNDLE=DIR`` chooses the bundle, as for ``python -m deploy bench``; by default it is the newest.
+"""
 
 import os
 import sys
 from functools import partial
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
 from benchmarks.frames import frames
-from export.timing import interleaved
+from deploy.settings import chosen_bundle
 from kface import bundle
 from kface.errors import KFaceError
 from kface.mtcnn import Detector
 from kface.networks import RUNTIMES, open_network, runtimes
+from kface.timing import interleaved, medians
+from kface.workers import cores
 from train import backend
 
 
 def main() -> int:
     backend.start_quietly()
     try:
-        made = newest_bundle()
+        found = chosen_bundle()
+        if found is None:
+            raise KFaceError("there is no bundle in outputs or bundles", None, "run: make export")
+        made = bundle.load(found)
     except KFaceError as error:
         print(f"bench-networks: {error}", file=sys.stderr)
         return 2
-    print(f"Installed: {', '.join(runtimes())} (of {', '.join(RUNTIMES)}); {os.cpu_count()} cores; median ms, in turn")
+    print(f"Installed: {', '.join(runtimes())} (of {', '.join(RUNTIMES)}); {cores()} cores; median ms, in turn")
     embedders(made)
     detectors()
     return 0
-
-
-def newest_bundle() -> bundle.Bundle:
-    """Return the newest bundle of a run."""
-    found = sorted(Path("outputs").glob("*/*/bundle/manifest.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise KFaceError("there is no bundle in outputs/", None, "run: make export")
-    return bundle.load(found[-1].parent)
 
 
 def embedders(made: bundle.Bundle) -> None:
@@ -53,7 +52,9 @@ def embedders(made: bundle.Bundle) -> None:
     random = np.random.default_rng(0)
     for batch in (1, 8):
         faces = random.uniform(-1, 1, (batch, 3, 112, 112)).astype(np.float32)
-        times = interleaved({name: partial(network.run, faces) for name, network in candidates.items()}, 7, 6.0)
+        times = medians(
+            interleaved({name: partial(network.run, faces) for name, network in candidates.items()}, 7, 6.0)
+        )
         print(f"embedder {made.manifest.name}, batch {batch}:")
         report(times, "onnxruntime embedder.onnx", batch)
 
@@ -67,9 +68,8 @@ def detectors() -> None:
         except KFaceError as error:
             print(f"  {runtime}: left out ({error})")
     for frame in frames():
-        times = interleaved(
-            {name: partial(detector.detect, frame.image) for name, detector in candidates.items()}, 5, 3.0
-        )
+        calls = {name: partial(detector.detect, frame.image) for name, detector in candidates.items()}
+        times = medians(interleaved(calls, 5, 3.0))
         height, width = frame.image.shape[:2]
         print(f"detector, {frame.source}, {width}x{height}, {frame.faces} face(s):")
         report(times, "onnxruntime", 1)

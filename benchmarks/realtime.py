@@ -18,13 +18,14 @@ import numpy as np
 
 from deploy import bench_command
 from deploy.bench import measure, paper, probe, scenes
-from deploy.bench.figures import figure, interleaved
+from deploy.bench.figures import figure
 from deploy.bench.networks import crops_from
 from deploy.bench.streaming import Enrolled, pipeline
 from kface.alignment import align
 from kface.bundle import Bundle
 from kface.recognizer import FaceRecognizer
 from kface.recognizer.embedder import Embedder
+from kface.timing import interleaved
 from train import backend
 
 OBVIOUS = "obvious way"

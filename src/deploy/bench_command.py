@@ -52,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
         "--bundle",
         metavar="DIR",
         action="append",
-        help="the exported model; several for Table 9; default: {}, or the newest in outputs/".format(BUNDLE),
+        help="the exported model; several for Table 9; default: {}, or the newest in outputs/ and bundles/".format(
+            BUNDLE
+        ),
     )
     made.add_argument("--quick", action="store_true", help="few repetitions: rough figures in a few minutes")
     made.add_argument("--runtimes", metavar="A,B", help="only these, of: {}".format(", ".join(RUNTIMES)))
@@ -80,8 +82,15 @@ def wishes_of(arguments: argparse.Namespace) -> measure.Wishes:
     return measure.Wishes(arguments.quick, names, arguments.clip, arguments.seconds, arguments.synthetic)
 
 
-def open_bundles(given: Optional[List[str]], outputs: str = "outputs") -> List[bundle.Bundle]:
-    """Open the bundles that are named, or else the newest of each model in ``outputs``, the newest of all first.
+def open_bundles(
+    given: Optional[List[str]], outputs: str = "outputs", elsewhere: str = "bundles"
+) -> List[bundle.Bundle]:
+    """Open the bundles that are named, or else the newest of each model, the newest of all first.
+
+    Args:
+        given: Directories; None for the newest.
+        outputs: Where runs have theirs.
+        elsewhere: Where those of networks lie that were trained elsewhere, the pretrained one's among them.
 
     Raises:
         ConfigError: None is named, and there is none.
@@ -89,15 +98,19 @@ def open_bundles(given: Optional[List[str]], outputs: str = "outputs") -> List[b
     """
     if given or os.environ.get(BUNDLE):
         return [bundle.load(directory) for directory in given or [os.environ[BUNDLE]]]
-    found = sorted(Path(outputs).glob("*/*/bundle/manifest.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    # A run's directory is named after its model, perhaps with a number behind.
+    found = {
+        path: "-".join(path.parents[1].name.split("-")[:2]) for path in Path(outputs).glob("*/*/bundle/manifest.json")
+    }
+    found.update({path: path.parent.name for path in Path(elsewhere).glob("*/manifest.json")})
     opened = {}  # type: dict
-    for path in found:
-        # A run's directory is named after its model, perhaps with a number behind.
-        name = "-".join(path.parents[1].name.split("-")[:2])
-        if name not in opened:
-            opened[name] = bundle.load(path.parent)
+    for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
+        if found[path] not in opened:
+            opened[found[path]] = bundle.load(path.parent)
     if not opened:
-        raise ConfigError("there is no bundle in {}".format(outputs), "--bundle", "give one, or make it: make export")
+        raise ConfigError(
+            "there is no bundle in {} or {}".format(outputs, elsewhere), "--bundle", "give one, or make it: make export"
+        )
     return list(opened.values())
 
 

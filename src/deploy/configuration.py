@@ -9,6 +9,7 @@ from kface import yaml_file
 from kface.errors import ConfigError
 from kface.overrides import home, is_text
 from kface.redaction import MASK, holds_password, redact, redact_path, redact_source
+from kface.text import first_line
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -99,7 +100,7 @@ def _compose(overrides: Sequence[str]) -> Dict[str, Any]:
         key = getattr(error, "full_key", None) or str(error)
         raise ConfigError("is not given", key, "give {}=VALUE".format(key))
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0], "conf/deploy.yaml")
+        raise ConfigError(first_line(error), "conf/deploy.yaml")
     return {str(key): value for key, value in dict(made).items()}  # type: ignore[arg-type]
 
 

@@ -10,7 +10,9 @@ from deploy.outputs.video import CODECS
 from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError
 from kface.gallery import Limits
+from kface.mtcnn import settings as cascade
 from kface.recognizer import PipelineSettings, TrackSettings
+from kface.recognizer.settings import SECTIONS
 from kface.streams import StreamSettings
 
 #: What JSON lines are written for.
@@ -105,7 +107,7 @@ class DeploySettings(NamedTuple):
             loop=_flag(values.get("loop", False), "loop"),
             every_frame=_flag(values.get("every_frame", False), "every_frame"),
             seconds=_seconds(values.get("seconds")),
-            detector=_numbers(values.get("detector"), "detector", _DETECTOR),
+            detector=_detector(values.get("detector")),
             runtime=_runtime(values.get("runtime")),
             precision=_precision(values),
             match=_numbers(values.get("match"), "match", _MATCH),
@@ -129,7 +131,7 @@ _KEYS = (
     "bundle", "source", "stream", "loop", "every_frame", "seconds", "detector", "runtime", "precision", "dnn_size", "match",
     "tracks", "gallery", "enrolment", "outputs", "web", "hydra",
 )  # fmt: skip
-_DETECTOR = ("min_face", "thresholds", "factor")
+_DETECTOR = SECTIONS["detector"]
 _RUNTIME = ("name", "precision")
 _MATCH = ("recognised", "unknown")
 _STREAM = (
@@ -156,8 +158,13 @@ def newest_bundle() -> Optional[str]:
     return None if newest is None else str(newest.parent)
 
 
+def chosen_bundle(named: Optional[str] = None) -> Optional[str]:
+    """Return the bundle that is named, by the setting or else by KFACE_BUNDLE, or the newest; None where there is none."""
+    return named or os.environ.get("KFACE_BUNDLE") or newest_bundle()
+
+
 def _bundle(value: Any) -> str:
-    directory = _text(value, "bundle") or os.environ.get("KFACE_BUNDLE") or newest_bundle()
+    directory = chosen_bundle(_text(value, "bundle"))
     if not directory:
         raise ConfigError(
             "is not given, and none is found in outputs or bundles", "bundle", "make one (make train, make export)"
@@ -221,6 +228,13 @@ def _numbers(value: Any, name: str, keys: Sequence[str]) -> Dict[str, Any]:
         for number in one if key == "thresholds" else (one,):
             _number(number, name + "." + key)
     return given
+
+
+def _detector(value: Any) -> Dict[str, Any]:
+    """Return the detector's settings; ways to brighten that are null are none, not those by default."""
+    section = _section(value, "detector", _DETECTOR)
+    ways = {key: cascade.brighten(section.pop(key)) for key in ("brighten",) if key in section}
+    return dict(_numbers(section, "detector", _DETECTOR), **ways)
 
 
 def _same(output: Optional[str], source: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from deploy.terminal import say
 from kface.errors import ConfigError, KFaceError
+from kface.text import first_line
 
 if TYPE_CHECKING:
     from deploy.session import Session
@@ -139,7 +140,7 @@ class _OpenCvScreen(object):
             cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
             cv2.setMouseCallback(title, lambda event, x, y, *_: click(x, y) if event == cv2.EVENT_LBUTTONDOWN else None)
         except cv2.error as error:
-            raise ConfigError("a window cannot be opened ({})".format(_first(error)), "outputs.window", REMEDY)
+            raise ConfigError("a window cannot be opened ({})".format(first_line(error)), "outputs.window", REMEDY)
 
     def alive(self) -> bool:
         return self._open
@@ -182,7 +183,7 @@ class _TkScreen(object):
         try:
             self._root: Any = tkinter.Tk()
         except tkinter.TclError as error:
-            raise ConfigError("a window cannot be opened ({})".format(_first(error)), "outputs.window", REMEDY)
+            raise ConfigError("a window cannot be opened ({})".format(first_line(error)), "outputs.window", REMEDY)
         self._open = True
         self._root.title(title)
         self._root.resizable(False, False)
@@ -220,8 +221,3 @@ class _TkScreen(object):
         except self._tk.TclError:
             # It has been destroyed from outside.
             pass
-
-
-def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0]

@@ -3,6 +3,7 @@
 import math
 
 from kface.bundle import Thresholds
+from kface.mtcnn.settings import BRIGHTEN
 from kface.recognizer.decision import TARGETS, Decision
 
 
@@ -22,6 +23,7 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
         "  min_face: 39.8              # pixels; 20 / 0.709^k keeps the pyramid's grid",
         "  thresholds: [0.6, 0.7, 0.8] # of P-, R- and O-Net",
         "  factor: 0.709",
+        f"  brighten: [{', '.join(BRIGHTEN)}] # ways to look again where too few faces were found; none for no way",
         "runtime:",
         "  name: auto                  # the fastest that is installed",
         "  precision: fp32             # or fp16, int8, where the bundle has them",

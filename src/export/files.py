@@ -172,6 +172,34 @@ def make_all(
         yield made
 
 
+def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batches: Sequence[int]) -> list[Made]:
+    """Make forms of fixed batch of an ONNX file that was trained elsewhere, each proven.
+
+    Args:
+        folder: Takes the files.
+        data: The file's bytes, in the form that a bundle holds; any batch.
+        about: Its facts.
+        proof: What they are compared with.
+        batches: The batch sizes.
+
+    Raises:
+        ModelError: One does not compute what the file does.
+    """
+    import onnx
+
+    from export import onnx_form
+
+    made = []
+    for batch in sorted(set(batches)):
+        name = f"embedder.batch{batch}.onnx"
+        with step(f"{name}: made and compared"):
+            model = onnx.load_model_from_string(data)
+            for value in (*model.graph.input, *model.graph.output):
+                value.type.tensor_type.shape.dim[0].dim_value = batch
+            made.append(write_and_prove(folder, name, onnx_form.checked(model, name), {**about, "batch": batch}, proof))
+    return made
+
+
 def write_and_prove(
     folder: Path, name: str, data: bytes, about: dict[str, Any], proof: Proof, exact: bool = True
 ) -> Made:

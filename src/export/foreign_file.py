@@ -13,6 +13,7 @@ from export import external_data, onnx_form
 from export.files import INPUT, OUTPUT
 from export.settings import CANONICAL_OPSET
 from kface.errors import ConfigError, ModelError
+from kface.text import first_line
 
 #: Side of the faces.
 SIDE = 112
@@ -101,7 +102,7 @@ def _load(path: Path) -> tuple[Any, list[str]]:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:
             raise ModelError(
-                f"its functions cannot be written out ({onnx_form.first_line(error)})",
+                f"its functions cannot be written out ({first_line(error)})",
                 path,
                 "export it with an older opset",
             )
@@ -132,7 +133,7 @@ def _session(model: Any, path: Path) -> Any:
         return onnxruntime.InferenceSession(onnx_form.serialised(model), options, providers=["CPUExecutionProvider"])
     # The runtime's own exceptions share no base class below Exception.
     except Exception as error:
-        raise ModelError(f"is not a network that ONNX Runtime can read ({onnx_form.first_line(error)})", path)
+        raise ModelError(f"is not a network that ONNX Runtime can read ({first_line(error)})", path)
 
 
 def _input(model: Any, path: Path) -> Any:
@@ -185,7 +186,7 @@ def _run(session: Any, faces: np.ndarray, path: Path) -> dict[str, Any]:
     try:
         values = session.run(None, {given.name: faces.astype(kinds.get(given.type, np.float32))})
     except Exception as error:
-        raise ModelError(f"cannot run on a batch of shape {faces.shape} ({onnx_form.first_line(error)})", path)
+        raise ModelError(f"cannot run on a batch of shape {faces.shape} ({first_line(error)})", path)
     return dict(zip((one.name for one in session.get_outputs()), values, strict=True))
 
 
@@ -272,7 +273,7 @@ def _converted(model: Any, onnx: Any) -> tuple[Any, str]:
         onnx.checker.check_model(made)
     # The converter has exceptions of its own, and leaves some operators half converted.
     except Exception as error:
-        return older, f"its operators stay at opset {before}, too old for INT8 ({onnx_form.first_line(error)})"
+        return older, f"its operators stay at opset {before}, too old for INT8 ({first_line(error)})"
     return made, f"its operators were converted from opset {before} to {CANONICAL_OPSET}"
 
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from export import paired
-from export.timing import interleaved
 from kface.errors import KFaceError
 from kface.networks import open_network, runtimes
+from kface.timing import interleaved, medians
 from kface.verification import score_pairs, verify
 from kface.verification.bootstrap import Interval
 from train.testsets import TestSet
@@ -193,7 +193,7 @@ def speed(before: Path, after: Path, inputs: np.ndarray, seconds: float) -> dict
                     str(number): lambda network=network, some=inputs[:batch]: network.run(some)  # type: ignore[misc]
                     for number, network in enumerate(networks)
                 }
-                times = interleaved(calls, 5, seconds)
+                times = medians(interleaved(calls, 5, seconds))
                 found[runtime, batch] = times["0"] / times["1"]
         # What a runtime cannot read is not faster there.
         except KFaceError:

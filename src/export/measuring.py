@@ -33,13 +33,47 @@ def embed(network: Network, images: np.ndarray, preprocessing: Preprocessing, la
     return found
 
 
-def thresholds(config: Any, testset: TestSet, embeddings: np.ndarray) -> bundle.Thresholds | None:
+def complete(
+    network: Network,
+    images: np.ndarray,
+    preprocessing: Preprocessing,
+    layout: str,
+    embeddings: np.ndarray,
+    known: np.ndarray,
+) -> np.ndarray:
+    """Return the embeddings of all images where those of some are known already.
+
+    Args:
+        network: See :func:`embed`.
+        images: uint8 (n, 112, 112, 3), RGB.
+        preprocessing: See :func:`embed`.
+        layout: See :func:`embed`.
+        embeddings: float32 (n, d), by the same network.
+        known: bool (n,), which of them are there.
+
+    Raises:
+        ModelError: One is not finite.
+    """
+    made = np.array(embeddings, np.float32)
+    left = np.flatnonzero(~known)
+    if len(left):
+        made[left] = embed(network, images[left], preprocessing, layout)
+    return made
+
+
+def thresholds(config: Any, testset: TestSet, embeddings: np.ndarray, known_of_people: str) -> bundle.Thresholds | None:
     """Measure the threshold table on a test set; see :func:`export.pairs.threshold_pairs`.
+
+    Args:
+        config: The export's settings.
+        testset: The test set.
+        embeddings: Of its images, (n, d).
+        known_of_people: :data:`export.pairs.UNSEEN`, :data:`export.pairs.UNKNOWN` or the like.
 
     Returns:
         The table, or None where the set lacks pairs; that is printed.
     """
-    pairs, source = threshold_pairs(testset, int(config.thresholds.impostors), int(config.seed))
+    pairs, source = threshold_pairs(testset, int(config.thresholds.impostors), int(config.seed), known_of_people)
     people = testset.people[pairs]
     try:
         return bundle.measure(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kface.errors import ModelError
+from kface.text import first_line
 
 #: Largest file that protobuf can hold.
 LIMIT = (1 << 31) - 1
@@ -37,12 +38,6 @@ def checked(model: Any, name: Path | str) -> bytes:
 def serialised(model: Any) -> bytes:
     """Return a model's bytes, equal for equal models."""
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error that holds anything."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def opset(model: Any) -> int:

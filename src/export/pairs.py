@@ -17,7 +17,10 @@ from train.testsets import TestSet, kface_set
 KNOWN_PEOPLE = ("kface", "lfw")
 #: What is said of a set's own list of pairs, and of all pairs of its images.
 OWN_LIST = "the pairs of"
-ALL_PAIRS = "all pairs of unseen people,"
+ALL_PAIRS = "all pairs of"
+#: What is known of whether a network was trained on the people of a set: a run's was not; of one that was trained
+#: elsewhere nobody here knows.
+UNSEEN, UNKNOWN = "unseen people, {}", "{} (whether these people were trained on is not known)"
 
 
 class Material(NamedTuple):
@@ -93,7 +96,7 @@ def gather(config: Any, run_dir: Path | None, otherwise: Callable[[], TestSet] |
         return Material(given, None)
 
 
-def threshold_pairs(testset: TestSet, impostors: int, seed: int) -> tuple[np.ndarray, str]:
+def threshold_pairs(testset: TestSet, impostors: int, seed: int, people: str = UNSEEN) -> tuple[np.ndarray, str]:
     """Return the pairs that a threshold table is measured on, and what they are in words.
 
     A test set's own list is too short for small false match rates; where it is known who is in the images, all genuine
@@ -103,6 +106,7 @@ def threshold_pairs(testset: TestSet, impostors: int, seed: int) -> tuple[np.nda
         testset: The test set.
         impostors: Most impostor pairs.
         seed: Of the draw.
+        people: What is known of its people, around its title: :data:`UNSEEN`, :data:`UNKNOWN` or the like.
 
     Returns:
         int64 (m, 2), indices of its images; the words.
@@ -112,14 +116,16 @@ def threshold_pairs(testset: TestSet, impostors: int, seed: int) -> tuple[np.nda
         kept = testset.pairs[~failed[testset.pairs].any(axis=1)]
         return kept, f"{OWN_LIST} {testset.title}"
     images = np.flatnonzero(~failed)
-    people = testset.people[images]
+    who = testset.people[images]
     genuine = []
-    for person in np.unique(people):
-        own = images[people == person]
+    for person in np.unique(who):
+        own = images[who == person]
         first, second = np.triu_indices(len(own), 1)
         genuine.append(np.stack([own[first], own[second]], axis=1))
-    drawn = _impostors(images, people, impostors, seed)
-    return np.concatenate([*genuine, drawn]).astype(np.int64), f"{ALL_PAIRS} {testset.title}"
+    drawn = _impostors(images, who, impostors, seed)
+    # A run's own set is called after what its people are to that run.
+    title = testset.title if people == UNSEEN else testset.title.removeprefix("unseen ")
+    return np.concatenate([*genuine, drawn]).astype(np.int64), f"{ALL_PAIRS} {people.format(title)}"
 
 
 def _impostors(images: np.ndarray, people: np.ndarray, most: int, seed: int) -> np.ndarray:

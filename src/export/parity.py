@@ -58,7 +58,7 @@ def compare(
         file: Its name, for the error.
         reader: What runs it.
         run: float32 (n, 3, h, w) -> (n, d).
-        inputs: float32 (n, 3, h, w), preprocessed faces, at least as many as the largest batch.
+        inputs: float32 (n, 3, h, w), preprocessed faces.
         wanted: float32 (n, d), what they should be.
         batches: The batch sizes; (1,) alone for a file of fixed batch.
         exact: Whether more than rounding is an error; not so for reduced precision, which pairs judge.
@@ -69,6 +69,10 @@ def compare(
     """
     rows = []
     wanted = unit(wanted)
+    # A file of a large fixed batch gets the faces more than once.
+    short = max(max(batches) - len(inputs), 0)
+    again = np.arange(len(inputs) + short) % len(inputs)
+    inputs, wanted = (inputs[again], wanted[again]) if short else (inputs, wanted)
     for batch in batches:
         parts = [run(inputs[start : start + batch]) for start in range(0, len(inputs) - batch + 1, batch)]
         found = np.concatenate([np.asarray(part, np.float32).reshape(batch, -1) for part in parts])

@@ -11,6 +11,7 @@ import numpy as np
 from export import onnx_form
 from export.settings import CANONICAL_OPSET, LEAST_CALIBRATION
 from kface.errors import ConfigError, ModelError
+from kface.text import first_line
 
 
 def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
@@ -66,7 +67,7 @@ def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
             )
         # The quantiser raises whatever it stumbles over.
         except Exception as error:
-            raise ModelError(f"cannot be quantised ({onnx_form.first_line(error)})", "embedder.int8.onnx")
+            raise ModelError(f"cannot be quantised ({first_line(error)})", "embedder.int8.onnx")
         finally:
             logging.disable(before)
         quantised = onnx.load_model_from_string(target.read_bytes())
@@ -85,7 +86,7 @@ def to_fp16(model: bytes) -> bytes:
             before, keep_io_types=True, op_block_list=["ReduceL2", "ReduceSum", "Sqrt", "Max", "Div"]
         )
     except Exception as error:
-        raise ModelError(f"cannot be converted to float16 ({onnx_form.first_line(error)})", "embedder.fp16.onnx")
+        raise ModelError(f"cannot be converted to float16 ({first_line(error)})", "embedder.fp16.onnx")
     return _finished(converted, loaded, "embedder.fp16.onnx")
 
 

@@ -31,6 +31,20 @@ class Tried(NamedTuple):
     pairs: int
 
 
+class Probed(NamedTuple):
+    """What was found out.
+
+    Attributes:
+        tried: All combinations that were tried, the best first.
+        embeddings: float32 (n, d), of the faces by the best one, as the network gives them; zeros where not known.
+        known: bool (n,), of which faces: those of the pairs that were looked at.
+    """
+
+    tried: list[Tried]
+    embeddings: np.ndarray
+    known: np.ndarray
+
+
 class _Candidate:
     """A combination with the embeddings that were computed so far: each face goes through it once."""
 
@@ -70,7 +84,7 @@ def probe(
     colour: str = "auto",
     normalisation: Sequence[float] | None = None,
     seed: int = 0,
-) -> list[Tried]:
+) -> Probed:
     """Find out what a network expects by how well it tells people apart.
 
     The combinations are compared on the same pairs, by a bootstrap of these, first on a few hundred; those that are
@@ -86,7 +100,7 @@ def probe(
         seed: Of the order of the pairs and of the draws.
 
     Returns:
-        All combinations that were tried, the best first.
+        The combinations that were tried, and the embeddings of the best: nobody need compute them again.
 
     Raises:
         ConfigError: A declared value cannot be, or the pairs cannot tell which combination is the right one.
@@ -127,7 +141,9 @@ def probe(
             "or probe on more real faces: evaluate.lfw=DIR",
         )
     rest = sorted((one for one in candidates if one is not best), key=lambda one: one.eer)
-    return [Tried(one.preprocessing, one.eer, one.pairs) for one in (best, *rest)]
+    assert best.embeddings is not None
+    tried = [Tried(one.preprocessing, one.eer, one.pairs) for one in (best, *rest)]
+    return Probed(tried, best.embeddings, best.known)
 
 
 def _combinations(colour: str, normalisation: Sequence[float] | None) -> list[Preprocessing]:

@@ -54,8 +54,10 @@ def check(config: Any) -> None:
         raise ConfigError("exclude each other", "embedder and run", "leave one out")
     if config.output and not config.embedder:
         raise ConfigError("names an output of a foreign embedder", "output", "leave it out, or give embedder=FILE.onnx")
-    if config.embedder and str(config.embedder).lower() != PRETRAINED:
-        check_embedder(Path(str(config.embedder)).expanduser())
+    if config.embedder:
+        _check_forms_elsewhere(config.formats)
+        if str(config.embedder).lower() != PRETRAINED:
+            check_embedder(Path(str(config.embedder)).expanduser())
     out = Path(str(config.out)).expanduser() if config.out else None
     if out is not None and (out.exists() or out.is_symlink()) and not (out / "manifest.json").is_file():
         raise ConfigError("is there already, and is no bundle", f"out={out}", "give a new directory")
@@ -72,14 +74,23 @@ def _check_formats(formats: Any) -> None:
         if batch is None:
             raise ConfigError("a batch must be a whole number from 1 to 1024, not null", "formats.fixed_batches")
         check_batch(batch)
-    if not isinstance(formats.uff, bool):
-        raise ConfigError(f"must be true or false, not {formats.uff!r}", "formats.uff")
+    if formats.uff is not True and formats.uff is not False and formats.uff != "auto":
+        raise ConfigError(f"must be auto, true or false, not {formats.uff!r}", "formats.uff")
     _sequence(formats.engine_precisions, "formats.engine_precisions")
     stray = [one for one in formats.engine_precisions if one not in PRECISIONS]
     if stray:
         raise ConfigError(f"must be among {', '.join(PRECISIONS)}, not {stray[0]!r}", "formats.engine_precisions")
     if formats.engines is not True and formats.engines is not False and formats.engines != "auto":
         raise ConfigError(f"must be auto, true or false, not {formats.engines!r}", "formats.engines")
+
+
+def _check_forms_elsewhere(formats: Any) -> None:
+    """Refuse the forms that only kface's own networks have: they are made of a Keras model."""
+    why = "a network that was trained elsewhere is not written in this form"
+    if formats.uff is True:
+        raise ConfigError(why, "formats.uff", "leave it out; TensorRT reads its embedder.onnx")
+    if list(formats.opsets) != [CANONICAL_OPSET]:
+        raise ConfigError(why, "formats.opsets", "leave it out: it keeps the operators that it comes with")
 
 
 def _check_precision(precision: Any) -> None:

@@ -17,6 +17,7 @@ from export import (
     onnx_form,
     parity,
     precision,
+    probing,
     settings,
     subjects,
 )
@@ -92,8 +93,8 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material, p
     else:
         subject = subjects.from_file(folder, config, first, faces)
     if pretrained:
-        subject = subjects.of_pretrained(subject)
-    embeddings = _embeddings(folder / CANONICAL, subject, material)
+        subject = subjects.of_pretrained(folder, subject)
+    embeddings = _embeddings(folder / CANONICAL, subject, material, subject.probed)
     verdicts = _reduced(folder, config, subject, material, embeddings)
     with step("detector: copied and compared"):
         detector = _detector(folder, first.images[~first.failed][:8])
@@ -111,7 +112,7 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material, p
         subject.training["sets"] = offer.measured_sets(fingerprint)
     else:
         with step(f"thresholds: measured on {first.title}"):
-            thresholds = measuring.thresholds(config, first, embeddings[0])
+            thresholds = measuring.thresholds(config, first, embeddings[0], subject.people)
             given = list(zip(material.sets, embeddings, strict=True))
             measuring.add_figures(subject.training, given, int(config.evaluate.bootstrap), int(config.seed))
     # Not in the manifest: it is there to be edited.
@@ -141,13 +142,20 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material, p
         print("\n".join(verdict.lines()))
 
 
-def _embeddings(path: Path, subject: Subject, material: Material) -> list[np.ndarray]:
-    """Return the embeddings of every test set's faces by an embedder's file."""
+def _embeddings(
+    path: Path, subject: Subject, material: Material, probed: probing.Probed | None = None
+) -> list[np.ndarray]:
+    """Return the embeddings of every test set's faces by an embedder's file; those of the first may be there already."""
     network = open_network(path, "onnxruntime")
     found = []
-    for testset in material.sets:
-        with step(f"{path.name}: {len(testset.images)} faces of {testset.title}"):
-            found.append(measuring.embed(network, testset.images, subject.preprocessing, subject.layout))
+    for number, testset in enumerate(material.sets):
+        about = subject.preprocessing, subject.layout
+        known = probed.known if probed is not None and number == 0 else np.zeros(len(testset.images), bool)
+        with step(f"{path.name}: {int((~known).sum())} faces of {testset.title}"):
+            if probed is not None and number == 0:
+                found.append(measuring.complete(network, testset.images, *about, probed.embeddings, known))
+            else:
+                found.append(measuring.embed(network, testset.images, *about))
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from export import files, foreign, probing
+from export.pairs import UNKNOWN, UNSEEN
 from export.pretrained import offer
 from export.progress import step
 from kface import bundle
@@ -18,6 +19,12 @@ from train.testsets import TestSet
 LICENCE = "Apache-2.0"
 LICENCE_OF_THE_SAMPLE = "Apache-2.0 (procedural: no photograph, no person)"
 NOT_STATED = "not stated"
+FROZEN = "embedder.pb"
+#: Of every network that was trained elsewhere.
+LIMIT = (
+    "Whether people of the test sets were in its training data is not known to kface; where they were, its figures are "
+    "better than it is."
+)
 DETECTOR = bundle.Provenance("detector weights", "mtcnn 1.0.0 (Zhang et al., 2016), converted", "MIT")
 
 
@@ -34,6 +41,8 @@ class Subject(NamedTuple):
         provenance: Of data and weights.
         made: Its files of full precision.
         proof: What every file is compared with.
+        people: What is known of whether it has seen the people of test sets, such as :data:`export.pairs.UNSEEN`.
+        probed: The embeddings of the first test set that were computed on the way; None for a run's.
     """
 
     name: str
@@ -45,6 +54,8 @@ class Subject(NamedTuple):
     provenance: tuple[bundle.Provenance, ...]
     made: list[files.Made]
     proof: files.Proof
+    people: str = UNSEEN
+    probed: probing.Probed | None = None
 
 
 def from_run(folder: Path, config: Any, run_dir: Path, faces: np.ndarray) -> Subject:
@@ -62,7 +73,9 @@ def from_run(folder: Path, config: Any, run_dir: Path, faces: np.ndarray) -> Sub
     proof = files.Proof(inputs, wanted)
     formats = config.formats
     made = list(
-        files.make_all(network, folder, proof, list(formats.opsets), list(formats.fixed_batches), bool(formats.uff))
+        files.make_all(
+            network, folder, proof, list(formats.opsets), list(formats.fixed_batches), formats.uff is not False
+        )
     )
     synthetic = about["trained_on"] == "the synthetic sample"
     licence = LICENCE if config.licence == "auto" else str(config.licence)
@@ -104,7 +117,7 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
     given = config.preprocessing
     normalisation = None if given.normalisation is None else [float(value) for value in given.normalisation]
     with step(f"determining its input format on {pairs.title}"):
-        tried = probing.probe(
+        probed = probing.probe(
             embedder,
             pairs.images,
             *_acquired(pairs),
@@ -112,6 +125,7 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
             normalisation,
             seed=int(config.seed),
         )
+    tried = probed.tried
     for one in tried:
         print(f"tried {one.preprocessing}: EER {100 * one.eer:.1f} % on {one.pairs} pairs of {pairs.title}")
     preprocessing = tried[0].preprocessing
@@ -124,6 +138,7 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
     )
     with step(f"{CANONICAL}: compared"):
         made = [files.write_and_prove(folder, CANONICAL, embedder.file.data, about, proof)]
+    made += files.fixed(folder, embedder.file.data, about, proof, list(config.formats.fixed_batches))
     licence = NOT_STATED if config.licence == "auto" else str(config.licence)
     training = {
         "foreign": path.name,
@@ -131,6 +146,7 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
         "preprocessing": [
             {"tried": str(one.preprocessing), "eer": one.eer, "on": pairs.title, "pairs": one.pairs} for one in tried
         ],
+        "limits": [LIMIT],
     }
     return Subject(
         path.stem,
@@ -146,13 +162,23 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
         ),
         made,
         proof,
+        UNKNOWN,
+        probed,
     )
 
 
-def of_pretrained(subject: Subject) -> Subject:
-    """Return the pretrained network's subject with what is known of it: where it comes from, and its limits."""
+def of_pretrained(folder: Path, subject: Subject) -> Subject:
+    """Return the pretrained network's subject with what is known of it, where it comes from and its limits, and a ``.pb``."""
+    from export.pretrained.frozen_form import to_frozen
+
     training = {**subject.training, "limits": list(offer.LIMITS)}
-    return subject._replace(training=training, provenance=(*offer.PROVENANCE, DETECTOR))
+    about = {**subject.made[0].facts, "opset": None, "layout": "NHWC"}
+    with step(f"{FROZEN}: made and compared"):
+        data = to_frozen((folder / CANONICAL).read_bytes())
+        made = [*subject.made, files.write_and_prove(folder, FROZEN, data, about, subject.proof)]
+    return subject._replace(
+        training=training, provenance=(*offer.PROVENANCE, DETECTOR), made=made, people=offer.PEOPLE_OF_SETS
+    )
 
 
 def _acquired(pairs: TestSet) -> tuple[np.ndarray, np.ndarray]:

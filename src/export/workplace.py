@@ -12,10 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: nothing is locked there, and so nothing of others is removed
-    fcntl = None  # type: ignore[assignment]
+from kface import locks
 
 SUFFIX = ".partial"
 #: Attempts to put the new directory in the old one's place, where other exports do the same.
@@ -59,15 +56,13 @@ def _locked(target: Path) -> tuple[Path, int | None]:
     """Make a directory that holds a lock; a process that is clearing up may take it away before it is locked."""
     while True:
         home = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=SUFFIX, dir=target.parent))
-        if fcntl is None:
+        # On Windows nothing is locked, and so nothing of others is removed.
+        if not locks.AVAILABLE:
             return home, None
         lock = os.open(home, os.O_RDONLY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.stat(home), os.fstat(lock)):
+            if locks.lock(lock, wait=False) and os.path.samestat(os.stat(home), os.fstat(lock)):
                 return home, lock
-        except BlockingIOError:
-            pass
         except FileNotFoundError:
             pass
         except OSError:
@@ -98,7 +93,7 @@ def _restore(home: Path, target: Path) -> None:
 
 def _clear(target: Path) -> None:
     """Remove what killed exports of the same target left."""
-    if fcntl is None:
+    if not locks.AVAILABLE:
         return
     for home in target.parent.glob(f"{_glob(_prefix(target))}*{SUFFIX}"):
         try:
@@ -106,11 +101,12 @@ def _clear(target: Path) -> None:
         except OSError:
             continue
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _restore(home, target)
-            shutil.rmtree(home, ignore_errors=True)
+            # Otherwise it is alive, or another's to clear.
+            if locks.lock(lock, wait=False):
+                _restore(home, target)
+                shutil.rmtree(home, ignore_errors=True)
         except OSError:
-            # Alive, or another's to clear.
+            # A file system without locks.
             continue
         finally:
             os.close(lock)

@@ -5,9 +5,7 @@ from typing import Optional, Set
 from kface.errors import ConfigError, KFaceError
 
 #: What `make setup` installs unless it is told otherwise.
-DEFAULT = "train,export,deploy,dev"
-#: The extra of ``pyproject.toml`` that brings a module which those do not.
-EXTRAS = {"openvino": "openvino", "qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
+DEFAULT = "train,export,deploy,openvino,dev"
 #: A missing module of these is a defect of the program, not of the machine.
 OWN = ("kface", "train", "export", "deploy", "benchmarks")
 
@@ -24,8 +22,7 @@ def absent(error: Optional[BaseException]) -> Optional[KFaceError]:
     name = (found.name or "").partition(".")[0]
     if name in OWN:
         return None
-    extras = ",".join([DEFAULT] + ([EXTRAS[name]] if name in EXTRAS else []))
-    remedy = "run make setup EXTRAS={}".format(extras)
+    remedy = "run make setup EXTRAS={}".format(DEFAULT)
     if isinstance(found, ModuleNotFoundError):
         return ConfigError("is not installed", name, remedy)
     # Installed, but a library of the system's is missing or of another version.

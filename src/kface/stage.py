@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterable, List, Optional, Sequence
 from kface.errors import ConfigError, KFaceError
 from kface.overrides import literal
 from kface.packages import absent
+from kface.text import first_line
 
 
 def configuration_directory() -> Path:
@@ -136,7 +137,7 @@ def instantiate(node: Any, key: str, **extra: Any) -> Any:
             raise lacking
         folder = configuration_directory() / key
         where = "conf/{}/".format(key) if folder.is_dir() else "{} in conf/*.yaml".format(key)
-        raise ConfigError(_first_line(cause or error), key, "compare with {}".format(where))
+        raise ConfigError(first_line(cause or error), key, "compare with {}".format(where))
 
 
 def _parses(override: str) -> bool:
@@ -158,11 +159,6 @@ def _end(stage: str, error: Exception) -> int:
         raise error
     print("{}: {}".format(stage, line), file=sys.stderr)
     return 2
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def _nearest(word: str, choices: Iterable[str]) -> List[str]:
@@ -199,7 +195,7 @@ def _unknown_key(stage: str, overrides: Sequence[str], error: Exception) -> Conf
         try:
             parsed = OverridesParser.create().parse_override(override)
         except HydraException as fault:
-            return ConfigError(_first_line(fault), override, "write key=value")
+            return ConfigError(first_line(fault), override, "write key=value")
         try:
             base = hydra.compose(stage, others)
         except (HydraException, OmegaConfBaseException, ValueError):
@@ -215,5 +211,5 @@ def _unknown_key(stage: str, overrides: Sequence[str], error: Exception) -> Conf
             return ConfigError(
                 "there is no such key", override, "the keys{} are: {}".format(inside, ", ".join(_nearest(last, names)))
             )
-        return ConfigError(_first_line(error), override)
-    return ConfigError(_first_line(error), stage)
+        return ConfigError(first_line(error), override)
+    return ConfigError(first_line(error), stage)

@@ -1,4 +1,6 @@
-"""Texts that came from a file or another machine, on their way to a terminal or a log."""
+"""Texts on their way to a terminal or a log, such as those that came from a file or another machine."""
+
+from typing import List, Sequence
 
 #: Characters without a width that some scripts and emoji need between two others.
 JOINERS = "\u200c\u200d"
@@ -39,3 +41,16 @@ def _escaped(character: str) -> str:
     if code < 0x100:
         return "\\x{:02x}".format(code)
     return "\\u{:04x}".format(code) if code < 0x10000 else "\\U{:08x}".format(code)
+
+
+def first_line(error: object) -> str:
+    """Return the first line of an error's text that says something; the error's class where none does."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def columns(table: Sequence[Sequence[str]]) -> List[str]:
+    """Return a table's lines, its columns aligned, a rule below the first."""
+    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
+    made = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
+    return [made[0], "-" * max(map(len, made))] + made[1:]

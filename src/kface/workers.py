@@ -46,6 +46,13 @@ def settle_here(parent: int) -> None:
     settle(parent)
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def backend_of(backend: str, jobs: int) -> Iterator[None]:
     """Choose joblib's backend and number of processes for a ``with`` block; workers on this machine end with this one.

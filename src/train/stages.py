@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from kface.dataset import Manifest, read_captures
 from kface.errors import ConfigError, KFaceError, TrainingError
+from kface.mtcnn import settings as cascade
 from kface.progress import Progress
 from kface.protocols import read_pairs
 from kface.verification import verify
@@ -52,6 +53,16 @@ def check_evaluation(settings: Any) -> None:
     for key in ("mirror", "before"):
         if key in settings:
             flag(f"evaluate.{key}", settings[key])
+    ways_to_brighten(settings)
+
+
+def ways_to_brighten(settings: Any) -> tuple[str, ...]:
+    """Return how photographs without a face are looked at again; a recipe from before the setting has the default.
+
+    Raises:
+        ConfigError: There is no such way.
+    """
+    return cascade.brighten(settings.get("brighten", cascade.BRIGHTEN), "evaluate.")
 
 
 def check_testsets(config: Any) -> None:
@@ -146,14 +157,15 @@ def photographs(config: Any) -> list[TestSet]:
 def _photographs(config: Any) -> Iterator[TestSet]:
     settings = config.evaluate
     cache = Path(config.data_dir) / "faces"
+    ways = ways_to_brighten(settings)
     for key, title in (("lfw", "LFW"), ("agedb30", "AgeDB-30"), ("cfp_fp", "CFP-FP")):
         if not settings[key]:
             continue
         path = Path(settings[key]).expanduser()
         if key == "lfw":
-            yield lfw_set(path, cache, config.progress)
+            yield lfw_set(path, cache, config.progress, ways)
         elif path.is_dir() and key == "cfp_fp":
-            yield cfp_set(path, cache, config.progress)
+            yield cfp_set(path, cache, config.progress, ways)
         else:
             with Progress(None, f"{title}: decoding", enabled=config.progress):
                 loaded = bin_set(path, key, title)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kface.errors import KFaceError
+from kface.text import columns
 from train.reports import SETS, read_report
 
 #: Accuracy in %, trained on K-Face alone (Chang & Park, 2021, Table 5).
@@ -63,7 +64,7 @@ def row(report: dict[str, Any]) -> str:
         )
         theirs = theirs if shown == name else "-"
         table.append((shown, percent(result["accuracy"]), theirs, percent(result["eer"], 1), tars))
-    lines += columns(table)
+    lines += [*columns(table), ""]
     for key in SETS:
         result = report["sets"].get(key)
         if result is None:
@@ -97,13 +98,6 @@ def _shown(key: str, result: dict[str, Any]) -> str:
     if result["synthetic_sample"]:
         return "synthetic sample"
     return str(result["title"]) if key == "kface" else SETS[key]
-
-
-def columns(table: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return a table's lines, its columns aligned, a rule below the first."""
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    made = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
-    return [made[0], "-" * len(made[0]), *made[1:], ""]
 
 
 def collect(*places: Path) -> list[dict[str, Any]]:

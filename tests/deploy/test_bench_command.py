@@ -1,6 +1,8 @@
 """``python -m deploy bench`` from end to end, with the real cascade and an embedder of a few nodes."""
 
 import json
+import os
+import shutil
 import time
 from pathlib import Path
 
@@ -189,7 +191,7 @@ def test_times_are_those_of_the_smallest_face_and_of_each_face(crops, monkeypatc
         (["--seconds", "0.1"], "--seconds: must be from 0.5 to 3600 s, not 0.1"),
         (["--seconds", "nan"], "--seconds: must be from 0.5 to 3600 s, not nan"),
         (["--bundle", "absent"], "absent: there is no bundle"),
-        ([], "--bundle: there is no bundle in outputs; give one, or make it: make export"),
+        ([], "--bundle: there is no bundle in outputs or bundles; give one, or make it: make export"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):
@@ -221,10 +223,18 @@ def test_stopped_in_between(directory, monkeypatch, capsys):
     assert capsys.readouterr()[1] == "bench: stopped; nothing was written\n"
 
 
-def test_the_newest_bundle_of_each_model(directory, monkeypatch):
+def test_the_newest_bundle_of_each_model(directory, monkeypatch, tmp_path):
     monkeypatch.delenv(bench_command.BUNDLE, raising=False)
     outputs = directory.parents[2]
     assert [made.directory for made in bench_command.open_bundles(None, str(outputs))] == [directory]
+    # Beside runs, networks that were trained elsewhere, under names of their own.
+    shutil.copytree(str(directory), str(tmp_path / "dlib-resnet"))
+    os.utime(str(tmp_path / "dlib-resnet" / "manifest.json"), (1, 1))
+    both = bench_command.open_bundles(None, str(outputs), str(tmp_path))
+    assert [made.directory for made in both] == [directory, tmp_path / "dlib-resnet"]
+    assert len(bench_command.open_bundles(None, "absent", str(tmp_path))) == 1
+    with pytest.raises(ConfigError, match="there is no bundle in absent or nowhere"):
+        bench_command.open_bundles(None, "absent", "nowhere")
     monkeypatch.setenv(bench_command.BUNDLE, str(directory))
     assert [made.directory for made in bench_command.open_bundles(None, "absent")] == [directory]
     with pytest.raises(ModelError):

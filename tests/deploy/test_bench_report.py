@@ -12,6 +12,7 @@ import pytest
 
 from deploy.bench import machine, paper, printing, report
 from kface.errors import KFaceError, ModelError
+from kface.text import columns
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -122,7 +123,7 @@ def test_the_obvious_way_is_printed_where_it_was_measured():
 
 
 def test_columns():
-    assert printing.columns([("a", "bb"), ("ccc", "d")]) == ["a    bb", "-------", "ccc  d"]
+    assert columns([("a", "bb"), ("ccc", "d")]) == ["a    bb", "-------", "ccc  d"]
 
 
 def test_the_machine():

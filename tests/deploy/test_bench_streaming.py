@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from deploy.bench import streaming
-from deploy.bench.figures import figure, interleaved
+from deploy.bench.figures import figure
 from deploy.bench.networks import Effort
 from deploy.bench.scenes import Scene
 from deploy.bench.streaming import Variant
 from kface.faces import Faces
+from kface.timing import interleaved
 
 SIZE = (96, 60)
 EFFORT = Effort(rounds=1, seconds=0.0, chunks=3, frames=4, paced=0.6, paced_turns=2)

@@ -11,6 +11,7 @@ from deploy import configuration
 from deploy.configuration import masked, read_file, resolve, write_file
 from deploy.settings import DeploySettings
 from kface.errors import ConfigError
+from kface.mtcnn.settings import BRIGHTEN
 from kface.recognizer import TrackSettings
 from kface.recognizer.recognizer import MIN_FACE
 from kface.streams import StreamSettings
@@ -56,7 +57,7 @@ def composed(overrides):
 def test_the_configuration_says_what_the_code_has_by_default(choice):
     needed, stream = CHOICES[choice]
     made = DeploySettings.from_mapping(composed(["bundle=some", "stream=" + choice] + needed))
-    assert made.detector == {"min_face": MIN_FACE, "thresholds": [0.6, 0.7, 0.8], "factor": 0.709}
+    assert made.detector == {"min_face": MIN_FACE, "thresholds": [0.6, 0.7, 0.8], "factor": 0.709, "brighten": BRIGHTEN}
     assert made._replace(detector={}) == DeploySettings(bundle="some", stream=stream)
 
 

@@ -131,6 +131,8 @@ def test_nobody_may_be_taken_pictures_of():
         ({"detector": 7}, "detector"),
         ({"detector": {"min_face": "big"}}, "detector.min_face"),
         ({"detector": {"thresholds": 0.6}}, "detector.thresholds"),
+        ({"detector": {"brighten": ["bright"]}}, "detector.brighten"),
+        ({"detector": {"brighten": 5}}, "detector.brighten"),
         ({"detector": {"thresholds": [0.6, "x", 0.8]}}, "detector.thresholds"),
         ({"detector": {"size": 1}}, "detector.size"),
         ({"runtime": 7}, "runtime"),

@@ -12,7 +12,9 @@ from export.judge import Change, Verdict, judge
 from kface import bundle, stage
 from kface.bundle import golden
 from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
+from kface.layout import Capture
 from kface.networks import open_network, runtimes
+from kface.sample import render, subject_names
 from train.testsets import TestSet
 
 ARGUMENTS = {"name": "mobilenetv2", "width": 0.25, "embedding": 16}
@@ -137,8 +139,12 @@ def test_the_same_run_again_is_the_same_network(made, workplace, tmp_path):
 def test_the_detector_runs_from_the_bundle(made):
     from kface.mtcnn import Detector
 
-    detector = Detector(models=bundle.load(made).detector_directory)
-    assert detector.detect(np.zeros((60, 60, 3), np.uint8)).count == 0
+    image, _ = render(Capture(subject_names(1)[0], 1, 1, 1, 7))
+    found = Detector(models=bundle.load(made).detector_directory).detect(image)
+    assert found.count == 1
+    for ours, installed in zip(found, Detector().detect(image), strict=True):
+        np.testing.assert_array_equal(ours, installed)
+    # Nothing was written into the bundle on the way.
     bundle.load(made)
 
 
@@ -237,6 +243,8 @@ def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
     assert "| EER |" in card
     assert "it was imported from embedder.onnx" in card
     assert "Keras" not in capsys.readouterr().out
+    assert "is not known to kface" in card
+    assert loaded.manifest.thresholds.source.endswith("(whether these people were trained on is not known)")
     assert loaded.manifest.name == "embedder"
     assert loaded.manifest.fingerprint == bundle.load(made).manifest.fingerprint
     assert {file.path for file in loaded.manifest.files if file.role == "embedder"} == {"embedder.onnx"}

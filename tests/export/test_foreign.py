@@ -64,13 +64,13 @@ def people():
 
 
 def test_the_preprocessing_is_found_out(people, tmp_path):
-    tried = probing.probe(opened(network(tmp_path / "rgb.onnx")), *people)
+    tried = probing.probe(opened(network(tmp_path / "rgb.onnx")), *people).tried
     assert tried[0].preprocessing == foreign.Preprocessing("rgb", 0.0, 255.0)
     assert tried[0].eer < 0.05
     # Two normalisations differ by less than any picture shows: each face goes through one of them.
     assert len(tried) == 6
     bgr = probing.probe(opened(network(tmp_path / "bgr.onnx", channel=2)), *people)
-    assert bgr[0].preprocessing.colour == "bgr"
+    assert bgr.tried[0].preprocessing.colour == "bgr"
 
 
 def test_channels_last(people, tmp_path):
@@ -79,13 +79,13 @@ def test_channels_last(people, tmp_path):
     assert (first.layout, last.layout, last.size) == ("NCHW", "NHWC", 16)
     preprocessing = foreign.Preprocessing("rgb", 0.0, 255.0)
     np.testing.assert_allclose(first.run(images, preprocessing), last.run(images, preprocessing), atol=1e-5)
-    assert probing.probe(last, images, pairs, genuine)[0].preprocessing == preprocessing
+    assert probing.probe(last, images, pairs, genuine).tried[0].preprocessing == preprocessing
 
 
 def test_declared_is_taken_at_its_word(people, tmp_path):
     embedder = opened(network(tmp_path / "net.onnx"))
-    tried = probing.probe(embedder, *people, colour="bgr", normalisation=[127.5, 128])
-    assert [one.preprocessing for one in tried] == [foreign.Preprocessing("bgr", 127.5, 128.0)]
+    probed = probing.probe(embedder, *people, colour="bgr", normalisation=[127.5, 128])
+    assert [one.preprocessing for one in probed.tried] == [foreign.Preprocessing("bgr", 127.5, 128.0)]
 
 
 def test_what_cannot_be_told_apart_has_to_be_declared(people, tmp_path):

@@ -86,6 +86,18 @@ def test_all_pairs_where_people_are_known_and_the_list_where_not():
     assert source == "the pairs of AgeDB-30"
 
 
+def test_of_a_network_from_elsewhere_nobody_says_whom_it_has_seen():
+    said = {
+        title: pairs.threshold_pairs(faces_of(name, title), 10_000, 0, pairs.UNKNOWN)[1]
+        for name, title in (("lfw", "LFW"), ("kface", "unseen people of shop"), ("agedb30", "AgeDB-30"))
+    }
+    assert said == {
+        "LFW": "all pairs of LFW (whether these people were trained on is not known)",
+        "unseen people of shop": "all pairs of people of shop (whether these people were trained on is not known)",
+        "AgeDB-30": "the pairs of AgeDB-30",
+    }
+
+
 @pytest.mark.parametrize("most", [20, 100, 1000])
 def test_impostors_are_drawn_once_each_and_the_same_again(most):
     many = faces_of("lfw", "LFW", people=40, each=3)

@@ -26,7 +26,10 @@ class Embedder:
         numbers = faces[:, 0, 0].astype(int) @ [1, 256, 65536]
         counts = self.seen.setdefault(preprocessing, np.zeros(len(self.who), int))
         np.add.at(counts, numbers, 1)
-        return (self.who[numbers] + self.noise(preprocessing) * self.within[numbers]).astype(np.float32)
+        return self.given(preprocessing)[numbers]
+
+    def given(self, preprocessing):
+        return (self.who + self.noise(preprocessing) * self.within).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +51,16 @@ def material():
 def test_a_good_network_is_told_apart_by_less_than_a_point(material):
     people, *rest = material
     embedder = Embedder(people, lambda one: 0.25 if one == RIGHT else 0.29)
-    tried = probing.probe(embedder, *rest)
+    probed = probing.probe(embedder, *rest)
+    tried = probed.tried
     assert tried[0].preprocessing == RIGHT
     assert tried[1].eer - tried[0].eer < 0.01
     assert len({one.preprocessing for one in tried}) == 6
     # Each face goes through a combination once at most, and a clearly worse one is given up early.
     assert all(counts.max() == 1 for counts in embedder.seen.values())
+    # And what the best one gave comes with the answer, for the faces that were looked at.
+    np.testing.assert_array_equal(probed.known, embedder.seen[RIGHT] == 1)
+    np.testing.assert_array_equal(probed.embeddings, np.where(probed.known[:, None], embedder.given(RIGHT), 0))
     ruined = Embedder(people, lambda one: 0.25 if one == RIGHT else 3.0)
     probing.probe(ruined, *rest)
     wrong = next(counts for one, counts in ruined.seen.items() if one != RIGHT)
@@ -69,9 +76,10 @@ def test_what_makes_no_difference_has_to_be_declared(material):
 def test_a_declared_half_leaves_the_other(material):
     people, *rest = material
     embedder = Embedder(people, lambda one: 0.25 if one.colour == "bgr" else 0.5)
-    tried = probing.probe(embedder, *rest, normalisation=[127.5, 128])
+    tried = probing.probe(embedder, *rest, normalisation=[127.5, 128]).tried
     assert [one.preprocessing.colour for one in tried] == ["bgr", "rgb"]
-    assert probing.probe(embedder, *rest, colour="rgb", normalisation=[0, 1])[0].preprocessing.colour == "rgb"
+    declared = probing.probe(embedder, *rest, colour="rgb", normalisation=[0, 1])
+    assert declared.tried[0].preprocessing.colour == "rgb"
 
 
 @pytest.mark.parametrize(

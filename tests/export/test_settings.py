@@ -157,3 +157,12 @@ def test_the_check_imports_nothing_heavy():
     path = {"PYTHONPATH": ":".join(one for one in sys.path if one)}
     ran = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("override", ["formats.uff=true", "formats.opsets=[13,15]", "formats.opsets=[14]"])
+def test_forms_that_only_our_networks_have(defaults, override):
+    key = override.partition("=")[0]
+    settings.check(changed(defaults, override))
+    with pytest.raises(ConfigError, match=f"{key}: a network that was trained elsewhere is not written in this form; "):
+        settings.check(changed(defaults, override, "embedder=pretrained"))
+    settings.check(changed(defaults, "embedder=pretrained", "formats.fixed_batches=[1]", "formats.uff=false"))

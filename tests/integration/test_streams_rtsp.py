@@ -14,9 +14,6 @@ from rtsp_tools import FPS, SYSTEM_PYTHON, Server, draw, encode, make_clip, numb
 
 from kface.streams import State, Stream, StreamSettings, Timing, UnusableStreamError
 
-# A real server that is killed and stalled takes a minute.
-pytestmark = pytest.mark.slow
-
 SOURCE = str(Path(__file__).resolve().parents[2] / "src")
 NOTICE = 5.0
 #: For what takes a second or two on a machine of its own.
@@ -51,6 +48,7 @@ def collect(stream, seconds, pause=0.0):
     return found
 
 
+@pytest.mark.slow
 def test_the_newest_picture_also_for_a_slow_consumer_and_after_a_hitch(clip):
     with Server(clip) as server, Stream(server.uri, timing=QUICK) as stream:
         stream.wait_live(GENEROUS)
@@ -75,6 +73,7 @@ def test_the_newest_picture_also_for_a_slow_consumer_and_after_a_hitch(clip):
         assert ages[-1] < 0.5
 
 
+@pytest.mark.slow
 def test_killed_brought_back_stalled_and_continued(clip):
     changes = []
     server = Server(clip)

@@ -6,8 +6,10 @@ import pytest
 from kface.dataset import DatasetSettings
 from kface.errors import ConfigError
 from kface.images import in_batches
+from kface.layout import Capture
 from kface.mtcnn import Detector, pyramid
 from kface.mtcnn.refine import refine
+from kface.sample import render, subject_names
 
 NAN, INF = float("nan"), float("inf")
 
@@ -71,9 +73,14 @@ def test_the_references_levels_are_as_they_were():
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.8, 0.95])
-def test_any_allowed_factor_runs(factor):
-    image = np.random.RandomState(2).randint(0, 256, (97, 131, 3)).astype(np.uint8)
-    Detector(factor=factor, threads=1).detect(image)
+def test_any_allowed_factor_finds_the_face(factor):
+    image, annotation = render(Capture(subject_names(1)[0], 1, 1, 1, 7))
+    five = annotation.five()
+    faces = Detector(factor=factor, threads=1).detect(image)
+    assert faces.count == 1
+    assert np.linalg.norm(faces.landmarks[0] - five, axis=1).mean() < 0.2 * np.linalg.norm(five[1] - five[0])
+    noise = np.random.RandomState(2).randint(0, 256, (97, 131, 3)).astype(np.uint8)
+    assert Detector(factor=factor, threads=1).detect(noise).count == 0
 
 
 @pytest.mark.parametrize("shape", [(0, 124, 3), (124, 0, 3), (0, 0, 3), (1, 1, 3), (11, 400, 3)])

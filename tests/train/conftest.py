@@ -12,6 +12,14 @@ def tiny_manifest(tmp_path_factory):
     return make_tiny_data_set(tmp_path_factory.mktemp("people"), tmp_path_factory.mktemp("faces") / "tiny")
 
 
+@pytest.fixture(autouse=True)
+def tiny_backbone(monkeypatch):
+    """The backbone of :mod:`tiny_training`: known to the tests of training, and to nobody after them."""
+    from tiny_training import register
+
+    register(monkeypatch.setitem)
+
+
 @pytest.fixture(scope="session")
 def left_by_a_kill(tmp_path_factory):
     """What the undisturbed run's directory held after its second epoch, and a half-written file; not to be changed."""
@@ -21,7 +29,7 @@ def left_by_a_kill(tmp_path_factory):
 @pytest.fixture(scope="session")
 def undisturbed(tiny_manifest, left_by_a_kill, tmp_path_factory):
     """A run of three epochs: its directory, not to be changed, and its result."""
-    from tiny_training import run
+    from tiny_training import register, run
 
     from train import checkpoints
 
@@ -35,5 +43,6 @@ def undisturbed(tiny_manifest, left_by_a_kill, tmp_path_factory):
             (left_by_a_kill / place.relative_to(directory) / "tmp-1.weights.h5").write_bytes(b"half")
 
     with pytest.MonkeyPatch.context() as patch:
+        register(patch.setitem)
         patch.setattr(checkpoints, "save", then_copy)
         return directory, run(tiny_manifest, directory)

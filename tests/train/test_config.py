@@ -1,5 +1,6 @@
 """Every configuration composes, and what it names can be made; mistakes are answered in one line."""
 
+import logging
 import os
 import re
 import subprocess
@@ -8,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from export import settings as export_settings
 from kface import stage
 from kface.dataset.stage import settings_of
 from kface.errors import ConfigError
+from kface.mtcnn import settings
+from train import evaluate
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("budget", "experiment"))
@@ -53,14 +57,77 @@ def test_every_choice(group, choice):
     make_all(stage.compose("train", ["backbone=mobilenetv2", f"{group}={choice}"]))
 
 
-@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
-def test_every_experiment(experiment):
-    make_all(stage.compose("train", [f"experiment={experiment}", "backbone=mobilenetv2"]))
+def make_data_set(config):
+    """Make everything that the configuration of a data set names."""
+    return settings_of(config), stage.instantiate(config.corpus, "corpus")
 
 
-@pytest.mark.parametrize("root", sorted(path.stem for path in CONF.glob("*.yaml")))
+def make_deployment(config):
+    """Read the settings of the realtime recogniser, with a bundle that it need not look for."""
+    from omegaconf import OmegaConf
+
+    from deploy.settings import DeploySettings
+
+    return DeploySettings.from_mapping({**OmegaConf.to_container(config, resolve=True), "bundle": "somewhere"})
+
+
+#: What makes everything that a stage's configuration names, without doing the stage's work.
+MAKERS = {
+    "dataset": make_data_set,
+    "train": make_all,
+    "evaluate": evaluate.check,
+    "export": export_settings.check,
+    "deploy": make_deployment,
+}
+ROOTS = sorted(path.stem for path in CONF.glob("*.yaml"))
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+#: Stages that take an experiment, as their defaults say, each with each experiment.
+TAKERS = [
+    root for root in ROOTS if re.search(r"^  - experiment:", (CONF / f"{root}.yaml").read_text("utf-8"), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("root", TAKERS)
+def test_every_experiment_of_every_stage(root, experiment):
+    plain = stage.compose(root, ["backbone=mobilenetv2"])
+    config = stage.compose(root, [f"experiment={experiment}", "backbone=mobilenetv2"])
+    # Else a typing error in the file's path or package would go unseen.
+    assert config != plain
+    MAKERS[root](config)
+
+
+def test_the_stages_that_take_experiments():
+    assert TAKERS == ["dataset", "train"]
+    assert EXPERIMENTS
+    assert set(MAKERS) == set(ROOTS)
+
+
+def test_what_the_experiments_say_arrives():
+    smoke = make_all(stage.compose("train", ["experiment=smoke", "backbone=mobilenetv2"]))
+    assert (smoke[0].epochs, smoke[0].batch_size, smoke[0].images_per_epoch) == (1, 8, 32)
+    assert smoke[3].synthetic
+    fit, _, optimizer, corpus = make_all(stage.compose("train", ["experiment=paper", "backbone=mobilenetv2"]))
+    assert (fit.epochs, fit.batch_size, fit.images_per_epoch) == (24, 256, None)
+    assert type(optimizer).__name__ == "SGD"
+    assert not corpus.synthetic
+
+
+@pytest.mark.parametrize("root", ROOTS)
 def test_every_stage(root):
-    assert stage.compose(root)
+    MAKERS[root](stage.compose(root))
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_stage_silences_no_logger(root, monkeypatch, tmp_path, caplog):
+    # Hydra's "disabled" would switch off every logger that is there: a warning of ours would not be seen.
+    monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger("kface.gallery.witness")
+    level = logging.getLogger().level
+    assert stage.run(root, lambda config: logger.warning("it is heard"), []) == 0
+    assert [record.message for record in caplog.records if record.name == logger.name] == ["it is heard"]
+    assert not logger.disabled
+    assert logging.getLogger().level == level
 
 
 def test_k_face_has_the_long_budget():
@@ -107,6 +174,13 @@ def test_mistakes_are_answered_with_the_choices(overrides, message):
         (["optimizer.learning_rate=-1"], r"optimizer\.learning_rate"),
         (["evaluate.lfw=/nowhere/at/all"], r"evaluate\.lfw=/nowhere/at/all: there is no such file"),
         (["evaluate.pairs=none.txt"], r"evaluate\.pairs=none\.txt"),
+        (
+            ["evaluate.brighten=bright"],
+            r"^evaluate\.brighten: must be a list of ways to brighten an image, not 'bright'",
+        ),
+        (["evaluate.brighten=[log,log]"], r"^evaluate\.brighten: has a way twice"),
+        (["detector.brighten=[bright]"], r"^detector\.brighten: must be a list of ways to brighten an image"),
+        (["detector.brighten=5"], r"^detector\.brighten: must be a list of ways"),
         (["detector.landmarks=guess"], "landmarks"),
         (["corpus.identities=1"], r"corpus\.identities"),
         (["runtime.name=abacus"], "runtime"),
@@ -117,6 +191,36 @@ def test_values_that_make_no_sense_are_named(overrides, message):
     with pytest.raises(ConfigError, match=message) as caught:
         make_all(config)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "export", "dataset", "deploy"])
+def test_every_stage_looks_again_as_the_code_does_by_default(name):
+    config = stage.compose(name, [])
+    given = [config[section].brighten for section in ("detector", "evaluate") if section in config]
+    assert given
+    assert all(settings.brighten(ways) == settings.BRIGHTEN for ways in given)
+
+
+@pytest.mark.parametrize("nothing", ["none", "null", "[]"])
+def test_looking_again_is_switched_off(nothing):
+    from train import stages
+
+    config = stage.compose("train", [f"detector.brighten={nothing}", f"evaluate.brighten={nothing}"])
+    assert settings_of(config).brighten == ()
+    assert stages.ways_to_brighten(config.evaluate) == ()
+
+
+def test_recipes_from_before_the_setting():
+    from omegaconf import open_dict
+
+    from train import stages
+
+    config = stage.compose("train", [])
+    with open_dict(config):
+        del config.detector["brighten"], config.evaluate["brighten"]
+    # Their data set had no copies; test sets are acquired anew.
+    assert settings_of(config).brighten == ()
+    assert stages.ways_to_brighten(config.evaluate) == settings.BRIGHTEN
 
 
 def test_the_program_ends_with_one_line_and_two():

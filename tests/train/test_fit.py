@@ -59,6 +59,7 @@ KILLED = """
             (directory / "tmp-1.weights.h5").write_bytes(b"half")
             os.kill(os.getpid(), signal.SIGKILL)
     checkpoints.save = then_die
+    tiny_training.register(dict.__setitem__)
     tiny_training.run(load(Path({data!r})), {run!r})
 """
 

@@ -75,6 +75,53 @@ def test_faces_are_detected_once(lfw, tmp_path, no_faces, monkeypatch):
         lfw_set(lfw, tmp_path / "cache", progress=False)
 
 
+class Dim:
+    """Finds a face in the middle of whatever is bright; what is dark is none."""
+
+    def __init__(self, **settings):
+        self.settings = settings
+
+    def with_min_face(self, size):
+        return self
+
+    def detect_many(self, images):
+        from kface.faces import Faces
+
+        return [self._face(image) if image.mean() > 20 else Faces.empty() for image in images]
+
+    @staticmethod
+    def _face(image):
+        from kface.alignment import TEMPLATE
+        from kface.faces import Faces
+
+        corner = np.array([image.shape[1], image.shape[0]], np.float32) / 2 - 56
+        box = np.concatenate([corner, corner + 112])[None]
+        return Faces(box.astype(np.float32), np.ones(1, np.float32), (TEMPLATE + corner)[None].astype(np.float32))
+
+
+def test_dark_photographs_are_looked_at_on_copies(tmp_path, monkeypatch):
+    from train.testsets import faces
+
+    monkeypatch.setattr(faces, "Detector", Dim)
+    files = []
+    for name, level in (("bright", 160), ("dark", 8), ("black", 0)):
+        picture = np.random.default_rng(level).normal(level, level / 10, (150, 150, 3)).clip(0, 255).astype(np.uint8)
+        (tmp_path / f"{name}.jpg").write_bytes(encode_jpeg(picture))
+        files.append(tmp_path / f"{name}.jpg")
+    before, lost = acquire(files, tmp_path / "cache", "T", progress=False, brighten=())
+    after, failed = acquire(files, tmp_path / "cache", "T", progress=False)
+    assert lost.tolist() == [False, True, True]
+    assert failed.tolist() == [False, False, True]
+    np.testing.assert_array_equal(before[0], after[0])
+    # Out of the photograph, and not out of its copy.
+    assert 5 < after[1].mean() < 11
+    # Each way of finding faces has a cache of its own, whose result is kept.
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    monkeypatch.setattr(faces, "Detector", lambda **settings: pytest.fail("detected again"))
+    np.testing.assert_array_equal(acquire(files, tmp_path / "cache", "T", progress=False)[1], failed)
+    np.testing.assert_array_equal(acquire(files, tmp_path / "cache", "T", progress=False, brighten=[])[1], lost)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

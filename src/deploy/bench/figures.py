@@ -1,7 +1,6 @@
 """Figures: medians of interleaved repetitions, so that whatever else the machine does hits all candidates alike."""
 
-import time
-from typing import Any, Callable, Dict, Hashable, List, Mapping, NamedTuple, Sequence, TypeVar
+from typing import Any, Dict, Hashable, NamedTuple, Sequence, TypeVar
 
 import numpy as np
 
@@ -31,31 +30,3 @@ def figure(values: Sequence[float]) -> Figure:
     if not len(values):
         raise ValueError("there is nothing to take a median of")
     return Figure(len(values), float(np.median(values)), float(np.percentile(values, 95)))
-
-
-def interleaved(
-    candidates: Mapping[Key, Callable[[], Any]],
-    rounds: int,
-    seconds: float = 0.0,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Dict[Key, List[float]]:
-    """Return the milliseconds of each candidate's calls: A B C, A B C, and so on.
-
-    Args:
-        candidates: By name; each is called once beforehand, unmeasured.
-        rounds: Rounds in any case.
-        seconds: More rounds follow until this much time is spent.
-        clock: In seconds.
-    """
-    for call in candidates.values():
-        call()
-    times: Dict[Key, List[float]] = {name: [] for name in candidates}
-    began = clock()
-    done = 0
-    while candidates and (done < rounds or clock() - began < seconds):
-        for name, call in candidates.items():
-            start = clock()
-            call()
-            times[name].append(1000 * (clock() - start))
-        done += 1
-    return times

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import kface
 from kface.networks import RUNTIMES, runtimes
+from kface.workers import cores
 
 #: What lists the GPU memory of processes.
 NVIDIA_SMI = ("nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits")
@@ -38,13 +39,6 @@ def processor() -> str:
         if line.startswith("model name") and ":" in line:
             return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load() -> Optional[List[float]]:

@@ -14,6 +14,8 @@ from kface.errors import KFaceError
 from kface.mtcnn import Detector
 from kface.recognizer import FaceRecognizer
 from kface.recognizer.recognizer import MIN_FACE
+from kface.timing import interleaved
+from kface.workers import cores
 
 Say = Callable[[str], None]
 #: The paper's size, which the estimate is for.
@@ -99,10 +101,8 @@ def run(bundles: Sequence[Bundle], wishes: Wishes, say: Say) -> Dict[str, Any]:
         raise KFaceError("none that is here reads ONNX files", "--runtimes", "leave it out to take all that do")
     bundle = bundles[0]
     load = machine.load()
-    if load is not None and load[0] > BUSY * machine.cores():
-        note(
-            "the machine was busy with something else: load average {:.1f} on {} cores".format(load[0], machine.cores())
-        )
+    if load is not None and load[0] > BUSY * cores():
+        note("the machine was busy with something else: load average {:.1f} on {} cores".format(load[0], cores()))
     apart = (machine.describe()["memory_mb"] or 0) < SMALL_MB
     preferred = "auto" if wishes.runtimes is None else names[0]
     say("scenes")
@@ -190,7 +190,7 @@ def _opencv_on_one_core(
         for scene in every:
             frame = scene.frame(0)
             call = partial(detector.detect, frame)
-            times = figures.interleaved({"": call}, effort.rounds, clock=time.process_time)
+            times = interleaved({"": call}, effort.rounds, clock=time.process_time)
             made.append((scene.size, figures.figure(times[""]).median))
         return made
     except KFaceError:

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy as np
 
-from deploy.bench.figures import figure, interleaved
+from deploy.bench.figures import figure
 from deploy.bench.scenes import Scene
 from kface import alignment
 from kface.bundle import Bundle
@@ -14,6 +14,7 @@ from kface.mtcnn import Detector
 from kface.networks import runtimes
 from kface.recognizer.embedder import Embedder
 from kface.recognizer.recognizer import MIN_FACE, crops_of
+from kface.timing import interleaved
 
 #: Smallest faces of the cascade: the reference's, and the recogniser's.
 MIN_FACES = (20.0, MIN_FACE)

@@ -3,16 +3,10 @@
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from deploy.bench import paper
+from kface.text import columns
 
 Document = Dict[str, Any]
 Table = List[Tuple[str, ...]]
-
-
-def columns(table: Sequence[Sequence[str]]) -> List[str]:
-    """Return a table's lines, its columns aligned, a rule below the first."""
-    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
-    made = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
-    return [made[0], "-" * max(map(len, made))] + made[1:]
 
 
 def whole(document: Document) -> str:

@@ -1,7 +1,6 @@
 """``python -m deploy pack``: one archive for a board, and with ``--host`` its installation there."""
 
 import argparse
-import os
 import sys
 from typing import List, Optional
 
@@ -9,7 +8,7 @@ from deploy.configuration import resolve
 from deploy.jetson.archive import pack, settings_for_board
 from deploy.jetson.board_bundle import BoardBundle
 from deploy.jetson.remote import Host, install
-from deploy.settings import DeploySettings, newest_bundle
+from deploy.settings import DeploySettings, chosen_bundle
 from kface.errors import ConfigError, KFaceError
 
 OUT = "outputs"
@@ -54,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
     # A wrong address is told before a minute is spent on packing.
     host = None if arguments.host is None else Host.parse(arguments.host, arguments.port)
     settings = resolve(arguments.overrides)
-    directory = arguments.bundle or settings.get("bundle") or os.environ.get("KFACE_BUNDLE") or newest_bundle()
+    directory = chosen_bundle(arguments.bundle or settings.get("bundle"))
     if not directory:
         raise ConfigError(
             "none is found in outputs or bundles", "--bundle", "give --bundle DIR, or make one: make export"

@@ -1,7 +1,6 @@
 """Releases side by side in ``/opt/kface``, with a link to the one that runs and one to the one before."""
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ from typing import Dict, Iterator, List, Optional
 from deploy.jetson.command import CURRENT, HOME
 from deploy.jetson.system import InstallError, System
 from kface.files import read_regular, sha256_file
+from kface.locks import lock
 
 PREVIOUS = HOME + "/previous"
 SUMS = "SHA256SUMS"
@@ -120,9 +120,7 @@ class Releases(object):
         self._system.folder(HOME, 0o755)
         handle = os.open(home + "/.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not lock(handle, wait=False):
                 raise InstallError("another installer is at work", HOME, "wait for it")
             yield
         finally:

@@ -7,6 +7,7 @@ from typing import Optional, Union
 
 from kface.errors import ConfigError
 from kface.private_file import read_private, write_once
+from kface.user_folders import user_folder
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -21,7 +22,7 @@ def default_token_file() -> Path:
     named = os.environ.get(FILE_ENVIRONMENT)
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")) / "kface" / "web-token"
+    return user_folder("state") / "web-token"
 
 
 def find_token(file: Optional[PathLike] = None, create: bool = False) -> str:

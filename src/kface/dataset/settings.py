@@ -31,6 +31,8 @@ class DatasetSettings(NamedTuple):
             the detector's grid, so that large faces get the same landmarks at each of them.
         thresholds: Of the three networks.
         factor: Of the pyramid.
+        brighten: Ways in which an image without a face is brightened and looked at again, see
+            :mod:`kface.mtcnn.brighten`; none for no way. The crops are cut from the image as it is.
         runtime: Which runtime runs the detector.
         quality: JPEG quality of the crops, 1-100.
         max_per_shard: At most so many images a shard; also the most that is done again after an interruption.
@@ -47,6 +49,7 @@ class DatasetSettings(NamedTuple):
     min_face: Sequence[float] = (79.1, 39.8, 20.0)
     thresholds: Sequence[float] = (0.6, 0.7, 0.8)
     factor: float = 0.709
+    brighten: Sequence[str] = cascade.BRIGHTEN
     runtime: str = "auto"
     quality: int = 95
     max_per_shard: int = 500
@@ -94,6 +97,7 @@ class DatasetSettings(NamedTuple):
             min_face=min_face,
             thresholds=cascade.thresholds(self.thresholds, ""),
             factor=cascade.factor(self.factor, ""),
+            brighten=cascade.brighten(self.brighten, ""),
         )
 
     def as_dict(self) -> Dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Optional, Tuple
 from kface.dataset.build import BuildReport, build
 from kface.dataset.settings import DatasetSettings
 from kface.errors import ConfigError
+from kface.mtcnn import settings as cascade
 from kface.networks import RUNTIMES
 from kface.stage import instantiate
 from kface.text import printable
@@ -37,6 +38,8 @@ def settings_of(config: Any) -> DatasetSettings:
         min_face=_several(config.detector.min_face, "detector.min_face"),
         thresholds=_several(config.detector.thresholds, "detector.thresholds"),
         factor=config.detector.factor,
+        # A recipe that was kept from before the setting was there looked at no copies.
+        brighten=cascade.brighten(config.detector.get("brighten"), "detector."),
         runtime=config.runtime.name,
     ).validated()
 

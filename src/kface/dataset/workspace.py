@@ -14,6 +14,7 @@ from kface.dataset.manifest import FILE, PathLike, Shard, check_shard, shard_fau
 from kface.dataset.settings import differences
 from kface.errors import DatasetError
 from kface.files import read_json, write_atomic, write_json
+from kface.locks import lock
 
 SHARDS = "shards"
 JOURNAL = "journal"
@@ -112,14 +113,8 @@ class Workspace:
         return sorted(found + [path for path in (self.directory / SHARDS).iterdir() if path.name not in shards])
 
     def _take_lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows has no such lock; two builders there are on their own.
-            return
         self._lock = os.open(str(self.directory / LOCK), os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(self._lock, wait=False):
             self._drop_lock()
             raise DatasetError("another process is building this data set", self.directory, "wait for it to end")
 

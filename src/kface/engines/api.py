@@ -10,6 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from kface.errors import ConfigError, ModelError
+from kface.text import first_line
 
 #: Sizes of one input in a profile: the least, the usual and the most.
 Profile = Tuple[Tuple[int, ...], Tuple[int, ...], Tuple[int, ...]]
@@ -41,12 +42,6 @@ def tensorrt() -> Any:
     if not hasattr(trt, "Builder"):
         raise ConfigError("is installed without its libraries", "tensorrt", remedy)
     return trt
-
-
-def first_line(error: object) -> str:
-    """Return the first line that says something of an error's text."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 _MESSAGES: Dict[Any, Any] = {}

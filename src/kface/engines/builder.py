@@ -10,6 +10,7 @@ from kface.engines.memory import Memory, open_memory
 from kface.errors import ConfigError, ModelError
 from kface.files import sha256_bytes
 from kface.networks.registry import read_network
+from kface.text import first_line
 
 PathLike = Union[str, "os.PathLike[str]"]
 #: Sizes of each input by its name; :data:`BY_SIDE` for the house's; None where the file fixes them all.
@@ -210,7 +211,7 @@ def _parse(trt: Any, builder: Any, messages: Any, source: Source, data: bytes) -
 
 def _describe(error: Any) -> str:
     """Return a parser's error in a line, with its node by name where this TensorRT tells."""
-    text = api.first_line(error.desc())
+    text = first_line(error.desc())
     name = error.node_name() if hasattr(error, "node_name") else ""
     if name:
         return "{}; node {}, {}".format(text, name, error.node_operator())

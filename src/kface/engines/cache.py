@@ -13,6 +13,8 @@ from kface.engines.builder import BY_SIDE, Profiles, build_from, check_settings,
 from kface.engines.calibrator import Calibrator
 from kface.engines.memory import Memory, open_memory
 from kface.errors import ModelError
+from kface.locks import lock
+from kface.user_folders import user_folder
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -22,7 +24,7 @@ def default_directory() -> Path:
     named = os.environ.get("KFACE_ENGINES")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "kface" / "engines"
+    return user_folder("cache") / "engines"
 
 
 def get_engine(
@@ -101,12 +103,8 @@ def _lock(folder: Path, name: str) -> Iterator[None]:
     except OSError as error:
         raise ModelError("cannot be written ({})".format(error.strerror or error), folder, "set KFACE_ENGINES=DIR")
     try:
-        try:
-            import fcntl
-        except ImportError:  # Windows has no such lock; two builders there both build, and the last one's file stays.
-            yield
-            return
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        # Windows has no such lock; two builders there both build, and the last one's file stays.
+        lock(handle)
         yield
     finally:
         os.close(handle)

@@ -3,8 +3,8 @@
 import importlib
 from typing import Any
 
-from kface.engines.api import first_line
 from kface.errors import ModelError
+from kface.text import first_line
 
 
 def to_half(data: bytes, path: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, Optional
 import numpy as np
 
 from kface.errors import ConfigError, KFaceError
+from kface.text import first_line
 
 REMEDY = "install CUDA's runtime (JetPack has it), or cuda-python for this machine's CUDA"
 
@@ -94,7 +95,9 @@ class PyCudaMemory(Memory):
             with self.active():
                 self._stream = driver.Stream()
         except driver.Error as error:
-            raise ConfigError("cannot be used ({})".format(_line(error)), "the GPU", "check the driver with nvidia-smi")
+            raise ConfigError(
+                "cannot be used ({})".format(first_line(error)), "the GPU", "check the driver with nvidia-smi"
+            )
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -111,7 +114,9 @@ class PyCudaMemory(Memory):
             device = self._driver.mem_alloc(size)
             host = self._driver.pagelocked_empty((size,), np.uint8)
         except self._driver.Error as error:
-            raise DeviceError("cannot give {} bytes ({})".format(size, _line(error)), "the GPU", "free memory on it")
+            raise DeviceError(
+                "cannot give {} bytes ({})".format(size, first_line(error)), "the GPU", "free memory on it"
+            )
         return Buffer(int(device), host, device.free)
 
     def stream(self) -> int:
@@ -133,7 +138,7 @@ class PyCudaMemory(Memory):
         try:
             self._stream.synchronize()
         except self._driver.Error as error:
-            raise DeviceError("failed ({})".format(_line(error)), "the GPU")
+            raise DeviceError("failed ({})".format(first_line(error)), "the GPU")
 
 
 class CudaPythonMemory(Memory):
@@ -223,8 +228,3 @@ def open_memory() -> Memory:
             continue
         return adapter(module)
     raise ConfigError("can be reached by no library that is installed here", "the GPU", REMEDY)
-
-
-def _line(error: object) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -7,6 +7,7 @@ import numpy as np
 
 from kface.faces import Faces
 from kface.gallery.quality import Limits, Quality, Refusal, measure, refusals, wrapped
+from kface.mtcnn.again import alike
 
 #: Quarter turns that a picture may have been taken with, in degrees against the clock.
 TURNS = (0, 90, 180, 270)
@@ -32,7 +33,8 @@ class QualityGate(object):
 
     def __init__(self, limits: Optional[Limits] = None, detector: Any = None) -> None:
         self.limits = Limits() if limits is None else limits
-        self._detector = detector
+        # All turns of a picture have to be looked at alike: what only a copy of one of them shows compares with nothing.
+        self._detector = None if detector is None else alike(detector)  # type: Any
 
     def refusals(self, rgb: np.ndarray, faces: Faces, crop: Optional[np.ndarray] = None) -> List[Refusal]:
         """Return all reasons against enrolling from a picture; none where it is good enough.

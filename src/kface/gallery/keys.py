@@ -10,6 +10,7 @@ from typing import Any, Optional, Tuple, Union
 from kface.errors import ConfigError, GalleryError
 from kface.gallery.cipher import KEY_BYTES
 from kface.private_file import read_private, write_once
+from kface.user_folders import user_folder
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -24,8 +25,7 @@ LOST = "without its key a gallery cannot be read: restore the key, or enrol anew
 
 def default_key_file() -> Path:
     """Return where the key is kept unless told otherwise: the user's configuration, apart from the gallery itself."""
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return Path(home) / "kface" / "gallery.key"
+    return user_folder("config") / "gallery.key"
 
 
 def find_key(file: Optional[PathLike] = None, keyring: bool = False, create: bool = False) -> bytes:

@@ -9,6 +9,7 @@ from kface.gallery.gallery import Gallery
 from kface.gallery.keys import find_key
 from kface.gallery.keys import key_file as find_key_file
 from kface.gallery.store import absent
+from kface.user_folders import user_folder
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -18,7 +19,7 @@ def default_gallery_file() -> Path:
     named = os.environ.get("KFACE_GALLERY")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")) / "kface" / "gallery.db"
+    return user_folder("data") / "gallery.db"
 
 
 def open_gallery(

@@ -17,7 +17,9 @@ from kface.errors import GalleryError
 from kface.gallery.cipher import Cipher
 from kface.gallery.ledger import Root
 from kface.gallery.schema import ACCEPT
+from kface.locks import locked
 from kface.private_file import write_once
+from kface.user_folders import user_folder
 
 LOGGER = logging.getLogger(__name__)
 _MAGIC = "kface-witness-1"
@@ -34,8 +36,7 @@ class Mark(NamedTuple):
 
 def default_folder() -> str:
     """Return where witnesses are kept."""
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(home, "kface", "galleries")
+    return str(user_folder("state") / "galleries")
 
 
 def mark_of(root: Root) -> Mark:
@@ -102,7 +103,7 @@ class Witness(object):
             with self._opened(os.O_RDWR) as handle:
                 if handle is None:
                     return
-                with _locked(handle):
+                with locked(handle):
                     noted = self._parse(os.read(handle, _LARGEST))
                     if not accept and noted is not None and noted.counter >= mark.counter:
                         return
@@ -158,18 +159,3 @@ class Witness(object):
         if not self.fault:
             LOGGER.warning("%s: %s", self.path, fault)
         self.fault = fault
-
-
-@contextlib.contextmanager
-def _locked(handle: int) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:
-        # Windows: two processes may write at once, and the next change writes again.
-        yield
-        return
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(handle, fcntl.LOCK_UN)

@@ -10,8 +10,10 @@ from kface.faces import Faces
 from kface.images import in_batches
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, settings, weights
+from kface.mtcnn.again import find_again
 from kface.mtcnn.packed import PackedPNet
 from kface.networks import Network, open_network, resolve
+from kface.workers import cores
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -33,8 +35,8 @@ class Candidates(NamedTuple):
 class Detector(object):
     """Finds faces and their five landmarks.
 
-    Same faces as the ``mtcnn`` package finds with ``min_face_size=20`` (up to float noise). Not safe to share between
-    threads that call it at the same time.
+    Same faces as the ``mtcnn`` package finds with ``min_face_size=20`` (up to float noise), unless it is to brighten what
+    shows too few. Not safe to share between threads that call it at the same time.
 
     Args:
         models: Directory of the ONNX networks; by default that of :func:`kface.mtcnn.weights.prepare`.
@@ -44,6 +46,8 @@ class Detector(object):
         factor: Scale from one level of the pyramid to the next, 0.5 to 0.95.
         runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto``.
         threads: Threads to use; one for each core this process may use where None.
+        brighten: Ways in which an image is brightened and looked at again where too few faces were found, the first to try
+            first: names in :data:`kface.mtcnn.brighten.WAYS`. By default none. What was found before stays as it is.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -61,12 +65,14 @@ class Detector(object):
         factor: float = 0.709,
         runtime: str = "auto",
         threads: Optional[int] = None,
+        brighten: Optional[Sequence[str]] = (),
     ) -> None:
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ConfigError("must be a whole number of at least 1, not {!r}".format(threads), "threads")
         self.min_face = settings.min_face(min_face)
         self.thresholds = settings.thresholds(thresholds)
         self.factor = settings.factor(factor)
+        self.brighten = settings.brighten(brighten)
         name = resolve(runtime, preferred=weights.PREFERRED)
         known = weights.files(weights.prepare(models), name)
         self._packed: Optional[PackedPNet] = None
@@ -79,7 +85,7 @@ class Detector(object):
 
         self._networks = open_all(threads)
         self._map: Callable[..., Any] = map
-        threads = threads or _cores()
+        threads = threads or cores()
         if threads > 1 and name in weights.SIDE_BY_SIDE and self._networks["rnet"].reentrant:
             from concurrent.futures import ThreadPoolExecutor
 
@@ -88,9 +94,19 @@ class Detector(object):
 
     def with_min_face(self, min_face: float) -> "Detector":
         """Return a detector for another smallest face that shares this one's networks."""
+        other = self._shared()
+        other.min_face = settings.min_face(min_face)
+        return other
+
+    def with_brighten(self, brighten: Optional[Sequence[str]]) -> "Detector":
+        """Return a detector that brightens in other ways, or in none, and shares this one's networks."""
+        other = self._shared()
+        other.brighten = settings.brighten(brighten)
+        return other
+
+    def _shared(self) -> "Detector":
         other = Detector.__new__(Detector)
         other.__dict__.update(self.__dict__)
-        other.min_face = settings.min_face(min_face)
         return other
 
     @property
@@ -98,30 +114,36 @@ class Detector(object):
         """Name of the runtime that runs the networks."""
         return self._networks["rnet"].runtime
 
-    def detect(self, rgb: np.ndarray) -> Faces:
+    def detect(self, rgb: np.ndarray, expected: int = 1) -> Faces:
         """Find the faces in one image.
 
         Args:
             rgb: uint8 (h, w, 3), RGB.
+            expected: Where fewer faces are found, brightened copies are looked at, if the detector is to.
 
         Returns:
-            The faces, best score first; none for an image with a side under 12 pixels, or of 0.
+            The faces, best score first, then those that only a copy shows, best first; none for an image with a side under
+            12 pixels, or of 0.
 
         Raises:
             ImageError: The array is not such an image.
         """
-        return self.detect_many([rgb])[0]
+        return self.detect_many([rgb], expected)[0]
 
-    def detect_many(self, images: Sequence[np.ndarray]) -> List[Faces]:
+    def detect_many(self, images: Sequence[np.ndarray], expected: int = 1) -> List[Faces]:
         """Find the faces in several images of any sizes; each network sees the candidates of all of them together.
 
         Args:
             images: uint8 (h, w, 3), RGB.
+            expected: As for :meth:`detect`, in each image.
 
         Returns:
             As :meth:`detect` returns, in the images' order.
         """
-        return self._detect(images, None)
+        found = self._detect(images, None)
+        if not self.brighten:
+            return found
+        return find_again(lambda some: self._detect(some, None), images, found, self.brighten, expected)
 
     def detect_others(self, rgb: np.ndarray, known: np.ndarray) -> Faces:
         """Find the faces in an image that are not known yet: R- and O-Net see nothing of those that are.
@@ -311,10 +333,3 @@ def check_rgb(rgb: Any) -> None:
 def _sorted(boxes: np.ndarray, scores: np.ndarray) -> Candidates:
     order = box.descending(scores)
     return Candidates(boxes[order], scores[order])
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

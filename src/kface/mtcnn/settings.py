@@ -7,11 +7,14 @@ import numbers
 from typing import Any, Sequence, Tuple
 
 from kface.errors import ConfigError
+from kface.mtcnn.brighten import WAYS
 
 #: The smallest face of the reference's grid in pixels, and the largest that may be asked for.
 MIN_FACE = (20.0, 10000.0)
 #: Below, P-Net misses faces between two levels of the pyramid; above, it sees each face dozens of times.
 FACTOR = (0.5, 0.95)
+#: The ways in which too few faces are looked for again, where a door is not told others; see :mod:`kface.mtcnn.brighten`.
+BRIGHTEN = ("clahe", "log_clahe")
 
 
 def number(value: Any, key: str, least: float, most: float, what: str = "") -> float:
@@ -60,6 +63,34 @@ def thresholds(values: Any, section: str = "detector.") -> Tuple[float, float, f
     if max(first, second, third) >= 1:
         raise ConfigError("must be less than 1: nothing would pass", key)
     return first, second, third
+
+
+def brighten(values: Any, section: str = "detector.") -> Tuple[str, ...]:
+    """Return the ways in which images are brightened where too few faces were found, the first to try first.
+
+    Args:
+        values: Names in :data:`kface.mtcnn.brighten.WAYS`, or one of them; nothing (None, "none", or no names) for none.
+        section: What stands before the setting's name in an error.
+
+    Raises:
+        ConfigError: There is no such way, or it is there twice.
+    """
+    if values is None or values in ("none", "null"):
+        return ()
+    try:
+        names: Sequence[Any] = (values,) if isinstance(values, (str, bytes, dict)) else tuple(values)
+    except TypeError:
+        names = (values,)
+    for name in names:
+        if not isinstance(name, str) or name not in WAYS:
+            raise ConfigError(
+                "must be a list of ways to brighten an image, not {!r}".format(_short(values)),
+                section + "brighten",
+                "choose from {}; none for no way".format(", ".join(WAYS)),
+            )
+    if len(set(names)) != len(names):
+        raise ConfigError("has a way twice: {}".format(", ".join(names)), section + "brighten", "leave one out")
+    return tuple(names)
 
 
 def _short(value: Any) -> Any:

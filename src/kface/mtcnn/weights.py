@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 from kface.errors import ModelError
 from kface.files import read_json, sha256_bytes, write_atomic, write_json
+from kface.user_folders import user_folder
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -40,11 +41,7 @@ def default_directory() -> Path:
     named = os.environ.get("KFACE_MODELS")
     if named:
         return Path(named)
-    return (
-        Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-        / "kface"
-        / "mtcnn-1.0.0-{}".format(SCHEMA)
-    )
+    return user_folder("cache") / "mtcnn-1.0.0-{}".format(SCHEMA)
 
 
 def prepare(directory: Optional[PathLike] = None) -> Path:

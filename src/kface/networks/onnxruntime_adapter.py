@@ -7,6 +7,7 @@ import numpy as np
 
 from kface.errors import ModelError
 from kface.networks.base import Network
+from kface.text import first_line
 
 
 class OnnxRuntimeNetwork(Network):
@@ -32,7 +33,7 @@ class OnnxRuntimeNetwork(Network):
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         # The runtime's own exceptions share no base class below Exception.
         except Exception as error:
-            raise ModelError("is not a network that ONNX Runtime can read ({})".format(_first(error)), path)
+            raise ModelError("is not a network that ONNX Runtime can read ({})".format(first_line(error)), path)
         self._path = path
         inputs = {
             node.name: tuple(size if isinstance(size, int) else None for size in node.shape)
@@ -46,17 +47,14 @@ class OnnxRuntimeNetwork(Network):
         try:
             values = self._session.run(None, {self._input: batch})
         except Exception as error:
-            raise ModelError("cannot run on a batch of shape {} ({})".format(batch.shape, _first(error)), self._path)
+            raise ModelError(
+                "cannot run on a batch of shape {} ({})".format(batch.shape, first_line(error)), self._path
+            )
         return dict(zip(self.outputs, values))
 
     def close(self) -> None:
         """See :meth:`Network.close`."""
         self._session = None
-
-
-def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def load(data: bytes, path: str, threads: Optional[int]) -> Network:

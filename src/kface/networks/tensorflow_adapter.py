@@ -8,6 +8,7 @@ import numpy as np
 
 from kface.errors import ModelError
 from kface.networks.base import Network, Shape
+from kface.text import first_line
 
 #: Numbers of channels by which an input's layout is told.
 CHANNELS = (1, 3)
@@ -48,7 +49,7 @@ class TensorFlowNetwork(Network):
             shape = _shape(feed)
         # Protobuf, the importer and TensorFlow each have their own exceptions.
         except Exception as error:
-            raise ModelError("is not a frozen graph that TensorFlow can read ({})".format(_first(error)), path)
+            raise ModelError("is not a frozen graph that TensorFlow can read ({})".format(first_line(error)), path)
         self._type = feed.dtype
         self._constant = tf.constant
         self._last = len(shape) == 4 and _channels_last(shape, path)
@@ -68,7 +69,9 @@ class TensorFlowNetwork(Network):
             fed = np.transpose(batch, (0, 2, 3, 1)) if self._last else batch
             values = [value.numpy() for value in self._function(self._constant(fed, self._type))]
         except Exception as error:
-            raise ModelError("cannot run on a batch of shape {} ({})".format(batch.shape, _first(error)), self._path)
+            raise ModelError(
+                "cannot run on a batch of shape {} ({})".format(batch.shape, first_line(error)), self._path
+            )
         return {
             name: np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if self._last and value.ndim == 4 else value
             for name, value in zip(self.outputs, values)
@@ -100,11 +103,6 @@ def _channels_last(shape: Shape, path: str) -> bool:
     raise ModelError(
         "its placeholder's shape {} does not tell the channels".format(list(shape)), path, "freeze it with 3 channels"
     )
-
-
-def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def load(data: bytes, path: str, threads: Optional[int]) -> Network:

@@ -10,11 +10,15 @@ import numpy as np
 from kface import alignment
 from kface.errors import ImageError
 from kface.faces import Faces
-from kface.mtcnn.boxes import covered
+from kface.mtcnn.again import without
+from kface.mtcnn.boxes import SAME, covered
+from kface.mtcnn.brighten import brightened
 from kface.mtcnn.refine import beside, refine
+from kface.recognizer.association import overlaps
 from kface.recognizer.crops import Crops, crops_of
 from kface.recognizer.decision import Decision
 from kface.recognizer.recognizer import FaceRecognizer, best_matches
+from kface.recognizer.second_look import DARK, SecondLook
 from kface.recognizer.settings import PipelineSettings
 from kface.recognizer.tracks import Tracker, TrackState
 from kface.recognizer.views import alignable, views_of
@@ -44,6 +48,7 @@ class Times(NamedTuple):
         embed: The embedder.
         match: The gallery.
         total: The whole frame, tracks and votes included.
+        again: What a second look at a brightened copy took of `detect`.
     """
 
     detect: float
@@ -51,6 +56,7 @@ class Times(NamedTuple):
     embed: float
     match: float
     total: float
+    again: float = 0.0
 
 
 class Result(NamedTuple):
@@ -66,6 +72,8 @@ class Result(NamedTuple):
         times: What the steps took.
         detected: Whether the whole cascade ran.
         embedded: How many faces were embedded.
+        brightened: In which way the frame was brightened where a copy was looked at as well; see
+            :mod:`kface.recognizer.second_look`.
     """
 
     frame: Frame
@@ -77,6 +85,7 @@ class Result(NamedTuple):
     times: Times
     detected: bool
     embedded: int
+    brightened: Optional[str] = None
 
     def crops(self, which: Optional[Sequence[int]] = None) -> np.ndarray:
         """Cut faces out, aligned: what the embedder sees of them, or would see.
@@ -99,7 +108,8 @@ class Pipeline(object):
     To be called from one thread; :meth:`gallery_changed` and :meth:`set_decision` from any.
 
     Args:
-        recognizer: Finds and embeds faces; not to be used elsewhere at the same time.
+        recognizer: Finds and embeds faces; not to be used elsewhere at the same time. Where its detector brightens images,
+            frames are looked at again as well, but within a budget of time.
         gallery: Who is enrolled, see :class:`FaceRecognizer`; None for nobody.
         settings: How; by default with tracks and without resizing.
 
@@ -113,6 +123,13 @@ class Pipeline(object):
         settings = PipelineSettings() if settings is None else settings
         settings.check()
         self._recognizer = recognizer
+        # Frame by frame the second look is ours: by itself the detector would look at every empty frame twice.
+        self._detector, ways = without(recognizer.detector)
+        self._second_look = SecondLook(ways)
+        # How many faces the next frame should show, and the way and the places of those that only a copy has shown.
+        self._before = 0
+        self._copied: Optional[Tuple[str, np.ndarray]] = None
+        self._again, self._way = 0.0, None  # type: float, Optional[str]
         self._gallery = gallery
         self._settings = settings
         self._decision = recognizer.needed_decision()
@@ -186,9 +203,21 @@ class Pipeline(object):
             known = {track.number: track.identity for track in tracks}
             identities = [known[number] for number in ids if number is not None]
         done = time.perf_counter()
-        times = Times(looked - began, aligned - looked, embedded - aligned, matched - embedded, done - began)
+        # Without tracks each frame stands alone.
+        self._before = len(tracks)
+        self._second_look.frame(done - began)
+        steps = looked - began, aligned - looked, embedded - aligned, matched - embedded, done - began
         return Result(
-            frame, faces, tuple(identities), tuple(ids), tuple(tracks), tuple(ended), times, look.detected, len(which)
+            frame,
+            faces,
+            tuple(identities),
+            tuple(ids),
+            tuple(tracks),
+            tuple(ended),
+            Times(*steps, again=self._again),
+            look.detected,
+            len(which),
+            self._way,
         )
 
     def _alone(
@@ -203,24 +232,49 @@ class Pipeline(object):
 
     def _look(self, rgb: np.ndarray) -> "_Look":
         small, scale = self._reduce(rgb)
-        detector, tracker = self._recognizer.detector, self._tracker
+        self._again, self._way = 0.0, None
+        look = self._look_once(small, scale)
+        if look.detected:
+            look = self._look_again(small, scale, look)
+        self._copied = self._known_from_copies(look)
+        return look
+
+    def _look_once(self, small: np.ndarray, scale: np.ndarray) -> "_Look":
+        """Follow the faces of the frame before, or run the cascade on the frame as it is."""
+        detector, tracker = self._detector, self._tracker
         if tracker is not None and tracker.follows:
             turn = tracker.turn()
-            faces, owners = self._follow(small, scale, tracker, turn)
-            if not tracker.lost(owners, turn):
-                look = _both(_Look(faces, owners, np.ones((faces.count,), bool), False), *tracker.moved_on(turn))
+            look = self._follow(small, scale, tracker, turn)
+            if look.owners is not None and not tracker.lost(look.owners, turn):
+                look = _both(look, *tracker.moved_on(turn))
                 if not tracker.due:
                     return look
                 others = _enlarge(detector.detect_others(small, look.faces.boxes * np.tile(scale, 2)), scale)
                 return _both(look, others, np.full((others.count,), -1, np.int64), True)._replace(detected=True)
-        faces = _enlarge(detector.detect(small), scale)
-        return _Look(faces, None, np.ones((faces.count,), bool), True)
+        look = _Look.of(detector.detect(small), None, detected=True)
+        if self._copied is not None and tracker is not None:
+            look = self._refine_on_copy(small, look, self._copied[1] * np.tile(scale, 2), None)
+        return look._replace(faces=_enlarge(look.faces, scale))
 
-    def _follow(
-        self, small: np.ndarray, scale: np.ndarray, tracker: Tracker, turn: np.ndarray
-    ) -> Tuple[Faces, np.ndarray]:
+    def _look_again(self, small: np.ndarray, scale: np.ndarray, look: "_Look") -> "_Look":
+        """Look at a brightened copy for faces that the cascade has not found, where that is worth its time."""
+        before = self._before
+        new = max(look.faces.count - before, 0) if look.owners is None else int((look.owners < 0).sum())
+        way = self._second_look.way(look.faces.count < before, is_dark(small), new)
+        if way is None:
+            return look
+        began = time.perf_counter()
+        known = look.faces.boxes * np.tile(scale, 2)
+        others = _enlarge(self._detector.detect_others(brightened(small, way), known), scale)
+        self._way, seconds = way, time.perf_counter() - began
+        self._again += seconds
+        self._second_look.looked(others.count > 0, seconds)
+        owners = None if look.owners is None else np.full((others.count,), -1, np.int64)
+        return _both(look, others, owners, True, True)
+
+    def _follow(self, small: np.ndarray, scale: np.ndarray, tracker: Tracker, turn: np.ndarray) -> "_Look":
         """Return the faces whose turn it is, and in which boxes of the tracker they are."""
-        detector, boxes = self._recognizer.detector, tracker.boxes * np.tile(scale, 2)
+        detector, boxes = self._detector, tracker.boxes * np.tile(scale, 2)
         faces, found = refine(detector, small, boxes[turn])
         owners = turn[found]
         lost = tracker.lost(owners, turn)
@@ -231,7 +285,38 @@ class Pipeline(object):
             first = first[~covered(again.boxes[first], faces.boxes)]
             faces = Faces.join([faces, again.take(first)])
             owners = np.concatenate([owners, np.array(lost, np.int64)[found[first] % len(lost)]])
-        return _enlarge(faces, scale), owners
+        look = _Look.of(faces, owners)
+        lost = tracker.lost(owners, turn)
+        if lost and self._copied is not None:
+            near = (overlaps(boxes[lost], self._copied[1] * np.tile(scale, 2)) > SAME).any(axis=1)
+            places = np.array(lost, np.int64)[near]
+            look = self._refine_on_copy(small, look, boxes[places], places)
+        return look._replace(faces=_enlarge(look.faces, scale))
+
+    def _refine_on_copy(
+        self, small: np.ndarray, look: "_Look", boxes: np.ndarray, owners: Optional[np.ndarray]
+    ) -> "_Look":
+        """Look on a copy for faces that were seen on one in the frame before; all in pixels of the reduced frame."""
+        assert self._copied is not None
+        left = ~covered(boxes, look.faces.boxes)
+        if not left.any():
+            return look
+        began = time.perf_counter()
+        self._way = self._copied[0]
+        faces, found = refine(self._detector, brightened(small, self._way), boxes[left])
+        apart = ~covered(faces.boxes, look.faces.boxes)
+        self._again += time.perf_counter() - began
+        return _both(look, faces.take(apart), None if owners is None else owners[left][found[apart]], True, True)
+
+    def _known_from_copies(self, look: "_Look") -> Optional[Tuple[str, np.ndarray]]:
+        """Return the way and the places, in the frame's pixels, of the faces that only a copy has shown last."""
+        copied = look.copied.copy()
+        if self._copied is not None and look.faces.count:
+            # Those that just moved on were not looked at.
+            near = (overlaps(look.faces.boxes, self._copied[1]) > SAME).any(axis=1)
+            copied |= ~look.looked & near
+        way = self._way or (self._copied[0] if self._copied is not None else None)
+        return (way, look.faces.boxes[copied].astype(np.float64)) if way is not None and copied.any() else None
 
     def _reduce(self, rgb: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Return what the detector is to see, and by which factors its width and height differ from the frame's."""
@@ -261,30 +346,43 @@ class _Look(NamedTuple):
         faces: The faces, in the frame's pixels, best score first.
         owners: int64 (n,), the tracker's box that each was found in, or -1; None where only the cascade ran.
         looked: bool (n,), which were looked at and did not just move on.
+        copied: bool (n,), which were found on a brightened copy.
         detected: Whether the cascade ran.
     """
 
     faces: Faces
     owners: Optional[np.ndarray]
     looked: np.ndarray
+    copied: np.ndarray
     detected: bool
+
+    @classmethod
+    def of(cls, faces: Faces, owners: Optional[np.ndarray], detected: bool = False) -> "_Look":
+        """Return faces that were all looked at, in the frame as it is."""
+        return cls(faces, owners, np.ones((faces.count,), bool), np.zeros((faces.count,), bool), detected)
 
     def take(self, which: np.ndarray) -> "_Look":
         owners = None if self.owners is None else self.owners[which]
-        return _Look(self.faces.take(which), owners, self.looked[which], self.detected)
+        return _Look(self.faces.take(which), owners, self.looked[which], self.copied[which], self.detected)
 
 
-def _both(look: _Look, faces: Faces, owners: np.ndarray, looked: bool = False) -> _Look:
-    """Add faces that were found otherwise."""
-    if not faces.count or look.owners is None:
+def _both(look: _Look, faces: Faces, owners: Optional[np.ndarray], looked: bool = False, copied: bool = False) -> _Look:
+    """Add faces that were found otherwise; with owners where the others have them."""
+    if not faces.count:
         return look
     together = _Look(
         Faces.join([look.faces, faces]),
-        np.concatenate([look.owners, owners]),
+        None if look.owners is None or owners is None else np.concatenate([look.owners, owners]),
         np.concatenate([look.looked, np.full((faces.count,), looked)]),
+        np.concatenate([look.copied, np.full((faces.count,), copied)]),
         look.detected,
     )
     return together.take(np.argsort(-together.faces.scores, kind="mergesort"))
+
+
+def is_dark(rgb: np.ndarray) -> bool:
+    """Return whether an image, uint8 (h, w, 3), RGB, is dark, by its green, which is most of its luma."""
+    return bool(rgb.size) and float(rgb[::8, ::8, 1].mean()) < DARK
 
 
 def _enlarge(faces: Faces, scale: np.ndarray) -> Faces:

@@ -12,11 +12,13 @@ from kface.faces import Faces
 from kface.files import sha256_file
 from kface.images import read_image
 from kface.mtcnn import Detector
+from kface.mtcnn.settings import BRIGHTEN
 from kface.networks import runtimes
 from kface.recognizer import templates as made
 from kface.recognizer.crops import crops_of
 from kface.recognizer.decision import UNKNOWN, Decision
 from kface.recognizer.embedder import Embedder
+from kface.recognizer.settings import SECTIONS
 from kface.recognizer.templates import Identified, Template, Templates, Verification
 from kface.recognizer.views import alignable
 from kface.sharpness import sharpness
@@ -78,8 +80,9 @@ class FaceRecognizer(object):
             runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto`` for what is fastest here.
             precision: The embedder's: "fp32", "fp16" or "int8".
             threads: Threads to use; where None, one for each core.
-            detector: ``min_face``, ``thresholds`` and ``factor``, as in the section of ``deploy.yaml``; see
-                :class:`kface.mtcnn.Detector`. The smallest face is :data:`MIN_FACE` by default.
+            detector: ``min_face``, ``thresholds``, ``factor`` and ``brighten``, as in the section of ``deploy.yaml``; see
+                :class:`kface.mtcnn.Detector`. By default the smallest face is :data:`MIN_FACE`, and images without a face
+                are looked at again in the ways of :data:`kface.mtcnn.settings.BRIGHTEN`.
             match: ``recognised`` and ``unknown``, as in the section of ``deploy.yaml``; by default the bundle's table decides.
 
         Raises:
@@ -296,10 +299,10 @@ def _pixels(image: Image) -> np.ndarray:
 
 def _detector_settings(given: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
     settings = dict(given or {})
-    other = sorted(set(settings) - {"min_face", "thresholds", "factor"})
+    known = SECTIONS["detector"]
+    other = sorted(set(settings) - set(known))
     if other:
-        raise ConfigError(
-            "there is no such setting", "detector." + str(other[0]), "choose one of: min_face, thresholds, factor"
-        )
+        raise ConfigError("there is no such setting", "detector." + str(other[0]), "choose one of: " + ", ".join(known))
     settings.setdefault("min_face", MIN_FACE)
+    settings.setdefault("brighten", BRIGHTEN)
     return settings

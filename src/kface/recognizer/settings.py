@@ -10,7 +10,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 #: Sections of a ``deploy.yaml`` that :func:`read_settings` reads, and the settings of each; others are other rooms'.
 SECTIONS: Dict[str, Tuple[str, ...]] = {
-    "detector": ("min_face", "thresholds", "factor"),
+    "detector": ("min_face", "thresholds", "factor", "brighten"),
     "runtime": ("name", "precision"),
     "match": ("recognised", "unknown"),
 }

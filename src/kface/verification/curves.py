@@ -76,6 +76,31 @@ def rank(scores: np.ndarray, genuine: np.ndarray) -> Ranked:
     return Ranked(order, last, genuine[order], thresholds)
 
 
+def ranked_pairs(
+    scores: np.ndarray, genuine: np.ndarray, people: np.ndarray
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray, Ranked]:
+    """Check pairs of people, and sort them by their scores.
+
+    Args:
+        scores: (m,), similarities: higher is more alike.
+        genuine: bool (m,).
+        people: (m, 2), who is in each pair.
+
+    Returns:
+        The three as arrays, and the pairs in order.
+
+    Raises:
+        KFaceError: As :func:`rank` raises it, or people and labels do not fit.
+    """
+    scores, genuine, people = np.asarray(scores, np.float64), np.asarray(genuine, bool), np.asarray(people)
+    ranked = rank(scores, genuine)
+    if people.shape != (len(scores), 2):
+        raise KFaceError("people must have the shape ({}, 2), not {}".format(len(scores), people.shape))
+    if ((people[:, 0] == people[:, 1]) != genuine).any():
+        raise KFaceError("a genuine pair has two people, or an impostor pair has one")
+    return scores, genuine, people, ranked
+
+
 def rates(ranked: Ranked, weights: Optional[np.ndarray] = None) -> Tuple[np.ndarray, np.ndarray]:
     """Return FMR and FNMR at the thresholds of the ranking.
 

@@ -4,9 +4,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
-from kface.errors import KFaceError
 from kface.verification.bootstrap import Interval, Resampling
-from kface.verification.curves import Curve, Ranked, crossing, eer, rank, rates, roc_area, within
+from kface.verification.curves import Curve, Ranked, crossing, eer, ranked_pairs, rates, roc_area, within
 from kface.verification.kfold import fold_accuracies, folds_by_person
 from kface.verification.scores import FAILED
 
@@ -90,12 +89,7 @@ def verify(
     Raises:
         KFaceError: Genuine or impostor pairs are lacking, or the shapes do not fit.
     """
-    scores, genuine, people = np.asarray(scores, np.float64), np.asarray(genuine, bool), np.asarray(people)
-    ranked = rank(scores, genuine)
-    if people.shape != (len(scores), 2):
-        raise KFaceError("people must have the shape ({}, 2), not {}".format(len(scores), people.shape))
-    if ((people[:, 0] == people[:, 1]) != genuine).any():
-        raise KFaceError("a genuine pair has two people, or an impostor pair has one")
+    scores, genuine, people, ranked = ranked_pairs(scores, genuine, people)
     fmr, fnmr = rates(ranked)
     count = int(genuine.sum())
     made = Curve(ranked.thresholds, fmr, fnmr, count, len(scores) - count)

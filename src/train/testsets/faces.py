@@ -12,7 +12,9 @@ from kface.errors import ImageError, KFaceError
 from kface.faces import Faces
 from kface.files import sha256_bytes, write_atomic
 from kface.images import in_batches, read_image
-from kface.mtcnn import Detector
+from kface.mtcnn import Detector, settings
+from kface.mtcnn.brighten import brightened
+from kface.mtcnn.settings import BRIGHTEN
 from kface.progress import Progress
 
 #: Smallest faces looked for, one after the other until one is found.
@@ -23,7 +25,9 @@ BATCH = 32
 SCHEMA = 1
 
 
-def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def acquire(
+    files: Sequence[Path], cache: Path, title: str, progress: bool = True, brighten: Sequence[str] = BRIGHTEN
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the aligned face of each photograph.
 
     The face is the one nearest to the middle of the image (benchmarks centre theirs; bystanders stand beside). An image
@@ -31,9 +35,10 @@ def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = Tru
 
     Args:
         files: The photographs.
-        cache: Directory that keeps the result; it is keyed by the files' names, sizes and times.
+        cache: Directory that keeps the result; it is keyed by the files' names, sizes and times and by how faces are found.
         title: What to call them in the progress bar.
         progress: Whether to show one.
+        brighten: Ways in which images without a face are looked at again, see :mod:`kface.mtcnn.brighten`.
 
     Returns:
         uint8 (n, 112, 112, 3), RGB; bool (n,), which failed.
@@ -42,7 +47,8 @@ def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = Tru
         ImageError: A file cannot be read as an image.
         KFaceError: The cache cannot be written.
     """
-    listing = [f"{SCHEMA} {MIN_FACES} {BORDER}"]
+    ways = settings.brighten(brighten)
+    listing = [f"{SCHEMA} {MIN_FACES} {BORDER} {ways}"]
     for file in files:
         try:
             status = file.stat()
@@ -68,7 +74,7 @@ def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = Tru
             image for place in range(0, len(files), 2) for image in pool.map(read_image, files[place : place + 2])
         )
         for images in in_batches(reading, BATCH, lambda image: image.shape[0] * image.shape[1]):
-            for number, crop in enumerate(_faces(images, detectors), start):
+            for number, crop in enumerate(_faces(images, detectors, ways), start):
                 failed[number] = crop is None
                 faces[number] = _middle(images[number - start]) if crop is None else crop
             start += len(images)
@@ -77,19 +83,22 @@ def acquire(files: Sequence[Path], cache: Path, title: str, progress: bool = Tru
     return faces, failed
 
 
-def _faces(images: list[np.ndarray], detectors: list[Detector]) -> list[np.ndarray | None]:
+def _faces(images: list[np.ndarray], detectors: list[Detector], ways: Sequence[str]) -> list[np.ndarray | None]:
     """Find and align the central face of each image, None where there is none."""
     crops: list[np.ndarray | None] = [None] * len(images)
-    for border in (0.0, BORDER):
-        for detector in detectors:
-            left = [number for number, crop in enumerate(crops) if crop is None]
-            if not left:
-                return crops
-            looked_at = [_bordered(images[number], border) for number in left]
-            for number, image, faces in zip(left, looked_at, detector.detect_many(looked_at), strict=True):
-                chosen = central(faces, image.shape)
-                if chosen is not None:
-                    crops[number] = align(image, faces.landmarks[chosen : chosen + 1])[0]
+    # Copies come last of all: no face that the images themselves show is looked for in them.
+    for way in (None, *ways):
+        for border in (0.0, BORDER):
+            for detector in detectors:
+                left = [number for number, crop in enumerate(crops) if crop is None]
+                if not left:
+                    return crops
+                pictures = [_bordered(images[number], border) for number in left]
+                looked_at = pictures if way is None else [brightened(picture, way) for picture in pictures]
+                for number, picture, faces in zip(left, pictures, detector.detect_many(looked_at), strict=True):
+                    chosen = central(faces, picture.shape)
+                    if chosen is not None:
+                        crops[number] = align(picture, faces.landmarks[chosen : chosen + 1])[0]
     return crops
 
 

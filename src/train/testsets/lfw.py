@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kface.errors import ConfigError, LayoutError
+from kface.mtcnn.settings import BRIGHTEN
 from train.testsets.base import TestSet
 from train.testsets.faces import acquire
 from train.testsets.names import Photographs, composed, is_whole, listed, named_image, text_lines, whole
@@ -15,7 +16,7 @@ from train.testsets.names import Photographs, composed, is_whole, listed, named_
 IMAGE_FOLDERS = ("", "images", "lfw", "lfw_funneled", "lfw-deepfunneled")
 
 
-def lfw_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
+def lfw_set(folder: Path, cache: Path, progress: bool = True, brighten: Sequence[str] = BRIGHTEN) -> TestSet:
     """Load LFW, or a set in its form.
 
     Args:
@@ -24,6 +25,7 @@ def lfw_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
             of an image, and numbers without zeros in front.
         cache: Directory that keeps the aligned faces.
         progress: Whether to show a progress bar.
+        brighten: See :func:`train.testsets.faces.acquire`.
 
     Raises:
         ConfigError: The folder is absent.
@@ -35,7 +37,7 @@ def lfw_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
     rows, folds = read_pairs_txt(folder / "pairs.txt")
     photographs = Photographs(folder, IMAGE_FOLDERS)
     files = {key: photographs.find(*key) for key in sorted({image for row in rows for image in row})}
-    return _made("lfw", "LFW", list(files), list(files.values()), rows, folds, cache, progress)
+    return _made("lfw", "LFW", list(files), list(files.values()), rows, folds, cache, progress, brighten)
 
 
 def read_pairs_txt(path: Path) -> tuple[list[tuple[tuple[str, int], tuple[str, int]]], np.ndarray]:
@@ -76,7 +78,7 @@ def read_pairs_txt(path: Path) -> tuple[list[tuple[tuple[str, int], tuple[str, i
     return rows, np.arange(len(rows)) // (2 * size)
 
 
-def cfp_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
+def cfp_set(folder: Path, cache: Path, progress: bool = True, brighten: Sequence[str] = BRIGHTEN) -> TestSet:
     """Load CFP-FP (Sengupta et al., 2016) from the data set as it is distributed.
 
     Args:
@@ -85,6 +87,7 @@ def cfp_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
             ``Split/FP/<fold>/{same,diff}.txt``. The lists' paths are relative to ``Protocol/`` or to the folder.
         cache: Directory that keeps the aligned faces.
         progress: Whether to show a progress bar.
+        brighten: See :func:`train.testsets.faces.acquire`.
 
     Raises:
         ConfigError: The folder is absent.
@@ -115,7 +118,7 @@ def cfp_set(folder: Path, cache: Path, progress: bool = True) -> TestSet:
     keys = sorted({image for row in rows for image in row})
     files = [lists[kind][number] for kind, number in keys]
     people = [file.parent.parent.name for file in files]
-    return _made("cfp_fp", "CFP-FP", keys, files, rows, np.array(folds), cache, progress, people)
+    return _made("cfp_fp", "CFP-FP", keys, files, rows, np.array(folds), cache, progress, brighten, people)
 
 
 def _folds(folder: Path) -> list[Path]:
@@ -157,10 +160,11 @@ def _made(
     folds: np.ndarray,
     cache: Path,
     progress: bool,
+    brighten: Sequence[str],
     people: Sequence[str] | None = None,
 ) -> TestSet:
     index = {key: number for number, key in enumerate(keys)}
-    images, failed = acquire(files, cache, title, progress)
+    images, failed = acquire(files, cache, title, progress, brighten)
     who = [key[0] for key in keys] if people is None else people
     numbers = {person: number for number, person in enumerate(sorted(set(who)))}
     return TestSet(

@@ -17,6 +17,7 @@ from kface.errors import ConfigError, DatasetError, LayoutError, ProtocolError
 from kface.faces import Faces
 from kface.images import encode_jpeg, encode_png, read_image
 from kface.layout import Annotation, Capture, format_annotation, parse
+from kface.mtcnn.brighten import brightened
 
 SETTINGS = DatasetSettings(max_per_shard=5)
 
@@ -125,7 +126,7 @@ class TestRefusals:
             "C5.jpg": (b"", "is empty (0 bytes)"),
             "C6.jpg": (encode_png(picture(1)), "is not a JPEG image"),
             "C7.jpg": (encode_jpeg(picture(1, size=(1, 1))), "is too small (1x1 pixels)"),
-            "C8.jpg": (encode_jpeg(picture(1, brightness=5)), "no face found"),
+            "C8.jpg": (encode_jpeg(picture(1, brightness=0)), "no face found"),
             "C9.jpg": (b"\xff\xd8 this is no image \xff\xd9", "is not an image that can be decoded"),
             "C10.jpg": (b"hello", "is not a JPEG image"),
         }
@@ -308,7 +309,7 @@ class TestLandmarks:
         settings = SETTINGS._replace(landmarks="camera")
         # Dark images have no face of their own; their camera has.
         for capture in captures(SUBJECTS[:1], accessories=(2,)):
-            (root / capture.path()).write_bytes(encode_jpeg(picture(1, brightness=3)))
+            (root / capture.path()).write_bytes(encode_jpeg(picture(1, brightness=0)))
         # One camera lacks the reference S001/L1/E01: another capture of it stands in.
         (root / Capture(SUBJECTS[0], 1, 1, 1, 6).path()).unlink()
         manifest = make(root, tmp_path / "out", settings).manifest
@@ -351,6 +352,79 @@ class TestLandmarks:
         np.testing.assert_array_equal(record.box, [40, 30, 120, 110])
         (root / one.annotation_path()).unlink()
         assert make(root, tmp_path / "out", SETTINGS._replace(landmarks="annotation")).built == 5
+
+
+class TestBrighten:
+    """Light 2 is dim, but shows a face as it is; what is dark shows one on a copy alone."""
+
+    DARK = Capture(SUBJECTS[0], 1, 1, 1, 7)
+
+    @pytest.fixture
+    def dark(self, root):
+        path = root / self.DARK.path()
+        path.write_bytes(encode_jpeg(picture(3, brightness=14)))
+        return path
+
+    def record(self, manifest):
+        (found,) = [record for record in read(manifest) if record.capture == self.DARK]
+        return found
+
+    def test_a_face_that_only_a_copy_shows_is_cut_out_of_the_image_itself(self, root, dark, tmp_path):
+        manifest = make(root, tmp_path / "out", SETTINGS._replace(brighten=("log",))).manifest
+        assert manifest.counts["landmarks"] == {
+            "detected, min_face 79.1": 23,
+            "detected, min_face 20": 24,
+            "detected on a brightened copy, min_face 79.1": 1,
+        }
+        assert manifest.settings["brighten"] == ["log"]
+        source, record = read_image(dark), self.record(manifest)
+        found = FakeMtcnn().open().detect(brightened(source, "log"))
+        np.testing.assert_array_equal(record.landmarks, found.landmarks[0])
+        crop = align(source, found.landmarks)[0]
+        assert np.abs(record.image.astype(int) - crop.astype(int)).mean() < 3
+        assert record.image.mean() < 30
+
+    def test_without_it_a_dark_image_is_refused_and_the_others_are_the_same(self, root, dark, tmp_path):
+        with_copies = make(root, tmp_path / "with").manifest
+        without = make(root, tmp_path / "without", SETTINGS._replace(brighten=())).manifest
+        assert without.refused == ((dark.relative_to(root).as_posix(), "no face found"),)
+        assert not with_copies.refused
+        others = {record.path: record.image.tobytes() for record in read(with_copies) if record.capture != self.DARK}
+        assert others == {record.path: record.image.tobytes() for record in read(without)}
+
+    def test_the_ways_are_tried_in_turn_at_every_smallest_face(self, root, tmp_path, monkeypatch):
+        tried = []
+
+        def none(image, way):
+            tried.append(way)
+            return np.zeros_like(image)
+
+        monkeypatch.setattr(extract_module, "brightened", none)
+        path = root / self.DARK.path()
+        path.write_bytes(encode_jpeg(picture(1, brightness=0)))
+        make(root, tmp_path / "out", SETTINGS._replace(brighten=("log", "clahe")))
+        assert tried == ["log"] * 3 + ["clahe"] * 3
+
+    def test_another_way_makes_another_data_set(self, root, tmp_path):
+        make(root, tmp_path / "out")
+        with pytest.raises(DatasetError, match=r'other settings \(brighten \["clahe", "log_clahe"\] -> \[\]\)'):
+            make(root, tmp_path / "out", SETTINGS._replace(brighten="none"))
+        assert SETTINGS.fingerprint != SETTINGS._replace(brighten=()).fingerprint
+
+    def test_a_dark_reference_of_a_camera(self, root, tmp_path):
+        for capture in captures(SUBJECTS[:1], cameras=(7,)):
+            (root / capture.path()).write_bytes(encode_jpeg(picture(3, brightness=14)))
+        manifest = make(root, tmp_path / "out", SETTINGS._replace(landmarks="camera")).manifest
+        assert manifest.counts["landmarks"] == {
+            "reused for the camera": 44,
+            "reused for the camera, detected on a brightened copy": 4,
+        }
+
+    def test_where_there_is_no_annotation_file(self, root, dark, tmp_path):
+        settings = SETTINGS._replace(landmarks="annotation", brighten=("log",))
+        manifest = make(root, tmp_path / "out", settings).manifest
+        assert manifest.counts["landmarks"]["detected on a brightened copy, min_face 79.1"] == 1
+        assert not manifest.refused
 
 
 class TestChoose:

@@ -228,3 +228,19 @@ def test_limits_that_cannot_be(limits, key):
     with pytest.raises(ConfigError, match="enrolment." + key):
         limits.check()
     Limits().check()
+
+
+def test_dark_faces_have_the_reasons_of_bright_ones(detector, portrait):
+    """Found on a copy, and turned: all turns are looked at alike."""
+    brightens = detector.with_brighten(["clahe", "log_clahe"])
+    dark = (portrait * 0.1).astype(np.uint8)
+    assert gate(detector, dark) == ["faces"]
+    assert gate(brightens, dark) == []
+    for quarters in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(dark, quarters))
+        assert "roll" in gate(brightens, turned)
+        # A bright one has the reasons it always had.
+        bright = np.ascontiguousarray(np.rot90(portrait, quarters))
+        assert gate(brightens, bright) == gate(detector, bright)
+    assert gate(brightens, portrait) == []
+    assert gate(brightens, np.zeros((200, 200, 3), np.uint8)) == ["faces"]

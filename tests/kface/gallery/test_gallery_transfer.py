@@ -252,8 +252,12 @@ def test_a_person_that_is_none_is_refused():
             unpack(struct.pack(">I", len(about)) + about, SIZE, "file")
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
-@pytest.mark.parametrize("how", ["itself", "relative", "symbolic", "hard"])
+@pytest.mark.parametrize(
+    ("how", "suffix"),
+    [(how, suffix) for how in ("itself", "relative", "symbolic") for suffix in ("", "-wal", "-shm", "-journal")]
+    # A gallery has no such journal while it is open: there is nothing to link to.
+    + [("hard", suffix) for suffix in ("", "-wal", "-shm")],
+)
 def test_an_export_never_replaces_the_gallery(tmp_path, monkeypatch, suffix, how):
     path = tmp_path / "gallery.db"
     with open_at(path) as gallery:
@@ -266,8 +270,6 @@ def test_an_export_never_replaces_the_gallery(tmp_path, monkeypatch, suffix, how
             (tmp_path / "link").symlink_to(target)
             target = tmp_path / "link"
         elif how == "hard":
-            if not target.exists():
-                pytest.skip("there is no such file to link to")
             os.link(str(target), str(tmp_path / "link"))
             target = tmp_path / "link"
         with pytest.raises(GalleryError, match="is the gallery itself|belongs to the gallery"):

@@ -6,11 +6,12 @@ import recognizer_fakes as fakes
 from recognizer_fakes import DECISION, SIZE, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
-from kface import bundle
+from kface import alignment, bundle
 from kface.bundle import Preprocessing
 from kface.errors import ConfigError, ImageError, ModelError
 from kface.images import encode_png
 from kface.mtcnn import Detector
+from kface.mtcnn.settings import BRIGHTEN
 from kface.recognizer import Decision, FaceRecognizer
 from kface.recognizer import embedder as embedder_module
 from kface.recognizer.embedder import LARGEST, Embedder
@@ -265,6 +266,26 @@ def test_the_detector_is_the_bundles(real, sample_faces):
         FaceRecognizer.load(real, "cuda")
     with pytest.raises(ModelError, match="precision int8"):
         FaceRecognizer.load(real, precision="int8")
+
+
+def test_dark_faces_are_found_enrolled_and_verified_on_copies(real, sample_faces):
+    dark = (sample_faces[1] * 0.1).astype(np.uint8)
+    with FaceRecognizer.load(real, match=MATCH, threads=1) as made:
+        assert made.detector.brighten == BRIGHTEN
+        (face,) = made.faces(dark)
+        # What is embedded is the picture's own darkness.
+        assert face.crop.max() <= dark.max()
+        np.testing.assert_array_equal(face.crop, alignment.align(dark, face.landmarks[None])[0])
+        assert made.verify(dark, dark).same
+        assert [found.person for found in made.identify(dark, Gallery({"one": face.embedding}))] == ["one"]
+        plain = made.faces(sample_faces[1])
+    for nothing in (None, "none", []):
+        with FaceRecognizer.load(real, match=MATCH, threads=1, detector={"brighten": nothing}) as made:
+            assert made.faces(dark) == []
+            assert "no face" in made.verify(dark, dark).reason
+            np.testing.assert_array_equal(made.faces(sample_faces[1])[0].landmarks, plain[0].landmarks)
+    with pytest.raises(ConfigError, match="^detector.brighten: must be a list of ways"):
+        FaceRecognizer.load(real, detector={"brighten": ["bright"]})
 
 
 def test_bundles_that_were_changed_are_refused(real, tmp_path):

@@ -38,6 +38,16 @@ def test_deploy_yaml(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "ways"), [("[log]", ["log"]), ("none", "none"), ("null", None), ("[]", []), ("gamma", "gamma")]
+)
+def test_ways_to_brighten(tmp_path, text, ways):
+    pytest.importorskip("yaml")
+    path = tmp_path / "deploy.yaml"
+    path.write_text("detector: {brighten: " + text + "}", encoding="utf-8")
+    assert read_settings(path) == {"detector": {"brighten": ways}}
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("match: {recognized: 0.5}", "match.recognized"),

@@ -188,8 +188,9 @@ def test_stopping_wakes_everybody(drop):
 
 def test_a_source_that_complains_about_being_closed_is_not_heard():
     camera = Camera(complains=True)
-    with Runner(camera, Echo(), lambda frame: None):
+    with Runner(camera, Echo(), lambda frame: None) as runner:
         until(camera.waiting.is_set)
+    assert not runner.running
 
 
 def test_a_generator_is_closed_by_the_thread_that_runs_it():
