@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from typing import Iterator, NamedTuple, Tuple
+from typing import Callable, Iterator, NamedTuple, Tuple
 
 import numpy as np
 
@@ -33,12 +33,14 @@ class Opened(NamedTuple):
         name: What it is called, without credentials.
         complete: Whether it is read without loss.
         fps: Frames a second of a video of it.
+        close: Gives back what was opened so far, where no session takes it.
     """
 
     make: SourceMaker
     name: str
     complete: bool
     fps: float
+    close: Callable[[], None]
 
 
 @contextlib.contextmanager
@@ -62,6 +64,8 @@ def open_session(settings: DeploySettings) -> "Iterator[Session]":
         # Another model's gallery, or a damaged one, is refused now and not at the first face.
         gallery.match(np.eye(1, recognizer.embedder.size, dtype=np.float32))
         opened = open_stream(settings)
+        # The session closes it as well; here it may yet fail to come to be.
+        stack.callback(opened.close)
         session = Session(
             settings,
             recognizer,
@@ -94,16 +98,21 @@ def open_stream(settings: DeploySettings) -> Opened:
     if settings.every_frame:
         video = VideoFile(stream)
         # A file has no more frames than it has, whatever is asked for.
-        return Opened(lambda on_state: video, name, True, min(float(stream.fps or video.fps), video.fps))
+        return Opened(lambda _: video, name, True, min(float(stream.fps or video.fps), video.fps), video.close)
     # The sample's clip stands for a camera, which does not end.
     loop = settings.loop or settings.stream is None
-    return Opened(lambda on_state: Stream(stream, on_state, loop=loop), name, False, float(stream.fps or FPS))
+    fps = float(stream.fps or FPS)
+    return Opened(lambda on_state: Stream(stream, on_state, loop=loop), name, False, fps, lambda: None)
 
 
 def change_stream(session: Session, settings: DeploySettings) -> None:
     """Let a session watch the stream of other settings; see :meth:`deploy.session.Session.change_stream`."""
     opened = open_stream(settings)
-    session.change_stream(opened.make, opened.name, drop=not opened.complete)
+    try:
+        session.change_stream(opened.make, opened.name, drop=not opened.complete)
+    except KFaceError:
+        opened.close()
+        raise
 
 
 def change_bundle(session: Session, settings: DeploySettings) -> None:

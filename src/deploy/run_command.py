@@ -230,7 +230,7 @@ def _conclude(session: Session) -> None:
     if status.losses:
         line += ", stream lost {}".format("once" if status.losses == 1 else "{} times".format(status.losses))
     if status.dropped:
-        line += ", {} too many for the outputs".format(status.dropped)
+        line += ", {} missed by outputs that were too slow".format(status.dropped)
     if session.shortfall is not None:
         line += "; {}".format(session.shortfall)
     say("deploy: {}".format(line), sys.stderr)

@@ -16,16 +16,16 @@ from deploy.recognition import Recognition
 from deploy.registration import Candidate, Registrar
 from deploy.settings import DeploySettings
 from deploy.status import Status
-from deploy.view import View, scale_to
+from deploy.view import LivePicture, scale_to
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
 from kface.gallery import Enrolled, Gallery, Person
 from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result
-from kface.streams import Change, Frame, Shortfall, VideoSource
+from kface.streams import Frame, Shortfall, StateChange, VideoSource
 
 PathLike = Union[str, "os.PathLike[str]"]
 #: Makes the source: takes what to call with each change of its state.
-SourceMaker = Callable[[Callable[[Change], None]], VideoSource]
+SourceMaker = Callable[[Callable[[StateChange], None]], VideoSource]
 
 
 class Session(object):
@@ -192,7 +192,7 @@ class Session(object):
             dropped=self._publisher.dropped,
         )
 
-    def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[View]:
+    def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[LivePicture]:
         """Return the newest annotated picture with a number greater than `after`; None where none comes in time.
 
         A picture that was captured more than a second ago is never returned: a grey one says why there is none.
@@ -351,7 +351,7 @@ class Session(object):
         """End because of a mistake in an output."""
         self._line.runner.fail(error)
 
-    def _stream_changed(self, change: Change) -> None:
+    def _stream_changed(self, change: StateChange) -> None:
         self._publisher.log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
         self._publisher.viewer.changed()
 

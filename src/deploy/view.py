@@ -37,7 +37,7 @@ class ViewFace(NamedTuple):
     score: Optional[float]
 
 
-class View(NamedTuple):
+class LivePicture(NamedTuple):
     """A picture to show.
 
     Attributes:
@@ -137,7 +137,7 @@ class Viewer(object):
         self._taken = 0
         self._key: Any = None
         self._number = 0
-        self._view: Optional[View] = None
+        self._view: Optional[LivePicture] = None
         self._shape = size
         self._closed = False
 
@@ -171,7 +171,7 @@ class Viewer(object):
             result = self._result
         return None if result is None or _age(result) > OLDEST_S else result
 
-    def wait(self, after: int, timeout: float) -> Optional[View]:
+    def wait(self, after: int, timeout: float) -> Optional[LivePicture]:
         """Return the newest view with a number greater than `after`; None where none comes in time."""
         deadline = time.monotonic() + timeout
         while True:
@@ -204,7 +204,7 @@ class Viewer(object):
                 self._number += 1
             return self._number, result if live else None, state
 
-    def _draw(self, number: int, result: Optional[Result], state: Tuple[str, str]) -> View:
+    def _draw(self, number: int, result: Optional[Result], state: Tuple[str, str]) -> LivePicture:
         with self._drawing:
             if self._view is not None and self._view.number >= number:
                 return self._view
@@ -218,7 +218,7 @@ class Viewer(object):
                 image = annotate(result, self._labels, self._size)
                 self._shape = (image.shape[1], image.shape[0])
                 faces = faces_of(result, image.shape[1] / float(result.frame.image.shape[1]))
-            self._view = View(number, image, result is not None, faces, (image.shape[1], image.shape[0]))
+            self._view = LivePicture(number, image, result is not None, faces, (image.shape[1], image.shape[0]))
             return self._view
 
 

@@ -1,5 +1,6 @@
 """A session gets another stream, or another bundle, while it runs."""
 
+import functools
 import threading
 
 import pytest
@@ -32,11 +33,13 @@ from deploy_fakes import (
     write_film,
 )
 
+from deploy import line as line_module
 from deploy import opening
+from deploy import subscription as subscription_module
 from deploy.outputs import Output
 from kface.errors import ConfigError, GalleryError, KFaceError
-from kface.recognizer import Decision, FaceRecognizer
-from kface.streams import Stream, StreamError, StreamSettings
+from kface.recognizer import Decision, FaceRecognizer, Runner
+from kface.streams import State, Stream, StreamError, StreamSettings, VideoFile
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 OTHER = "b" * 64
@@ -188,6 +191,70 @@ def test_a_stream_that_has_ended_or_failed_gives_way_to_another(gallery):
     assert "ended: film: file:a.mp4: has a frame 3 that cannot be decoded" in reasons(session)
 
 
+def test_a_stream_whose_decoder_is_stuck_gives_way_all_the_same(gallery, monkeypatch):
+    monkeypatch.setattr(line_module, "Runner", functools.partial(Runner, patience=0.2))
+    gate, output = threading.Event(), Kept()
+    first = Film([picture(AT_KIM)] * 2, gate)
+    session = play(first, gallery)
+    session.add_output(output)
+    with session:
+        assert first.waiting.wait(GENEROUS)
+        assert until(lambda: len(output.rows) == 2)
+        session.change_stream(lambda on_state: film_of(AT_PARK), "second", drop=False)
+        assert session.wait(GENEROUS)
+        assert first.closed_by == []
+        gate.set()
+        # What it was stuck in is its own thread's to release.
+        assert until(lambda: first.closed_by == ["kface-capture"])
+    assert [row[0] for row in output.rows] == [0, 1, 0, 1, 2]
+    assert "ended: film: kface-capture: did not end within 0.2 s" in reasons(session)
+
+
+def test_a_session_ends_while_a_slow_output_holds_up_a_change(gallery, monkeypatch):
+    """The output is in a write, the line waits for it, the change waits for the line, and the end must not wait for ever."""
+    monkeypatch.setattr(line_module, "Runner", functools.partial(Runner, patience=0.2))
+    monkeypatch.setattr(subscription_module, "MOST", 1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Stuck(Kept):
+        def write(self, result, events):
+            begun.set()
+            assert go_on.wait(GENEROUS)
+            super(Stuck, self).write(result, events)
+
+    output = Stuck()
+    session = play(Film([picture(AT_KIM)] * 20), gallery)
+    session.add_output(output)
+    session.start()
+    assert begun.wait(GENEROUS)
+    # One is in the write, one queued, one waits for room, and one for the line.
+    assert until(lambda: session.status.processed >= 4)
+    change = threading.Thread(target=session.change_stream, args=(lambda on_state: film_of(AT_PARK), "second", False))
+    change.start()
+    change.join(0.5)
+    assert change.is_alive()
+    stop = threading.Thread(target=session.stop)
+    stop.start()
+    change.join(GENEROUS)
+    assert not change.is_alive()
+    go_on.set()
+    stop.join(GENEROUS)
+    assert not stop.is_alive()
+    assert output.closed is not None
+    assert session.status.dropped == 0
+
+
+def test_a_stream_is_live_until_its_last_frame_is_processed(gallery):
+    session = play(Film([picture(AT_KIM)]), gallery)
+    gate = session.recognizer.embedder.gate = threading.Event()
+    with session:
+        assert until(lambda: session.stream.state is State.ENDED)
+        assert session.status.stream == "live"
+        gate.set()
+        assert session.wait(GENEROUS)
+        assert session.status.stream == "ended"
+
+
 def test_a_stream_is_changed_before_the_start(gallery):
     first, second = film_of(AT_KIM), film_of(AT_PARK)
     session = play(first, gallery)
@@ -303,6 +370,21 @@ def test_stream_and_bundle_are_changed_by_settings(tmp_path, monkeypatch):
         assert session.recognizer is made[1]
         assert [one.embedder.closed for one in made] == [True, False]
     assert [one.embedder.closed for one in made] == [True, True]
+
+
+def test_a_file_that_no_session_takes_is_closed(tmp_path, monkeypatch):
+    install(monkeypatch.setattr)
+    settings = settings_with(
+        stream=StreamSettings("file", file=str(write_film(tmp_path / "one.avi", [picture(AT_KIM)] * 2))),
+        every_frame=True,
+    )
+    with opening.open_session(settings) as session:
+        session.stop()
+        made = []
+        monkeypatch.setattr(opening, "VideoFile", lambda stream: made.append(VideoFile(stream)) or made[-1])
+        with pytest.raises(KFaceError, match="has ended"):
+            opening.change_stream(session, settings)
+    assert made[0].state is State.CLOSED
 
 
 def test_a_bundle_that_is_refused_is_closed(camera, gallery, monkeypatch):

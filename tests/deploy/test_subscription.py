@@ -241,7 +241,7 @@ def test_a_slow_output_slows_neither_the_session_nor_the_other_outputs(camera, m
         # While one has written some frames, everybody else has got almost all of them.
         assert until(lambda: len(fast.numbers) - written >= 55)
         assert shown(session, lambda view: view.live).number > seen
-        assert len(slow.numbers) - before < 30
+        assert len(slow.numbers) - before < 50
         assert session.status.dropped > 0
     told = [one.reason for one in session.wait_events(0, 0) if one.kind == "output"]
     assert told[0] == "slow.avi: is too slow; frames are left out"

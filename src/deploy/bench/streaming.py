@@ -1,14 +1,17 @@
 """Frames a second from end to end: as fast as it goes, and from a camera that does not wait."""
 
+import os
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
+import cv2
 import numpy as np
 
 from deploy.bench.figures import figure
 from deploy.bench.networks import Effort, Rows
 from deploy.bench.scenes import FPS, Scene
 from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, Result, Runner, Times, TrackSettings
+from kface.streams import Stream, StreamSettings
 
 #: Templates to compare with; a product with so many costs next to nothing.
 TEMPLATES = 1000
@@ -133,6 +136,34 @@ class Paced(NamedTuple):
     skipped: int
 
 
+class _Capture(object):
+    """What a stream reads a scene from, in place of a decoder."""
+
+    def __init__(self, scene: Scene, fps: float, frames: int) -> None:
+        self._scene = scene
+        self._fps = fps
+        self._frames = frames
+        self._number = -1
+        self._bgr = np.zeros((0, 0, 3), np.uint8)
+
+    def grab(self) -> bool:
+        """Draw the next picture here, before it is dated: a camera's pictures come ready made."""
+        self._number += 1
+        there = self._number < self._frames
+        if there:
+            self._bgr = self._scene.frame(self._number)[:, :, ::-1]
+        return there
+
+    def retrieve(self) -> Tuple[bool, np.ndarray]:
+        return True, self._bgr
+
+    def get(self, number: int) -> float:
+        return self._fps if number == cv2.CAP_PROP_FPS else 0.0
+
+    def release(self) -> None:
+        pass
+
+
 def paced_turn(scene: Scene, made: Pipeline, seconds: float, settle: float, fps: float = FPS) -> Paced:
     """Run a camera's stream for a while: the pipeline takes the newest frame, others are skipped.
 
@@ -144,17 +175,15 @@ def paced_turn(scene: Scene, made: Pipeline, seconds: float, settle: float, fps:
         fps: The camera's frames a second.
     """
     shown: List[Tuple[float, float]] = []
-
-    def camera() -> Iterator[Frame]:
-        began = time.monotonic()
-        for number in range(int(round(fps * (settle + seconds)))):
-            image = scene.frame(number)
-            time.sleep(max(began + number / fps - time.monotonic(), 0))
-            yield Frame(image, time.monotonic(), number)
-
-    runner = Runner(camera(), made, lambda result: shown.append((time.monotonic(), result.frame.time_monotonic)))
+    capture = _Capture(scene, fps, int(round(fps * (settle + seconds))))
+    # A file that plays at its own speed, as cameras do, and has an end; there is nothing on the disk to be looked into.
+    camera = Stream(StreamSettings("file", file=os.devnull), opener=lambda settings: capture)
+    runner = Runner(camera, made, lambda result: shown.append((time.monotonic(), result.frame.time_monotonic)))
     began = time.monotonic()
     runner.start().wait()
+    camera.close()
+    if camera.refusal is not None:
+        raise camera.refusal
     counted = [(at, captured) for at, captured in shown if captured >= began + settle] or shown[-1:]
     # By the time of capture: results that come late in a bunch make no higher rate.
     span = counted[-1][1] - counted[0][1]

@@ -11,7 +11,7 @@ from kface.images import encode_jpeg
 
 if TYPE_CHECKING:
     from deploy.session import Session
-    from deploy.view import View
+    from deploy.view import LivePicture
 
 #: A picture is sent again after so long without a new one, so that both sides notice when the other is gone.
 HEARTBEAT_S = 2.0
@@ -80,7 +80,7 @@ class Pictures(object):
         view = self._session.wait_view(0, 0)
         return None if view is None else self._encode(view)
 
-    def _encode(self, view: "View") -> Picture:
+    def _encode(self, view: "LivePicture") -> Picture:
         with self._lock:
             latest = self._latest
             if latest is None or latest.number < view.number:

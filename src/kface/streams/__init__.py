@@ -6,7 +6,7 @@
 
 from kface.streams.clock import Timing
 from kface.streams.credentials import Secret
-from kface.streams.frame import Change, Frame, State, StreamError, StreamRefusedError, UnusableStreamError
+from kface.streams.frame import Frame, State, StateChange, StreamError, StreamRefusedError, UnusableStreamError
 from kface.streams.pictures import Shortfall
 from kface.streams.read_ahead import ReadAhead
 from kface.streams.settings import KINDS, VIEW_SIZES, StreamSettings
@@ -17,12 +17,12 @@ from kface.streams.video_file import VideoFile
 __all__ = [
     "KINDS",
     "VIEW_SIZES",
-    "Change",
     "Frame",
     "ReadAhead",
     "Secret",
     "Shortfall",
     "State",
+    "StateChange",
     "Stream",
     "StreamError",
     "StreamRefusedError",

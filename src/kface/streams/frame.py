@@ -54,7 +54,7 @@ class Frame(NamedTuple):
     number: int
 
 
-class Change(NamedTuple):
+class StateChange(NamedTuple):
     """A stream's new state.
 
     Attributes:

@@ -3,6 +3,7 @@
 import queue
 import threading
 import time
+import types
 from typing import Any, Callable, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
@@ -134,8 +135,8 @@ class ReadAhead(VideoSource):
             for frame in self._numbered(frames):
                 self._slot.put(frame)
         finally:
-            if hasattr(frames, "gi_frame"):
-                frames.close()  # type: ignore[attr-defined]
+            if isinstance(frames, types.GeneratorType):
+                frames.close()
             self.release()
 
     def _numbered(self, frames: Iterator[Any]) -> Iterator[Frame]:

@@ -11,7 +11,7 @@ import numpy as np
 from kface.errors import ConfigError, KFaceError
 from kface.streams.backends import check, open_capture
 from kface.streams.clock import Backoff, Timing
-from kface.streams.frame import FINAL, Change, Frame, State, StreamError, StreamRefusedError, UnusableStreamError
+from kface.streams.frame import FINAL, Frame, State, StateChange, StreamError, StreamRefusedError, UnusableStreamError
 from kface.streams.pictures import Shortfall
 from kface.streams.settings import StreamSettings
 from kface.streams.source import VideoSource
@@ -35,7 +35,7 @@ class Stream(VideoSource):
     Args:
         source: Settings or a URI; id and password may come from the environment or a file
             (:meth:`StreamSettings.with_credentials`).
-        on_state: Called with each :class:`Change`, in order, from the watching thread: it must return at once.
+        on_state: Called with each :class:`StateChange`, in order, from the watching thread: it must return at once.
         timing: The patience.
         loop: Whether a file begins again at its end.
         opener: What opens captures, instead of :func:`kface.streams.backends.open_capture`.
@@ -52,7 +52,7 @@ class Stream(VideoSource):
     def __init__(
         self,
         source: Union[str, StreamSettings],
-        on_state: Optional[Callable[[Change], None]] = None,
+        on_state: Optional[Callable[[StateChange], None]] = None,
         timing: Timing = Timing(),  # noqa: B008 - it never changes
         loop: bool = False,
         opener: Optional[Opener] = None,
@@ -68,8 +68,8 @@ class Stream(VideoSource):
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         self._events = threading.Condition(self._lock)
-        self._changes: Deque[Change] = collections.deque()
-        self._change = Change(State.CONNECTING, "", time.monotonic())
+        self._changes: Deque[StateChange] = collections.deque()
+        self._change = StateChange(State.CONNECTING, "", time.monotonic())
         self._failure: Optional[KFaceError] = None
         self._frame: Optional[Frame] = None
         self._handed = -1
@@ -301,7 +301,7 @@ class Stream(VideoSource):
         with self._lock:
             if self._change.state is State.CLOSED:
                 return
-            self._change = Change(state, reason, time.monotonic())
+            self._change = StateChange(state, reason, time.monotonic())
             self._changes.append(self._change)
             if state is State.CLOSED:
                 self._frame = None
