@@ -17,8 +17,8 @@ def of_subject(on_copy: Faces, shape: Sequence[int], part: float) -> Faces:
     """Return those faces of a copy that an image of one person may be about.
 
     Where the cascade does not see a face that is turned away, a copy may show it an ear, an eye or a mouth: of the 26 that
-    copies first added to CFP, 10 were that. All of those were narrower than a third of the image, and 8 of them than a fifth; of the
-    others 15 of 16 were wider than a third.
+    copies first added to CFP, 10 were that. All of those were narrower than a third of the image, and 8 of them than a fifth;
+    15 of the 16 faces were wider than a third.
 
     Args:
         on_copy: The faces.
