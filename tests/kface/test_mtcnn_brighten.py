@@ -12,7 +12,7 @@ from kface.errors import ConfigError
 from kface.faces import Faces
 from kface.images import read_image
 from kface.mtcnn import Detector, settings
-from kface.mtcnn.again import added, alike, find_again, without
+from kface.mtcnn.again import added, alike, find_again, of_subject, without
 from kface.mtcnn.brighten import WAYS, brightened
 
 BOTH = ("clahe", "log_clahe")
@@ -124,6 +124,14 @@ def test_what_was_found_stays_and_what_a_copy_shows_comes_after_it():
         assert same(found.take(np.arange(2)), before)
         assert found.count == (3 if looks else 2)
     assert find_again(find, [], [], BOTH) == []
+
+
+def test_of_an_image_of_one_person_only_large_faces_count():
+    boxes = np.array([[0, 0, 33, 90], [0, 0, 34, 10], [50, 0, 150, 90]], np.float32)
+    faces = Faces(boxes, np.ones(3, np.float32), np.zeros((3, 5, 2), np.float32))
+    assert of_subject(faces, (200, 100, 3), 1 / 3.0).boxes[:, 2].tolist() == [34, 150]
+    assert of_subject(faces, (300, 400, 3), 0.2).boxes[:, 2].tolist() == [150]
+    assert of_subject(Faces.empty(), (10, 10, 3), 0.2).count == 0
 
 
 def test_a_dark_face_is_found_on_the_copy_alone(plain, portrait, dark):

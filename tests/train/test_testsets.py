@@ -122,6 +122,18 @@ def test_dark_photographs_are_looked_at_on_copies(tmp_path, monkeypatch):
     np.testing.assert_array_equal(acquire(files, tmp_path / "cache", "T", progress=False, brighten=[])[1], lost)
 
 
+def test_what_a_copy_shows_of_a_large_photograph_is_no_small_part_of_it(tmp_path, monkeypatch):
+    from train.testsets import faces
+
+    monkeypatch.setattr(faces, "Detector", Dim)
+    files = []
+    for name, level in (("bright", 160), ("dark", 8)):
+        (tmp_path / f"{name}.jpg").write_bytes(encode_jpeg(np.full((400, 400, 3), level, np.uint8)))
+        files.append(tmp_path / f"{name}.jpg")
+    # The face is 112 pixels wide: enough in the photograph itself, and less than a third of it on the copy.
+    assert acquire(files, tmp_path / "cache", "T", progress=False)[1].tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -16,6 +16,7 @@ from kface.errors import DatasetError, ImageError, KFaceError, LayoutError
 from kface.faces import Faces
 from kface.images import decode_image, encode_jpeg, in_batches, read_bytes
 from kface.layout import annotation_beside, read_annotation
+from kface.mtcnn.again import of_subject
 from kface.mtcnn.brighten import brightened
 from kface.workers import settle
 
@@ -25,6 +26,8 @@ BATCH = 8
 MIN_SIDE = 20
 #: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
 TIE = 0.95
+#: What a copy shows of less than this part of the image's shorter side is not its face; the synthetic rig's have 0.23 or more.
+PART = 0.2
 NO_FACE = "no face found"
 #: Where landmarks come from, as the manifest counts them.
 DETECTED, ON_COPY = "detected", "detected on a brightened copy"
@@ -249,6 +252,8 @@ class _Finder:
             looked_at = [images[index] if way is None else brightened(images[index], way) for index in left]
             origin = "{}, min_face {:g}".format(DETECTED if way is None else ON_COPY, min_face)
             for index, faces in zip(left, _run(detector, [paths[index] for index in left], looked_at)):
+                if way is not None:
+                    faces = of_subject(faces, images[index].shape, PART)
                 which = choose(faces, images[index].shape)
                 if which is not None:
                     found[index] = Found(faces.landmarks[which], faces.boxes[which], float(faces.scores[which]), origin)

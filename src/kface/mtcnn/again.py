@@ -13,6 +13,21 @@ from kface.mtcnn import boxes as box
 from kface.mtcnn.brighten import brightened
 
 
+def of_subject(on_copy: Faces, shape: Sequence[int], part: float) -> Faces:
+    """Return those faces of a copy that an image of one person may be about.
+
+    Where the cascade does not see a face that is turned away, a copy may show it an ear, an eye or a mouth: of the 26 that
+    copies first added to CFP, 10 were that. All of those were narrower than a third of the image, and 8 of them than a fifth;
+    15 of the 16 faces were wider than a third.
+
+    Args:
+        on_copy: The faces.
+        shape: Height and width of the image, without any border.
+        part: The least width of a face, as a part of the image's shorter side.
+    """
+    return on_copy.take(on_copy.boxes[:, 2] - on_copy.boxes[:, 0] >= part * min(shape[:2]))
+
+
 def added(found: Faces, on_copy: Faces) -> Faces:
     """Return the faces of an image as they were, then those that only its copy shows, best score first."""
     return Faces.join([found, on_copy.take(~box.covered(on_copy.boxes, found.boxes))])

@@ -13,6 +13,7 @@ from kface.faces import Faces
 from kface.files import sha256_bytes, write_atomic
 from kface.images import in_batches, read_image
 from kface.mtcnn import Detector, settings
+from kface.mtcnn.again import of_subject
 from kface.mtcnn.brighten import brightened
 from kface.mtcnn.settings import BRIGHTEN
 from kface.progress import Progress
@@ -21,6 +22,8 @@ from kface.progress import Progress
 MIN_FACES = (39.8, 20.0)
 #: Black border, as a share of the side, around an image in which nothing was found: tight crops cut the head.
 BORDER = 0.25
+#: What a brightened copy shows of less than this part of the photograph's shorter side is not its face.
+PART = 1 / 3
 BATCH = 32
 SCHEMA = 1
 
@@ -48,7 +51,7 @@ def acquire(
         KFaceError: The cache cannot be written.
     """
     ways = settings.brighten(brighten)
-    listing = [f"{SCHEMA} {MIN_FACES} {BORDER} {ways}"]
+    listing = [f"{SCHEMA} {MIN_FACES} {BORDER} {ways} {PART:.3f}"]
     for file in files:
         try:
             status = file.stat()
@@ -96,6 +99,8 @@ def _faces(images: list[np.ndarray], detectors: list[Detector], ways: Sequence[s
                 pictures = [_bordered(images[number], border) for number in left]
                 looked_at = pictures if way is None else [brightened(picture, way) for picture in pictures]
                 for number, picture, faces in zip(left, pictures, detector.detect_many(looked_at), strict=True):
+                    if way is not None:
+                        faces = of_subject(faces, images[number].shape, PART)
                     chosen = central(faces, picture.shape)
                     if chosen is not None:
                         crops[number] = align(picture, faces.landmarks[chosen : chosen + 1])[0]

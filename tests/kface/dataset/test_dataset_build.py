@@ -405,6 +405,12 @@ class TestBrighten:
         make(root, tmp_path / "out", SETTINGS._replace(brighten=("log", "clahe")))
         assert tried == ["log"] * 3 + ["clahe"] * 3
 
+    def test_a_small_part_of_an_image_is_not_its_face(self, root, tmp_path):
+        path = root / self.DARK.path()
+        path.write_bytes(encode_jpeg(picture(3, brightness=14, size=(480, 640))))
+        manifest = make(root, tmp_path / "out", SETTINGS._replace(brighten=("log",))).manifest
+        assert [refused.reason for refused in manifest.refused] == ["no face found"]
+
     def test_another_way_makes_another_data_set(self, root, tmp_path):
         make(root, tmp_path / "out")
         with pytest.raises(DatasetError, match=r'other settings \(brighten \["clahe", "log_clahe"\] -> \[\]\)'):
