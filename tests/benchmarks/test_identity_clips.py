@@ -221,6 +221,11 @@ def test_the_bench_runs_from_words_to_a_report(people, bundle, tmp_path, monkeyp
     printed = capsys.readouterr().out
     assert "18 people of sample (first half); recognised from 0.9500" in printed
     assert str(out) in printed
+    # No column runs into the next one.
+    last = [line for line in printed.splitlines() if line.startswith("total")][-1].split()
+    assert last[1:3] == ["1", "20"]
+    assert last[-1] == f"{report['total']['embeddings_per_frame']:.2f}/frame"
+    assert last[-2] == str(report["total"]["switches"])
 
 
 @pytest.mark.parametrize(
