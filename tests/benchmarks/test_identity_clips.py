@@ -247,6 +247,15 @@ def test_words_that_mean_nothing_are_one_line(words, said, capsys):
     assert shown.count("\n") == 1
 
 
+def test_the_bundle_that_is_not_there_is_one_line_too(people, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(identity, "READERS", {"cfp": lambda folder: people})
+    monkeypatch.setattr(identity, "BUNDLE", str(tmp_path / "none"))
+    assert identity.main([]) == 2
+    shown = capsys.readouterr().err
+    assert "make it: make export embedder=pretrained; or give bundle=DIR" in shown
+    assert shown.count("\n") == 1
+
+
 def test_folders_of_people_are_read(tmp_path, people):
     picture = people.subjects[0].fronts[0][:, :, ::-1]
     for number in range(40):
