@@ -140,6 +140,8 @@ def measure(options: Options) -> dict[str, Any]:
     began = time.monotonic()
     settings = options.settings
     every = [read(options.folders[name]) for name, read in READERS.items()]
+    if settings.bundle == BUNDLE and not Path(BUNDLE, "manifest.json").is_file():
+        raise ConfigError("is not here", BUNDLE, "make it: make export embedder=pretrained; or give bundle=DIR")
     by_scene: dict[str, list[Scores]] = {}
     counted: dict[str, int] = {}
     with (

@@ -38,9 +38,9 @@ def table(document: dict[str, Any]) -> str:
     lines += [
         "",
         "Stays of enrolled people, how many had their name and when (median, p90); how long a track had a wrong one at most",
-        _head("", *(f"{word:>10}" for word in TIMES)),
+        _head("", *(f"{word:>11}" for word in TIMES)),
     ]
-    lines += [_head(scene, *(f"{word:>10}" for word in _times(row))) for scene, row in rows.items()]
+    lines += [_head(scene, *(f"{word:>11}" for word in _times(row))) for scene, row in rows.items()]
     mixed, elsewhere = rows["total"]["faces"]["mixed"], rows["total"]["faces"]["elsewhere"]
     lines += [
         "",

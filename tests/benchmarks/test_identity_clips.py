@@ -221,6 +221,11 @@ def test_the_bench_runs_from_words_to_a_report(people, bundle, tmp_path, monkeyp
     printed = capsys.readouterr().out
     assert "18 people of sample (first half); recognised from 0.9500" in printed
     assert str(out) in printed
+    # No column runs into the next one.
+    last = [line for line in printed.splitlines() if line.startswith("total")][-1].split()
+    assert last[1:3] == ["1", "20"]
+    assert last[-1] == f"{report['total']['embeddings_per_frame']:.2f}/frame"
+    assert last[-2] == str(report["total"]["switches"])
 
 
 @pytest.mark.parametrize(
@@ -239,6 +244,15 @@ def test_words_that_mean_nothing_are_one_line(words, said, capsys):
     shown = capsys.readouterr().err
     assert shown.startswith("bench-identity: ")
     assert said in shown
+    assert shown.count("\n") == 1
+
+
+def test_the_bundle_that_is_not_there_is_one_line_too(people, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(identity, "READERS", {"cfp": lambda folder: people})
+    monkeypatch.setattr(identity, "BUNDLE", str(tmp_path / "none"))
+    assert identity.main([]) == 2
+    shown = capsys.readouterr().err
+    assert "make it: make export embedder=pretrained; or give bundle=DIR" in shown
     assert shown.count("\n") == 1
 
 
