@@ -9,7 +9,7 @@ NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 TARGETS := help setup sample dataset train evaluate table5 export verify-engines deploy deploy-jetson test test-slow test-nano \
-    lint format floor bench bench-networks bench-realtime soak attack lock clean
+    lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
 .PHONY: $(TARGETS)
 $(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
 
@@ -27,36 +27,37 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Overrides: make train backbone=mobilenetv2 loss=softmax corpus=kface corpus.root=DIR any.key=value"
+	@echo "  The same without make, from any directory: . .venv/bin/activate; kface --help; kface train --help"
 
 setup: ## make .venv and install the pinned packages (EXTRAS=train-gpu,dev for an NVIDIA GPU)
 	@$(if $(filter PYTHON,$(GIVEN)),PYTHON=$(call quote,$(value PYTHON))) scripts/setup $(call quote,$(value EXTRAS))
 
 sample: setup ## write the synthetic K-Face-shaped sample to data/sample
-	@$(PY) -m kface.corpora $(OVERRIDES)
+	@$(PY) -m kface sample $(OVERRIDES)
 
 dataset: setup ## detect, align and shard a corpus into 112x112 faces
-	@$(PY) -m kface.dataset $(OVERRIDES)
+	@$(PY) -m kface dataset $(OVERRIDES)
 
 train: setup ## the main job: corpus, data set, training, a row of Table 5
-	@$(PY) -m train $(OVERRIDES)
+	@$(PY) -m kface train $(OVERRIDES)
 
 evaluate: setup ## verify a run (run=DIR, by default the newest), bundle=DIR or embedder=FILE.onnx again; evaluate.lfw=DIR
-	@$(PY) -m train.evaluate $(OVERRIDES)
+	@$(PY) -m kface evaluate $(OVERRIDES)
 
 table5: setup ## print all runs' rows of Table 5 beside the paper's (output_dir=DIR)
-	@$(PY) -m train.table5 $(OVERRIDES)
+	@$(PY) -m kface table5 $(OVERRIDES)
 
 export: setup ## a bundle of the newest run (run=DIR, embedder=FILE.onnx or pretrained): .pb, ONNX, UFF, INT8, detector, thresholds, model card
-	@$(PY) -m export $(OVERRIDES)
+	@$(PY) -m kface export $(OVERRIDES)
 
 verify-engines: ## on a board with TensorRT: build the engines of BUNDLE=DIR, compare them with the ONNX files and time both
-	@PYTHONPATH=src $(if $(wildcard $(PY)),$(PY),python3) -m kface.engines verify $(call option,--bundle,BUNDLE)
+	@PYTHONPATH=src $(if $(wildcard $(PY)),$(PY),python3) -m kface engines verify $(call option,--bundle,BUNDLE)
 
 deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PATH (by default a clip of the synthetic sample)
-	@$(PY) -m deploy run $(OVERRIDES)
+	@$(PY) -m kface deploy $(OVERRIDES)
 
 deploy-jetson: setup ## one archive for a Jetson; with HOST=user@board send, install and start it there
-	@$(PY) -m deploy pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
+	@$(PY) -m kface pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
 
 test: setup ## the default test suite, in two processes (PYTEST_ARGS="-n 0" for one, "-k WORD" for a part)
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(value PYTEST_ARGS)
@@ -89,6 +90,9 @@ bench-networks: setup ## the runtimes side by side on the newest bundle's embedd
 
 bench-realtime: setup ## Tables 8 and 9 and the whole loop as this machine sees them, beside the obvious way to do it
 	@$(PY) -m benchmarks.realtime
+
+bench-identity: setup ## real people, by default those of ../shared/data, composed into clips: who is called what (bundle=DIR cfp=DIR lfw=DIR quick=true)
+	@$(PY) -m benchmarks.identity $(OVERRIDES)
 
 soak: setup ## an hour of looped video with stream losses: memory, threads, old pictures (SOAK_SECONDS=3600)
 	@$(PY) -m benchmarks.soak $(call option,--seconds,SOAK_SECONDS)

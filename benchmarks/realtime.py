@@ -1,7 +1,7 @@
 """Tables 8 and 9 and whole streams on this machine, beside the obvious way to do it: ``make bench-realtime``.
 
 The obvious way is the ``mtcnn`` package on every frame, one embedding a face, and a loop over the gallery in Python. Both take
-turns on the same frames. Takes the arguments of ``python -m deploy bench``.
+turns on the same frames. Takes the arguments of ``kface bench``.
 """
 
 import os

@@ -56,8 +56,12 @@ class Fault(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak")
-    parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--seed", type=int, default=0, help="of the faults")
+    parser.add_argument(
+        "--seconds", type=float, default=3600.0, help="length of the test in seconds (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="whole number that the faults follow from (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     try:
         return soak(arguments.seconds, random.Random(arguments.seed))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kface.commands.table import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -26,19 +28,19 @@ def run_make(*arguments, **environment):
     return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, env=clean | environment)
 
 
-def words_of(target, module, *arguments, **environment):
-    """Return the arguments with which a target would start a module, as the shell sees them."""
+def words_of(target, *arguments, **environment):
+    """Return the arguments with which a target would start kface, as the shell sees them."""
     done = run_make("-n", target, *arguments, **environment)
     assert done.returncode == 0, done.stderr
     printed = done.stdout
-    line = next(line for line in printed.splitlines() if f"-m {module}" in line)
-    script = re.sub(rf"^.*-m {re.escape(module)}", "printf '%s\\\\n'", line)
+    line = next(line for line in printed.splitlines() if "-m kface " in line)
+    script = re.sub(r"^.*-m kface", "printf '%s\\\\n'", line)
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def test_overrides_go_through_as_they_are():
-    words = words_of("train", "train", "backbone=mobilenetv2", "corpus.root=/a b/it's", "PYTHON=python3", "+x.y=[1,2]")
-    assert sorted(words) == sorted(["backbone=mobilenetv2", "corpus.root=/a b/it's", "+x.y=[1,2]"])
+    words = words_of("train", "backbone=mobilenetv2", "corpus.root=/a b/it's", "PYTHON=python3", "+x.y=[1,2]")
+    assert sorted(words) == sorted(["train", "backbone=mobilenetv2", "corpus.root=/a b/it's", "+x.y=[1,2]"])
 
 
 @pytest.mark.parametrize(
@@ -49,21 +51,26 @@ def test_overrides_go_through_as_they_are():
     ],
 )  # fmt: skip
 def test_a_file_name_goes_through_make_and_the_shell(name):
-    assert words_of("deploy", "deploy", "source=" + name) == ["run", "source=" + name]
+    assert words_of("deploy", "source=" + name) == ["deploy", "source=" + name]
+
+
+def test_the_identity_bench_takes_its_words():
+    words = ["bundle=a b", "cfp=DIR", "quick=true", "match.recognised=0.95"]
+    assert sorted(words_of("bench-identity", "benchmarks.identity", *words)) == sorted(words)
 
 
 @pytest.mark.parametrize("variable", ["HOST", "SSH_PORT", "source", "EXTRAS", "corpus.root", "PYTHON"])
 def test_nothing_that_is_given_is_expanded(variable, tmp_path):
     made = tmp_path / "made"
-    words_of("deploy-jetson", "deploy", f"{variable}=$(shell touch {made})")
+    words_of("deploy-jetson", f"{variable}=$(shell touch {made})")
     assert not made.exists()
 
 
 def test_a_host_is_an_argument_and_no_variable_of_the_environment():
-    assert words_of("deploy-jetson", "deploy", "HOST=me@board", "source=csi://0") == [
+    assert words_of("deploy-jetson", "HOST=me@board", "source=csi://0") == [
         "pack", "--host", "me@board", "source=csi://0",
     ]  # fmt: skip
-    assert words_of("deploy-jetson", "deploy", HOST="this-machine") == ["pack"]
+    assert words_of("deploy-jetson", HOST="this-machine") == ["pack"]
 
 
 def test_a_forgotten_value_is_found_before_anything_runs():
@@ -88,3 +95,9 @@ def test_help_lists_every_target():
     assert targets
     for target in targets.group(1).replace("\\\n", " ").split():
         assert f"make {target}" in printed or target == "floor"
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"-m kface ([\w-]+)", MAKEFILE))))
+def test_every_target_s_command_is_there(command):
+    assert command in COMMANDS
+    assert importlib.util.find_spec(COMMANDS[command].module) is not None

@@ -1,35 +1,23 @@
-"""``python -m deploy COMMAND``: a command is imported when it is asked for, so that each needs only its own packages."""
+"""``python -m deploy COMMAND``: the commands of this package, as ``kface COMMAND`` runs them."""
 
-import importlib
 import sys
-from typing import Dict, List, Optional, Tuple
+from typing import List, Optional
 
-#: The module with ``main(argv) -> exit status``, and what it does.
-COMMANDS: Dict[str, Tuple[str, str]] = {
-    "run": ("deploy.run_command", "recognise people in a stream"),
-    "enrol": ("deploy.enrol_command", "enrol a face that a running recogniser sees"),
-    "bench": ("deploy.bench_command", "measure detector, embedder and the whole loop on this machine"),
-    "pack": ("deploy.jetson.pack_command", "make the archive for a Jetson, and install it there"),
-    "gallery": ("deploy.gallery_command", "enrol, list, rename, merge, delete, export, import and match people"),
-}
+from kface.commands import dispatch, table
+
+#: What this package has, by its names here.
+COMMANDS = {"run": "deploy"}
+COMMANDS.update({name: name for name, command in table.COMMANDS.items() if command.module.startswith("deploy.")})
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command that the first argument names and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in COMMANDS:
-        status: int = importlib.import_module(COMMANDS[arguments[0]][0]).main(arguments[1:])
-        return status
-    lines = ["usage: python -m deploy COMMAND ...", ""]
-    lines += ["  {:10} {}".format(name, about) for name, (_, about) in sorted(COMMANDS.items())]
-    lines += ["", "python -m deploy COMMAND --help tells more."]
-    if arguments and arguments[0] in ("-h", "--help"):
-        print("\n".join(lines))
-        return 0
-    if arguments:
-        lines.insert(0, "deploy: {}: there is no such command".format(ascii(arguments[0])))
-    print("\n".join(lines), file=sys.stderr)
-    return 2
+        return dispatch.run(COMMANDS[arguments[0]], arguments[1:])
+    if arguments and arguments[0] not in ("-h", "--help"):
+        return dispatch.refuse("deploy: {}".format(arguments[0]), dispatch.unknown(arguments[0], sorted(COMMANDS)))
+    return dispatch.main(arguments)
 
 
 if __name__ == "__main__":

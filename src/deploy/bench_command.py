@@ -1,4 +1,4 @@
-"""``python -m deploy bench``: Tables 8 and 9 of the paper, and the streams' frames a second, as this machine sees them."""
+"""``kface bench``: Tables 8 and 9 of the paper, and the streams' frames a second, as this machine sees them."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from deploy.bench import measure, printing, report
 from kface import bundle
+from kface.commands.parser import Parser
 from kface.errors import ConfigError, KFaceError
 from kface.networks import RUNTIMES
 
@@ -42,28 +43,37 @@ def main(argv: Optional[List[str]] = None, name: str = "bench", more: Optional[M
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return what reads the arguments; ``make bench-realtime`` takes the same."""
-    made = argparse.ArgumentParser(
-        prog="python -m deploy bench",
-        description="Measures detector, embedder and whole streams on this machine; an estimate for a Jetson Nano beside it.",
+    made = Parser(
+        prog="kface bench",
+        description="measure detector, embedder and complete streams on this machine; an estimate for a Jetson Nano beside it",
+        examples=("kface bench --quick", "kface bench --bundle DIR --runtimes onnxruntime,openvino --seconds 30"),
     )
     made.add_argument(
         "--bundle",
         metavar="DIR",
         action="append",
-        help="the exported model; several for Table 9; default: {}, or the newest in outputs/ and bundles/".format(
+        help="the exported model; several times for Table 9 (default: {}, or the newest in outputs and bundles)".format(
             BUNDLE
         ),
     )
     made.add_argument("--quick", action="store_true", help="few repetitions: rough figures in a few minutes")
-    made.add_argument("--runtimes", metavar="A,B", help="only these, of: {}".format(", ".join(RUNTIMES)))
+    made.add_argument(
+        "--runtimes",
+        metavar="A,B",
+        help="only these runtimes, of: {} (default: all that are installed)".format(", ".join(RUNTIMES)),
+    )
     made.add_argument("--clip", metavar="FILE", help="a video with people to move over the picture")
     made.add_argument(
         "--synthetic", action="store_true", help="people of the synthetic sample, even where real clips are"
     )
-    made.add_argument("--seconds", type=float, metavar="S", help="length of each turn at a camera's pace")
-    made.add_argument("--out", metavar="FILE.json", help="default: outputs/<date>/{}".format(report.FILE))
+    made.add_argument(
+        "--seconds", type=float, metavar="SECONDS", help="length of each turn at a camera's pace, 0.5 to 3600 seconds"
+    )
+    made.add_argument(
+        "--out", metavar="FILE.json", help="where the report goes (default: outputs/<date>/{})".format(report.FILE)
+    )
     return made
 
 
@@ -109,7 +119,9 @@ def open_bundles(
             opened[found[path]] = bundle.load(path.parent)
     if not opened:
         raise ConfigError(
-            "there is no bundle in {} or {}".format(outputs, elsewhere), "--bundle", "give one, or make it: make export"
+            "there is no bundle in {} or {}".format(outputs, elsewhere),
+            "--bundle",
+            "give one, or make it: kface export",
         )
     return list(opened.values())
 

@@ -23,14 +23,17 @@ def resolve(overrides: Sequence[str] = (), file: Optional[PathLike] = None) -> D
 
     Args:
         overrides: ``key=value`` each; with Hydra ``group=choice`` as well.
-        file: A plain YAML file in place of ``conf/deploy.yaml``; needs PyYAML, not Hydra.
+        file: A plain YAML file in place of ``conf/deploy.yaml``, which needs PyYAML and not Hydra; or a directory with
+            further choices for the groups (``stream/door.yaml`` is ``stream=door``), which needs Hydra.
 
     Raises:
         ConfigError: An override or the file cannot be used, or a password is given where others can read it.
     """
     for override in overrides:
         _refuse_secret(override)
-    return read_file(file, overrides) if file is not None else _compose(overrides)
+    if file is not None and not os.path.isdir(str(file)):
+        return read_file(file, overrides)
+    return _compose(overrides, file)
 
 
 def read_file(file: PathLike, overrides: Sequence[str] = ()) -> Dict[str, Any]:
@@ -84,7 +87,7 @@ def _redacted(value: Any) -> Any:
     return redact(value) if isinstance(value, str) else value
 
 
-def _compose(overrides: Sequence[str]) -> Dict[str, Any]:
+def _compose(overrides: Sequence[str], directory: Optional[PathLike] = None) -> Dict[str, Any]:
     from kface import stage
 
     try:
@@ -93,7 +96,8 @@ def _compose(overrides: Sequence[str]) -> Dict[str, Any]:
         from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
     except ImportError:
         raise ConfigError("needs the hydra-core package", "conf/deploy.yaml", "install it, or give --config FILE")
-    config = stage.compose(STAGE, list(overrides))
+    own, _ = stage.own_configuration([] if directory is None else ["--config", str(directory)])
+    config = stage.compose(STAGE, list(overrides), own)
     try:
         made = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:

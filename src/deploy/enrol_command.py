@@ -1,4 +1,4 @@
-"""``python -m deploy enrol NAME --track N``: enrol a face of a running session, through the page that it serves.
+"""``kface enrol NAME --track N``: enrol a face of a running session, through the page that it serves.
 
 The exit status is 0, 1 where the face is not good enough, and 2 where nothing could be done.
 """
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from deploy.settings import WebSettings
 from deploy.terminal import say, typed_name
 from deploy.web.token import ENVIRONMENT, find_token
+from kface.commands.parser import Parser
 from kface.errors import ConfigError, KFaceError
 
 #: Where a session has its page unless it is told otherwise.
@@ -74,7 +75,7 @@ class Page(object):
             raise KFaceError(
                 "no session answers ({})".format(getattr(reason, "strerror", None) or reason),
                 self._address,
-                "start one: python -m deploy run",
+                "start one: kface deploy",
             )
         if not isinstance(value, dict):
             raise KFaceError("does not answer as a session does", self._address, "correct --url")
@@ -83,7 +84,7 @@ class Page(object):
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         return _run(arguments)
     except KFaceError as error:
@@ -94,20 +95,31 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m deploy enrol", description="Enrol a face that a session sees now.")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="of the person, who may be enrolled already")
-    parser.add_argument("--track", type=int, metavar="N", help="the face; may be left out where there is one only")
-    parser.add_argument("--force", action="store_true", help="enrol it although it is not good enough")
-    parser.add_argument("--list", action="store_true", help="show the faces in view")
-    parser.add_argument("--url", default=ADDRESS, help="the session's page (default: %(default)s)")
-    parser.add_argument("--token-file", metavar="FILE", help="default: {}, or the session's file".format(ENVIRONMENT))
-    return parser
+def parser() -> Parser:
+    """Return what reads the arguments."""
+    made = Parser(
+        prog="kface enrol",
+        description="enrol a face that a running recogniser (kface deploy) sees now",
+        examples=("kface enrol --list", 'kface enrol "Kim Min-su" --track 3'),
+    )
+    made.add_argument("name", metavar="NAME", nargs="?", help="the person's, who may be enrolled already")
+    made.add_argument(
+        "--track", type=int, metavar="N", help="the face's track; may be left out where one face is in view"
+    )
+    made.add_argument("--force", action="store_true", help="enrol it although it is not good enough")
+    made.add_argument("--list", action="store_true", help="show the faces in view, with their tracks")
+    made.add_argument("--url", metavar="URL", default=ADDRESS, help="the recogniser's page (default: %(default)s)")
+    made.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="file with the page's token (default: {}, or the recogniser's own file)".format(ENVIRONMENT),
+    )
+    return made
 
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.list == (arguments.name is not None):
-        raise ConfigError("give either NAME or --list", None, "python -m deploy enrol --help tells more")
+        raise ConfigError("give either NAME or --list", None, "see kface enrol --help")
     page = Page(arguments.url, find_token(arguments.token_file))
     return _list(page) if arguments.list else _enrol(page, typed_name(arguments.name), arguments)
 

@@ -1,4 +1,4 @@
-"""``python -m deploy gallery ...``: who is enrolled, from the command line.
+"""``kface gallery ...``: who is enrolled, from the command line.
 
 The exit status is 0, 1 where an image was refused (each with its reason) or a part of the gallery cannot be used, and 2
 where nothing could be done.
@@ -9,11 +9,12 @@ import getpass
 import os
 import stat
 import sys
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from deploy.face_reader import FaceReader, open_reader
 from deploy.terminal import say, typed_name
 from kface.bundle.manifest import PRECISIONS
+from kface.commands.parser import Parser
 from kface.errors import ConfigError, ImageError, KFaceError
 from kface.gallery import (
     ENVIRONMENT,
@@ -33,12 +34,28 @@ from kface.recognizer.templates import Template
 from kface.text import printable
 
 PASSPHRASE = "KFACE_GALLERY_PASSPHRASE"
+#: The limits of :class:`kface.gallery.Limits`: the value's name, and what is refused.
+GATES: Dict[str, Tuple[Any, str]] = {
+    "size": ("PIXELS", "refuse faces whose box's shorter side is below this many pixels"),
+    "sharpness": ("VARIANCE", "refuse faces whose Laplacian's variance, in squared grey levels, is below this"),
+    "yaw": (
+        "PART",
+        "refuse faces whose nose is further off the middle than this part of the eyes' distance (0: from the front; about 0.5"
+        " times the tangent of the angle)",
+    ),
+    "pitch": (
+        ("LEAST", "LARGEST"),
+        "refuse faces whose nose is not between these parts of the way from the eyes (0) to the mouth (1)",
+    ),
+    "roll": ("DEGREES", "refuse faces whose eyes' line is turned by more degrees"),
+    "outside": ("PART", "refuse faces of which a larger part of the width or height lies beyond the image's edge"),
+}
 BUNDLE = "KFACE_BUNDLE"
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         return COMMANDS[arguments.command](arguments)
     except KFaceError as error:
@@ -58,51 +75,73 @@ def _tell(*columns: object) -> None:
     say("\t".join(printable(str(column)) for column in columns))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
+    """Return what reads the arguments."""
     files = argparse.ArgumentParser(add_help=False)
-    files.add_argument("--gallery", metavar="FILE", help="default: KFACE_GALLERY, or {}".format(default_gallery_file()))
+    files.add_argument(
+        "--gallery", metavar="FILE", help="the gallery (default: KFACE_GALLERY, or {})".format(default_gallery_file())
+    )
     files.add_argument(
         "--key-file",
         metavar="FILE",
-        help="mode 0600; default: {}, or the key itself in {}, or a file".format(ENVIRONMENT_FILE, ENVIRONMENT),
+        help="file of mode 0600 with the key (default: {}, or the key itself in {}, or the user's own file)".format(
+            ENVIRONMENT_FILE, ENVIRONMENT
+        ),
     )
     files.add_argument("--keyring", action="store_true", help="take the key from the operating system's keyring")
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--bundle", metavar="DIR", help="the exported model; default: {}".format(BUNDLE))
-    model.add_argument("--runtime", default="auto", choices=["auto"] + list(RUNTIMES))
-    model.add_argument("--precision", default="fp32", choices=PRECISIONS)
+    model.add_argument("--bundle", metavar="DIR", help="the exported model (default: {})".format(BUNDLE))
+    model.add_argument("--runtime", default="auto", choices=["auto"] + list(RUNTIMES), help="what runs the networks")
+    model.add_argument(
+        "--precision", default="fp32", choices=PRECISIONS, help="the embedder's, where the bundle has it"
+    )
 
-    parser = argparse.ArgumentParser(prog="python -m deploy gallery", description="People who are recognised.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    made = Parser(
+        prog="kface gallery",
+        description="the people who are recognised: enrol, list, rename, merge, delete, export, import, match",
+        examples=(
+            'kface gallery add "Lee Ji-eun" photo.jpg --bundle DIR',
+            "kface gallery list",
+            "kface gallery match group.jpg -k 3 --bundle DIR",
+            "kface gallery COMMAND --help",
+        ),
+    )
+    commands: Any = made.add_subparsers(dest="command", title="Commands", metavar="COMMAND")
     # Python 3.6 takes it as an attribute only.
     commands.required = True
 
     def command(name: str, about: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=about, description=about, parents=[files] + list(parents))
+        return commands.add_parser(name, help=about, description=about, parents=list(parents) + [files])
 
     add = command("add", "enrol a person from images of one face each", model)
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("images", metavar="IMAGE", nargs="+")
+    add.add_argument("name", metavar="NAME", help="the person's, who may be enrolled already")
+    add.add_argument("images", metavar="IMAGE", nargs="+", help="image file with one face")
     add.add_argument("--keep-crops", action="store_true", help="keep the faces, encrypted, for a later model")
     for limit, value in Limits()._asdict().items():
+        metavar, about = GATES[limit]
         if limit == "pitch":
-            about = "quality gate (default: {:g} {:g})".format(*value)
-            add.add_argument("--pitch", type=float, nargs=2, metavar=("LEAST", "LARGEST"), default=value, help=about)
+            add.add_argument("--pitch", type=float, nargs=2, metavar=metavar, default=value, help=about)
         else:
-            add.add_argument("--" + limit, type=float, default=value, help="quality gate (default: %(default)s)")
+            add.add_argument("--" + limit, type=float, metavar=metavar, default=value, help=about)
     shown = command("list", "show who is enrolled, or the templates of some")
-    shown.add_argument("names", metavar="NAME", nargs="*")
+    shown.add_argument(
+        "names", metavar="NAME", nargs="*", help="whose templates are shown; without any, everybody is listed"
+    )
     rename = command("rename", "give a person another name")
-    rename.add_argument("name", metavar="NAME")
-    rename.add_argument("new", metavar="NEW")
+    rename.add_argument("name", metavar="NAME", help="the name now")
+    rename.add_argument("new", metavar="NEW", help="the name from now on")
     delete = command("delete", "forget a person, or one of a person's templates")
-    delete.add_argument("name", metavar="NAME", help="or the ID that an error named")
-    delete.add_argument("--template", type=int, metavar="ID", help="only this one")
+    delete.add_argument("name", metavar="NAME", help="the person's, or the ID that an error named")
+    delete.add_argument(
+        "--template", type=int, metavar="ID", help="only the template of this number; list NAME shows them"
+    )
     merge = command("merge", "give a person another's templates, and forget the other")
-    merge.add_argument("into", metavar="NAME")
-    merge.add_argument("other", metavar="OTHER")
+    merge.add_argument("into", metavar="NAME", help="who gets the templates")
+    merge.add_argument("other", metavar="OTHER", help="who is forgotten")
     for name, about in (("export", "write all to one encrypted file"), ("import", "add everybody of an export")):
-        command(name, "{}; the passphrase is asked for, or in {}".format(about, PASSPHRASE)).add_argument("file")
+        command(name, "{}; the passphrase is asked for, or in {}".format(about, PASSPHRASE)).add_argument(
+            "file", metavar="FILE", help="the encrypted file"
+        )
     command("check", "read everything, and list what is damaged, missing or was put back")
     command(
         "accept", "take the gallery as it is now, although it is older or lacks rows; what nobody can read is removed"
@@ -110,14 +149,21 @@ def _parser() -> argparse.ArgumentParser:
     again = command("reenrol", "make all templates anew from kept crops, for another model", model)
     again.add_argument("--discard", action="store_true", help="remove templates that have no crop")
     match = command("match", "tell who is in images", model)
-    match.add_argument("images", metavar="IMAGE", nargs="+")
-    match.add_argument("-k", type=int, default=1, help="how many people for each face (default: %(default)s)")
+    match.add_argument("images", metavar="IMAGE", nargs="+", help="image file with any number of faces")
+    match.add_argument(
+        "-k", type=int, metavar="PEOPLE", default=1, help="how many of the most similar are shown for each face"
+    )
     deciding = match.add_mutually_exclusive_group()
     deciding.add_argument(
-        "--fmr", type=float, help="false match rate whose threshold decides; default: the bundle's advice"
+        "--fmr",
+        type=float,
+        metavar="RATE",
+        help="false match rate, such as 1e-4, whose threshold decides (default: what the bundle recommends)",
     )
-    deciding.add_argument("--threshold", type=float, metavar="COSINE", help="the threshold itself")
-    return parser
+    deciding.add_argument(
+        "--threshold", type=float, metavar="COSINE", help="the threshold itself, a cosine similarity of -1 to 1"
+    )
+    return made
 
 
 def _open(
@@ -204,7 +250,7 @@ def _damage(damage: Sequence[Damage]) -> int:
     if damage:
         _complain(
             "{} of these cannot be used; delete them by name or ID (rename gives a person a name again), restore them from an"
-            " export, or accept the gallery as it is: python -m deploy gallery accept".format(len(damage))
+            " export, or accept the gallery as it is: kface gallery accept".format(len(damage))
         )
     return 1 if damage else 0
 

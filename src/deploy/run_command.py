@@ -1,6 +1,5 @@
-"""``python -m deploy run``: the realtime recogniser, until its stream ends or somebody stops it."""
+"""``kface deploy``: the realtime recogniser, until its stream ends or somebody stops it."""
 
-import argparse
 import contextlib
 import os
 import signal
@@ -15,6 +14,7 @@ from deploy.opening import open_session
 from deploy.session import Session
 from deploy.settings import DeploySettings
 from deploy.terminal import say
+from kface.commands.parser import SettingsParser
 from kface.errors import KFaceError
 from kface.streams import State
 
@@ -36,7 +36,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
     0; 1 where an output failed; 2 where the recogniser did; 3 where frames of a video file were damaged or missing.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
         if arguments.show:
@@ -99,18 +99,19 @@ def run(settings: DeploySettings) -> int:
         return 0 if session.shortfall is None else INCOMPLETE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m deploy run",
-        description="Recognise people in a stream. The settings are those of conf/deploy.yaml.",
-        epilog="example: python -m deploy run source=clip.mp4 outputs.json=- web.enabled=false",
+def parser() -> SettingsParser:
+    """Return what reads the arguments."""
+    made = SettingsParser(
+        "deploy", prog="kface deploy", description="recognise people in a stream, until it ends or is stopped"
     )
-    parser.add_argument("settings", metavar="key=value", nargs="*", help="such as source=rtsp://10.0.0.7/live")
-    parser.add_argument(
-        "--config", metavar="FILE", help="a plain YAML file in place of conf/deploy.yaml; default: " + CONFIG
+    made.add_argument(
+        "--config",
+        metavar="PATH",
+        help="a plain YAML file with all settings, or a directory with further choices for the groups (default: {}, or"
+        " the packaged settings)".format(CONFIG),
     )
-    parser.add_argument("--show", action="store_true", help="print the settings and do nothing")
-    return parser
+    made.add_argument("--show", action="store_true", help="print the settings, and do nothing")
+    return made
 
 
 @contextlib.contextmanager

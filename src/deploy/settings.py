@@ -167,7 +167,7 @@ def _bundle(value: Any) -> str:
     directory = chosen_bundle(_text(value, "bundle"))
     if not directory:
         raise ConfigError(
-            "is not given, and none is found in outputs or bundles", "bundle", "make one (make train, make export)"
+            "is not given, and none is found in outputs or bundles", "bundle", "make one (kface train, kface export)"
         )
     return directory
 

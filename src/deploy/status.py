@@ -31,7 +31,7 @@ class Status(NamedTuple):
         model: The bundle's name.
         runtime: What runs the embedder.
         damaged: How many people or templates of the gallery are left out because they are damaged, missing or were put back;
-            the log names them, and so does ``python -m deploy gallery check``.
+            the log names them, and so does ``kface gallery check``.
         dropped: Results that outputs were too slow for, each counted by itself.
     """
 

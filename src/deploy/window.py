@@ -91,7 +91,7 @@ class Window(object):
                 self._tell("{} is not good enough to enrol: {}".format(face, "; ".join(picked.refusals)))
                 continue
             track = "" if picked.track is None else " --track {}".format(picked.track)
-            self._tell("to enrol {}: python -m deploy enrol NAME{}".format(face, track))
+            self._tell("to enrol {}: kface enrol NAME{}".format(face, track))
 
 
 def find_backend() -> str:

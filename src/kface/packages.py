@@ -1,20 +1,27 @@
 """What to do where a package that a stage needs is not installed."""
 
+from pathlib import Path
 from typing import Optional, Set
 
 from kface.errors import ConfigError, KFaceError
 
 #: What `make setup` installs unless it is told otherwise.
 DEFAULT = "train,export,deploy,openvino,dev"
+#: The extra of ``pyproject.toml`` that brings a module which those do not.
+EXTRAS = {"qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
+#: What an installation without a checkout needs for all commands.
+INSTALLED = "train,export,deploy,openvino"
 #: A missing module of these is a defect of the program, not of the machine.
 OWN = ("kface", "train", "export", "deploy", "benchmarks")
 
 
-def absent(error: Optional[BaseException]) -> Optional[KFaceError]:
+def absent(error: Optional[BaseException], extra: Optional[str] = None) -> Optional[KFaceError]:
     """Return the one line for an exception that comes from a package which is missing or broken; None for any other.
 
     Args:
         error: What was raised; its causes are looked through, and the first failed import counts.
+        extra: Of ``pyproject.toml``: brings what the command needs. It counts where kface is installed; in a checkout,
+            ``make setup`` brings all.
     """
     found = _first_import(error)
     if found is None:
@@ -22,12 +29,22 @@ def absent(error: Optional[BaseException]) -> Optional[KFaceError]:
     name = (found.name or "").partition(".")[0]
     if name in OWN:
         return None
-    remedy = "run make setup EXTRAS={}".format(DEFAULT)
+    further = [EXTRAS[name]] if name in EXTRAS else []
+    if in_checkout():
+        remedy = "run make setup EXTRAS={}".format(",".join([DEFAULT] + further))
+    else:
+        remedy = "run pip install 'kface[{}]'".format(",".join([extra or INSTALLED] + further))
     if isinstance(found, ModuleNotFoundError):
         return ConfigError("is not installed", name, remedy)
     # Installed, but a library of the system's is missing or of another version.
-    remedy = "run scripts/system-packages, or " + remedy
+    if in_checkout():
+        remedy = "run scripts/system-packages, or " + remedy
     return ConfigError("cannot be imported ({})".format(found), name or None, remedy)
+
+
+def in_checkout() -> bool:
+    """Return whether this program runs from a checkout, which has ``make setup``."""
+    return (Path(__file__).resolve().parents[2] / "scripts" / "setup").is_file()
 
 
 def _first_import(error: Optional[BaseException]) -> Optional[ImportError]:

@@ -6,37 +6,80 @@ exit status is then 2.
 """
 
 import difflib
-import os
 import sys
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
+from kface.commands import conf
+from kface.commands.conf import configuration_directory
+from kface.commands.table import COMMANDS
 from kface.errors import ConfigError, KFaceError
-from kface.overrides import literal
+from kface.overrides import literal, quote
 from kface.packages import absent
 from kface.text import first_line
 
+HELP = ("-h", "--help")
+#: What Hydra takes besides settings; ``--config`` is ours.
+OPTIONS = HELP + (
+    "--config", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--resolve", "--package",
+    "-p", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--info", "-i", "--hydra-help", "--version",
+    "--experimental-rerun",
+)  # fmt: skip
 
-def configuration_directory() -> Path:
-    """Return the directory of the Hydra configuration: KFACE_CONF, ./conf, or the checkout's.
+
+def places(own: Optional[Path] = None) -> List[Path]:
+    """Return the directories of the configuration: the packaged one, and the user's own behind it."""
+    return [configuration_directory()] + ([] if own is None else [own])
+
+
+def page(name: str, arguments: Sequence[str] = ()) -> str:
+    """Return the manual page of a command that Hydra runs, with the choices of the user's own configuration.
 
     Raises:
-        ConfigError: None of them is there.
+        ConfigError: See :func:`own_configuration`.
     """
-    named = os.environ.get("KFACE_CONF")
-    choices = [Path(named)] if named else [Path(__file__).resolve().parents[2] / "conf", Path.cwd() / "conf"]
-    for directory in choices:
-        if directory.is_dir():
-            return directory.resolve()
-    raise ConfigError("the configuration directory is missing", choices[0], "run inside a checkout or set KFACE_CONF")
+    from kface.commands.manual import stage_page
+
+    own, _ = own_configuration([word for word in arguments if word not in HELP])
+    return stage_page(name, places(own))
 
 
-def compose(stage: str, overrides: Sequence[str] = ()) -> Any:
+def own_configuration(arguments: Sequence[str]) -> Tuple[Optional[Path], List[str]]:
+    """Return the directory that ``--config DIR`` (or Hydra's ``--config-dir``) names, and the other arguments.
+
+    Its files are choices beside the packaged ones: ``DIR/experiment/mine.yaml`` is ``experiment=mine``.
+
+    Raises:
+        ConfigError: It is missing, or has a file of the same name as a packaged one, which Hydra would silently prefer.
+    """
+    rest: List[str] = []
+    found = None
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option not in ("--config", "--config-dir", "-cd"):
+            rest.append(word)
+            continue
+        given = value if equals else next(words, "")
+        if not given:
+            raise ConfigError("names no directory", option, "give {} DIR".format(option))
+        found = Path(given).expanduser()
+        if not found.is_dir():
+            raise ConfigError("is not a directory", given, "give one with files such as experiment/mine.yaml")
+        found = found.resolve()
+        twin = conf.clash(found, configuration_directory())
+        if twin is not None:
+            raise ConfigError("kface has a file of this name", found / twin, "give yours another name")
+    return found, rest
+
+
+def compose(stage: str, overrides: Sequence[str] = (), own: Optional[Path] = None) -> Any:
     """Compose the configuration of a stage.
 
     Args:
         stage: Name of a root file in ``conf/`` without its suffix, such as ``train``.
         overrides: Hydra overrides, such as ``backbone=mobilenetv2``.
+        own: A directory with further choices; see :func:`own_configuration`.
 
     Returns:
         The composed ``omegaconf.DictConfig``.
@@ -51,6 +94,8 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> Any:
 
     directory = configuration_directory()
     overrides = literal(overrides, _parses)
+    if own is not None:
+        overrides = ["hydra.searchpath=[{}]".format(quote("file://{}".format(own)))] + list(overrides)
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(directory), version_base="1.3"):
@@ -65,25 +110,42 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> Any:
         GlobalHydra.instance().clear()
 
 
-def run(stage: str, task: Callable[[Any], Optional[int]], argv: Optional[Sequence[str]] = None) -> int:
+def run(
+    stage: str,
+    task: Callable[[Any], Optional[int]],
+    argv: Optional[Sequence[str]] = None,
+    name: Optional[str] = None,
+    extra: Optional[str] = None,
+) -> int:
     """Run a stage with the command line's overrides and return the exit status.
 
-    Hydra's own options work: ``--help``, ``--cfg job``, ``--multirun`` and so on.
+    ``--config DIR`` adds a directory of configuration files; ``--help`` prints the manual page; Hydra's own options work:
+    ``--cfg job``, ``--multirun`` and so on.
 
     Args:
         stage: Name of a root file in ``conf/`` without its suffix.
         task: Takes the composed configuration.
         argv: Arguments after the program's name; by default those of the process.
+        name: What its lines begin with, where it is not the stage's name.
+        extra: See :func:`kface.packages.absent`.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = name or stage
+    given = list(sys.argv[1:] if argv is None else argv)
     try:
+        if set(HELP) & set(given) and name in COMMANDS:
+            print(page(name, given), end="")
+            return 0
+        own, arguments = own_configuration(given)
+        _check_options(name, arguments)
         import hydra
 
         if not any(argument.startswith("-") for argument in arguments):
-            compose(stage, arguments)
+            compose(stage, arguments, own)
     except (KFaceError, ImportError) as error:
-        return _end(stage, error)
+        return _end(name, error, extra)
     arguments = literal(arguments, _parses, sweep=bool({"-m", "--multirun"} & set(arguments)))
+    if own is not None:
+        arguments = ["--config-dir", str(own)] + arguments
 
     status: List[int] = []
     defects: List[BaseException] = []
@@ -92,17 +154,17 @@ def run(stage: str, task: Callable[[Any], Optional[int]], argv: Optional[Sequenc
         try:
             status.append(task(config) or 0)
         except KeyboardInterrupt:
-            print("{}: stopped; what was finished is kept".format(stage), file=sys.stderr)
+            print("{}: stopped; what was finished is kept".format(name), file=sys.stderr)
             status.append(130)
         except Exception as error:
             try:
-                status.append(_end(stage, error))
+                status.append(_end(name, error, extra))
             except Exception:
                 # Raised again outside Hydra, which would cut the traceback and end the process itself.
                 defects.append(error)
 
     before = sys.argv
-    sys.argv = ["python -m {}".format(stage)] + arguments
+    sys.argv = ["kface {}".format(name)] + arguments
     try:
         hydra.main(version_base="1.3", config_path=str(configuration_directory()), config_name=stage)(guarded)()
     finally:
@@ -152,12 +214,24 @@ def _parses(override: str) -> bool:
     return True
 
 
-def _end(stage: str, error: Exception) -> int:
+def _check_options(name: str, arguments: Sequence[str]) -> None:
+    """Refuse an option that Hydra does not know: its own answer is several lines; raises ConfigError."""
+    for argument in arguments:
+        word = argument.partition("=")[0]
+        if word.startswith("-") and word not in OPTIONS:
+            near = difflib.get_close_matches(word, OPTIONS, n=1)
+            remedy = (
+                "write {}, or see kface {} --help".format(near[0], name) if near else "see kface {} --help".format(name)
+            )
+            raise ConfigError("there is no such option", word, remedy)
+
+
+def _end(name: str, error: Exception, extra: Optional[str] = None) -> int:
     """Print the one line of what a user can mend and return the exit status; anything else is raised again."""
-    line = error if isinstance(error, KFaceError) else absent(error) if isinstance(error, ImportError) else None
+    line = error if isinstance(error, KFaceError) else absent(error, extra) if isinstance(error, ImportError) else None
     if line is None:
         raise error
-    print("{}: {}".format(stage, line), file=sys.stderr)
+    print("{}: {}".format(name, line), file=sys.stderr)
     return 2
 
 

@@ -123,7 +123,7 @@ def evaluate(
             _plot(curves, run_dir, heading(about))
     except OSError as error:
         raise TrainingError(
-            f"the report cannot be written ({error.strerror or error})", run_dir, "make room and run make evaluate"
+            f"the report cannot be written ({error.strerror or error})", run_dir, "make room and run kface evaluate"
         )
     return report
 

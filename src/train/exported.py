@@ -84,7 +84,7 @@ def _embedder(path: Path, config: Any, mirror: bool) -> Exported:
         raise ConfigError(
             "what it expects of its input is not known",
             f"embedder={path}",
-            "add preprocessing.colour=rgb (or bgr) and preprocessing.normalisation=[mean,divisor], which make export finds",
+            "add preprocessing.colour=rgb (or bgr) and preprocessing.normalisation=[mean,divisor], which kface export finds",
         )
     if str(given.colour).lower() not in ("rgb", "bgr"):
         raise ConfigError(f"must be rgb or bgr, not {given.colour!r}", "preprocessing.colour")

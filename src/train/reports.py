@@ -7,7 +7,7 @@ from kface.bundle.fields import Fields
 from train.json_files import check_schema, parse, read_json
 
 SCHEMA = 1
-AGAIN = "run make evaluate"
+AGAIN = "run kface evaluate"
 #: Keys of Table 5's columns, in its order, with their names.
 SETS = {"lfw": "LFW", "agedb30": "AgeDB-30", "cfp_fp": "CFP-FP", "kface": "K-Face"}
 

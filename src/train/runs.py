@@ -108,7 +108,7 @@ def newest_run(outputs: Path, named: str | None) -> Path:
         return path
     runs = list(outputs.glob("*/*/model.json"))
     if not runs:
-        raise ConfigError("there is no trained run", outputs, "run: make train backbone=resnet50 loss=arcface")
+        raise ConfigError("there is no trained run", outputs, "run: kface train backbone=resnet50 loss=arcface")
     return max(runs, key=lambda path: path.stat().st_mtime).parent
 
 

@@ -1,6 +1,6 @@
 """Table 5 of the paper, and rows of our own beside it.
 
-``python -m train.table5 [DIR ...]`` prints the newest report of each backbone and loss, and of each bundle and embedder,
+``kface table5 [DIR ...]`` prints the newest report of each backbone and loss, and of each bundle and embedder,
 in ``outputs/`` or in the directories that are given.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kface.commands.parser import Parser
 from kface.errors import KFaceError
 from kface.text import columns
 from train.reports import SETS, read_report
@@ -150,8 +151,22 @@ def table(reports: Iterable[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def parser() -> Parser:
+    """Return what reads the arguments."""
+    made = Parser(
+        prog="kface table5",
+        description="print the newest report of each backbone, loss and network beside the paper's Table 5, in Markdown",
+        examples=("kface table5", "kface table5 outputs other/outputs"),
+    )
+    made.add_argument(
+        "places", metavar="DIR", nargs="*", help="directory of runs, also output_dir=DIR (default: outputs)"
+    )
+    return made
+
+
 def main(arguments: Sequence[str] = ()) -> int:
     """Print the table of all reports in ``outputs/``, or in the directories that are given."""
+    arguments = parser().parse_args(list(arguments)).places
     strange = [argument for argument in arguments if "=" in argument and not argument.startswith("output_dir=")]
     if strange:
         print(f"table5: {strange[0]}: there is no such key; the keys are: output_dir", file=sys.stderr)
@@ -160,7 +175,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     reports = collect(*places)
     if not reports:
         named = ", ".join(str(place) for place in places)
-        print(f"table5: there are no runs in {named}; run: make train backbone=resnet50 loss=arcface", file=sys.stderr)
+        print(f"table5: there are no runs in {named}; run: kface train backbone=resnet50 loss=arcface", file=sys.stderr)
         return 2
     print(table(reports))
     return 0

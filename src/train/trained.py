@@ -73,7 +73,7 @@ def load_backbone(run_dir: Path) -> keras.Model:
     """
     path = run_dir / MODEL
     if not path.exists():
-        raise TrainingError("holds no trained network", run_dir, "train it to its end: make train ... resume=true")
+        raise TrainingError("holds no trained network", run_dir, "train it to its end: kface train ... resume=true")
     value = read_json(path, AGAIN)
     check_schema(value, SCHEMA, path, AGAIN)
     described = parse(_described, value, path, AGAIN)

@@ -1,4 +1,4 @@
-"""``python -m deploy bench`` from end to end, with the real cascade and an embedder of a few nodes."""
+"""``kface bench`` from end to end, with the real cascade and an embedder of a few nodes."""
 
 import json
 import os
@@ -191,7 +191,7 @@ def test_times_are_those_of_the_smallest_face_and_of_each_face(crops, monkeypatc
         (["--seconds", "0.1"], "--seconds: must be from 0.5 to 3600 s, not 0.1"),
         (["--seconds", "nan"], "--seconds: must be from 0.5 to 3600 s, not nan"),
         (["--bundle", "absent"], "absent: there is no bundle"),
-        ([], "--bundle: there is no bundle in outputs or bundles; give one, or make it: make export"),
+        ([], "--bundle: there is no bundle in outputs or bundles; give one, or make it: kface export"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):

@@ -40,7 +40,7 @@ def test_rows(outputs):
 
 
 def test_what_is_no_report_is_refused(tmp_path):
-    with pytest.raises(KFaceError, match="holds no report of the realtime bench; run: make bench-realtime"):
+    with pytest.raises(KFaceError, match="holds no report of the realtime bench; run: kface bench"):
         report.newest(tmp_path)
     path = tmp_path / "2026-01-01" / report.FILE
     path.parent.mkdir()
@@ -211,4 +211,4 @@ def test_the_notebook_says_so_where_no_bench_was_run(tmp_path, drawing, monkeypa
     monkeypatch.setenv("KFACE_OUTPUTS", str(tmp_path))
     names, text = run_notebook()
     assert names["bench"] is None
-    assert "holds no report of the realtime bench; run: make bench-realtime" in text
+    assert "holds no report of the realtime bench; run: kface bench" in text

@@ -208,7 +208,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path, config):
     assert "none.yaml: cannot be read (No such file" in refused(resolve, [], str(tmp_path / "none.yaml"))
-    assert "cannot be read (is a directory)" in refused(resolve, [], str(tmp_path)).lower()
+    assert "cannot be read (is a directory)" in refused(read_file, str(tmp_path)).lower()
     assert "deploy.yaml: cannot be read" in refused(resolve, [], config(b"loop: \xff\xfe\n"))
     assert "too large" in refused(resolve, [], config("# " + "x" * (1 << 20)))
 

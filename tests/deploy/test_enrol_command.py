@@ -1,4 +1,4 @@
-"""``python -m deploy enrol`` against a running page."""
+"""``kface enrol`` against a running page."""
 
 import contextlib
 import http.server

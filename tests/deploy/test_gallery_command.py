@@ -1,4 +1,4 @@
-"""``python -m deploy gallery``: people enrolled from images, and recognised later, with a reader that needs no network."""
+"""``kface gallery``: people enrolled from images, and recognised later, with a reader that needs no network."""
 
 import io
 import os
@@ -299,7 +299,7 @@ def test_what_is_missing_is_said_in_one_line(run, home):
 
 
 def test_a_key_is_never_an_argument():
-    parser = gallery_command._parser()
+    parser = gallery_command.parser()
     for command in gallery_command.COMMANDS:
         with pytest.raises(SystemExit):
             parser.parse_args([command, "--key", "AAAA"])
@@ -317,9 +317,9 @@ def test_the_dispatcher_imports_a_command_only_when_it_is_asked_for(capsys):
     assert "gallery" in out
     assert out.endswith("False\n")
     assert deploy.main(["galery"]) == 2
-    assert "'galery': there is no such command" in capsys.readouterr().err
+    assert "deploy: galery: there is no such command; write gallery, or see kface --help" in capsys.readouterr().err
     assert deploy.main([]) == 2
-    assert "usage:" in capsys.readouterr().err
+    assert "Usage:" in capsys.readouterr().err
 
 
 def test_hangul_under_a_terminal_without_it(home):
@@ -398,7 +398,7 @@ def test_an_older_gallery_is_refused_until_it_is_accepted(run, home):
         status, out, err = run(*command)
         assert (status, out) == (2, "")
         assert "an older file was put in its place" in err
-        assert err.endswith("python -m deploy gallery accept\n")
+        assert err.endswith("kface gallery accept\n")
     status, out, _ = run("accept")
     assert (status, out) == (0, "change 1 of it is the newest (it was 2)\n")
     assert run("list")[0] == 0

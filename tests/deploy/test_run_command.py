@@ -1,4 +1,4 @@
-"""``python -m deploy run`` from end to end: what it writes, says and returns, and how it ends."""
+"""``kface deploy`` from end to end: what it writes, says and returns, and how it ends."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""How ``python -m deploy run`` begins, lives beside a window and systemd, and ends; and the whole of it with real networks."""
+"""How ``kface deploy`` begins, lives beside a window and systemd, and ends; and the whole of it with real networks."""
 
 import json
 import os

@@ -118,7 +118,7 @@ def test_with_opencv_colours_clicks_and_keys(monkeypatch, visible):
     assert fake.open == []
     assert fake.shown[0][5, 5].tolist() == [10, 40, 200]
     assert session.calls == [("pick", 135, 150)]
-    assert told == ["to enrol track 1: python -m deploy enrol NAME --track 1"]
+    assert told == ["to enrol track 1: kface enrol NAME --track 1"]
 
 
 # Qt tells that a window is closed; GTK of OpenCV 4.1 knows no visibility, and has no window then.

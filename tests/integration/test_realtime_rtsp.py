@@ -38,7 +38,7 @@ def surroundings(tmp_path):
         pytest.skip("the real clips are not here (set KFACE_SHARED)")
     manifest = newest_bundle()
     if manifest is None:
-        pytest.skip("there is no bundle in outputs/ (make train, make export)")
+        pytest.skip("there is no bundle in outputs/ (kface train, kface export)")
     environment = dict(os.environ, PYTHONPATH=str(ROOT / "src"), PYTHONIOENCODING="utf-8")
     environment.update(
         KFACE_BUNDLE=str(manifest.parent),

@@ -294,7 +294,9 @@ def test_a_bundles_networks_are_never_made_anew(tmp_path, monkeypatch):
     directory = older(tmp_path / "detector")
     monkeypatch.chdir(directory)
     for place in (directory, "."):
-        with pytest.raises(ModelError, match="schema version 1, this program .*; export the bundle again: make export"):
+        with pytest.raises(
+            ModelError, match="schema version 1, this program .*; export the bundle again: kface export"
+        ):
             weights.prepare(place)
 
 

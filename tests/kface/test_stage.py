@@ -146,3 +146,71 @@ def test_file_names_reach_the_task_as_typed():
     name = "data/얼굴 (1), [새] it's.mp4"
     assert stage.run("job", lambda config: seen.append(config.fit.root), ["+fit.root=" + name]) == 0
     assert seen == [name]
+
+
+@pytest.fixture
+def own(tmp_path):
+    folder = tmp_path / "mine, [1]"
+    (folder / "net").mkdir(parents=True)
+    (folder / "net" / "tiny.yaml").write_text("_target_: builtins.dict\nwidth: 0\n")
+    return folder
+
+
+@pytest.mark.parametrize("option", ["--config {}", "--config={}", "--config-dir {}"])
+def test_configuration_of_one_s_own(own, option):
+    seen = []
+    words = option.format("\n" + str(own)).replace("=\n", "=").replace(" \n", "\n").split("\n")
+    assert stage.run("job", lambda config: seen.append(config.net.width), words + ["net=tiny", "seed=3"]) == 0
+    assert seen == [0]
+    assert stage.run("job", lambda config: seen.append(config.net.width), ["net=large"]) == 0
+    assert seen == [0, 8]
+
+
+def test_its_choices_are_named_too(own, capfd):
+    assert stage.run("job", lambda config: 0, ["--config", str(own), "net=tinny"]) == 2
+    line = "job: net=tinny: there is no such choice; choose one of: tiny, large, small\n"
+    assert capfd.readouterr()[1] == line
+
+
+def test_a_file_of_the_same_name_is_refused_as_hydra_would_pass_it_over(own, capfd):
+    (own / "net" / "large.yaml").write_text("width: 9\n")
+    assert stage.run("job", lambda config: 0, ["--config", str(own), "net=large"]) == 2
+    assert capfd.readouterr()[1].endswith("net/large.yaml: kface has a file of this name; give yours another name\n")
+
+
+@pytest.mark.parametrize("words", [["--config"], ["--config", "none"], ["--config="]])
+def test_a_directory_that_is_not_there(words, capfd):
+    assert stage.run("job", lambda config: 0, words) == 2
+    assert len(capfd.readouterr()[1].splitlines()) == 1
+
+
+def test_an_option_that_is_none(capfd):
+    assert stage.run("job", lambda config: 0, ["--confg", "x"]) == 2
+    assert capfd.readouterr()[1] == "job: --confg: there is no such option; write --config, or see kface job --help\n"
+
+
+def test_hydra_s_options_are_known():
+    from hydra._internal.utils import get_args_parser
+
+    options = {option for action in get_args_parser()._actions for option in action.option_strings}
+    assert options <= set(stage.OPTIONS)
+
+
+def test_what_is_installed_names_the_extra(monkeypatch, capfd):
+    from kface import packages
+
+    monkeypatch.setattr(packages, "in_checkout", lambda: False)
+
+    def task(config):
+        raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+    assert stage.run("job", task, [], extra="train") == 2
+    assert capfd.readouterr()[1] == "job: tensorflow: is not installed; run pip install 'kface[train]'\n"
+
+
+def test_help_is_the_manual_page(monkeypatch, capfd):
+    monkeypatch.delenv("KFACE_CONF")
+    assert stage.run("dataset", lambda config: 1 / 0, ["--help"]) == 0
+    out = capfd.readouterr()[0]
+    assert out.startswith("kface dataset - ")
+    assert "kface dataset corpus=kface" in out

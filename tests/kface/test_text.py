@@ -2,7 +2,7 @@
 
 import pytest
 
-from kface.text import printable
+from kface.text import columns, first_line, printable
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,20 @@ def test_a_text_is_shown_or_escaped(text, shown):
 
 def test_what_is_to_stay_stays():
     assert printable("a\tb\n", keep="\t") == "a\tb\\x0a"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("\n  no such node \n at 0x1"), "no such node"),
+        (ValueError(" \n"), "ValueError"),
+        (KeyError("a"), "'a'"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_the_first_line_of_an_error_that_says_something(error, line):
+    assert first_line(error) == line
+
+
+def test_columns_are_as_wide_as_their_widest_cell():
+    assert columns([("a", "b"), ("one", "two"), ("", "x")]) == ["a    b", "--------", "one  two", "     x"]

@@ -368,5 +368,5 @@ def test_a_report_of_wrong_types_is_one_line_that_names_the_file(tmp_path, place
         node = node[key]
     node[place[-1]] = value
     path.write_text(json.dumps(damaged))
-    with pytest.raises(TrainingError, match=rf"^{re.escape(str(path))}: is damaged.*; run make evaluate"):
+    with pytest.raises(TrainingError, match=rf"^{re.escape(str(path))}: is damaged.*; run kface evaluate"):
         read_report(path)

@@ -14,7 +14,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 SCHEMA = 1
 KIND = "kface realtime bench"
 FILE = "realtime-bench.json"
-REMEDY = "run: make bench-realtime (or: python -m deploy bench)"
+REMEDY = "run: kface bench"
 #: What every report has.
 PARTS = (
     "machine",

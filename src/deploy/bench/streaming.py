@@ -44,7 +44,7 @@ class Enrolled(object):
 
 
 def pipeline(recognizer: FaceRecognizer, gallery: Any, tracks: bool) -> Pipeline:
-    """Return a pipeline as ``python -m deploy run`` has it, with or without tracks."""
+    """Return a pipeline as ``kface deploy`` has it, with or without tracks."""
     return Pipeline(recognizer, gallery, PipelineSettings(tracks=TrackSettings() if tracks else None))
 
 

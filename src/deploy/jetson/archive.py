@@ -18,6 +18,8 @@ from deploy.jetson.releases import SUMS, sums_text
 from deploy.settings import DeploySettings
 from kface import bundle
 from kface.bundle.manifest import FILE as MANIFEST
+from kface.commands import conf
+from kface.commands.table import COMMANDS
 from kface.errors import ConfigError
 from kface.files import sha256_bytes
 
@@ -141,6 +143,11 @@ def _contents(directory: Path, chosen: BoardBundle, settings: Mapping[str, Any])
     sources = Path(deploy.__file__).resolve().parent.parent
     for package in PACKAGES:
         made.update(_sources(sources, package))
+    # For the manual pages and completion; the settings themselves are in deploy.yaml.
+    configuration = conf.configuration_directory()
+    for stage in sorted({command.stage for command in COMMANDS.values() if command.board and command.stage}):
+        for name in conf.stage_files(stage):
+            made["src/kface/conf/" + name] = _made(_read(configuration / name))
     files = Path(__file__).resolve().parent / "files"
     for name in TOP:
         made[name] = _made(_read(files / name), 0o755 if name in EXECUTABLE else 0o644)
@@ -158,7 +165,10 @@ def _contents(directory: Path, chosen: BoardBundle, settings: Mapping[str, Any])
 def _sources(root: Path, package: str) -> Dict[str, _File]:
     made = {}
     for folder, folders, names in os.walk(str(root / package)):
-        folders[:] = sorted(name for name in folders if name != "__pycache__" and not name.startswith("."))
+        # In a checkout kface/conf is a link, in an installation it is not.
+        folders[:] = sorted(
+            name for name in folders if name not in ("__pycache__", "conf") and not name.startswith(".")
+        )
         for name in sorted(names):
             if name.startswith(".") or name.endswith(_MADE):
                 continue

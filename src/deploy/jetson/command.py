@@ -1,4 +1,4 @@
-"""``kface COMMAND ...`` on a board: ``python3 -m deploy``, as the service's user and with its settings."""
+"""``kface COMMAND ...`` on a board: ``python3 -m kface``, as the service's user and with its settings."""
 
 import grp
 import os
@@ -15,6 +15,7 @@ from kface.files import read_regular
 USER = "kface"
 STATE, CACHE, SETTINGS = "/var/lib/kface", "/var/cache/kface", "/etc/kface"
 ENVIRONMENT_FILE = SETTINGS + "/environment"
+SETTINGS_FILE = SETTINGS + "/deploy.yaml"
 GALLERY = STATE + "/gallery.db"
 HOME = "/opt/kface"
 CURRENT, WHEELS = HOME + "/current", HOME + "/wheels"
@@ -26,6 +27,8 @@ INTERPRETER = HOME + "/python"
 KEPT = re.compile(
     r"(TERM|COLORTERM|COLUMNS|LINES|TZ|NO_COLOR|DISPLAY|XAUTHORITY|GST_DEBUG\w*|CUDA_VISIBLE_DEVICES|KFACE_\w+)\Z"
 )
+#: What only asks needs neither rights nor the service's settings: manual pages, and completion at every TAB.
+ASKS = ("-h", "--help", "help", "--version", "version", "completion", "__complete")
 #: Bytes of the largest file of variables.
 _LARGEST = 1 << 16
 
@@ -93,15 +96,19 @@ def become(user: str) -> None:
 def main(argv: Optional[List[str]] = None) -> int:
     """Become the service's user and run the command; returns only where that cannot be: 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    kept = {name: value for name, value in os.environ.items() if KEPT.match(name)}
+    # The service's file is what a command takes its settings from, unless another one is named.
+    kept = dict({"KFACE_CONFIG": SETTINGS_FILE}, **kept)
     try:
+        if os.geteuid() != 0 and asks(arguments):
+            _replace(dict(kept, PATH=PATH, **environment()), arguments)
         # Root does nothing but read the file, which the user need not be able to.
         data = read_regular(ENVIRONMENT_FILE, _LARGEST)
         become(USER)
         given = read_environment(data.decode("utf-8"))
-        if arguments[:1] == ["run"]:
+        if arguments[:1] in (["deploy"], ["run"]):
             # Paths in the settings are meant from where the service runs; pictures to enrol, from where one stands.
             os.chdir(STATE)
-        kept = {name: value for name, value in os.environ.items() if KEPT.match(name)}
         _replace(dict(dict(kept, PATH=PATH, **environment()), **given), arguments)
     except PermissionError:
         print("kface: {}: may not be read; sudo kface ...".format(ENVIRONMENT_FILE), file=sys.stderr)
@@ -113,10 +120,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     return 2
 
 
+def asks(arguments: List[str]) -> bool:
+    """Return whether arguments ask for a manual page or the like, and do nothing."""
+    return not arguments or arguments[0] in ASKS or bool({"-h", "--help"} & set(arguments[1:]))
+
+
 def _replace(env: Dict[str, str], arguments: List[str]) -> None:
     os.umask(0o077)
     python = os.readlink(INTERPRETER) if os.path.islink(INTERPRETER) else sys.executable
-    argv = launch.command(python, CURRENT + "/src", WHEELS, "deploy", arguments)
+    argv = launch.command(python, CURRENT + "/src", WHEELS, "kface", arguments)
     os.execve(argv[0], argv, env)
 
 

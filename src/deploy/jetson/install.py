@@ -14,6 +14,7 @@ from deploy.jetson import service
 from deploy.jetson.installer import Installer, agreed
 from deploy.jetson.system import InstallError, System
 from deploy.terminal import say
+from kface.commands.parser import Parser
 from kface.errors import KFaceError
 
 
@@ -55,8 +56,12 @@ def _run(system: System, arguments: argparse.Namespace) -> None:
         system.say("kface {} removed{}".format("would be" if system.dry else "is", kept))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="install.sh", description="Installs the face recogniser on this board.")
+def _parser() -> Parser:
+    parser = Parser(
+        prog="install.sh",
+        description="install the face recogniser on this board, build its engines, and start its service",
+        examples=("sudo ./install.sh", "./install.sh --dry-run", "sudo ./install.sh --rollback"),
+    )
     parser.add_argument("--archive", default=os.curdir, help=argparse.SUPPRESS)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--rollback", action="store_true", help="run the release before")
@@ -65,12 +70,12 @@ def _parser() -> argparse.ArgumentParser:
         "--purge", action="store_true", help="with --uninstall: remove the gallery and the settings too"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="change nothing, and tell every step")
-    parser.add_argument("--root", default="/", metavar="DIR", help="all files are below it (default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="change nothing, and print every step")
+    parser.add_argument("--root", default="/", metavar="DIR", help="the directory that all files are below")
     parser.add_argument(
         "--skip-engines", action="store_true", help="build and verify none; the service does when it starts"
     )
-    parser.add_argument("--skip-bench", action="store_true", help="take no times")
+    parser.add_argument("--skip-bench", action="store_true", help="do not measure the speed")
     parser.add_argument("--no-start", action="store_true", help="do not start the service")
     return parser
 

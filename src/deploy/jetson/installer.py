@@ -223,7 +223,7 @@ class Installer(object):
         if self.system.dry:
             self._say("would start {}".format(service.NAME))
         elif not service.booted(self.system):
-            self._say("systemd does not run here; by hand: sudo kface run --config {}".format(service.CONFIGURATION))
+            self._say("systemd does not run here; by hand: sudo kface deploy --config {}".format(service.CONFIGURATION))
         elif self.arguments.no_start:
             self._say("not started, as wanted: sudo systemctl enable --now kface")
         else:

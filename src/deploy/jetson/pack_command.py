@@ -1,4 +1,4 @@
-"""``python -m deploy pack``: one archive for a board, and with ``--host`` its installation there."""
+"""``kface pack``: one archive for a board, and with ``--host`` its installation there."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from deploy.jetson.archive import pack, settings_for_board
 from deploy.jetson.board_bundle import BoardBundle
 from deploy.jetson.remote import Host, install
 from deploy.settings import DeploySettings, chosen_bundle
+from kface.commands.parser import SettingsParser
 from kface.errors import ConfigError, KFaceError
 
 OUT = "outputs"
@@ -16,27 +17,7 @@ OUT = "outputs"
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status: the installer's, where it ran."""
-    parser = argparse.ArgumentParser(
-        prog="python -m deploy pack",
-        description="Pack code, bundle and settings for a board; with --host send and install them.",
-    )
-    parser.add_argument("--bundle", metavar="DIR", help="the exported model; default: KFACE_BUNDLE, or the newest")
-    parser.add_argument("--out", metavar="FILE.tar.gz", default=OUT, help="or a directory (default: %(default)s)")
-    parser.add_argument("--host", metavar="USER@BOARD", help="send it there and run its installer")
-    parser.add_argument("--port", type=int, metavar="N", help="of ssh")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="with --host: change nothing there but say what would be"
-    )
-    parser.add_argument(
-        "--whole-bundle", action="store_true", help="pack all files of the bundle, those that no board uses as well"
-    )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, such as source=csi://0")
-    # Settings may stand before, between and after options; argparse can do that from Python 3.7 only.
-    arguments, words = parser.parse_known_args(argv)
-    strange = [word for word in words if word.startswith("-")]
-    if strange:
-        parser.error("unrecognized arguments: " + " ".join(strange))
-    arguments.overrides += words
+    arguments = parser().parse_args(argv)
     try:
         return _run(arguments)
     except KFaceError as error:
@@ -45,6 +26,33 @@ def main(argv: Optional[List[str]] = None) -> int:
     except KeyboardInterrupt:
         print("pack: stopped", file=sys.stderr)
         return 130
+
+
+def parser() -> SettingsParser:
+    """Return what reads the arguments."""
+    made = SettingsParser(
+        "deploy",
+        dest="overrides",
+        prog="kface pack",
+        description="pack code, bundle and settings for a board; with --host send and install them",
+        examples=("kface pack source=csi://0", "kface pack --host user@board source=csi://0"),
+    )
+    made.add_argument("--bundle", metavar="DIR", help="the exported model (default: KFACE_BUNDLE, or the newest)")
+    made.add_argument(
+        "--out",
+        metavar="FILE.tar.gz",
+        default=OUT,
+        help="the archive, or a directory that it goes into (default: %(default)s)",
+    )
+    made.add_argument("--host", metavar="USER@BOARD", help="send it there and run its installer")
+    made.add_argument("--port", type=int, metavar="PORT", help="TCP port of ssh, with --host (default: ssh's own)")
+    made.add_argument(
+        "--dry-run", action="store_true", help="with --host: change nothing there, but print what would be done"
+    )
+    made.add_argument(
+        "--whole-bundle", action="store_true", help="pack all files of the bundle, those that no board uses as well"
+    )
+    return made
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -56,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     directory = chosen_bundle(arguments.bundle or settings.get("bundle"))
     if not directory:
         raise ConfigError(
-            "none is found in outputs or bundles", "--bundle", "give --bundle DIR, or make one: make export"
+            "none is found in outputs or bundles", "--bundle", "give --bundle DIR, or make one: kface export"
         )
     packed = pack(directory, settings, arguments.out, arguments.whole_bundle)
     print(

@@ -96,7 +96,7 @@ class Bundle(NamedTuple):
         fitting = self._fitting(runtime)
         found = [file for file in fitting if file.precision == precision]
         others = [other for other in PRECISIONS if any(file.precision == other for file in fitting)]
-        remedy = "choose one of: {}".format(", ".join(others)) if others else "export one: make export"
+        remedy = "choose one of: {}".format(", ".join(others)) if others else "export one: kface export"
         formats = [form[1:] for form in RUNTIMES[runtime].formats]
         if not found:
             wrong = [
@@ -219,7 +219,7 @@ def load(directory: PathLike, check: str = "hashes") -> Bundle:
             raise ModelError("cannot be read (it is no file, or a huge one)", path, "give a bundle's directory")
         document = decode(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        raise ModelError("there is no bundle ({} is missing)".format(FILE), directory, "export one: make export")
+        raise ModelError("there is no bundle ({} is missing)".format(FILE), directory, "export one: kface export")
     except OSError as error:
         raise ModelError("cannot be read ({})".format(error.strerror or error), path)
     except ValueError as error:
@@ -239,7 +239,7 @@ def _check_alignment(manifest: Manifest, path: Path) -> None:
                 manifest.template.name, *manifest.preprocessing.size
             ),
             path,
-            "export the bundle again with this version: make export",
+            "export the bundle again with this version: kface export",
         )
 
 

@@ -115,7 +115,7 @@ def read(bundle: Bundle) -> Optional[Golden]:
         raise ModelError(
             "has schema version {}, this program reads {}".format(fields.whole("schema"), SCHEMA),
             place,
-            "export the bundle again with this version: make export",
+            "export the bundle again with this version: kface export",
         )
     if fields.text("embedder_sha256") != bundle.manifest.file(CANONICAL).sha256:
         raise fields.error("embedder_sha256", "the SHA-256 of {}".format(CANONICAL))

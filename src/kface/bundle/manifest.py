@@ -31,7 +31,7 @@ DYNAMIC = "dynamic"
 #: Largest fixed batch and longest embedding: arrays of these sizes are made.
 BATCH = 4096
 LONGEST = 65536
-REMEDY = "copy the bundle again, or export it again: make export"
+REMEDY = "copy the bundle again, or export it again: kface export"
 #: The template's points; the publication gives four decimals, which float32 blurs.
 POINTS = tuple(tuple(round(float(value), 4) for value in point) for point in alignment.TEMPLATE)
 
@@ -154,7 +154,7 @@ class Manifest(NamedTuple):
         for file in self.files:
             if file.path == path:
                 return file
-        raise ModelError("is not in the bundle", path, "export the bundle with it: make export")
+        raise ModelError("is not in the bundle", path, "export the bundle with it: kface export")
 
     def as_dict(self) -> Dict[str, Any]:
         """Return what is written to the file, except for the digest."""
@@ -232,7 +232,7 @@ def parse(document: Any, path: PathLike) -> Manifest:
         raise ModelError(
             "has schema version {}, this program reads {}".format(json.dumps(document.get("schema"))[:60], SCHEMA),
             path,
-            "export the bundle again with this version: make export",
+            "export the bundle again with this version: kface export",
         )
     fields.text("kind")
     fields.whole("schema")

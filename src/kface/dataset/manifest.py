@@ -113,7 +113,7 @@ def load(directory: PathLike, verify: Optional[str] = "sizes") -> Manifest:
     try:
         found = read_json(path)
     except FileNotFoundError:
-        raise DatasetError("there is no finished data set", directory, "run the data set stage: make dataset")
+        raise DatasetError("there is no finished data set", directory, "run the data set stage: kface dataset")
     except OSError as error:
         raise DatasetError("cannot be read ({})".format(error.strerror or error), path)
     except ValueError:

@@ -1,9 +1,10 @@
-"""``python -m kface.engines verify``: compare the engines of a bundle, or of ONNX files, with a CPU runtime."""
+"""``kface engines verify``: compare the engines of a bundle, or of ONNX files, with a CPU runtime."""
 
 import argparse
 import sys
 from typing import List, Optional
 
+from kface.commands.parser import Parser
 from kface.engines.api import tensorrt
 from kface.engines.memory import open_memory
 from kface.engines.verify import LEAST_COSINE, bundle_files, header, reference_runtime, verify
@@ -12,20 +13,36 @@ from kface.errors import ConfigError, KFaceError
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status: 1 where an engine differs, 2 where something is not there."""
-    parser = argparse.ArgumentParser(prog="python -m kface.engines", description="TensorRT engines on this device.")
-    parser.add_argument("command", choices=["verify"], help="build or get engines and compare them with a CPU runtime")
-    parser.add_argument("files", nargs="*", metavar="FILE.onnx", help="networks")
-    parser.add_argument("--bundle", metavar="DIR", help="a bundle: its detector/*.onnx and embedder.onnx")
-    parser.add_argument("--precision", action="append", choices=sorted(LEAST_COSINE), help="default: fp32 and fp16")
-    parser.add_argument("--directory", help="where engines are kept (default: KFACE_ENGINES or the user's cache)")
-    parser.add_argument("--runs", type=int, default=20, help="runs that are timed (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the inputs (default: %(default)s)")
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         return _verify(arguments)
     except KFaceError as error:
         print("engines: {}".format(error), file=sys.stderr)
         return 2
+
+
+def parser() -> Parser:
+    """Return what reads the arguments."""
+    made = Parser(
+        prog="kface engines",
+        description="build the TensorRT engines of networks on this device, compare them with a CPU runtime, and time both",
+        examples=("kface engines verify --bundle DIR", "kface engines verify embedder.onnx --precision fp16"),
+    )
+    made.add_argument("command", metavar="COMMAND", choices=["verify"], help="what to do")
+    made.add_argument("files", nargs="*", metavar="FILE.onnx", help="networks")
+    made.add_argument("--bundle", metavar="DIR", help="a bundle: its detector/*.onnx and embedder.onnx")
+    made.add_argument(
+        "--precision",
+        action="append",
+        choices=sorted(LEAST_COSINE),
+        help="fp32 or fp16; twice for both (default: both)",
+    )
+    made.add_argument(
+        "--directory", metavar="DIR", help="where engines are kept (default: KFACE_ENGINES, or the user's cache)"
+    )
+    made.add_argument("--runs", type=int, metavar="RUNS", default=20, help="how many runs are timed")
+    made.add_argument("--seed", type=int, metavar="SEED", default=0, help="whole number that the inputs are drawn from")
+    return made
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -95,7 +95,7 @@ class Model(object):
                     self.current() or "", fingerprint
                 ),
                 self._store.path,
-                "import into a new gallery file, and make them anew there: python -m deploy gallery reenrol",
+                "import into a new gallery file, and make them anew there: kface gallery reenrol",
             )
 
     def adopt(self, fingerprint: Optional[str], size: Optional[int]) -> None:
@@ -107,7 +107,7 @@ class Model(object):
         return GalleryError(
             "its templates are of another model ({:.12}) than this one ({:.12})".format(current, wanted),
             self._store.path,
-            "make them anew from kept crops: python -m deploy gallery reenrol, or open it with the bundle it is of",
+            "make them anew from kept crops: kface gallery reenrol, or open it with the bundle it is of",
         )
 
     def _is_free(self) -> bool:

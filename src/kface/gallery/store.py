@@ -203,4 +203,4 @@ class Store(object):
 
 def absent(path: PathLike) -> GalleryError:
     """Return the error of a file that is not there."""
-    return GalleryError("there is no gallery", path, "enrol somebody first: python -m deploy gallery add")
+    return GalleryError("there is no gallery", path, "enrol somebody first: kface gallery add")

@@ -124,7 +124,7 @@ def hashes(directory: PathLike) -> Dict[str, str]:
     path = Path(directory) / "manifest.json"
     remedy = "remove {} and run: python -m kface.mtcnn prepare".format(directory)
     if _in_bundle(directory):
-        remedy = "export the bundle again: make export"
+        remedy = "export the bundle again: kface export"
     try:
         manifest = read_json(path, 1 << 20)
         # Looked at first: what another version made may well have other files.

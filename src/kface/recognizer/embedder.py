@@ -123,7 +123,7 @@ class Embedder(object):
                     values.shape, len(crops), self.size
                 ),
                 self._path,
-                "export the bundle again: make export",
+                "export the bundle again: kface export",
             )
         return values[:count]
 

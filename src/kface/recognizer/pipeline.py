@@ -48,7 +48,7 @@ class Times(NamedTuple):
         embed: The embedder.
         match: The gallery.
         total: The whole frame, tracks and votes included.
-        again: What a second look at a brightened copy took of `detect`.
+        again: What brightened copies took of `detect`: a second look at the frame, and following the faces that one has shown.
     """
 
     detect: float
@@ -72,8 +72,8 @@ class Result(NamedTuple):
         times: What the steps took.
         detected: Whether the whole cascade ran.
         embedded: How many faces were embedded.
-        brightened: In which way the frame was brightened where a copy was looked at as well; see
-            :mod:`kface.recognizer.second_look`.
+        brightened: In which way the frame was brightened where a copy was looked at as well, see
+            :mod:`kface.recognizer.second_look`; None where it was not.
     """
 
     frame: Frame

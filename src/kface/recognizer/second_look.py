@@ -3,6 +3,9 @@
 A copy costs about as much as the cascade itself. So a frame is looked at again only where something speaks for a face that was
 not found: one that was followed has just been lost, or the frame is dark and shows nobody new. Even then it happens every few
 frames only, and its share of the time stays below a limit: an empty street, by day or by night, never costs double.
+
+A face that a copy has shown is followed on copies from then on, by O-Net alone, which costs less than the cascade that would
+run for it otherwise; that is no look for others and has no limit here.
 """
 
 from typing import Optional, Sequence

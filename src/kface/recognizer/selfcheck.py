@@ -45,7 +45,7 @@ def check(embedder: "Embedder", bundle: Bundle, runtime: str) -> None:
         if bundle.manifest.fingerprint not in _WARNED:
             _WARNED.add(bundle.manifest.fingerprint)
             LOGGER.warning(
-                "%s: has no golden vectors, so runtimes cannot be checked; export it again: make export",
+                "%s: has no golden vectors, so runtimes cannot be checked; export it again: kface export",
                 bundle.directory,
             )
         return
@@ -98,4 +98,4 @@ def _remedy(bundle: Bundle, precision: str, runtime: str) -> str:
         if name not in (runtime, "tensorrt"):
             others.append("runtime={}".format(name))
     other = "use another runtime: {}".format(" or ".join(others)) if others else "install another runtime"
-    return other + "; where all disagree, export the bundle again: make export"
+    return other + "; where all disagree, export the bundle again: kface export"

@@ -29,7 +29,7 @@ class TrackSettings(NamedTuple):
             new or in doubt are embedded at once.
         refine: Faces that O-Net looks for in one frame at most where the cascade does not run; they take turns, and the
             others are taken to go on as they moved.
-        refresh: A track is embedded again after so many frames in any case.
+        refresh: A track is embedded again after so many frames in any case; sooner after its look has drifted.
         moved: Landmarks that moved more than this within the aligned crop, in pixels of 112, make a new view.
         grown: A face that has grown by this factor makes a new view.
         sharpened: A face that is sharper by this factor makes a new view.
@@ -37,7 +37,8 @@ class TrackSettings(NamedTuple):
             it is embedded at once, and has to be like the track's views to keep its name. Half as far from every look that
             was embedded it makes a new view. See :func:`kface.recognizer.views.appearance`.
         takeover: So many views in a row that are alike among themselves, and unlike what the track has shown, are another
-            person's: a new track begins. So many votes in a row against the track's person leave it undecided.
+            person's: a new track begins. So many votes in a row against the track's person leave it undecided, and so do
+            as many of which none reaches the threshold that recognises.
     """
 
     detect_every: int = 5

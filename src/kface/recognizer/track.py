@@ -6,11 +6,16 @@ import numpy as np
 
 from kface.recognizer.decision import RECOGNISED, UNDECIDED, Decision
 from kface.recognizer.settings import TrackSettings
-from kface.recognizer.views import Seen, View, differs, is_new, seen_in
+from kface.recognizer.views import Seen, View, differs, drifted, is_new, seen_in
 from kface.recognizer.votes import Identity, Vote, count, side
 
 #: A face whose middle moves by more than this part of its side from one frame to the next has jumped.
 JUMP = 0.25
+#: A face whose look has drifted is embedded again so many frames later, then after twice as many and so on: what it is on its
+#: way to may be another face, which looks much the same from afar.
+RECHECK = 4
+#: After so many views without a drift that is over for any interval.
+CALM = 30
 
 
 class Sighting(NamedTuple):
@@ -90,6 +95,8 @@ class Track(object):
         self._suspect = False
         #: Views in a row that were not surely like those before, or voted against the person.
         self._against = 0
+        #: Views in a row that did not look otherwise than those before; a track begins without a drift.
+        self._calm = CALM
         self._look: Optional[np.ndarray] = None
         self._step = np.zeros((2,), np.float32)
         self._anchor: Optional[np.ndarray] = None
@@ -131,7 +138,7 @@ class Track(object):
         self._suspect = self._suspect or self.missing > 0 or self.changes(view, settings)
         self._look = view.look
 
-    def wants(self, view: View, box: np.ndarray, frame: int, settings: TrackSettings) -> bool:
+    def wants(self, view: View, box: np.ndarray, frame: int, decision: Decision, settings: TrackSettings) -> bool:
         """Return whether a view is worth an embedding.
 
         It is while there are few; where it is not sure to be the same person's (less often the longer that lasts); where the
@@ -147,10 +154,16 @@ class Track(object):
             len(self.sightings) < settings.views
             or self._suspect
             or follow
-            or since >= settings.refresh
+            or since >= min(settings.refresh, RECHECK * 2**self._calm)
             or self.jumps(box, settings)
-            or is_new(view, seen_in([self.sightings[-1].view]) if self._against else self._all_seen(), settings)
+            or is_new(view, self._to_compare(decision, settings), settings)
         )
+
+    def _to_compare(self, decision: Decision, settings: TrackSettings) -> Seen:
+        """Return what a view has to differ from to be a new one: the newest one, while that speaks against the others."""
+        if self._against or self._doubtful(decision, settings):
+            return seen_in([self.sightings[-1].view])
+        return self._all_seen()
 
     def _all_seen(self) -> Seen:
         if self._seen is None:
@@ -194,6 +207,8 @@ class Track(object):
         return None
 
     def _join(self, sightings: List[Sighting], settings: TrackSettings) -> None:
+        drifts = bool(self.sightings) and not self._suspect and drifted(sightings[-1].view, self._all_seen(), settings)
+        self._calm = 0 if drifts else min(self._calm + 1, CALM)
         self.sightings = (self.sightings + sightings)[-settings.memory :]
         self._strangers, self._suspect = [], False
         self._seen = self._counted = None
@@ -223,8 +238,13 @@ class Track(object):
         """Return whether the newest views speak against what the older ones say."""
         if self._suspect or (len(self._strangers) > 1 and _alike(self._strangers, decision)):
             return True
-        person, newest = self._count(decision, settings).person, self.sightings[-settings.takeover :]
-        return len(newest) < len(self.sightings) and all(side(one.vote, decision) != person for one in newest)
+        identity, newest = self._count(decision, settings), [one.vote for one in self.sightings[-settings.takeover :]]
+        if len(newest) == len(self.sightings):
+            return False
+        if identity.state == RECOGNISED:
+            # A cross-fade, or a head that turns away: the older views do not answer for what is there now.
+            return not any(vote.person == identity.person and vote.score >= decision.recognised for vote in newest)
+        return all(side(vote, decision) != identity.person for vote in newest)
 
     @property
     def kept(self) -> List[Sighting]:

@@ -152,7 +152,7 @@ class Tracker(object):
             (len(self._tracks[number].sightings), self._tracks[number].embedded, face)
             for face, number in clear.items()
             if self._looked[face]
-            and self._tracks[number].wants(views[face], faces.boxes[face], self._frame, self.settings)
+            and self._tracks[number].wants(views[face], faces.boxes[face], self._frame, self.decision, self.settings)
         ]
         # Those that are known least come first, then those whose last embedding is the oldest.
         followed = [face for _, _, face in sorted(wanting)[: self.settings.budget]]

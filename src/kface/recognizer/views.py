@@ -154,13 +154,20 @@ def seen_in(views: Sequence[View]) -> Seen:
     )
 
 
+def drifted(view: View, seen: Seen, settings: TrackSettings) -> bool:
+    """Return whether a face looks otherwise than in all views that were embedded, half as far as where it changes at once.
+
+    Half as far, since a view in the middle of a cross-fade must not stand for where it ends.
+    """
+    return differs(view.look, seen.looks, (1 + settings.changed) / 2)
+
+
 def is_new(view: View, seen: Seen, settings: TrackSettings) -> bool:
     """Return whether a view shows a face otherwise, larger or sharper than all views that were embedded."""
     # These two come last: they are what has to be looked at in the picture.
     return (
         bool(np.abs(seen.shapes - view.shape).max(axis=(1, 2)).min() > settings.moved)
         or view.side > settings.grown * seen.side
-        # Half as far: a view in the middle of a cross-fade must not stand for where it ends.
-        or differs(view.look, seen.looks, (1 + settings.changed) / 2)
+        or drifted(view, seen, settings)
         or view.sharpness > settings.sharpened * seen.sharpness
     )

@@ -264,7 +264,7 @@ def test_without_systemd_it_is_installed_and_not_started(make_board, run):
     status, said, _ = run(board, "--yes")
     assert status == 0
     assert not board.called("systemctl")
-    assert "by hand: sudo kface run" in said
+    assert "by hand: sudo kface deploy" in said
     assert board.current
 
 

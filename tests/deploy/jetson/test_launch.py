@@ -81,9 +81,10 @@ def test_the_trap_works(hostile):
 @pytest.mark.parametrize("python", pythons())
 def test_the_launcher_imports_nothing_from_where_one_stands(python, hostile):
     for module, words, text in (
-        ("deploy", ["--help"], "usage: python -m deploy"),
+        ("kface", ["--help"], "kface COMMAND --help"),
+        ("deploy", ["--help"], "kface COMMAND --help"),
         ("deploy.jetson.probe", ["python"], '"version"'),
-        ("deploy.jetson.install", ["--help"], "usage: install.sh"),
+        ("deploy.jetson.install", ["--help"], "Usage:\n  install.sh"),
     ):
         argv = launch.command(python, str(SOURCE), str(hostile.parent / "wheels"), module, words)
         status, said = exposed(hostile, argv)

@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 pytest.importorskip("yaml")
 
+from deploy import launch
 from deploy.jetson import archive, pack_command
 from deploy.jetson.archive import pack, settings_for_board
 from deploy.jetson.pack_command import main
@@ -72,9 +74,10 @@ def test_what_it_holds(bundle, tmp_path):
         "README.txt", "SHA256SUMS", "docker/Dockerfile", "docker/compose.yaml",
         "bundle/manifest.json", "bundle/detector/pnet.onnx", "deploy.yaml", "environment",
         "kface.service", "src/deploy/__main__.py", "src/deploy/jetson/install.py", "src/deploy/jetson/files/kface.service",
-        "src/kface/__init__.py",
+        "src/kface/__init__.py", "src/kface/__main__.py", "src/kface/conf/deploy.yaml", "src/kface/conf/stream/rtsp.yaml",
     ):  # fmt: skip
         assert modes[name] == 0o644, name
+    assert "src/kface/conf/train.yaml" not in modes
     assert modes["install.sh"] == modes["kface"] == 0o755
     assert not [name for name in modes if "__pycache__" in name or "/tests/" in name or name.endswith(".pyc")]
     assert not [name for name in modes if name.startswith("src/") and name.split("/")[1] not in ("kface", "deploy")]
@@ -262,13 +265,32 @@ def test_without_any_bundle(settings, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.delenv("KFACE_BUNDLE", raising=False)
     assert main([]) == 2
-    assert "give --bundle DIR, or make one: make export" in capsys.readouterr().err
+    assert "give --bundle DIR, or make one: kface export" in capsys.readouterr().err
+
+
+def test_a_board_s_commands_from_the_archive(bundle, tmp_path):
+    (tmp_path / "board").mkdir()
+    top = unpack(pack(bundle, SETTINGS, tmp_path / "a.tar.gz"), tmp_path / "board")
+    seen = {}
+    for words in (("--help",), ("deploy", "--help"), ("__complete", "deploy", "stream="), ("train", "--help")):
+        argv = launch.command(sys.executable, str(top / "src"), str(tmp_path / "wheels"), "kface", list(words))
+        done = subprocess.Popen(argv, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = done.communicate(timeout=120)
+        seen[words[0] if len(words) < 3 else "TAB"] = (done.returncode, out.decode("utf-8"), err.decode("utf-8"))
+    assert "\n  gallery " in seen["--help"][1]
+    assert "\n  train " not in seen["--help"][1]
+    assert seen["train"] == (2, "", "kface: train: a board does not have this command; use it on a workstation\n")
+    assert re.search(r"^  outputs.json ", seen["deploy"][1], re.MULTILINE), seen["deploy"]
+    assert "stream=csi" in seen["TAB"][1]
 
 
 def test_options_that_are_none(capsys):
     with pytest.raises(SystemExit):
         main(["--hots", "x", "--frobnicate"])
-    assert "unrecognized arguments" in capsys.readouterr().err
+    assert (
+        capsys.readouterr().err
+        == "kface pack: --hots: there is no such option; write --host, or see kface pack --help\n"
+    )
 
 
 def test_with_hydra_a_group_can_be_chosen(bundle, tmp_path, capsys):

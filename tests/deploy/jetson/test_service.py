@@ -197,19 +197,43 @@ def test_the_command_becomes_the_services_user(monkeypatch, tmp_path):
     monkeypatch.setattr(command.os, "umask", lambda value: called.append(("umask", value)))
     monkeypatch.setattr(command.os, "execve", lambda path, argv, env: called.append((argv, env)))
     monkeypatch.setattr(command.os, "chdir", lambda folder: called.append(("chdir", folder)))
-    main(["run", "--show"])
-    assert ("chdir", "/var/lib/kface") in called
-    del called[:]
+    for word in ("deploy", "run"):
+        main([word, "--show"])
+        assert ("chdir", "/var/lib/kface") in called
+        del called[:]
     main(["gallery", "list"])
     assert not [call for call in called if call[0] == "chdir"]
     assert called[:3] == [("setgroups", [44, 4712]), ("setgid", 4712), ("setuid", 4711)]
     argv, env = called[-1]
     assert argv[1:] == [
         "-I", "-B", "-u", "/opt/kface/current/src/deploy/launch.py", "--wheels", "/opt/kface/wheels",
-        "deploy", "gallery", "list",
+        "kface", "gallery", "list",
     ]  # fmt: skip
+    assert env["KFACE_CONFIG"] == "/etc/kface/deploy.yaml"
     assert env["KFACE_GALLERY_KEY"] == "abc"
     assert env["KFACE_GALLERY"] == "/var/lib/kface/gallery.db"
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--help"], ["--version"], ["gallery", "add", "--help"], ["completion", "bash"], ["__complete", "ga"]]
+)
+def test_a_manual_page_needs_no_rights_and_gets_no_secret(monkeypatch, tmp_path, words):
+    from deploy.jetson import command
+
+    class ReplacedError(Exception):
+        pass
+
+    def execve(path, argv, env):
+        raise ReplacedError(argv, env)
+
+    monkeypatch.setattr(command, "ENVIRONMENT_FILE", str(tmp_path / "absent"))
+    monkeypatch.setattr(command.os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(command.os, "execve", execve)
+    monkeypatch.setattr(command.os, "umask", lambda value: None)
+    with pytest.raises(ReplacedError) as caught:
+        main(words)
+    argv, _ = caught.value.args
+    assert argv[argv.index("kface") :] == ["kface"] + words
 
 
 def test_the_command_without_rights_or_before_the_installation(monkeypatch, tmp_path, capsys):

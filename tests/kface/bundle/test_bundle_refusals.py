@@ -268,7 +268,7 @@ def test_what_is_no_manifest(directory):
 
 
 def test_there_is_no_bundle(tmp_path):
-    with pytest.raises(ModelError, match=r"there is no bundle \(manifest.json is missing\); export one: make export"):
+    with pytest.raises(ModelError, match=r"there is no bundle \(manifest.json is missing\); export one: kface export"):
         bundle.load(tmp_path)
     with pytest.raises(ModelError, match="there is no bundle"):
         bundle.load(tmp_path / "absent")

@@ -475,7 +475,7 @@ class TestLoad:
         return tmp_path / "out"
 
     def test_missing(self, tmp_path):
-        with pytest.raises(DatasetError, match="no finished data set.*make dataset"):
+        with pytest.raises(DatasetError, match="no finished data set.*kface dataset"):
             load(tmp_path)
 
     def test_missing_and_truncated_shards_are_named(self, out):

@@ -229,7 +229,7 @@ def test_another_file_in_its_place_is_refused_until_it_is_accepted(path, tmp_pat
     path.write_bytes(kept)
     said = {"other": "another gallery was put in its place", "empty": "is empty"}.get(how, "an older file was put in")
     for _ in range(2):
-        with pytest.raises(GalleryError, match=said + ".*python -m deploy gallery accept"):
+        with pytest.raises(GalleryError, match=said + ".*kface gallery accept"):
             open_at(path)
     with open_at(path, accept=True) as gallery:
         assert gallery.accepted

@@ -334,3 +334,53 @@ def test_the_pipeline_looks_at_the_pixels_and_embeds_in_the_very_frame_of_a_cut(
     assert ("recognised", "ann") not in states
     assert states[-1] == ("recognised", "bob")
     assert bob[-1].ids == (2,)
+
+
+def test_a_name_needs_one_of_the_newest_views():
+    """A face that has drifted to where the gallery is unsure keeps no name of its older views, however many these are."""
+    scene = Scene(TrackSettings(refresh=1))
+    unsure = mixed(unit(0), unit(5), 0.45)
+    assert scene.run(20, {"ann": HERE})[-1]["ann"][1].state == "recognised"
+    states = [shown["ann"][1].state for shown in scene.run(5, {"ann": HERE}, looks={"ann": unsure})]
+    assert states == ["recognised", "recognised", "undecided", "undecided", "undecided"]
+    assert scene.tracker.states()[0].identity.score > DECISION.recognised
+    # One view that is surely the person's is enough to have the name again, on the same track.
+    number, who = scene.step({"ann": HERE})["ann"]
+    assert (number, who.state, who.person) == (1, "recognised", "ann")
+
+
+def test_a_track_in_doubt_looks_again_when_the_face_looks_as_before():
+    """A head that turns away and back: the look is an old one, but the newest view speaks against the name."""
+    front, side = np.eye(2, 396, dtype=np.float32)
+    # Too much alike to be another face at once.
+    side = 0.85 * front + np.sqrt(1 - 0.85**2).astype(np.float32) * side
+    shown = [front]
+    scene = Scene(LATE, look=lambda name: shown[0])
+    scene.run(10, {"ann": HERE})
+    shown[0] = side
+    away = scene.run(8, {"ann": HERE}, looks={"ann": mixed(unit(0), unit(5), 0.45)})
+    assert away[-1]["ann"][1].state == "undecided"
+    shown[0], scene.embedded = front, []
+    assert scene.step({"ann": HERE})["ann"][1].state == "recognised"
+    assert scene.embedded == [["ann"]]
+
+
+def test_a_look_that_drifts_is_followed_up_less_and_less_often():
+    first, second = np.eye(2, 396, dtype=np.float32)
+    shown = [first]
+    scene = Scene(LATE, look=lambda name: shown[0])
+    scene.run(20, {"ann": HERE})
+    shown[0], scene.embedded = 0.85 * first + np.sqrt(1 - 0.85**2).astype(np.float32) * second, []
+    scene.run(130, {"ann": HERE})
+    assert [frame for frame, names in enumerate(scene.embedded) if names] == [0, 4, 12, 28, 60, 124]
+
+
+@SCALES
+@pytest.mark.parametrize("alike", [0.7, 0.75, 0.8])
+def test_a_cross_fade_between_faces_that_are_much_alike_from_afar(scale, alike):
+    people = scale()
+    scene = scene_of(people, ("ann",), TrackSettings(), Faces(alike))
+    film(scene, people, ["ann"] * 20)
+    film(scene, people, [("ann", "bob", part) for part in np.linspace(0, 1, 20)])
+    after = film(scene, people, ["bob"] * 60)
+    assert max(called(after, "ann") or [0]) <= 12

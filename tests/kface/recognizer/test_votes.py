@@ -36,6 +36,30 @@ def test_what_the_table_recommends():
     assert Decision.from_thresholds(None) is None
 
 
+@pytest.mark.parametrize(("people", "recognised"), [(0, 0.6), (1, 0.6), (30, 0.6), (300, 0.9), (10**6, 0.9)])
+def test_many_people_raise_the_threshold_that_recognises(people, recognised):
+    strict = table((1e-2, 0.3, 0.0099), (1e-3, 0.5, 0.0009), (1e-4, 0.6, 0.0001), (1e-5, 0.9, 0.00001))
+    found = Decision.from_thresholds(strict, people)
+    assert found.recognised == pytest.approx(recognised)
+    assert found.unknown == 0.3
+    assert found.fmr == (0.00001 if recognised == 0.9 else 0.0001)
+    # As far as was measured, and no further.
+    assert Decision.from_thresholds(table((1e-2, 0.3, 0.0099), (1e-3, 0.5, 0.0009)), people).recognised == 0.5
+
+
+def test_between_two_rows_the_threshold_follows_the_logarithm_of_the_rate():
+    strict = table((1e-2, 0.3, 0.0099), (1e-4, 0.6, 0.0001), (1e-5, 0.9, 0.00001))
+    # Half way from 1e-4 to 1e-5 lies 3.16e-5: 95 people.
+    found = Decision.from_thresholds(strict, 95)
+    assert found.recognised == pytest.approx(0.75, abs=0.001)
+    assert found.fmr == 0.0001
+    every = [Decision.from_thresholds(strict, people).recognised for people in range(1, 400)]
+    assert every == sorted(every)
+    # What the settings say holds for any number.
+    assert Decision.from_settings({"recognised": 0.2}, strict, 1000).recognised == 0.2
+    assert Decision.from_settings({}, strict, 300).recognised == pytest.approx(0.9)
+
+
 def test_what_the_settings_say():
     assert Decision.from_settings({"recognised": 0.65, "unknown": 0.4}, FULL) == Decision(0.65, 0.4, 0.0001)
     assert Decision.from_settings({"recognised": 0.2}, FULL) == Decision(0.2, 0.2, None)
