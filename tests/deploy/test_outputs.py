@@ -118,7 +118,7 @@ def test_standard_output_stays_open_and_is_ascii(monkeypatch):
 #: Writes an event to standard output, and prints how that ended.
 PROGRAM = """
 import sys
-sys.path[:0] = [{sources!r}, {here!r}]
+sys.path[:0] = [{sources!r}, {here!r}, {tests!r}]
 from deploy_fakes import event, result
 from deploy.outputs import JsonLines
 output = JsonLines("-")
@@ -132,7 +132,11 @@ for _ in range({count}):
 
 
 def program(count, many):
-    return [sys.executable, "-c", PROGRAM.format(sources=SOURCES, here=HERE, count=count, many=many)]
+    return [
+        sys.executable,
+        "-c",
+        PROGRAM.format(sources=SOURCES, here=HERE, tests=os.path.dirname(HERE), count=count, many=many),
+    ]
 
 
 def test_standard_output_takes_hangul_in_any_locale():

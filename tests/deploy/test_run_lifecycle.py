@@ -163,7 +163,7 @@ def test_who_is_stuck_in_a_driver_does_not_claim_to_live(config, capsys, monkeyp
 
 PROGRAM = """
 import signal, sys
-sys.path[:0] = [{sources!r}, {here!r}]
+sys.path[:0] = [{sources!r}, {here!r}, {tests!r}]
 # A shell's background job ignores it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import deploy_fakes
@@ -180,7 +180,7 @@ sys.exit(__main__.main(["run"] + sys.argv[1:]))
 
 def signalled(config, sign, off, waits_for):
     """Run it on a camera, send a signal once it has said something, and return status, output and errors."""
-    text = PROGRAM.format(sources=SOURCES, here=HERE, off=off)
+    text = PROGRAM.format(sources=SOURCES, here=HERE, tests=os.path.dirname(HERE), off=off)
     child = subprocess.Popen(
         [sys.executable, "-c", text, "--config", config, "source=rtsp://127.0.0.1/live", "outputs.json=-"],
         stdout=subprocess.PIPE,

@@ -220,7 +220,7 @@ def test_no_name_leaves_the_directory(folder, name, safe):
 
 
 def test_hangul_is_a_files_name_in_any_locale(folder):
-    text = "import sys\nsys.path[:0] = [{!r}, {!r}]\n".format(SOURCES, HERE) + (
+    text = "import sys\nsys.path[:0] = {!r}\n".format([SOURCES, HERE, os.path.dirname(HERE)]) + (
         "from deploy_fakes import event\nfrom test_snapshots import Snapshots, shown\n"
         "for second in (5, 6):\n"
         "    Snapshots(sys.argv[1], ('recognised',), 1).write(shown(7), [event(second=second)])\n"

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from stream_fakes import CAMERA, Capture, Opener, picture
+from waiting import until
 
 from kface.errors import ConfigError
 from kface.streams import (
@@ -40,17 +41,10 @@ def read_ahead():
 EVERY = [stream, video_file, read_ahead]
 
 
-def until(condition):
-    end = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
-
-
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
     yield
-    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("kface-")])
+    assert until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("kface-")])
 
 
 @pytest.mark.parametrize("make", EVERY)
@@ -130,8 +124,8 @@ def test_only_what_was_read_in_time_is_kept_where_frames_may_be_dropped():
         assert gate.wait(LONG)
 
     source = ReadAhead(frames(), drop=True).start()
-    until(lambda: source.captured == 10)
-    until(lambda: source.skipped == 9)
+    assert until(lambda: source.captured == 10)
+    assert until(lambda: source.skipped == 9)
     assert source.read().number == 9
     gate.set()
     assert source.read() is None
@@ -192,19 +186,19 @@ def refuse(error):
 )
 def test_why_it_will_hardly_ever_play(error, hopeless):
     with Stream(CAMERA, timing=QUICK, opener=refuse(error)) as source:
-        until(lambda: source.state is State.LOST)
+        assert until(lambda: source.state is State.LOST)
         assert (source.refusal is error) is hopeless
 
 
 def test_a_file_without_a_picture_says_why_it_has_ended():
     with Stream(FILE, timing=QUICK, opener=Opener(Capture())) as source:
-        until(lambda: source.state is State.ENDED)
+        assert until(lambda: source.state is State.ENDED)
         assert "holds no picture" in str(source.refusal)
 
 
 def test_frames_that_nobody_read_are_counted():
     with Stream(FILE, opener=Opener(Capture([picture(n) for n in range(8)], fps=100))) as source:
-        until(lambda: source.state is State.ENDED)
+        assert until(lambda: source.state is State.ENDED)
         assert (source.captured, source.skipped) == (8, 7)
         assert source.read(0).number == 7
         assert source.skipped == 7
