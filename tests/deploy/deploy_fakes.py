@@ -8,7 +8,6 @@ from collections import namedtuple
 import cv2
 import numpy as np
 import pytest
-from waiting import until
 
 from deploy import opening, run_command
 from deploy.events import Event
@@ -52,6 +51,16 @@ AT_KIM, AT_PARK = (KIM, 80, 90, 90), (PARK, 230, 90, 90)
 FRAMES = 24
 TWO = (AT_KIM, AT_PARK)
 PLAIN = "bundle: toy\nweb: {enabled: false}\ntracks: {detect_every: 1, views: 1}\n"
+
+
+def until(condition, seconds=GENEROUS):
+    """Wait for a condition, and return whether it came true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return bool(condition())
 
 
 def threads():

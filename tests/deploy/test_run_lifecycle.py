@@ -20,10 +20,10 @@ from deploy_fakes import (
     picture,
     read_film,
     told,
+    until,
     write_film,
 )
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
-from waiting import until
 
 pytest.importorskip("yaml")
 

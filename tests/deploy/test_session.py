@@ -24,9 +24,9 @@ from deploy_fakes import (
     shown,
     threads,
     unit,
+    until,
     watch,
 )
-from waiting import until
 
 from deploy import line as line_module
 from deploy.outputs import Output

@@ -5,8 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from deploy_fakes import GENEROUS, identity, picture, result, track
-from waiting import until
+from deploy_fakes import GENEROUS, identity, picture, result, track, until
 
 from deploy import labels as labels_module
 from deploy import view

@@ -81,6 +81,12 @@ def made(workplace):
     return export_stage.export(config_of(workplace))
 
 
+def as_foreign(made):
+    """Return the settings with which our own ONNX file stands for somebody else's: no network need be frozen anew."""
+    given = ("preprocessing.colour=rgb", "preprocessing.normalisation=[127.5,128]")
+    return (f"embedder={made}/embedder.onnx", *given)
+
+
 def test_the_bundle_is_whole_and_runs(made, workplace):
     assert made == workplace / "outputs" / "2026-01-02" / "mobilenetv2-softmax" / "bundle"
     loaded = bundle.load(made)
@@ -172,13 +178,13 @@ def test_an_edited_bundle_is_refused(made, tmp_path):
         bundle.load(copy)
 
 
-def test_what_loses_too_much_is_not_bundled(workplace, tmp_path, capsys, monkeypatch):
+def test_what_loses_too_much_is_not_bundled(made, workplace, tmp_path, capsys, monkeypatch):
     def verdict(file, sets, size, allowed, ratios, replicates, seed, asked):
         changes = (Change("K-Face", (0.1, 0.1 if "fp16" in file else 0.13), {1e-2: (0.5, 0.49)}),)
         return Verdict(file, changes, size, {("onnxruntime", 1): 1.0}, allowed, asked)
 
     monkeypatch.setattr(export_stage, "judge", verdict)
-    overrides = ("precision.allowed_loss=0.02", "formats.uff=false", f"out={tmp_path}/b")
+    overrides = (*as_foreign(made), "precision.allowed_loss=0.02", f"out={tmp_path}/b")
     out = export_stage.export(config_of(workplace, *overrides))
     printed = capsys.readouterr().out
     assert "refused: it loses 3.0 points where 2.0 are allowed" in printed
@@ -188,10 +194,10 @@ def test_what_loses_too_much_is_not_bundled(workplace, tmp_path, capsys, monkeyp
     assert "embedder.fp16.onnx" in names
 
 
-def test_what_is_faster_nowhere_is_left_out_unless_it_is_asked_for(workplace, tmp_path, capsys, monkeypatch):
+def test_what_is_faster_nowhere_is_left_out_unless_it_is_asked_for(made, workplace, tmp_path, capsys, monkeypatch):
     ratios = {"embedder.int8.onnx": 1.3, "embedder.fp16.onnx": 0.9}
     monkeypatch.setattr(export_stage, "speed", lambda before, after, *_: {("onnxruntime", 1): ratios[after.name]})
-    overrides = ("precision.int8=auto", "precision.fp16=auto", "formats.uff=false", f"out={tmp_path}/b")
+    overrides = (*as_foreign(made), "precision.int8=auto", "precision.fp16=auto", f"out={tmp_path}/b")
     out = export_stage.export(config_of(workplace, *overrides))
     names = {file.path for file in bundle.load(out).manifest.files}
     assert "embedder.int8.onnx" in names
@@ -223,15 +229,7 @@ def test_loss_is_judged_on_pairs():
 
 
 def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
-    # Our own ONNX file stands for somebody else's.
-    overrides = (
-        f"embedder={made}/embedder.onnx",
-        f"out={tmp_path}/foreign",
-        "preprocessing.colour=rgb",
-        "preprocessing.normalisation=[127.5,128]",
-        "precision.fp16=false",
-        "precision.int8=false",
-    )
+    overrides = (*as_foreign(made), f"out={tmp_path}/foreign", "precision.fp16=false", "precision.int8=false")
     loaded = bundle.load(export_stage.export(config_of(workplace, *overrides)))
     card = (loaded.directory / "MODEL_CARD.md").read_text(encoding="utf-8")
     # Whose it is and what may be done with it, kface does not know; what it can do was measured.

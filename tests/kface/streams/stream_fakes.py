@@ -28,6 +28,16 @@ def number_of(frame):
     return int(frame.image[0, 0, 2])
 
 
+def until(condition, seconds=GENEROUS):
+    """Wait for a condition, and return whether it came true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return bool(condition())
+
+
 class Capture(object):
     """Plays a script: an image, or something to do (called; its result is what grab returns), picture by picture.
 

@@ -2,8 +2,7 @@ import threading
 import time
 
 import pytest
-from stream_fakes import CAMERA, GENEROUS, QUICK, Capture, Opener, number_of, picture
-from waiting import until
+from stream_fakes import CAMERA, GENEROUS, QUICK, Capture, Opener, number_of, picture, until
 
 from kface.errors import ConfigError
 from kface.streams import State, Stream, StreamError, StreamRefusedError, StreamSettings, Timing

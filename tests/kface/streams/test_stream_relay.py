@@ -6,8 +6,7 @@ import socket
 import threading
 
 import pytest
-from stream_fakes import CAMERA, GENEROUS
-from waiting import until
+from stream_fakes import CAMERA, GENEROUS, until
 
 from kface.streams import StreamError, backends
 from kface.streams.probe import authorization
