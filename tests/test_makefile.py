@@ -28,13 +28,13 @@ def run_make(*arguments, **environment):
     return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, env=clean | environment)
 
 
-def words_of(target, *arguments, **environment):
-    """Return the arguments with which a target would start kface, as the shell sees them."""
+def words_of(target, *arguments, module="kface", **environment):
+    """Return the arguments with which a target would start a module, as the shell sees them."""
     done = run_make("-n", target, *arguments, **environment)
     assert done.returncode == 0, done.stderr
     printed = done.stdout
-    line = next(line for line in printed.splitlines() if "-m kface " in line)
-    script = re.sub(r"^.*-m kface", "printf '%s\\\\n'", line)
+    line = next(line for line in printed.splitlines() if f"-m {module} " in line)
+    script = re.sub(rf"^.*-m {re.escape(module)}", "printf '%s\\\\n'", line)
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -56,7 +56,7 @@ def test_a_file_name_goes_through_make_and_the_shell(name):
 
 def test_the_identity_bench_takes_its_words():
     words = ["bundle=a b", "cfp=DIR", "quick=true", "match.recognised=0.95"]
-    assert sorted(words_of("bench-identity", "benchmarks.identity", *words)) == sorted(words)
+    assert sorted(words_of("bench-identity", *words, module="benchmarks.identity")) == sorted(words)
 
 
 @pytest.mark.parametrize("variable", ["HOST", "SSH_PORT", "source", "EXTRAS", "corpus.root", "PYTHON"])

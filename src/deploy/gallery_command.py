@@ -314,9 +314,9 @@ def _match(arguments: argparse.Namespace) -> int:
     if arguments.k < 1:
         raise ConfigError("must be at least 1, not {}".format(arguments.k), "-k")
     reader = _reader(arguments)
-    decision = _decision(arguments, reader)
     refused = 0
     with _open(arguments, reader.recognizer.fingerprint) as gallery:
+        decision = _decision(arguments, reader, gallery.size)
         for image in arguments.images:
             try:
                 faces = reader.recognizer.faces(image)
@@ -332,7 +332,7 @@ def _match(arguments: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def _decision(arguments: argparse.Namespace, reader: FaceReader) -> Optional[Decision]:
+def _decision(arguments: argparse.Namespace, reader: FaceReader, people: int) -> Optional[Decision]:
     if arguments.threshold is not None:
         if not -1 <= arguments.threshold <= 1:
             raise ConfigError("must be a cosine, from -1 to 1, not {:g}".format(arguments.threshold), "--threshold")
@@ -342,7 +342,7 @@ def _decision(arguments: argparse.Namespace, reader: FaceReader) -> Optional[Dec
             raise ConfigError("the bundle has no thresholds", "--fmr", "give --threshold")
         threshold = reader.thresholds.at(arguments.fmr)
         return Decision(threshold, threshold, arguments.fmr)
-    return reader.recognizer.decision
+    return None if reader.recognizer.decision is None else reader.recognizer.decision_for(people)
 
 
 def _answer(gallery: Gallery, reader: FaceReader, face: Template, k: int, decision: Optional[Decision]) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from typing import Callable, Iterator, Set, Tuple
+from typing import Callable, Iterator, Set
 
 from deploy.events import GALLERY, EventLog
 from kface.gallery import Gallery
@@ -29,16 +29,12 @@ class GalleryWatch(object):
         self._changing = threading.Lock()
         self._version = gallery.version()
         self._looked = time.monotonic()
-        self._people: Tuple[int, int] = (-1, 0)
         self._damage: Set[str] = set()
 
     @property
     def people(self) -> int:
         """How many are enrolled."""
-        version = self._gallery.version()
-        if self._people[0] != version:
-            self._people = (version, len(self._gallery.list()))
-        return self._people[1]
+        return self._gallery.size
 
     def look(self) -> None:
         """Look whether another program has changed the gallery, where the last look is a while ago; never waits."""

@@ -25,7 +25,7 @@ class Recognition(object):
         recognizer: The one that is used now.
         model: Likewise.
         thresholds: Likewise.
-        decision: The thresholds that decide now.
+        decision: The thresholds that decide now: those that were set, or what the bundle recommends for so many people.
         pipeline: That of the stream that is watched now.
         networks: Held by whoever uses the recogniser or the pipeline: networks are one thread's at a time.
 
@@ -45,7 +45,8 @@ class Recognition(object):
         self.recognizer = recognizer
         self.model = model
         self.thresholds = thresholds
-        self.decision: Decision = recognizer.needed_decision()
+        self.decision: Decision = recognizer.decision_for(gallery.size)
+        self._set = False
         self.networks = threading.Lock()
         self._settings = settings
         self.begin_anew()
@@ -57,11 +58,11 @@ class Recognition(object):
 
     def change_bundle(self, recognizer: FaceRecognizer, model: str, thresholds: Optional[Thresholds]) -> FaceRecognizer:
         """See :meth:`deploy.session.Session.change_bundle`; :attr:`networks` is held by the caller."""
-        decision = recognizer.needed_decision()
+        decision = recognizer.decision_for(self.gallery.size)
         self.gallery.use_model(recognizer.fingerprint)
         old, self.recognizer = self.recognizer, recognizer
         if recognizer.fingerprint != old.fingerprint:
-            self.decision = decision
+            self.decision, self._set = decision, False
         self.model, self.thresholds = model, thresholds
         self.begin_anew()
         return old
@@ -72,12 +73,16 @@ class Recognition(object):
         # Not while another pipeline takes its place: that one would not hear of it.
         with self.networks:
             lower = min(self.decision.unknown, recognised) if unknown is None else unknown
-            self.decision = Decision(recognised, lower, bound(self.thresholds, recognised))
+            self.decision, self._set = Decision(recognised, lower, bound(self.thresholds, recognised)), True
             self.pipeline.set_decision(self.decision)
 
     def people_changed(self) -> None:
-        """Let the tracks' views vote anew, because the gallery's people have changed."""
-        self.pipeline.gallery_changed()
+        """Let the tracks' views vote anew, because people have changed; the more they are, the stricter they are judged."""
+        with self.networks:
+            if not self._set:
+                self.decision = self.recognizer.decision_for(self.gallery.size)
+                self.pipeline.set_decision(self.decision)
+            self.pipeline.gallery_changed()
 
     def enrolment(self) -> Enrolment:
         """Return what enrols with the recogniser."""

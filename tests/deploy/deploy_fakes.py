@@ -155,6 +155,7 @@ class NoGallery(object):
     """A gallery of nobody, where none is needed."""
 
     damage = ()
+    size = 0
 
     def __enter__(self):
         return self

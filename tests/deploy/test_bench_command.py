@@ -225,6 +225,7 @@ def test_stopped_in_between(directory, monkeypatch, capsys):
 
 def test_the_newest_bundle_of_each_model(directory, monkeypatch, tmp_path):
     monkeypatch.delenv(bench_command.BUNDLE, raising=False)
+    monkeypatch.chdir(str(tmp_path))
     outputs = directory.parents[2]
     assert [made.directory for made in bench_command.open_bundles(None, str(outputs))] == [directory]
     # Beside runs, networks that were trained elsewhere, under names of their own.

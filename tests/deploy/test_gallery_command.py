@@ -70,6 +70,9 @@ class Recognizer:
     detector = None
     decision = Decision(0.7, 0.3, 1e-3)
 
+    def decision_for(self, people):
+        return self.decision
+
     def __init__(self, fingerprint):
         self.fingerprint = fingerprint
 

@@ -28,10 +28,10 @@ from deploy_fakes import (
     settings_with,
     shown,
     unit,
+    until,
     watch,
     write_film,
 )
-from waiting import until
 
 from deploy import line as line_module
 from deploy import opening

@@ -4,8 +4,7 @@ import threading
 import time
 
 import pytest
-from deploy_fakes import GENEROUS, KIM, Film, NoGallery, event, picture, play, result, shown, watch
-from waiting import until
+from deploy_fakes import GENEROUS, KIM, Film, NoGallery, event, picture, play, result, shown, until, watch
 
 from deploy import publishing
 from deploy import subscription as subscription_module

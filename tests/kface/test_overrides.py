@@ -15,7 +15,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 #: Settings without a value, or with a word, that are not free texts: choices of a list, numbers, lists.
 NOT_TEXTS = {
     "backbone.head", "backbone.name", "backend", "corpus.layout", "detector.landmarks", "dnn_size",
-    "fit.images_per_epoch", "formats.engines", "loss.scale", "match.recognised", "match.unknown",
+    "fit.images_per_epoch", "formats.engines", "formats.uff", "loss.scale", "match.recognised", "match.unknown",
     "optimizer.clip_norm", "outputs.json_lines", "precision", "precision.fp16", "precision.int8",
     "preprocessing.colour", "preprocessing.normalisation", "protocol.identities", "protocol.max_per_identity",
     "protocol.name", "runtime.name", "seconds", "seed", "stream.device", "stream.fps", "stream.kind", "stream.resolution",

@@ -1,7 +1,7 @@
 """The gallery: who is enrolled, kept so that it survives, and searched exactly."""
 
 import os
-from typing import Any, Callable, List, Optional, Sequence, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -57,6 +57,9 @@ class Gallery(GalleryFile):
         ...     gallery.match(probes)[0]
     """
 
+    #: How many are enrolled, and as of which version.
+    _size: Tuple[int, int] = (-1, 0)
+
     def __enter__(self) -> "Gallery":
         return self
 
@@ -111,6 +114,14 @@ class Gallery(GalleryFile):
                 self._rows.add_template(db, person, fingerprint, _bytes(vector), png)
                 for vector, png in zip(vectors, pngs)
             ]
+
+    @property
+    def size(self) -> int:
+        """How many people :meth:`list` has."""
+        version = self.version()
+        if self._size[0] != version:
+            self._size = (version, len(self.list()))
+        return self._size[1]
 
     def list(self) -> List[Person]:
         """Return who is enrolled, by name, without those whose names cannot be read (:meth:`check` has these)."""

@@ -109,7 +109,7 @@ class Pipeline(object):
 
     Args:
         recognizer: Finds and embeds faces; not to be used elsewhere at the same time. Where its detector brightens images,
-            frames are looked at again as well, but within a budget of time.
+            frames are looked at again as well, but within a budget of work.
         gallery: Who is enrolled, see :class:`FaceRecognizer`; None for nobody.
         settings: How; by default with tracks and without resizing.
 
@@ -205,7 +205,7 @@ class Pipeline(object):
         done = time.perf_counter()
         # Without tracks each frame stands alone.
         self._before = len(tracks)
-        self._second_look.frame(done - began)
+        self._second_look.frame(look.detected)
         steps = looked - began, aligned - looked, embedded - aligned, matched - embedded, done - began
         return Result(
             frame,
@@ -266,9 +266,9 @@ class Pipeline(object):
         began = time.perf_counter()
         known = look.faces.boxes * np.tile(scale, 2)
         others = _enlarge(self._detector.detect_others(brightened(small, way), known), scale)
-        self._way, seconds = way, time.perf_counter() - began
-        self._again += seconds
-        self._second_look.looked(others.count > 0, seconds)
+        self._way = way
+        self._again += time.perf_counter() - began
+        self._second_look.looked(others.count > 0)
         owners = None if look.owners is None else np.full((others.count,), -1, np.int64)
         return _both(look, others, owners, True, True)
 

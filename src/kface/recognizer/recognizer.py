@@ -1,7 +1,8 @@
 """The recogniser for everyday use: images in; templates, verifications and identities out."""
 
 import os
-from typing import Any, List, Mapping, Optional, Sequence, Union
+from functools import partial
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -35,13 +36,16 @@ class FaceRecognizer(object):
     """Finds faces and tells whose they are. Not safe to share between threads that call it at the same time.
 
     A gallery is anything with ``match(embeddings, k)``: for float32 (n, d) of length 1 it returns n lists of at most k
-    ``(person, score)``, the most similar one first.
+    ``(person, score)``, the most similar one first. For :meth:`FaceRecognizer.identify` it also has ``size``: how many people
+    are enrolled.
 
     Args:
         detector: Finds faces and landmarks.
         embedder: Embeds aligned faces.
         fingerprint: The bundle's.
-        decision: The thresholds; None where there are none.
+        decision: The thresholds for one comparison; None where there are none.
+        decide: Returns the thresholds for a search among so many people, see :meth:`Decision.from_settings`; where None,
+            `decision` holds for any number.
 
     Attributes:
         detector: As given.
@@ -56,12 +60,18 @@ class FaceRecognizer(object):
     """
 
     def __init__(
-        self, detector: Detector, embedder: Embedder, fingerprint: str, decision: Optional[Decision] = None
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        fingerprint: str,
+        decision: Optional[Decision] = None,
+        decide: Optional[Callable[[int], Optional[Decision]]] = None,
     ) -> None:
         self.detector = detector
         self.embedder = embedder
         self.fingerprint = fingerprint
         self.decision = decision
+        self._decide = decide
 
     @classmethod
     def load(
@@ -98,7 +108,8 @@ class FaceRecognizer(object):
         known = opened.manifest.file(DETECTOR_MANIFEST)
         if sha256_file(opened.path(known.path)) != known.sha256:
             raise ModelError("was changed: its SHA-256 is not the bundle's", opened.path(known.path), "copy it again")
-        decision = Decision.from_settings(match or {}, opened.manifest.thresholds)
+        decide = partial(Decision.from_settings, match or {}, opened.manifest.thresholds)
+        decision = decide()
         # The cascade is ONNX: where the embedder's runtime cannot read that, another one finds the faces.
         finder = runtime if runtime == "auto" or runtime in runtimes(".onnx") else "auto"
         embedder = Embedder(opened, runtime, precision, threads)
@@ -107,6 +118,7 @@ class FaceRecognizer(object):
             embedder,
             opened.manifest.fingerprint,
             decision,
+            decide,
         )
 
     def close(self) -> None:
@@ -213,7 +225,7 @@ class FaceRecognizer(object):
             ConfigError: There is no threshold.
             ImageError: It is no such image, or the file cannot be read.
         """
-        decision = self.needed_decision()
+        decision = self.decision_for(gallery.size)
         found = self._embed_all([image])
         best = best_matches(gallery, found.embeddings, found.failed)
         return [
@@ -227,8 +239,13 @@ class FaceRecognizer(object):
             for face, match in zip(found.one_by_one(), best)
         ]
 
+    def decision_for(self, people: int) -> Decision:
+        """Return the thresholds for a search among so many people; raises ConfigError where there are none."""
+        found = None if self._decide is None else self._decide(people)
+        return self.needed_decision() if found is None else found
+
     def needed_decision(self) -> Decision:
-        """Return the thresholds; raises ConfigError where there are none."""
+        """Return the thresholds for one comparison; raises ConfigError where there are none."""
         if self.decision is None:
             raise ConfigError(
                 "the bundle has no threshold", "match.recognised", "give match.recognised and match.unknown"

@@ -36,6 +36,10 @@ class Gallery(object):
         self.people = dict(people or {})
         self.calls = []
 
+    @property
+    def size(self):
+        return len(self.people)
+
     def match(self, embeddings, k):
         assert embeddings.dtype == np.float32
         np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Frames that are looked at again on a brightened copy: when, for how much time, and what becomes of the faces."""
+"""Frames that are looked at again on a brightened copy: when, for how much work, and what becomes of the faces."""
 
 import cv2
 import numpy as np
@@ -12,22 +12,22 @@ from kface.mtcnn.brighten import brightened
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer import pipeline as pipeline_module
 from kface.recognizer.pipeline import is_dark
-from kface.recognizer.second_look import SHARE, SecondLook
+from kface.recognizer.second_look import FOLLOWED, SHARE, SecondLook
 
 BOTH = ("clahe", "log_clahe")
 OFF = PipelineSettings(tracks=None)
 ONE, TWO = faces_at([(150, 100, 90)]), faces_at([(150, 100, 90), (40, 60, 40)])
 
 
-def run(second, frames, cascade=0.03, look=0.04, found=False, **seen):
+def run(second, frames, cascade=True, found=False, **seen):
     """Play frames that all look alike; return in which way each was looked at again."""
     given = dict({"lost": False, "dark": True, "new": 0}, **seen)
     ways = []
     for _ in range(frames):
         way = second.way(**given)
         if way is not None:
-            second.looked(found, look)
-        second.frame(cascade + (look if way else 0))
+            second.looked(found)
+        second.frame(cascade)
         ways.append(way)
     return ways
 
@@ -53,20 +53,27 @@ def test_a_bright_empty_street_costs_nothing():
 
 
 def test_looks_keep_their_distance():
-    # Of no weight beside the rest of the work: only the distance counts.
-    ways = run(SecondLook(BOTH, every=7), 50, cascade=1.0, look=1e-6)
+    # Where all the work may be looks, only the distance counts.
+    ways = run(SecondLook(BOTH, every=7, share=1.0), 50)
     assert [number for number, way in enumerate(ways) if way] == list(range(0, 50, 7))
 
 
-@pytest.mark.parametrize(("cascade", "look"), [(0.03, 0.03), (0.002, 0.05), (0.2, 0.1), (0.01, 0.2)])
-def test_looks_never_take_more_than_their_share(cascade, look):
-    ways = run(SecondLook(BOTH), 2000, cascade, look)
+@pytest.mark.parametrize("cascade", [True, False])
+@pytest.mark.parametrize("every", [1, 5])
+def test_looks_never_take_more_than_their_share(cascade, every):
+    ways = run(SecondLook(BOTH, every), 2000, cascade)
     looks = sum(way is not None for way in ways)
     assert looks > 2
     # The very first look is free.
-    assert (looks - 1) * look <= SHARE * (looks * look + 2000 * cascade)
-    everything = run(SecondLook(BOTH, every=1, share=1.0), 100, cascade, look)
+    assert looks - 1 <= SHARE * (looks + 2000 * (1.0 if cascade else FOLLOWED)) + 1e-6
+    everything = run(SecondLook(BOTH, every=1, share=1.0), 100)
     assert None not in everything
+
+
+def test_a_dark_empty_street_is_looked_at_again_at_every_fifth_frame():
+    ways = run(SecondLook(BOTH), 1000)
+    looks = [number for number, way in enumerate(ways) if way]
+    assert set(np.diff(looks[1:])) == {5}
 
 
 def test_what_a_bright_day_has_saved_pays_for_one_look():
@@ -75,7 +82,17 @@ def test_what_a_bright_day_has_saved_pays_for_one_look():
     run(second, 5000, dark=False)
     ways = run(second, 100)
     assert ways[:2] == ["log_clahe", None]
-    assert (sum(way is not None for way in ways) - 1) * 0.04 <= SHARE * (0.03 * 100 + 0.04 * 100)
+    assert sum(way is not None for way in ways) - 1 <= SHARE * (100 + 100 / 4)
+
+
+def test_the_clock_decides_nothing(monkeypatch):
+    """A file is read alike, however long its frames take."""
+    monkeypatch.setattr(pipeline_module.time, "perf_counter", iter(range(10**9)).__next__)
+    slow, _ = pipeline_of({})
+    ways = [slow.process(grey(10)).brightened for _ in range(30)]
+    monkeypatch.undo()
+    quick, _ = pipeline_of({})
+    assert [quick.process(grey(10)).brightened for _ in range(30)] == ways
 
 
 def test_a_way_that_shows_nothing_gives_way_to_the_next():

@@ -5,8 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from stream_fakes import CAMERA, Capture, Opener, picture
-from waiting import until
+from stream_fakes import CAMERA, Capture, Opener, picture, until
 
 from kface.errors import ConfigError
 from kface.streams import (
