@@ -18,19 +18,23 @@ from deploy_fakes import (
     Film,
     NoGallery,
     heard,
+    make_recognizer,
     names,
     open_test_gallery,
     picture,
     play,
+    settings_with,
     shown,
     unit,
     watch,
 )
 
 from deploy import gallery_watch
+from deploy.recognition import Recognition
 from kface.bundle import Row, Thresholds
 from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
 from kface.gallery import Limits
+from kface.recognizer import Decision
 from kface.verification.report import Figure
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -309,6 +313,22 @@ def test_what_is_no_threshold_is_refused_and_nothing_changes(values, gallery):
         session.set_threshold(*values)
     assert session.decision == DECISION
     session.stop()
+
+
+def test_the_more_are_enrolled_the_stricter_it_is_unless_a_threshold_was_set(gallery, monkeypatch):
+    recognizer = make_recognizer()
+    monkeypatch.setattr(recognizer, "_decide", lambda people: Decision(min(0.5 + 0.1 * people, 0.9), 0.3))
+    recognition = Recognition(settings_with(), gallery, recognizer, "toy", None)
+    assert recognition.decision.recognised == 0.5
+    gallery.add("Kim", unit(KIM))
+    gallery.add("Park", unit(PARK))
+    recognition.people_changed()
+    assert recognition.decision.recognised == 0.7
+    assert recognition.enrolment().recognised == 0.7
+    recognition.set_threshold(0.55, None)
+    gallery.add("Lee", unit(LEE))
+    recognition.people_changed()
+    assert recognition.decision.recognised == 0.55
 
 
 # ---- from a file

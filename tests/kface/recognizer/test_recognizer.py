@@ -108,6 +108,23 @@ def test_identification():
     assert recognizer().identify(grey(99), gallery) == []
 
 
+def test_a_search_among_many_is_stricter_than_a_comparison():
+    strict = Decision(0.9, 0.9)
+    made = FaceRecognizer(
+        fakes.FakeDetector(FOUND),
+        fakes.FakeEmbedder(),
+        "f",
+        DECISION,
+        lambda people: strict if people > 2 else DECISION,
+    )
+    likely = {"ann": fakes.mixed(unit(3), unit(9), 0.8), "bob": unit(1)}
+    assert made.identify(grey(30), Gallery(likely))[0].state == "recognised"
+    assert made.identify(grey(30), Gallery(dict(likely, cal=unit(5))))[0].state == "unknown"
+    assert made.decision_for(3) == strict
+    assert made.needed_decision() == made.decision == DECISION
+    assert recognizer().decision_for(10**6) == DECISION
+
+
 def test_paths_and_what_is_no_image(tmp_path):
     path = tmp_path / "얼굴.png"
     path.write_bytes(encode_png(grey(10)))
