@@ -151,7 +151,7 @@ class _Capture(object):
         self._number += 1
         there = self._number < self._frames
         if there:
-            self._bgr = self._scene.frame(self._number)[:, :, ::-1]
+            self._bgr = np.ascontiguousarray(self._scene.frame(self._number)[:, :, ::-1])
         return there
 
     def retrieve(self) -> Tuple[bool, np.ndarray]:
