@@ -16,10 +16,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from kface.alignment import align
-from kface.dataset import DatasetSettings, build
+from kface.data.dataset import DatasetSettings, build
+from kface.data.sample import write_sample
 from kface.files import write_atomic
 from kface.images import encode_jpeg, read_image
-from kface.sample import write_sample
 from kface.workers import cores
 from train import backend
 
@@ -53,7 +53,9 @@ def main() -> int:
     slow, fast = (float(np.median(rates[name])) for name in ("loop", "kface"))
     print(f"Data set, synthetic sample, 864x576, {cores()} cores: images/s, median of {ROUNDS} rounds in turn")
     print(f"  loop over mtcnn  {slow:7.1f}   faces in {found[0]} of {len(files)} images")
-    print(f"  kface.dataset    {fast:7.1f}   faces in {found[1]} of {images} images, the start of the workers included")
+    print(
+        f"  kface.data.dataset    {fast:7.1f}   faces in {found[1]} of {images} images, the start of the workers included"
+    )
     print(f"  ratio            {fast / slow:7.1f}   (wanted: {WANTED:.0f})")
     return 0
 

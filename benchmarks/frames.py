@@ -8,9 +8,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from kface.data.layout import Capture
+from kface.data.sample import render, subject_names
 from kface.images import read_image
-from kface.layout import Capture
-from kface.sample import render, subject_names
 
 SIZES = ((640, 360), (1280, 720))
 #: Tiles of a crowd, across and down.

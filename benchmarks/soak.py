@@ -29,9 +29,9 @@ from deploy.opening import open_session
 from deploy.session import Session
 from deploy.settings import DeploySettings
 from deploy.web import WebServer
+from kface.data.sample.clip import write_clip
 from kface.errors import KFaceError
 from kface.files import write_json
-from kface.sample.clip import write_clip
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = "head-pose-face-detection-female-and-male.gif"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kface.dataset import DatasetSettings, build
+from kface.data.dataset import DatasetSettings, build
 from kface.faces import Faces
 from kface.images import encode_jpeg
 
@@ -10,7 +10,7 @@ LANDMARKS = np.array([[45, 50], [75, 50], [60, 70], [48, 90], [72, 90]], np.floa
 
 
 class FixedDetector:
-    """Stands in for :class:`kface.dataset.Mtcnn`: a factory and its detector in one."""
+    """Stands in for :class:`kface.data.dataset.Mtcnn`: a factory and its detector in one."""
 
     def describe(self):
         return {"name": "fixed"}

@@ -13,10 +13,10 @@ from deploy.settings import DeploySettings
 from deploy.terminal import say
 from kface import bundle
 from kface.bundle.manifest import Manifest as BundleManifest
+from kface.data.sample.clip import clip_path, write_clip
 from kface.errors import KFaceError
 from kface.gallery import open_gallery
 from kface.recognizer import FaceRecognizer
-from kface.sample.clip import clip_path, write_clip
 from kface.streams import Stream, StreamSettings, VideoFile
 
 #: Frames a second of an annotated video whose stream does not say.

@@ -32,15 +32,15 @@ def golden_faces(material: Material) -> np.ndarray:
 @lru_cache(maxsize=1)
 def rendered() -> np.ndarray:
     """Render the faces; they are aligned by the points that the renderer knows."""
-    from kface.sample import subject_names
+    from kface.data.sample import subject_names
 
     return np.stack([face_of(name, *view) for name, view in zip(subject_names(COUNT, 0), VIEWS, strict=True)])
 
 
 def face_of(subject: str, camera: int, light: int, expression: int) -> np.ndarray:
     """Return uint8 (112, 112, 3), RGB: a person of the sample, rendered under these conditions of K-Face."""
-    from kface.layout import Capture
-    from kface.sample import render
+    from kface.data.layout import Capture
+    from kface.data.sample import render
 
     image, annotation = render(Capture(subject, 1, light, expression, camera), 0)
     points = annotation.five()

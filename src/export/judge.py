@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from export import paired
+from kface.data.testsets import TestSet
 from kface.errors import KFaceError
 from kface.networks import open_network, runtimes
 from kface.timing import interleaved, medians
 from kface.verification import score_pairs, verify
 from kface.verification.bootstrap import Interval
-from train.testsets import TestSet
 
 #: TAR is compared at these FARs, where the pairs can carry them.
 FARS = (1e-2, 1e-3)

@@ -8,10 +8,10 @@ import numpy as np
 from export.foreign import Preprocessing
 from export.pairs import threshold_pairs
 from kface import bundle
+from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.networks import Network
 from kface.verification import score_pairs, verify
-from train.testsets import TestSet
 
 #: Faces at a time: preprocessed, a test set takes four times its memory.
 BLOCK = 32

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kface.dataset import Manifest as DataSet
-from kface.dataset import load as load_data_set
-from kface.dataset import read_arrays
+from kface.data.dataset import Manifest as DataSet
+from kface.data.dataset import load as load_data_set
+from kface.data.dataset import read_arrays
+from kface.data.testsets import TestSet, kface_set
 from kface.errors import ConfigError, KFaceError
-from train import runs, stages
-from train.testsets import TestSet, kface_set
+from kface.evaluation import runs
+from train import stages
 
 #: Test sets in which it is known who is in each image, so that all their pairs can be used; the others have their lists.
 KNOWN_PEOPLE = ("kface", "lfw")

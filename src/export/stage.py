@@ -33,10 +33,11 @@ from kface import bundle
 from kface.bundle import golden
 from kface.bundle.manifest import CANONICAL
 from kface.errors import ConfigError, KFaceError, ModelError
+from kface.evaluation import runs
 from kface.files import sha256_bytes
 from kface.mtcnn import weights
 from kface.networks import open_network
-from train import runs, stages
+from train import stages
 
 #: Slack below the cosine that a precision reached on the golden faces here: other processors round otherwise.
 SLACK = 0.02

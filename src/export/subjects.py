@@ -11,10 +11,10 @@ from export.pretrained import offer
 from export.progress import step
 from kface import bundle
 from kface.bundle.manifest import CANONICAL
+from kface.data.testsets import TestSet
 from kface.errors import ConfigError, ModelError
-from train import runs
-from train.evaluation import read_report
-from train.testsets import TestSet
+from kface.evaluation import runs
+from kface.evaluation.evaluate import read_report
 
 LICENCE = "Apache-2.0"
 LICENCE_OF_THE_SAMPLE = "Apache-2.0 (procedural: no photograph, no person)"

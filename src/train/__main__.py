@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kface import stage
-from kface.dataset.stage import prepare, settings_of, summary
+from kface.data.dataset.stage import prepare, settings_of, summary
 
 
 def main(config: Any) -> None:
@@ -16,7 +16,8 @@ def main(config: Any) -> None:
     from train import backend
 
     backend.start_quietly()
-    from train import checks, runs, stages, weights
+    from kface.evaluation import runs
+    from train import checks, stages, weights
     from train.fit import train_run
 
     # Whatever can be wrong is found before minutes are spent: what the settings say first, then what the test sets and the

@@ -10,9 +10,9 @@ import keras
 
 from kface.bundle.fields import Fields
 from kface.errors import TrainingError
+from kface.evaluation.json_files import check_schema, parse, read_json
 from kface.files import sha256_file, write_json
 from train import resuming, weights
-from train.json_files import check_schema, parse, read_json
 
 STATE = "state.json"
 SCHEMA = 2

@@ -11,9 +11,10 @@ from typing import Any
 import keras
 
 from kface import stage
-from kface.dataset import Manifest
+from kface.data.dataset import Manifest
 from kface.errors import ConfigError, TrainingError
-from train import backbones, checkpoints, resuming, runs, stages
+from kface.evaluation import runs
+from train import backbones, checkpoints, resuming, stages
 from train.fit import FitSettings, check_fits
 from train.heads import CosineHead, default_scale
 from train.pipeline import Source

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kface import stage
-from kface.dataset import load
+from kface.data.dataset import load
 from kface.errors import ConfigError, TrainingError
-from train import runs, stages, table5
+from kface.evaluation import runs, table5
+from train import stages
 from train.settings import flag, text, whole
 
 
@@ -62,8 +63,8 @@ def seeded(config: Any, about: dict[str, Any]) -> Any:
 
 def evaluate_exported(config: Any) -> str:
     """Verify a bundle or an embedder, write its report and plots, and return its row of Table 5."""
+    from kface.evaluation.evaluate import evaluate
     from train import exported
-    from train.evaluation import evaluate
 
     directory = _out(config)
     network = exported.open_exported(config)

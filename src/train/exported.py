@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kface import bundle
-from kface.dataset import Manifest, load
+from kface.data.dataset import Manifest, load
 from kface.errors import ConfigError, KFaceError, ModelError
-from train import runs
+from kface.evaluation import runs
 from train.settings import number
 
 #: What a bundle's report of the training may say about the run, by type.

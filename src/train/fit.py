@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from kface.alignment import SIZE
-from kface.dataset import Manifest
+from kface.data.dataset import Manifest
 from kface.errors import ConfigError, TrainingError
 from train import backbones, callbacks, checkpoints, memory, pipeline, weights
 from train.augment import Augmentation

@@ -11,9 +11,9 @@ from typing import Any
 
 from kface import yaml_file
 from kface.errors import ConfigError, TrainingError
+from kface.evaluation.runs import CONFIG
 from kface.files import PathLike
 
-CONFIG = "config.yaml"
 #: Settings, and groups of settings, that do not decide the weights. Where the images lie does not; what they are is
 #: compared by the data set's fingerprint.
 FREE = (

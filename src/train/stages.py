@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from kface.dataset import Manifest, read_captures
+from kface.data.dataset import Manifest, read_captures
+from kface.data.protocols import read_pairs
+from kface.data.testsets import TestSet, bin_set, cfp_set, kface_set, lfw_set
+from kface.data.testsets.kface_pairs import choose
 from kface.errors import ConfigError, KFaceError, TrainingError
+from kface.evaluation import table5
+from kface.evaluation.evaluate import evaluate
 from kface.mtcnn import settings as cascade
 from kface.progress import Progress
-from kface.protocols import read_pairs
 from kface.verification import verify
-from train import table5
-from train.evaluation import evaluate
 from train.settings import flag, whole
-from train.testsets import TestSet, bin_set, cfp_set, kface_set, lfw_set
-from train.testsets.kface_pairs import choose
 
 #: Draws of people for an interval: more change no digit that is shown.
 MOST_DRAWS = 100_000

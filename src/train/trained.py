@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from kface.bundle.fields import Fields
 from kface.errors import KFaceError, TrainingError
+from kface.evaluation.json_files import check_schema, parse, read_json
 from kface.files import sha256_file, write_json
 from train import backbones, weights
 from train.heads import CosineHead
-from train.json_files import check_schema, parse, read_json
 
 SCHEMA = 1
 MODEL = "model.json"

@@ -11,11 +11,12 @@ from export import stage as export_stage
 from export.judge import Change, Verdict, judge
 from kface import bundle, stage
 from kface.bundle import golden
+from kface.data.layout import Capture
+from kface.data.sample import render, subject_names
+from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
-from kface.layout import Capture
+from kface.evaluation import runs
 from kface.networks import open_network, runtimes
-from kface.sample import render, subject_names
-from train.testsets import TestSet
 
 ARGUMENTS = {"name": "mobilenetv2", "width": 0.25, "embedding": 16}
 
@@ -23,11 +24,11 @@ ARGUMENTS = {"name": "mobilenetv2", "width": 0.25, "embedding": 16}
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """A folder with data/ and outputs/, and a run in it that was trained for an epoch."""
-    from train import optimizers, runs
-    from train.evaluation import evaluate
+    from kface.data.testsets import kface_set
+    from kface.evaluation.evaluate import evaluate
+    from train import optimizers
     from train.fit import Embedder, FitSettings, train_run
     from train.heads import Softmax
-    from train.testsets import kface_set
 
     place = tmp_path_factory.mktemp("workplace")
     manifest = make_tiny_data_set(place / "people", place / "data" / "aligned" / "tiny")

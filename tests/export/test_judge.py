@@ -5,8 +5,8 @@ import pytest
 
 from export import paired
 from export.judge import Change, Verdict, judge
+from kface.data.testsets import TestSet
 from kface.verification import eer, score_pairs
-from train.testsets import TestSet
 
 
 def population(count, each=4, seed=0, spread=0.6):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from export import pairs
+from kface.data.testsets import TestSet
 from kface.errors import ConfigError, DatasetError
-from train.testsets import TestSet
 
 
 def faces_of(name, title, synthetic=False, people=6, each=4, failed=()):

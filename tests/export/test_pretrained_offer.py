@@ -10,11 +10,11 @@ from export import foreign, measuring, pairs, settings
 from export import stage as export_stage
 from export.pretrained import network, offer
 from kface import bundle, stage
+from kface.data.testsets import TestSet
 from kface.errors import ConfigError
 from kface.networks import open_network
 from kface.recognizer.embedder import Embedder
 from kface.verification import eer, score_pairs
-from train.testsets import TestSet
 
 
 @pytest.fixture

@@ -84,8 +84,8 @@ def test_many_real_faces(shared_data, reference, detector):
 
 
 def test_the_sample(reference, detector):
-    from kface.layout import Capture
-    from kface.sample import render, subject_names
+    from kface.data.layout import Capture
+    from kface.data.sample import render, subject_names
 
     conditions = [(1, 1, 1, 7), (2, 2, 2, 5), (3, 4, 3, 9), (5, 8, 1, 10)]
     images = [render(Capture(name, *condition))[0] for name, condition in zip(subject_names(4), conditions)]

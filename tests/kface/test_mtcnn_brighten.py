@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kface.dataset import DatasetSettings
+from kface.data.dataset import DatasetSettings
 from kface.errors import ConfigError
 from kface.faces import Faces
 from kface.images import read_image

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from kface.dataset import DatasetSettings
+from kface.data.dataset import DatasetSettings
+from kface.data.layout import Capture
+from kface.data.sample import render, subject_names
 from kface.errors import ConfigError
 from kface.images import in_batches
-from kface.layout import Capture
 from kface.mtcnn import Detector, pyramid
 from kface.mtcnn.refine import refine
-from kface.sample import render, subject_names
 
 NAN, INF = float("nan"), float("inf")
 

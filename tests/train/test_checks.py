@@ -13,11 +13,11 @@ from omegaconf import OmegaConf
 from tiny_data_set import FixedDetector, make_tiny_data_set
 
 from kface import stage
-from kface.dataset import DatasetSettings, build
+from kface.data.dataset import DatasetSettings, build
 from kface.errors import ConfigError, KFaceError, TrainingError
+from kface.evaluation.reports import read_report
 from kface.images import encode_jpeg
 from train import backbones, checks, stages
-from train.reports import read_report
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "train"
 

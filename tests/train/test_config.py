@@ -11,7 +11,7 @@ import pytest
 
 from export import settings as export_settings
 from kface import stage
-from kface.dataset.stage import settings_of
+from kface.data.dataset.stage import settings_of
 from kface.errors import ConfigError
 from kface.mtcnn import settings
 from train import evaluate
@@ -138,7 +138,7 @@ def test_k_face_has_the_long_budget():
 
 
 def test_the_samples_command_line_has_the_same_defaults():
-    from kface.corpora import SampleCorpus
+    from kface.data.corpora import SampleCorpus
 
     config = stage.compose("dataset").corpus
     made, default = stage.instantiate(config, "corpus"), SampleCorpus()

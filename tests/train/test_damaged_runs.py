@@ -14,10 +14,11 @@ import pytest
 from tiny_training import run
 
 from kface.errors import KFaceError, TrainingError
+from kface.evaluation import runs
+from kface.evaluation.evaluate import read_report
 from kface.files import sha256_file
-from train import checkpoints, runs, weights
+from train import checkpoints, weights
 from train.callbacks import HISTORY, Checkpoint, read_history
-from train.evaluation import read_report
 from train.fit import load_backbone
 
 

@@ -12,12 +12,13 @@ import pytest
 from tiny_bundle import tiny_embedder, write_bundle
 
 from kface import stage
+from kface.data.testsets import bin_set, kface_set
 from kface.errors import ConfigError, KFaceError, ModelError
+from kface.evaluation import runs, table5
+from kface.evaluation.evaluate import evaluate as evaluate_network
+from kface.evaluation.reports import read_report
 from kface.images import encode_png
-from train import evaluate, exported, runs, table5
-from train.evaluation import evaluate as evaluate_network
-from train.reports import read_report
-from train.testsets import bin_set, kface_set
+from train import evaluate, exported
 
 #: Runs the command where TensorFlow, Keras and HDF5 cannot be found, as where they are not installed.
 WITHOUT = """

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, TrainingError
-from train import evaluation, runs, table5
-from train.testsets import TestSet
+from kface.evaluation import evaluate as evaluation
+from kface.evaluation import runs, table5
 
 ROOT = Path(__file__).resolve().parents[2]
 ABOUT = {"backbone": "resnet50", "loss": "arcface", "trained_on": "the synthetic sample", "seed": 0}

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from tiny_training import TINY, run, small_adamw
 
-from kface.dataset import read_arrays
+from kface.data.dataset import read_arrays
 from kface.errors import ConfigError, TrainingError
 from train import backbones, checkpoints, memory, optimizers
 from train.callbacks import MarginRamp, TrainingProgress, read_history
@@ -49,7 +49,7 @@ KILLED = """
     import os, signal, sys
     sys.path.insert(0, {tests!r})
     from pathlib import Path
-    from kface.dataset import load
+    from kface.data.dataset import load
     from train import checkpoints
     import tiny_training
     save = checkpoints.save

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kface.dataset import read_arrays
+from kface.data.dataset import read_arrays
 from kface.errors import ConfigError, TrainingError
 from train import augment, pipeline
 from train.augment import Augmentation

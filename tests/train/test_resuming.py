@@ -10,7 +10,8 @@ from tiny_training import TINY, run, small_adamw
 
 from kface import stage
 from kface.errors import TrainingError
-from train import augment, checkpoints, optimizers, resuming, runs, stages, table5
+from kface.evaluation import runs, table5
+from train import augment, checkpoints, optimizers, resuming, stages
 from train.callbacks import read_history
 from train.checks import Job, check_resume
 from train.fit import FitSettings, train_run

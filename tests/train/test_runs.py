@@ -2,7 +2,7 @@
 
 import pytest
 
-from train import runs
+from kface.evaluation import runs
 
 ABOUT = {"data_set": "data/aligned/faces-1"}
 

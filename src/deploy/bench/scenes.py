@@ -121,8 +121,8 @@ def read_clip(path: PathLike, source: Optional[str] = None) -> Clip:
 
 def sample_clips(people: int = 6) -> List[Clip]:
     """Return clips of people of the procedural sample who tilt their heads."""
-    from kface.layout import Capture
-    from kface.sample import render, subject_names
+    from kface.data.layout import Capture
+    from kface.data.sample import render, subject_names
 
     clips = []
     for number, name in enumerate(subject_names(people)):

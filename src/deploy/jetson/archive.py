@@ -26,6 +26,13 @@ from kface.files import sha256_bytes
 PathLike = Union[str, "os.PathLike[str]"]
 
 PACKAGES = ("kface", "deploy")
+#: What only a workstation uses.
+WORKSTATION = (
+    "kface/data/dataset",
+    "kface/data/testsets",
+    "kface/data/corpora.py",
+    "kface/evaluation",
+)
 #: What the archive has at its top, beside ``src``, ``bundle`` and ``deploy.yaml``; all of them are in ``files``.
 TOP = ("README.txt", "environment", "install.sh", "kface", "kface.service")
 EXECUTABLE = ("install.sh", "kface")
@@ -166,13 +173,16 @@ def _sources(root: Path, package: str) -> Dict[str, _File]:
     made = {}
     for folder, folders, names in os.walk(str(root / package)):
         # In a checkout kface/conf is a link, in an installation it is not.
+        left_out = [root / name for name in WORKSTATION]
         folders[:] = sorted(
-            name for name in folders if name not in ("__pycache__", "conf") and not name.startswith(".")
+            name
+            for name in folders
+            if name not in ("__pycache__", "conf") and not name.startswith(".") and Path(folder) / name not in left_out
         )
         for name in sorted(names):
-            if name.startswith(".") or name.endswith(_MADE):
-                continue
             path = Path(folder) / name
+            if name.startswith(".") or name.endswith(_MADE) or path in left_out:
+                continue
             if path.is_symlink():
                 raise ConfigError("is a link", path, "put the file itself there")
             inside = "src/{}".format(path.relative_to(root).as_posix())

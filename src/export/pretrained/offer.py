@@ -12,8 +12,8 @@ from export.settings import PRETRAINED
 from kface import bundle
 from kface.bundle.fields import Fields
 from kface.bundle.thresholds import Thresholds, parse
+from kface.data.testsets import TestSet
 from kface.errors import ConfigError
-from train.testsets import TestSet
 
 LICENCE = "CC0-1.0"
 #: What was measured on real pairs, with the fingerprint of the network that it was measured with.
@@ -81,7 +81,7 @@ def with_file(config: Any) -> Any:
 def faces() -> TestSet:
     """Return rendered people of the synthetic sample: enough to compare files on, not to measure anything."""
     from export.golden_faces import face_of
-    from kface.sample import subject_names
+    from kface.data.sample import subject_names
 
     images = [face_of(name, *view) for name in subject_names(PEOPLE, 0) for view in VIEWS]
     people = np.repeat(np.arange(PEOPLE), len(VIEWS))

@@ -55,7 +55,7 @@ class Command(NamedTuple):
 COMMANDS: Dict[str, Command] = {
     "sample": Command(
         "write the synthetic, K-Face-shaped sample",
-        "kface.corpora",
+        "kface.data.corpora",
         stage="dataset",
         hydra=True,
         extra="data",
@@ -64,7 +64,7 @@ COMMANDS: Dict[str, Command] = {
     ),
     "dataset": Command(
         "detect, align and shard a corpus into 112x112 faces",
-        "kface.dataset.__main__",
+        "kface.data.dataset.__main__",
         stage="dataset",
         hydra=True,
         extra="data",
@@ -84,7 +84,7 @@ COMMANDS: Dict[str, Command] = {
         hydra=True,
         extra="train",
     ),
-    "table5": Command("print all runs' rows of Table 5 beside the paper's", "train.table5", extra="train"),
+    "table5": Command("print all runs' rows of Table 5 beside the paper's", "kface.evaluation.table5", extra="train"),
     "export": Command(
         "make a bundle of a run or of another network: ONNX, .pb, UFF, INT8, thresholds, model card",
         "export.__main__",

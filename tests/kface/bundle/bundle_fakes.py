@@ -78,7 +78,7 @@ def manifest_of(files, **changes):
         licence="Apache-2.0",
         provenance=(
             bundle.Provenance("detector weights", "mtcnn 1.0.0", "MIT"),
-            bundle.Provenance("training data", "drawn by kface.sample", "Apache-2.0"),
+            bundle.Provenance("training data", "drawn by kface.data.sample", "Apache-2.0"),
         ),
     )
     return made._replace(**changes)

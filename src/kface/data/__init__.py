@@ -1,0 +1,1 @@
+"""What a workstation makes data sets of: layouts, protocols, corpora, the synthetic sample, test sets."""

@@ -1,0 +1,160 @@
+"""Where the images come from: a K-Face tree that the user holds, their own photographs, or the procedural sample.
+
+``python -m kface.data.corpora`` writes the sample.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Union
+
+from kface.errors import ConfigError, LayoutError
+from kface.files import sha256_bytes
+from kface.text import printable
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+def _given(root: PathLike | None, absent: str, wanted: str) -> Path:
+    if not root:
+        raise ConfigError(absent, "corpus.root", "add corpus.root=DIR")
+    path = _expanded(root)
+    if not path.is_dir():
+        raise LayoutError("is not a directory", printable(path), wanted)
+    return path
+
+
+def _expanded(path: PathLike) -> Path:
+    """Return a path with ~ replaced; a folder that is called 2024 comes from the command line as a number."""
+    try:
+        return Path(str(path)).expanduser()
+    except RuntimeError as error:
+        raise LayoutError(f"cannot be found ({error})", path, "give the directory without ~")
+
+
+class KFaceCorpus:
+    """K-Face as AI-Hub hands it out.
+
+    Args:
+        root: The directory that holds ``High_Resolution`` (or ``High``, or the identities themselves). By default the
+            environment's KFACE_ROOT.
+        name: What to call the data sets made of it.
+    """
+
+    synthetic = False
+    title = "K-Face"
+
+    def __init__(self, root: PathLike | None = None, name: str = "kface") -> None:
+        self.root = root or os.environ.get("KFACE_ROOT")
+        self.name = str(name)
+
+    def prepare(self, progress: bool = True) -> Path:
+        """Return the tree's root.
+
+        Raises:
+            ConfigError: No root was given.
+            LayoutError: The root is no directory.
+        """
+        return _given(self.root, "K-Face's place is not given", "give the directory that holds High_Resolution/")
+
+
+class FolderCorpus:
+    """A folder of one's own photographs: ``DIR/<person>/<image>``, a face an image.
+
+    Args:
+        root: The directory that holds the people's folders.
+        name: What to call the data sets made of it.
+        layout: Always "folders"; the configuration says so to the data set's builder.
+    """
+
+    synthetic = False
+    title = "own photographs"
+
+    def __init__(self, root: PathLike | None = None, name: str = "folders", layout: str = "folders") -> None:
+        if layout != "folders":
+            raise ConfigError("must be folders", "corpus.layout", "use corpus=kface for a K-Face tree")
+        self.root = root
+        self.name = str(name)
+
+    @property
+    def key(self) -> str:
+        """Name of a data set made of it: two folders are two data sets, whatever they are called."""
+        place = os.path.realpath(os.path.expanduser(os.fspath(self.root or ".")))
+        return f"{self.name}-{sha256_bytes(os.fsencode(place))[:6]}"
+
+    def prepare(self, progress: bool = True) -> Path:
+        """Return the root; raises ConfigError where none was given, LayoutError where it is no directory."""
+        return _given(
+            self.root,
+            "the folder of photographs is not given",
+            "give the directory that holds one folder for each person",
+        )
+
+
+class SampleCorpus:
+    """The procedural, K-Face-shaped sample: for everybody who has no K-Face (yet).
+
+    Args:
+        parent: Directory under which the sample is written, in a folder named after the other arguments.
+        identities: How many people.
+        views: Random scenes a person (accessory, expression, camera) beside the seven frontal ones.
+        lights_per_view: Random lights a scene.
+        seed: Same seed, same bytes.
+        jobs: Processes; -1 for one a core.
+    """
+
+    synthetic = True
+    title = "synthetic sample"
+
+    def __init__(
+        self,
+        parent: PathLike = "data",
+        identities: int = 72,
+        views: int = 16,
+        lights_per_view: int = 3,
+        seed: int = 0,
+        jobs: int = -1,
+    ) -> None:
+        for key, value, least in (
+            ("identities", identities, 2),
+            ("views", views, 0),
+            ("lights_per_view", lights_per_view, 1),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ConfigError(f"must be a whole number of at least {least}, not {value!r}", "corpus." + key)
+        self.identities = identities
+        self.views = views
+        self.lights_per_view = lights_per_view
+        self.seed = seed
+        self.jobs = jobs
+        self.name = f"sample-{identities}x{views}x{lights_per_view}-seed{seed}"
+        self.root = _expanded(parent) / self.name
+
+    def prepare(self, progress: bool = True) -> Path:
+        """Write what is missing of the sample and return its root."""
+        from kface.data.sample import write_sample
+
+        write_sample(
+            self.root,
+            identities=self.identities,
+            views=self.views,
+            lights_per_view=self.lights_per_view,
+            seed=self.seed,
+            jobs=self.jobs,
+            progress=progress,
+        )
+        return self.root
+
+
+def main(config: Any) -> None:
+    """Prepare the corpus that ``conf/dataset.yaml`` names, and say where it is."""
+    from kface.stage import instantiate
+
+    corpus = instantiate(config.corpus, "corpus")
+    print(f"{corpus.title}: {printable(corpus.prepare(progress=config.progress))}")
+
+
+if __name__ == "__main__":
+    from kface.stage import run
+
+    sys.exit(run("dataset", main))

@@ -1,0 +1,338 @@
+"""Builds the aligned data set: plans the shards, has them made on all cores, and writes them as they come."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+
+from kface.data.dataset.extract import Chunk, Extracted, Mtcnn
+from kface.data.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard, shard_name
+from kface.data.dataset.parallel import results_of
+from kface.data.dataset.settings import DatasetSettings
+from kface.data.dataset.sources import Item, Source, open_source
+from kface.data.dataset.workspace import SHARDS, Workspace
+from kface.data.layout import Problems, annotation_beside
+from kface.data.protocols import Split, split
+from kface.errors import ConfigError, DatasetError
+from kface.files import read_json, sha256_bytes, write_json
+from kface.progress import Progress
+from kface.text import printable
+
+#: More processes than any cluster's node has cores are a slip of the keyboard.
+MOST_JOBS = 4096
+
+
+class BuildReport(NamedTuple):
+    """What :func:`build` did.
+
+    Attributes:
+        manifest: The finished data set.
+        built: Images that were looked at in this run.
+        kept: Images whose shards were there already.
+        seconds: How long it took.
+    """
+
+    manifest: Manifest
+    built: int
+    kept: int
+    seconds: float
+
+
+class Work(NamedTuple):
+    """One shard to be: its key, its place in the corpus, how many images go in, and the fingerprint of their files."""
+
+    key: str
+    split: str
+    subject: str
+    number: int
+    images: int
+    fingerprint: str
+
+
+def build(
+    root: PathLike,
+    out: PathLike,
+    settings: DatasetSettings | None = None,
+    *,
+    jobs: int = -1,
+    backend: str = "loky",
+    progress: bool = True,
+    detector: Any = None,
+    name: str | None = None,
+    synthetic: bool = False,
+) -> BuildReport:
+    """Detect, align and shard a corpus into 112x112 faces.
+
+    Killed at any moment and started again, this ends with the same bytes as an undisturbed run; with nothing changed it
+    does nothing; with changed images it makes their shards anew. The crops are JPEG with OpenCV's usual 4:2:0 chroma.
+
+    Args:
+        root: The corpus.
+        out: The data set's directory.
+        settings: What decides the content.
+        jobs: Worker processes; -1 for one a core.
+        backend: Any joblib backend: "loky", "multiprocessing", "threading", "dask", "ray", "spark", or one that was
+            registered before.
+        progress: Whether to show a progress bar, and to say so where there is nothing to do.
+        detector: Has ``open()`` (a detector with ``with_min_face`` and ``detect_many``) and ``describe()`` (a dict);
+            picklable and comparable. MTCNN by default.
+        name: What to call the corpus; by default its directory's name.
+        synthetic: Whether the corpus is a procedural one.
+
+    Returns:
+        What was done, with the manifest.
+
+    Raises:
+        ConfigError: A setting, `jobs` or `backend` is none.
+        LayoutError: The root is not such a corpus.
+        ProtocolError: There are too few people to split.
+        DatasetError: The directory cannot be written, is in use or was built with other settings; a worker died; or no
+            image could be used.
+    """
+    began = time.time()
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0 or not -MOST_JOBS <= jobs <= MOST_JOBS:
+        raise ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs")
+    settings = (settings or DatasetSettings()).validated()
+    detector = detector or Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)
+    source = open_source(root, settings)
+    people = _split(source, settings)
+    header = {"settings": settings.as_dict(), "detector": detector.describe(), "people": _people(people)}
+    origin = {
+        "name": name or os.path.basename(os.path.abspath(os.fspath(root))),
+        "root": os.fspath(root),
+        "layout": settings.layout,
+        "synthetic": synthetic,
+    }
+    with Workspace(out, {key: header[key] for key in ("settings", "detector")}) as workspace:
+        problems = Problems()
+        source.survey(problems)
+        plan = list(_plan(source, people, settings, header, problems))
+        if not plan:
+            raise DatasetError(f"holds no image that the protocol {settings.protocol} wants", root)
+        entries = {work.key: workspace.entry(work.key, work.fingerprint) for work in plan}
+        pending = [work for work in plan if entries[work.key] is None]
+        kept = sum(work.images for work in plan if entries[work.key] is not None)
+        built = sum(work.images for work in pending)
+        if pending:
+            workspace.drop_manifest()
+            _make(source, settings, detector, pending, entries, workspace, jobs, backend, progress)
+        manifest = _manifest(workspace.directory, origin, settings, header, problems, plan, entries)
+        _publish(workspace, manifest, plan)
+    if progress and not pending:
+        print(f"data set: nothing to do, {printable(out)} holds {manifest.images():,} images")
+    if not manifest.shards:
+        raise DatasetError(f"none of its {kept + built:,} images could be used ({manifest.refused[0].reason})", root)
+    return BuildReport(manifest, built, kept, time.time() - began)
+
+
+def _split(source: Source, settings: DatasetSettings) -> Split:
+    identities = settings.identities
+    if identities is None and settings.layout == "kface":
+        identities = settings.rules.identities
+    return split(source.subjects(), settings.test, settings.seed, settings.published, identities)
+
+
+def _people(people: Split) -> str:
+    return hashlib.sha256(repr(people).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _pieces(items: list[Item], size: int) -> Iterator[tuple[int, list[Item]]]:
+    for number, start in enumerate(range(0, len(items), size)):
+        yield number, items[start : start + size]
+
+
+def _plan(
+    source: Source, people: Split, settings: DatasetSettings, header: dict[str, Any], problems: Problems
+) -> Iterator[Work]:
+    """Yield the shards to be, without holding more than one identity's images."""
+    for part, subjects in (("test", people.test), ("train", people.train)):
+        for subject in subjects:
+            items = source.items(subject, problems)
+            extra: list[str] = []
+            if settings.landmarks == "camera":
+                extra = sorted(path for paths in source.references(items).values() for path in paths)
+            for number, piece in _pieces(items, settings.max_per_shard):
+                key = shard_name(part, subject, number)
+                yield Work(key, part, subject, number, len(piece), _fingerprint(piece, extra, settings))
+
+
+def _fingerprint(items: list[Item], extra: list[str], settings: DatasetSettings) -> str:
+    """Return a hash of the names, sizes and times of all files that decide a shard's content."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item.name}\0{_stamp(item.path)}\n".encode("utf-8", "surrogateescape"))
+        if settings.landmarks == "annotation":
+            digest.update(f"{_stamp(annotation_beside(item.path))}\n".encode())
+    for path in extra:
+        digest.update(f"{_stamp(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _stamp(path: str | None) -> str:
+    try:
+        found = os.stat(path or "")
+    except OSError:
+        return "absent"
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _make(
+    source: Source,
+    settings: DatasetSettings,
+    detector: Any,
+    pending: list[Work],
+    entries: dict[str, dict[str, Any] | None],
+    workspace: Workspace,
+    jobs: int,
+    backend: str,
+    progress: bool,
+) -> None:
+    """Do the pending work, and write each piece as soon as it comes."""
+    by_key = {work.key: work for work in pending}
+    chunks = _chunks(source, settings, detector, pending)
+    bar = Progress(sum(work.images for work in pending), "data set", "images", enabled=progress)
+    with bar, _one_thread(), results_of(chunks, jobs, backend) as results:
+        for done in results:
+            work = by_key[done.key]
+            entries[done.key] = entry = _entry(work, done)
+            workspace.finish(done.key, entry, done.data)
+            bar.update(done.seen)
+
+
+def _chunks(source: Source, settings: DatasetSettings, detector: Any, pending: list[Work]) -> Iterator[Chunk]:
+    """Yield the work in full, an identity's images at a time."""
+    subject: str | None = None
+    items: list[Item] = []
+    pieces: dict[int, list[Item]] = {}
+    references: dict[tuple[str, int], list[str]] = {}
+    for work in pending:
+        if work.subject != subject:
+            subject, items = work.subject, source.items(work.subject)
+            pieces = dict(_pieces(items, settings.max_per_shard))
+            references = source.references(items) if settings.landmarks == "camera" else {}
+        piece = tuple(pieces.get(work.number, ()))
+        yield Chunk(work.split, work.subject, work.number, piece, references, settings, detector, os.getpid())
+
+
+def _entry(work: Work, done: Extracted) -> dict[str, Any]:
+    shard = None
+    if done.images:
+        file = f"{SHARDS}/{work.key}.tfrecord"
+        shard = Shard(file, work.split, work.subject, done.images, len(done.data), sha256_bytes(done.data))._asdict()
+    return {
+        "fingerprint": work.fingerprint,
+        "shard": None if shard is None else dict(shard),
+        "refused": [list(pair) for pair in done.refused],
+        "conditions": done.conditions,
+        "landmarks": done.landmarks,
+    }
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _manifest(
+    directory: Path,
+    origin: dict[str, Any],
+    settings: DatasetSettings,
+    header: dict[str, Any],
+    problems: Problems,
+    plan: list[Work],
+    entries: dict[str, dict[str, Any] | None],
+) -> Manifest:
+    shards: list[Shard] = []
+    refused: list[Refused] = []
+    subjects: dict[str, int] = {}
+    conditions: dict[str, dict[str, int]] = {}
+    landmarks: dict[str, int] = {}
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode("utf-8"))
+    for work in sorted(plan):
+        entry = entries[work.key] or {}
+        digest.update(work.fingerprint.encode("ascii"))
+        subjects.setdefault(work.subject, 0)
+        refused += [Refused(*pair) for pair in entry["refused"]]
+        if entry["shard"] is not None:
+            shard = Shard(**entry["shard"])
+            shards.append(shard)
+            subjects[work.subject] += shard.images
+        for origin_name, count in entry["landmarks"].items():
+            landmarks[origin_name] = landmarks.get(origin_name, 0) + count
+        for condition, numbers in entry["conditions"].items():
+            total = conditions.setdefault(condition, {})
+            for number, count in numbers.items():
+                total[number] = total.get(number, 0) + count
+    parts = {}
+    for part in ("train", "test"):
+        mine = [shard for shard in shards if shard.split == part]
+        parts[part] = {
+            "subjects": len({shard.subject for shard in mine}),
+            "images": sum(shard.images for shard in mine),
+        }
+    counts = {
+        "images": sum(shard.images for shard in shards),
+        "refused": len(refused),
+        "splits": parts,
+        "subjects": subjects,
+        "conditions": conditions,
+        "landmarks": landmarks,
+    }
+    found = {
+        kind: {"times": problem.times, "examples": list(problem.examples)} for kind, problem in problems.kinds().items()
+    }
+    return Manifest(
+        directory=directory,
+        source=origin,
+        protocol=_protocol(settings),
+        settings=header["settings"],
+        detector=header["detector"],
+        counts=counts,
+        shards=tuple(sorted(shards)),
+        refused=tuple(sorted(refused)),
+        problems=found,
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _protocol(settings: DatasetSettings) -> dict[str, Any] | None:
+    if settings.layout != "kface":
+        return None
+    rules = settings.rules
+    conditions = {
+        name: None if values is None else sorted(values) for name, values in rules.conditions._asdict().items()
+    }
+    return {"name": rules.name, "conditions": conditions}
+
+
+def _publish(workspace: Workspace, manifest: Manifest, plan: list[Work]) -> None:
+    """Remove what no longer belongs, and write the manifest where it changed."""
+    path = workspace.directory / FILE
+    try:
+        strays = list(workspace.strays([work.key for work in plan], [shard.file for shard in manifest.shards]))
+        if strays:
+            workspace.drop_manifest()
+            for stray in strays:
+                stray.unlink()
+        if not _is_written(path, manifest):
+            write_json(path, manifest.as_dict())
+    except OSError as error:
+        raise workspace.cannot_write(error)
+
+
+def _is_written(path: Path, manifest: Manifest) -> bool:
+    try:
+        return bool(read_json(path) == json.loads(json.dumps(manifest.as_dict())))
+    except (OSError, ValueError, RecursionError):
+        return False

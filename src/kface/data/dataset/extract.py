@@ -1,0 +1,318 @@
+"""From image files to a shard's bytes: what one worker does, without touching the data set's directory."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from kface.alignment import align
+from kface.data.dataset.manifest import shard_name
+from kface.data.dataset.records import encode_record
+from kface.data.dataset.settings import DatasetSettings
+from kface.data.dataset.sources import Item
+from kface.data.dataset.tfrecord import frame
+from kface.data.layout import annotation_beside, read_annotation
+from kface.errors import DatasetError, ImageError, KFaceError, LayoutError
+from kface.faces import Faces
+from kface.images import decode_image, encode_jpeg, in_batches, read_bytes
+from kface.mtcnn.again import of_subject
+from kface.mtcnn.brighten import brightened
+from kface.workers import settle
+
+#: Images that go through the detector together.
+BATCH = 8
+#: Images with a shorter side are refused: the detector's smallest face is larger.
+MIN_SIDE = 20
+#: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
+TIE = 0.95
+#: What a copy shows of less than this part of the image's shorter side is not its face; the synthetic rig's have 0.23 or more.
+PART = 0.2
+NO_FACE = "no face found"
+#: Where landmarks come from, as the manifest counts them.
+DETECTED, ON_COPY = "detected", "detected on a brightened copy"
+NO_MEMORY = "needs more memory than there is"
+
+CONDITIONS = ("accessory", "light", "expression", "camera")
+
+
+class Mtcnn(NamedTuple):
+    """Opens :class:`kface.mtcnn.Detector` in whatever process it is sent to.
+
+    Attributes:
+        thresholds: Of the three networks.
+        factor: Of the pyramid.
+        runtime: A name that :mod:`kface.networks` knows.
+        models: Directory of the networks, or None for the usual one.
+    """
+
+    thresholds: tuple[float, ...] = (0.6, 0.7, 0.8)
+    factor: float = 0.709
+    runtime: str = "auto"
+    models: str | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Return what tells this detector from another one: the networks' hashes (they are made now if need be)."""
+        from kface.mtcnn import weights
+
+        return {"name": "mtcnn", "networks": weights.hashes(weights.prepare(self.models))}
+
+    def open(self) -> Any:
+        """Return the detector, with one thread: every core has a worker of its own."""
+        from kface.mtcnn import Detector
+
+        return Detector(self.models, 20.0, self.thresholds, self.factor, self.runtime, threads=1)
+
+
+class Chunk(NamedTuple):
+    """The work that makes one shard.
+
+    Attributes:
+        split: "train" or "test".
+        subject: The identity.
+        number: Which of the identity's shards, from 0.
+        items: Its images.
+        references: By (resolution, camera), the files to take the landmarks from; for landmarks="camera" only.
+        settings: Validated ones.
+        detector: Has ``open()``; it is sent to the worker.
+        parent: Process that does the writing.
+    """
+
+    split: str
+    subject: str
+    number: int
+    items: tuple[Item, ...]
+    references: dict[tuple[str, int], list[str]]
+    settings: DatasetSettings
+    detector: Any
+    parent: int
+
+    @property
+    def key(self) -> str:
+        """The shard's name without its suffix."""
+        return shard_name(self.split, self.subject, self.number)
+
+
+class Extracted(NamedTuple):
+    """What became of a chunk.
+
+    Attributes:
+        key: The chunk's.
+        data: The shard's bytes; empty where every image was refused.
+        images: How many it holds.
+        refused: (name, reason) of the others.
+        conditions: By condition and number, how many images; empty for a corpus without conditions.
+        landmarks: By origin, how many images.
+        seen: How many images the chunk had.
+    """
+
+    key: str
+    data: bytes
+    images: int
+    refused: list[tuple[str, str]]
+    conditions: dict[str, dict[str, int]]
+    landmarks: dict[str, int]
+    seen: int
+
+
+class Found(NamedTuple):
+    """One face: float32 (5, 2), float32 (4,), the detector's score and where the landmarks come from."""
+
+    landmarks: np.ndarray
+    box: np.ndarray
+    score: float
+    origin: str
+
+
+_local = threading.local()
+
+
+def extract(chunk: Chunk) -> Extracted:
+    """Detect, align and encode a chunk's faces.
+
+    Raises:
+        KFaceError: The detector cannot be opened, or fails on an image, which is named.
+    """
+    settle(chunk.parent)
+    finder = _Finder(chunk)
+    framed: list[bytes] = []
+    refused: list[tuple[str, str]] = []
+    conditions: dict[str, dict[str, int]] = {}
+    for batch in in_batches(_images_of(chunk, refused), BATCH, lambda pair: pair[1].shape[0] * pair[1].shape[1]):
+        for (item, image), found in zip(batch, finder.find_each(batch), strict=False):
+            if isinstance(found, str):
+                refused.append((item.name, found))
+                continue
+            try:
+                crop = align(image, found.landmarks[None])[0]
+            except ImageError as error:
+                refused.append((item.name, error.what))
+                continue
+            jpeg = encode_jpeg(crop, chunk.settings.quality)
+            framed.append(frame(encode_record(jpeg, item.name, item.capture, found.landmarks, found.box, found.score)))
+            finder.count(found.origin)
+            if item.capture.camera:
+                for name, number in zip(CONDITIONS, item.capture[1:5], strict=False):
+                    by_number = conditions.setdefault(name, {})
+                    by_number[str(number)] = by_number.get(str(number), 0) + 1
+    return Extracted(chunk.key, b"".join(framed), len(framed), refused, conditions, finder.origins, len(chunk.items))
+
+
+def _images_of(chunk: Chunk, refused: list[tuple[str, str]]) -> Iterator[tuple[Item, np.ndarray]]:
+    """Yield a chunk's images that can be read; the others go to `refused` with the reason."""
+    for item in chunk.items:
+        try:
+            image = read_source(item.path, named=chunk.settings.layout == "kface")
+        except ImageError as error:
+            refused.append((item.name, error.what))
+            continue
+        yield item, image
+
+
+def read_source(path: str, named: bool = True) -> np.ndarray:
+    """Read an image of a corpus as uint8 (h, w, 3), RGB.
+
+    Args:
+        path: The file.
+        named: Whether it must be what its name says, as in K-Face; people's own photographs often are not.
+
+    Raises:
+        ImageError: It is empty, truncated or too small, cannot be decoded, or is not the JPEG that its name says.
+    """
+    data = read_bytes(path)
+    if named and path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
+        raise ImageError("is not a JPEG image", path)
+    image = decode_image(data, path)
+    if min(image.shape[:2]) < MIN_SIDE:
+        raise ImageError("is too small ({1}x{0} pixels)".format(*image.shape[:2]), path)
+    return image
+
+
+def choose(faces: Faces, shape: Sequence[int]) -> int | None:
+    """Return which face an image is about: the largest; of several about as large, the one nearest the centre.
+
+    Args:
+        faces: The faces found.
+        shape: Height and width of the image.
+    """
+    if not faces.count:
+        return None
+    areas = faces.areas
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
+    away = np.hypot(centres[:, 0] - shape[1] / 2, centres[:, 1] - shape[0] / 2)
+    away[areas < TIE * areas.max()] = np.inf
+    return int(np.argmin(away))
+
+
+class _Finder:
+    """Finds the one face of each image, in the way the settings say."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.settings = chunk.settings
+        self.detectors = _detectors(chunk.detector, tuple(chunk.settings.min_face))
+        self.references = chunk.references
+        self.reused: dict[tuple[str, int], Found | None] = {}
+        self.origins: dict[str, int] = {}
+
+    def count(self, origin: str) -> None:
+        self.origins[origin] = self.origins.get(origin, 0) + 1
+
+    def find_each(self, batch: Sequence[tuple[Item, np.ndarray]]) -> list[Found | str]:
+        """Return the face of each image, or the reason why there is none."""
+        try:
+            found = self.find([item for item, _ in batch], [image for _, image in batch])
+        except MemoryError:
+            if len(batch) == 1:
+                return [NO_MEMORY]
+            # One image that is too large must not take the others with it.
+            return [self.find_each([pair])[0] for pair in batch]
+        return [NO_FACE if one is None else one for one in found]
+
+    def find(self, items: Sequence[Item], images: Sequence[np.ndarray]) -> list[Found | None]:
+        if self.settings.landmarks == "camera":
+            return [self._reuse((item.capture.resolution, item.capture.camera)) for item in items]
+        found: list[Found | None] = [None] * len(items)
+        if self.settings.landmarks == "annotation":
+            found = [self._annotated(item) for item in items]
+        left = [index for index, one in enumerate(found) if one is None]
+        for index, one in zip(
+            left, self.detect([items[index].path for index in left], [images[index] for index in left]), strict=False
+        ):
+            found[index] = one
+        return found
+
+    def detect(self, paths: Sequence[str], images: Sequence[np.ndarray]) -> list[Found | None]:
+        found: list[Found | None] = [None] * len(images)
+        # Copies come last of all: no face that the images themselves show is looked for in them.
+        ways: tuple[str | None, ...] = (None, *tuple(self.settings.brighten))
+        for way, (min_face, detector) in ((way, pair) for way in ways for pair in self.detectors):
+            left = [index for index, one in enumerate(found) if one is None]
+            if not left:
+                break
+            looked_at = [images[index] if way is None else brightened(images[index], way) for index in left]
+            origin = f"{DETECTED if way is None else ON_COPY}, min_face {min_face:g}"
+            for index, faces in zip(left, _run(detector, [paths[index] for index in left], looked_at), strict=False):
+                if way is not None:
+                    faces = of_subject(faces, images[index].shape, PART)
+                which = choose(faces, images[index].shape)
+                if which is not None:
+                    found[index] = Found(faces.landmarks[which], faces.boxes[which], float(faces.scores[which]), origin)
+        return found
+
+    def _reuse(self, key: tuple[str, int]) -> Found | None:
+        if key not in self.reused:
+            self.reused[key] = None
+            for path in self.references.get(key, ()):
+                try:
+                    found = self.detect([path], [read_source(path)])[0]
+                except ImageError:
+                    continue
+                if found is not None:
+                    copied = ", " + ON_COPY if found.origin.startswith(ON_COPY) else ""
+                    self.reused[key] = found._replace(origin="reused for the camera" + copied)
+                    break
+        return self.reused[key]
+
+    def _annotated(self, item: Item) -> Found | None:
+        path = annotation_beside(item.path)
+        if path is None:
+            return None
+        try:
+            annotation = read_annotation(path, item.capture.camera)
+        except LayoutError:
+            self.count("malformed annotation")
+            return None
+        landmarks = annotation.five()
+        if landmarks is None:
+            return None
+        if "face" in annotation.boxes:
+            x, y, width, height = annotation.boxes["face"]
+            box = np.array([x, y, x + width, y + height], np.float32)
+        else:
+            box = np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
+        return Found(landmarks, box, 1.0, "annotation file")
+
+
+def _run(detector: Any, paths: Sequence[str], images: Sequence[np.ndarray]) -> list[Faces]:
+    try:
+        found: list[Faces] = detector.detect_many(images)
+        return found
+    except (KFaceError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, cv2.error) and getattr(error, "code", None) == cv2.Error.StsNoMem:
+            raise MemoryError
+        where = paths[0] if len(paths) == 1 else f"{paths[0]} and the {len(paths) - 1} images after it"
+        raise DatasetError(f"the detector failed ({type(error).__name__}: {error})", where)
+
+
+def _detectors(factory: Any, sizes: tuple[float, ...]) -> list[tuple[float, Any]]:
+    """Return a detector for each smallest face; opened once in a thread, because one must not serve two threads."""
+    key = (factory, sizes)
+    if getattr(_local, "key", None) != key:
+        first = factory.open()
+        _local.detectors = [(size, first.with_min_face(size)) for size in sizes]
+        _local.key = key
+    found: list[tuple[float, Any]] = _local.detectors
+    return found

@@ -1,0 +1,221 @@
+"""The data set's table of contents: what it was made from, how, and the hash of every shard."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple, Union
+
+from kface.errors import ConfigError, DatasetError
+from kface.files import read_json, sha256_bytes, sha256_file
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+SCHEMA = 1
+KIND = "kface data set"
+FILE = "manifest.json"
+REBUILD = "run the data set stage again, it makes what is missing"
+
+
+class Shard(NamedTuple):
+    """A TFRecord file that holds images of one identity and one split.
+
+    Attributes:
+        file: Path below the data set's directory, with slashes.
+        split: "train" or "test".
+        subject: The identity.
+        images: How many.
+        bytes: The file's size.
+        sha256: The file's hash.
+    """
+
+    file: str
+    split: str
+    subject: str
+    images: int
+    bytes: int
+    sha256: str
+
+
+class Refused(NamedTuple):
+    """An image that is not in the data set, and why."""
+
+    path: str
+    reason: str
+
+
+class Manifest(NamedTuple):
+    """A finished data set.
+
+    Attributes:
+        directory: Where it is.
+        source: "name", "root", "layout", "synthetic".
+        protocol: "name" and the conditions as lists, None for all; None for a corpus without conditions.
+        settings: As :meth:`DatasetSettings.as_dict` gives them.
+        detector: What tells the detector from another one.
+        counts: "images", "refused", "splits", "subjects", "conditions", "landmarks".
+        shards: Sorted by file.
+        refused: Sorted by path.
+        problems: What did not parse in the corpus: by kind, "times" and "examples".
+        fingerprint: Of the settings and the source's files (names, sizes, times).
+    """
+
+    directory: Path
+    source: dict[str, Any]
+    protocol: dict[str, Any] | None
+    settings: dict[str, Any]
+    detector: dict[str, Any]
+    counts: dict[str, Any]
+    shards: tuple[Shard, ...]
+    refused: tuple[Refused, ...]
+    problems: dict[str, Any]
+    fingerprint: str
+
+    def of(self, split: str | None = None) -> list[Shard]:
+        """Return the shards of a split ("train" or "test"), or all."""
+        return [shard for shard in self.shards if split is None or shard.split == split]
+
+    def subjects(self, split: str | None = None) -> tuple[str, ...]:
+        """Return the identities that have at least one image, sorted."""
+        return tuple(sorted({shard.subject for shard in self.of(split)}))
+
+    def images(self, split: str | None = None) -> int:
+        """Return how many images there are."""
+        return sum(shard.images for shard in self.of(split))
+
+    def files(self, split: str | None = None) -> list[str]:
+        """Return the shards' paths."""
+        return [str(self.directory / shard.file) for shard in self.of(split)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is written to the file: everything but the directory."""
+        found = dict(self._asdict(), schema=SCHEMA, kind=KIND)
+        del found["directory"]
+        found["shards"] = [dict(shard._asdict()) for shard in self.shards]
+        found["refused"] = [dict(refused._asdict()) for refused in self.refused]
+        return found
+
+
+def load(directory: PathLike, verify: str | None = "sizes") -> Manifest:
+    """Open a data set.
+
+    Args:
+        directory: Where it is.
+        verify: "sizes" looks whether every shard is there with its size, "hashes" reads them all, None trusts them.
+
+    Raises:
+        DatasetError: There is no finished data set, it has another schema version, or a shard (named) is missing or was
+            changed; the message says what to do.
+        ConfigError: `verify` is none of the three.
+    """
+    if verify not in ("sizes", "hashes", None):
+        raise ConfigError(f"must be sizes, hashes or None, not {verify!r}", "verify")
+    path = Path(directory) / FILE
+    try:
+        found = read_json(path)
+    except FileNotFoundError:
+        raise DatasetError("there is no finished data set", directory, "run the data set stage: kface dataset")
+    except OSError as error:
+        raise DatasetError(f"cannot be read ({error.strerror or error})", path)
+    except ValueError:
+        raise DatasetError("is damaged: not JSON", path, "remove it and " + REBUILD)
+    if not isinstance(found, dict) or found.get("kind") != KIND:
+        raise DatasetError("is not a data set's manifest", path)
+    if found.get("schema") != SCHEMA:
+        raise DatasetError(
+            "has schema version {}, this program reads {}".format(found.get("schema"), SCHEMA),
+            path,
+            "build the data set again into another directory",
+        )
+    fault = _fault(found)
+    if fault:
+        raise DatasetError(f"is damaged ({fault})", path, "remove it and " + REBUILD)
+    manifest = Manifest(
+        directory=Path(directory),
+        shards=tuple(Shard(**shard) for shard in found["shards"]),
+        refused=tuple(Refused(**refused) for refused in found["refused"]),
+        **{name: found[name] for name in Manifest._fields if name not in ("directory", "shards", "refused")},
+    )
+    if verify is not None:
+        for shard in manifest.shards:
+            fault = check_shard(manifest.directory, shard, verify == "hashes")
+            if fault:
+                raise DatasetError(fault, manifest.directory / shard.file, "remove it and " + REBUILD)
+    return manifest
+
+
+#: What a manifest's entries are; a protocol may be absent.
+_KINDS = {
+    "source": dict,
+    "protocol": (dict, type(None)),
+    "settings": dict,
+    "detector": dict,
+    "counts": dict,
+    "shards": list,
+    "refused": list,
+    "problems": dict,
+    "fingerprint": str,
+}
+_SHARD_FILE = re.compile(r"shards/[^/\\]+\.tfrecord$")
+
+
+def _fault(found: dict[str, Any]) -> str | None:
+    """Return what is wrong with a manifest's content, or None."""
+    for name, kind in _KINDS.items():
+        if not isinstance(found.get(name), kind):  # type: ignore[arg-type]
+            return name
+    for problem in found["problems"].values():
+        if not isinstance(problem, dict) or type(problem.get("times")) is not int:
+            return "problems"
+        if not isinstance(problem.get("examples"), list):
+            return "problems"
+    for row in found["refused"]:
+        if not isinstance(row, dict) or sorted(row) != sorted(Refused._fields):
+            return "refused"
+    return next(("shards: " + fault for fault in map(shard_fault, found["shards"]) if fault), None)
+
+
+def shard_fault(row: Any) -> str | None:
+    """Return what is wrong with the description of a shard as JSON has it, or None."""
+    if not isinstance(row, dict) or sorted(row) != sorted(Shard._fields):
+        return "fields"
+    # The path is joined to the data set's: it must not lead out of it.
+    if not isinstance(row["file"], str) or not _SHARD_FILE.match(row["file"]) or "\0" in row["file"]:
+        return "file"
+    if row["split"] not in ("train", "test") or not isinstance(row["subject"], str):
+        return "split or subject"
+    for name in ("images", "bytes"):
+        if type(row[name]) is not int or not 0 < row[name] < 1 << 40:
+            return name
+    if not isinstance(row["sha256"], str) or not re.match(r"[0-9a-f]{64}$", row["sha256"]):
+        return "sha256"
+    return None
+
+
+def shard_name(split: str, subject: str, number: int) -> str:
+    """Return the name of a shard without its ending.
+
+    A folder's name that is not UTF-8 (a ZIP archive of an older Korean Windows leaves such) or that is too long for a
+    longer one is shortened, and told from others by a hash.
+    """
+    raw = subject.encode("utf-8", "surrogateescape")
+    text = raw.decode("utf-8", "replace")
+    if text != subject or len(raw) > 180:
+        kept = raw[:150].decode("utf-8", "ignore")
+        subject = f"{kept}-{sha256_bytes(raw)[:12]}"
+    return f"{split}-{subject}-{number:02d}"
+
+
+def check_shard(directory: Path, shard: Shard, hashes: bool = False) -> str | None:
+    """Return what is wrong with a shard's file, or None."""
+    path = directory / shard.file
+    try:
+        size = path.stat().st_size
+        if size != shard.bytes:
+            return f"has {size} bytes, not the {shard.bytes} that were written"
+        if hashes and sha256_file(path) != shard.sha256:
+            return "was changed: its SHA-256 is not the manifest's"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return None

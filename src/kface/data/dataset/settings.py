@@ -1,0 +1,142 @@
+"""Everything that decides what a data set holds."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from kface.data.protocols import Protocol, get
+from kface.errors import ConfigError
+from kface.mtcnn import settings as cascade
+
+LAYOUTS = ("kface", "folders")
+LANDMARKS = ("image", "camera", "annotation")
+
+
+class DatasetSettings(NamedTuple):
+    """What goes into a data set: the same settings and the same images make the same bytes.
+
+    Attributes:
+        layout: "kface", or "folders" for any corpus of the form ``DIR/<person>/<image>`` (no conditions then).
+        protocol: Which captures, see :mod:`kface.data.protocols`; without meaning for "folders".
+        test: Which share of the people tests (a float below 1), how many (an int), or which (a list).
+        published: Whether K-Face's 30 published test people test where the corpus holds them all, whatever `test` says.
+        seed: Of the split and of the selection.
+        identities: At most so many people; by default as many as the protocol says.
+        max_per_identity: At most so many images a person, spread evenly over the conditions; None for all.
+        landmarks: "image" detects in every image. "camera" detects once for each person and camera, under S001, L1 and
+            E01 (or another capture of that camera), and reuses the landmarks: 540 detections of 541 are saved and dark
+            images are not lost, but nobody may move between takes. "annotation" takes the landmarks from the file
+            beside the image, and detects where there is none.
+        min_face: The smallest face looked for, in pixels, from the first try to the last. Values of 20 / 0.709^k keep
+            the detector's grid, so that large faces get the same landmarks at each of them.
+        thresholds: Of the three networks.
+        factor: Of the pyramid.
+        brighten: Ways in which an image without a face is brightened and looked at again, see
+            :mod:`kface.mtcnn.brighten`; none for no way. The crops are cut from the image as it is.
+        runtime: Which runtime runs the detector.
+        quality: JPEG quality of the crops, 1-100.
+        max_per_shard: At most so many images a shard; also the most that is done again after an interruption.
+    """
+
+    layout: str = "kface"
+    protocol: str = "paper"
+    test: float | int | Sequence[str] = 0.25
+    published: bool = True
+    seed: int = 0
+    identities: int | None = None
+    max_per_identity: int | None = None
+    landmarks: str = "image"
+    min_face: Sequence[float] = (79.1, 39.8, 20.0)
+    thresholds: Sequence[float] = (0.6, 0.7, 0.8)
+    factor: float = 0.709
+    brighten: Sequence[str] = cascade.BRIGHTEN
+    runtime: str = "auto"
+    quality: int = 95
+    max_per_shard: int = 500
+
+    @property
+    def rules(self) -> Protocol:
+        """The protocol that `protocol` names."""
+        return get(self.protocol)
+
+    def validated(self) -> "DatasetSettings":
+        """Return the same settings with plain tuples and numbers.
+
+        Raises:
+            ConfigError: A value has the wrong type, lies outside its range or contradicts another.
+            ProtocolError: There is no such protocol.
+        """
+        if self.layout not in LAYOUTS:
+            raise ConfigError("must be one of {}, not {!r}".format(", ".join(LAYOUTS), self.layout), "layout")
+        if self.landmarks not in LANDMARKS:
+            raise ConfigError("must be one of {}, not {!r}".format(", ".join(LANDMARKS), self.landmarks), "landmarks")
+        if self.layout == "folders" and self.landmarks != "image":
+            raise ConfigError(
+                f"{self.landmarks!r} needs K-Face's cameras or annotation files",
+                "landmarks",
+                "use landmarks=image with layout=folders",
+            )
+        _whole("seed", self.seed, 0)
+        _whole("identities", self.identities, 2, optional=True)
+        _whole("max_per_identity", self.max_per_identity, 1, optional=True)
+        _whole("max_per_shard", self.max_per_shard, 1)
+        _whole("quality", self.quality, 1, 100)
+        if not isinstance(self.published, bool):
+            raise ConfigError(f"must be true or false, not {self.published!r}", "published")
+        if not isinstance(self.runtime, str):
+            raise ConfigError(f"must be a runtime's name, not {self.runtime!r}", "runtime")
+        sizes = (self.min_face,) if isinstance(self.min_face, (int, float)) else self.min_face
+        if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
+            raise ConfigError(f"must be numbers, not {sizes!r}", "min_face")
+        min_face = tuple(cascade.min_face(size, "") for size in sizes)
+        if not min_face or list(min_face) != sorted(set(min_face), reverse=True):
+            raise ConfigError(f"must fall from the first try to the last, not {list(min_face)}", "min_face")
+        return self._replace(
+            protocol=self.rules.name,
+            test=_tested(self.test),
+            min_face=min_face,
+            thresholds=cascade.thresholds(self.thresholds, ""),
+            factor=cascade.factor(self.factor, ""),
+            brighten=cascade.brighten(self.brighten, ""),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON knows them."""
+        found: dict[str, Any] = json.loads(json.dumps(self._asdict()))
+        return found
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that tell two settings apart, for instance in a directory's name."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Return what changed from one :meth:`DatasetSettings.as_dict` to another, such as "quality 95 -> 90"."""
+    changed = []
+    for key in sorted(set(old) | set(new)):
+        if old.get(key) != new.get(key):
+            changed.append(f"{key} {json.dumps(old.get(key))} -> {json.dumps(new.get(key))}")
+    return changed
+
+
+def _whole(key: str, value: Any, least: int, most: int | None = None, optional: bool = False) -> None:
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        limits = f"at least {least}" if most is None else f"{least} to {most}"
+        raise ConfigError(f"must be a whole number, {limits}, not {value!r}", key)
+
+
+def _tested(value: Any) -> Any:
+    if isinstance(value, (bool, str)) or value is None:
+        raise ConfigError(f"must be a share below 1, a number of people or a list, not {value!r}", "test")
+    if isinstance(value, int) and value >= 1:
+        return value
+    if isinstance(value, (int, float)):
+        if not 0 < value < 1:
+            raise ConfigError(f"must be a share between 0 and 1 or a number of people, not {value!r}", "test")
+        return float(value)
+    return tuple(sorted(str(subject) for subject in value))

@@ -1,0 +1,207 @@
+"""Where images come from: a K-Face tree, or a folder of people. Both yield one person's images at a time."""
+
+import os
+from collections.abc import Iterable
+from typing import NamedTuple, Union
+
+from kface.data.dataset.settings import DatasetSettings
+from kface.data.layout import Capture, Problems, Tree, is_directory, is_file
+from kface.data.protocols import select
+from kface.errors import LayoutError
+from kface.images import IMAGE_SUFFIXES, is_image_name
+from kface.text import printable
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class Item(NamedTuple):
+    """One image to put into a data set.
+
+    Attributes:
+        path: The file.
+        name: What the data set calls it: K-Face's relative path, or ``person/file``.
+        capture: Its conditions; where the corpus has none, the four numbers are 0.
+    """
+
+    path: str
+    name: str
+    capture: Capture
+
+
+class KFaceSource:
+    """The captures that a protocol wants out of a K-Face tree.
+
+    Args:
+        root: The tree.
+        settings: Validated ones.
+
+    Raises:
+        LayoutError: The root is no K-Face tree, or holds nobody.
+    """
+
+    def __init__(self, root: PathLike, settings: DatasetSettings) -> None:
+        self.settings = settings
+        self.conditions = settings.rules.conditions
+        self.tree = Tree(root)
+
+    def subjects(self) -> list[str]:
+        """Return the identities, sorted."""
+        return self.tree.subjects()
+
+    def survey(self, problems: Problems) -> None:
+        """Report what lies beside the identities."""
+        self.tree.survey(self.conditions, problems)
+
+    def items(self, subject: str, problems: Problems | None = None) -> list[Item]:
+        """Return one identity's images, sorted; `problems` receives what does not parse beside them."""
+        paths = dict(self.tree.files_of(subject, self.conditions, problems))
+        kept = select(paths, self.settings.max_per_identity, self.settings.seed)
+        return [Item(paths[capture], capture.path(), capture) for capture in kept]
+
+    def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[str]]:
+        """Return where to look for each (resolution, camera)'s landmarks, the best file first.
+
+        First comes S001/L1/E01, even where the protocol leaves it out, then what is most like it.
+        """
+        held: dict[tuple[str, int], list[Item]] = {}
+        for item in items:
+            held.setdefault((item.capture.resolution, item.capture.camera), []).append(item)
+        found = {}
+        for key, group in held.items():
+            best = group[0].capture._replace(accessory=1, light=1, expression=1)
+            path = self.tree.find(best)
+            group = sorted(group, key=lambda item: (item.capture.accessory, -item.capture.lux, item.capture))
+            others = [item.path for item in group if item.path != path]
+            found[key] = ([] if path is None else [path]) + others[:MOST_REFERENCES]
+        return found
+
+
+#: Captures of one camera that are tried for its landmarks beside S001/L1/E01.
+MOST_REFERENCES = 5
+
+
+class FolderSource:
+    """Any corpus of the form ``DIR/<person>/<image>``; folders below a person's are not entered.
+
+    Args:
+        root: The directory.
+        settings: Validated ones.
+
+    Raises:
+        LayoutError: The root cannot be read.
+    """
+
+    def __init__(self, root: PathLike, settings: DatasetSettings) -> None:
+        self.settings = settings
+        self.root = os.fspath(root)
+        self._people: list[str] = []
+        self._beside: list[str] = []
+        try:
+            with os.scandir(self.root) as entries:
+                for entry in entries:
+                    mine = is_directory(entry) and not entry.name.startswith(".")
+                    (self._people if mine else self._beside).append(entry.name)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise LayoutError(f"cannot be read ({reason})", root, "give a folder of people")
+        self._people.sort()
+
+    def subjects(self) -> list[str]:
+        """Return the people's folders that hold an image, sorted.
+
+        Raises:
+            LayoutError: There is none; the message says what was looked for, and what is there instead.
+        """
+        found = [name for name in self._people if self._files(name, Problems())]
+        if not found:
+            raise LayoutError(self._nobody(), printable(self.root), "give DIR, where images are DIR/<person>/<image>")
+        return found
+
+    def _nobody(self) -> str:
+        """Say why there is nobody here."""
+        looked_for = "looked for names that end in {}".format(", ".join(IMAGE_SUFFIXES))
+        images = sum(is_image_name(name) for name in self._beside)
+        if not self._people:
+            if images:
+                return f"holds {images:,} images and no folder of a person; each person needs a folder of their own"
+            return "holds no folder of a person"
+        endings: dict[str, int] = {}
+        folders = 0
+        for person in self._people:
+            for name, kind in self._entries(person):
+                folders += kind == FOLDER
+                if kind == STRAY:
+                    ending = os.path.splitext(name)[1].lower() or "without an ending"
+                    endings[ending] = endings.get(ending, 0) + 1
+        common = sorted(endings.items(), key=lambda pair: (-pair[1], pair[0]))[:5]
+        there = [f"{count} {printable(ending)}" for ending, count in common]
+        there += [f"{folders} folders"] if folders else []
+        return "none of its {:,} folders holds an image ({}; there are: {})".format(
+            len(self._people), looked_for, ", ".join(there) or "no files"
+        )
+
+    def survey(self, problems: Problems) -> None:
+        """Report what lies beside the people's folders, and the folders in which no image is."""
+        for name in sorted(self._beside):
+            problems.add(
+                "image beside the people's folders" if is_image_name(name) else "file beside the people's folders", name
+            )
+        for person in self._people:
+            found = Problems()
+            if not self._files(person, found):
+                problems.add("person without an image", person)
+                # Those who have one are looked at when their images are planned.
+                problems.update(found)
+
+    def items(self, subject: str, problems: Problems | None = None) -> list[Item]:
+        """Return one person's images, sorted by name; `problems` receives what else lies there."""
+        files = self._files(subject, Problems() if problems is None else problems)
+        most = self.settings.max_per_identity
+        if most is not None and len(files) > most:
+            files = [files[number * len(files) // most] for number in range(most)]
+        capture = Capture(subject, 0, 0, 0, 0)
+        return [Item(os.path.join(self.root, subject, name), f"{subject}/{name}", capture) for name in files]
+
+    def _files(self, subject: str, problems: Problems) -> list[str]:
+        found = []
+        for name, kind in self._entries(subject):
+            if kind is None:
+                found.append(name)
+            else:
+                problems.add(kind, f"{subject}/{name}" if name else subject)
+        return sorted(found)
+
+    def _entries(self, subject: str) -> list[tuple[str, str | None]]:
+        """Return the names in a person's folder, each with why it is left out, or None."""
+        try:
+            with os.scandir(os.path.join(self.root, subject)) as entries:
+                return [(entry.name, _not_an_image(entry)) for entry in entries]
+        except OSError:
+            return [("", "unreadable folder")]
+
+    def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[str]]:
+        """Return nothing: there are no cameras."""
+        return {}
+
+
+STRAY, FOLDER = "stray file", "folder inside a person's"
+
+
+def _not_an_image(entry: "os.DirEntry[str]") -> str | None:
+    """Return why a person's file is left out, or None."""
+    if is_directory(entry):
+        return FOLDER
+    if not is_file(entry):
+        # Among them links that lead to themselves: looking at one raises an error.
+        return "broken link or special file"
+    if entry.name.startswith("."):
+        return "hidden file"
+    return None if is_image_name(entry.name) else STRAY
+
+
+Source = KFaceSource | FolderSource
+
+
+def open_source(root: PathLike, settings: DatasetSettings) -> Source:
+    """Open the corpus that the settings' layout names; raises :class:`~kface.errors.LayoutError`."""
+    return (FolderSource if settings.layout == "folders" else KFaceSource)(root, settings)

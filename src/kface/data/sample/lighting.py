@@ -1,0 +1,124 @@
+"""The rig's lamps: what each gives to every surfel once, and K-Face's 30 lights as weighted sums of that."""
+
+from typing import Dict, List, Tuple
+
+import cv2
+import numpy as np
+
+from kface.data.layout import LIGHTS
+from kface.data.sample.surfels import Surfels
+
+#: Lamps by their place in the rig, degrees: yaw (positive to the right) and elevation.
+LAMPS: Tuple[Tuple[str, int, Tuple[float, float]], ...] = (
+    ("horizontal", 90, (90.0, 5.0)),
+    ("horizontal", 45, (45.0, 5.0)),
+    ("horizontal", 0, (0.0, 5.0)),
+    ("horizontal", -45, (-45.0, 5.0)),
+    ("horizontal", -90, (-90.0, 5.0)),
+    ("vertical", 30, (0.0, 38.0)),
+    ("vertical", -15, (0.0, -22.0)),
+)
+
+#: Light that comes from everywhere, as a share of the lamps': white walls.
+AMBIENT = 0.16
+#: What is left at 0 lux: the displays of the rig.
+DARK = 0.004
+
+#: Side of a shadow map in pixels, half its side in units of 10 cm, and where it is sampled to soften the edges.
+_MAP = 150
+_SPAN = 2.6
+_EDGE = 2
+_TAPS = ((0, 0), (2, 1), (-1, 2), (-2, -1), (1, -2))
+
+
+def direction(yaw: float, elevation: float) -> np.ndarray:
+    """Return the unit vector towards a lamp; degrees."""
+    y, e = np.radians(yaw), np.radians(elevation)
+    return np.array([np.sin(y) * np.cos(e), np.sin(e), np.cos(y) * np.cos(e)])
+
+
+def irradiance(scene: Surfels) -> np.ndarray:
+    """Return what each lamp at full power gives to each surfel.
+
+    Skin scatters light, so the terminator is soft; a lamp's disc is large, so the shadows' edges are.
+
+    Returns:
+        float32 (n, lamps + 1); the last column is the ambient light, less where the surface is hollow.
+    """
+    columns = []
+    for _, _, place in LAMPS:
+        towards = direction(*place).astype(np.float32)
+        cosine = scene.normals @ towards
+        lambert = np.clip((cosine + np.float32(0.22)) / np.float32(1.22), 0, 1)
+        lambert *= np.sqrt(np.sqrt(lambert))
+        columns.append(lambert * _lit(scene.points, cosine, towards))
+    sky = 0.72 + 0.28 * scene.normals[:, 1]
+    columns.append(sky * (0.55 + 0.45 * np.clip(scene.normals[:, 2] + 0.5, 0, 1)))
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray) -> np.ndarray:
+    """Return how much of a lamp each surfel sees, by a blurred shadow map."""
+    helper = np.array([0, 1, 0], np.float32) if abs(towards[1]) < 0.9 else np.array([1, 0, 0], np.float32)
+    right = np.cross(helper, towards)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(towards, right), towards], axis=1).astype(np.float32)
+    across, up, height = (points @ axes).T
+    scale, half, last = np.float32(0.5 * _MAP / _SPAN), np.float32(0.5 * _MAP), _MAP - 1 - _EDGE
+    column = np.clip(across * scale + half, _EDGE, last).astype(np.int64)
+    row = np.clip(up * scale + half, _EDGE, last).astype(np.int64)
+    place = row * _MAP + column
+    nearest = np.full(_MAP * _MAP, -9, np.float32)
+    np.maximum.at(nearest, place, height)
+    shadow = nearest.reshape(_MAP, _MAP)
+    # Pinholes of the map would let light through.
+    kernel = np.ones((3, 3), np.uint8)
+    shadow = np.maximum(shadow, cv2.erode(cv2.dilate(shadow, kernel), kernel)).reshape(-1)
+    # A slanting surface would shade itself.
+    base = height + np.float32(0.07) + np.float32(0.10) * np.clip(1 - cosine, 0, 1)
+    total = np.zeros(len(points), np.float32)
+    for down, side in _TAPS:
+        total += np.clip(1 - (shadow.take(place + (down * _MAP + side)) - base) * np.float32(1 / 0.06), 0, 1)
+    return total / np.float32(len(_TAPS))
+
+
+def weights(light: int) -> np.ndarray:
+    """Return each lamp's power in one of K-Face's lights, float32 (lamps + 1,), the ambient light last.
+
+    The powers of a light add up to its lux over 1,000.
+    """
+    condition = LIGHTS[light]
+    power = condition.lux / 1000.0
+    given = np.zeros(len(LAMPS) + 1, np.float32)
+    if condition.direction == "all":
+        shares = np.array([0.7, 1.0, 1.2, 1.0, 0.7, 1.0, 0.6])
+        given[:-1] = power * shares / shares.sum() * 1.35
+    else:
+        for number, (kind, degrees, _) in enumerate(LAMPS):
+            if (kind, degrees) == (condition.direction, condition.degrees):
+                given[number] = power * 0.85
+    given[-1] = AMBIENT * power + DARK
+    return given
+
+
+def exposure(light: int) -> Tuple[float, float]:
+    """Return the gain that the camera applies in a light, and the standard deviation of its noise in grey levels.
+
+    The camera makes up for part of the missing light and pays for it with noise.
+    """
+    lux = max(LIGHTS[light].lux, 3)
+    gain = 1.55 * (1000.0 / lux) ** 0.55
+    return gain, 1.2 + 1.1 * np.log10(1000.0 / lux) ** 1.7
+
+
+_LIT: Dict[int, np.ndarray] = {number: weights(number) for number in LIGHTS}
+
+
+def mixed(lamps: np.ndarray, light: int) -> np.ndarray:
+    """Return the light at every surfel or pixel: (..., lamps + 1) -> (...)."""
+    return lamps @ _LIT[light]
+
+
+def lamp_names() -> List[str]:
+    """Return the lamps' names, in the order of the columns."""
+    return ["{} {:+d}".format(kind, degrees) for kind, degrees, _ in LAMPS]

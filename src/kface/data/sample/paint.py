@@ -1,0 +1,209 @@
+"""The colours of the face: skin, eyes, brows, lips and marks, laid on in the head's own coordinates."""
+
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+from kface.data.sample.head import Expression, Head, mouth_corner_lift, mouth_half_width
+from kface.data.sample.identity import Identity, generator
+from kface.data.sample.surfels import bump
+
+
+def skin_colour(person: Identity) -> np.ndarray:
+    """Return a person's skin, linear RGB."""
+    lightness = person["skin_lightness"]
+    warmth = 0.035 * person["skin_warmth"]
+    return np.clip(lightness * np.array([1.0, 0.72 - warmth, 0.56 - 1.6 * warmth]), 0.03, 0.95)
+
+
+def hair_colour(person: Identity) -> np.ndarray:
+    """Return a person's hair, linear RGB: black to brown."""
+    return person["hair_lightness"] * np.array([1.0, 0.78, 0.62]) + 0.006
+
+
+def paint(person: Identity, expression: Expression, head: Head) -> Tuple[np.ndarray, np.ndarray]:
+    """Return the albedo (rows, columns, 3) and the gloss (rows, columns) of the head's surface."""
+    x, y = head.x, head.y
+    side = np.abs(x)
+    albedo = np.broadcast_to(skin_colour(person), x.shape + (3,)).copy()
+    albedo *= _mottling(person, x.shape)[..., None]
+    redden = 0.10 * bump(side, y, (0.40, -0.32), (0.2, 0.16)) + 0.12 * bump(
+        x, y, (0, person["nose_length"]), (0.12, 0.08)
+    )
+    albedo *= 1 - (redden * (1 + 0.5 * expression.smile))[..., None] * np.array([0.0, 0.55, 0.6])
+    _darken(albedo, 0.16 * bump(side, y, (person["eye_distance"], person["eye_height"] - 0.09), (0.14, 0.035)))
+    _darken(albedo, (0.10 + 0.25 * person["age"]) * _wrinkles(person, expression, side, y))
+    _darken(albedo, person["beard_shadow"] * _beard(person, side, y))
+    _marks(person, albedo, x, y)
+    _nostrils(person, albedo, side, y)
+    _mouth(person, expression, albedo, x, y, side)
+    _brows(person, expression, albedo, x, y, side)
+    gloss = np.full(x.shape, 0.10)
+    gloss += 0.10 * bump(x, y, (0, person["nose_length"]), (0.1, 0.1)) + 0.08 * bump(x, y, (0, 0.5), (0.35, 0.2))
+    _eyes(person, expression, albedo, gloss, x, y, side)
+    back = 1 - head.front[..., None]
+    albedo = albedo * (1 - back) + skin_colour(person) * back
+    return np.clip(albedo, 0.004, 0.96), gloss
+
+
+def _darken(albedo: np.ndarray, amount: np.ndarray) -> None:
+    albedo *= (1 - np.clip(amount, 0, 1))[..., None]
+
+
+def _mix(albedo: np.ndarray, colour: np.ndarray, amount: np.ndarray) -> None:
+    amount = np.clip(amount, 0, 1)[..., None]
+    albedo *= 1 - amount
+    albedo += amount * colour
+
+
+def _step(value: np.ndarray, width: float) -> np.ndarray:
+    """Rise from 0 to 1 around value 0, over about twice the width."""
+    return np.clip(0.5 + 0.5 * value / width, 0, 1)
+
+
+def _mottling(person: Identity, shape: Tuple[int, ...]) -> np.ndarray:
+    """Uneven skin and freckles: noise of two sizes, the same for a person whatever else changes."""
+    random = generator(person.texture_seed, "skin")
+    rows, columns = shape
+    coarse = cv2.resize(
+        random.standard_normal((18, 26)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+    )
+    fine = cv2.resize(
+        random.standard_normal((90, 130)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+    )
+    freckles = np.clip(fine - 1.5, 0, 1.5) * min(person["freckles"], 1.0)
+    return np.clip(1 + 0.035 * coarse + 0.02 * fine - 0.28 * freckles, 0.5, 1.2)
+
+
+def _wrinkles(person: Identity, expression: Expression, side: np.ndarray, y: np.ndarray) -> np.ndarray:
+    brow = person["brow_height"]
+    lines = expression.frown * 1.2 * bump(side, y, (0.05, brow - 0.02), (0.012, 0.05))
+    for level in (0.38, 0.47, 0.56):
+        lines = lines + (0.35 * person["age"]) * np.exp(-(((y - level) / 0.010) ** 2)) * np.exp(-((side / 0.42) ** 4))
+    corner = bump(side, y, (person["eye_distance"] + 0.2, person["eye_height"]), (0.04, 0.05))
+    return lines + expression.smile * 0.5 * corner * np.abs(np.sin(y * 130))
+
+
+def _beard(person: Identity, side: np.ndarray, y: np.ndarray) -> np.ndarray:
+    mouth = person["mouth_height"]
+    jaw = _step(mouth + 0.06 - y + 0.35 * np.clip(side - 0.25, 0, 1), 0.12)
+    upper = bump(side, y, (0.06, mouth + 0.11), (0.2, 0.045))
+    return np.maximum(jaw, upper)
+
+
+def _marks(person: Identity, albedo: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+    for px, py, radius, darkness in person.moles:
+        spot = bump(x, y, (px, py), (radius, radius))
+        _mix(albedo, np.array([0.09, 0.05, 0.035]), darkness * spot)
+
+
+def _nostrils(person: Identity, albedo: np.ndarray, side: np.ndarray, y: np.ndarray) -> None:
+    place = (0.5 * person["nose_width"] - 0.005, person["nose_length"] - 0.052)
+    _darken(albedo, 0.85 * bump(side, y, place, (0.034, 0.017)))
+    _darken(albedo, 0.22 * bump(side, y, (person["nose_width"] + 0.02, person["nose_length"] - 0.03), (0.03, 0.05)))
+
+
+def _mouth(
+    person: Identity, expression: Expression, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
+) -> None:
+    half = mouth_half_width(person, expression)
+    u = side / half
+    shape = np.clip(1 - u**2, 0, 1)
+    middle = person["mouth_height"] + 0.02 * expression.smile + mouth_corner_lift(person, expression) * u**2
+    open_by = 0.055 * expression.smile * np.clip(1 - (u / 0.86) ** 2, 0, 1)
+    bow = 1 - 0.22 * np.exp(-((x / 0.03) ** 2)) + 0.10 * np.exp(-(((side - 0.055) / 0.03) ** 2))
+    top = middle + open_by * 0.35 + person["upper_lip"] * (1 - 0.25 * expression.smile) * shape**0.8 * bow
+    bottom = middle - open_by * 0.65 - person["lower_lip"] * (1 - 0.15 * expression.smile) * shape**0.6
+    lip = _step(top - y, 0.009) * _step(y - bottom, 0.011) * _step(1.02 - u, 0.04)
+    red = person["lip_redness"]
+    colour = skin_colour(person) * np.array([0.80 + 0.04 * red, 0.52 - 0.14 * red, 0.56 - 0.08 * red])
+    _mix(albedo, colour, 0.95 * lip)
+    if expression.smile > 0.05:
+        upper, lower = middle + open_by * 0.35, middle - open_by * 0.65
+        inside = _step(upper - y, 0.006) * _step(y - lower, 0.006) * _step(0.86 - u, 0.03)
+        _mix(albedo, np.array([0.10, 0.03, 0.03]), inside)
+        gum = upper - 0.85 * (upper - lower)
+        gaps = 1 - 0.25 * np.exp(-((((side + 0.021) % 0.042 - 0.021) / 0.004) ** 2))
+        teeth = inside * _step(y - gum, 0.008)
+        _mix(
+            albedo,
+            np.array([0.78, 0.74, 0.66]) * (1 - 0.35 * np.clip(u, 0, 1)[..., None] ** 2) * gaps[..., None],
+            teeth,
+        )
+    else:
+        line = np.exp(-(((y - middle) / 0.0085) ** 2)) * _step(1.04 - u, 0.05)
+        _mix(albedo, colour * 0.22, 0.9 * line)
+    _darken(
+        albedo,
+        0.35
+        * bump(side, y, (half * 1.02, person["mouth_height"] + mouth_corner_lift(person, expression)), (0.02, 0.018)),
+    )
+
+
+def _brows(
+    person: Identity, expression: Expression, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
+) -> None:
+    centre = person["eye_distance"] + 0.015 - 0.035 * expression.frown
+    u = (side - centre) / person["brow_length"]
+    inner = np.clip(-u, 0, 1)
+    height = person["brow_height"] + 0.012 * expression.smile - 0.045 * expression.frown
+    line = (
+        height + person["brow_arch"] * (1 - (u - 0.3) ** 2) + person["brow_tilt"] * u - 0.04 * expression.frown * inner
+    )
+    thick = person["brow_thickness"] * np.clip(1.05 - 0.65 * np.clip(u, -0.6, 1), 0.15, 1.3)
+    across = (y - line) / np.maximum(thick, 1e-3)
+    along = _step(1 - np.abs(u), 0.12)
+    hairs = 0.82 + 0.18 * np.sin(side * 260 + y * 140 + 3 * np.sin(side * 60))
+    amount = person["brow_density"] * np.exp(-(across**4)) * along * hairs
+    _mix(albedo, 0.5 * hair_colour(person) + 0.008, 1.15 * amount)
+
+
+def lids(person: Identity, expression: Expression, side: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the place across the eye (-1 inner corner, 1 outer) and the heights of the upper and the lower lid."""
+    width = person["eye_width"]
+    u = (side - person["eye_distance"]) / width
+    opening = person["eye_opening"] * (1 - 0.38 * expression.smile - 0.22 * expression.frown)
+    tilt = person["eye_height"] + person["eye_tilt"] * u
+    shape = np.clip(1 - np.abs(u) ** 2.3, 0, 1)
+    upper = tilt + opening * 1.05 * shape**0.75
+    lower = tilt - opening * (0.75 - 0.25 * expression.smile) * shape
+    return u, upper, lower
+
+
+def _eyes(
+    person: Identity,
+    expression: Expression,
+    albedo: np.ndarray,
+    gloss: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    side: np.ndarray,
+) -> None:
+    u, upper, lower = lids(person, expression, side)
+    between = _step(1 - np.abs(u), 0.05)
+    crease = upper + person["lid_crease"]
+    _darken(albedo, 0.42 * np.exp(-(((y - crease) / 0.010) ** 2)) * _step(1.02 - np.abs(u), 0.15))
+    _darken(albedo, 0.18 * np.exp(-(((y - lower + 0.022) / 0.016) ** 2)) * between)
+    opened = _step(upper - y, 0.006) * _step(y - lower, 0.006) * between
+    white = np.array([0.72, 0.69, 0.66]) * (1 - 0.35 * np.clip(np.abs(u), 0, 1)[..., None] ** 2)
+    # The upper lid shades what is right below it.
+    white = white * (1 - 0.55 * np.exp(-(((upper - y) / 0.022) ** 2)))[..., None]
+    _mix(albedo, white, opened)
+    corner = opened * _step(-0.82 - u, 0.06)
+    _mix(albedo, np.array([0.55, 0.24, 0.22]), 0.8 * corner)
+    distance = np.sqrt((side - person["eye_distance"]) ** 2 + (y - person["eye_height"] - 0.006) ** 2)
+    iris = opened * _step(person["iris"] - distance, 0.006)
+    spokes = 0.8 + 0.2 * np.sin(np.arctan2(y - person["eye_height"], side - person["eye_distance"]) * 23)
+    _mix(albedo, np.array([0.085, 0.045, 0.025]) * spokes[..., None], iris)
+    _mix(albedo, np.array([0.03, 0.018, 0.012]), iris * np.exp(-(((distance - person["iris"]) / 0.009) ** 2)) * 0.8)
+    _mix(albedo, np.array([0.006, 0.006, 0.007]), opened * _step(0.45 * person["iris"] - distance, 0.006))
+    # The catch light is on the same side of both eyes.
+    across = (side - person["eye_distance"]) * np.sign(x)
+    light = bump(across, y, (0.016, person["eye_height"] + 0.026), (0.010, 0.010))
+    _mix(albedo, np.array([0.96, 0.96, 0.96]), 0.9 * opened * light)
+    lash = np.exp(-(((y - upper) / 0.0095) ** 2)) * _step(1.06 - np.abs(u), 0.06) * (0.75 + 0.25 * np.clip(u, -1, 1))
+    _mix(albedo, np.array([0.012, 0.010, 0.010]), 0.92 * lash)
+    under = np.exp(-(((y - lower) / 0.007) ** 2)) * _step(1.0 - np.abs(u), 0.08)
+    _mix(albedo, np.array([0.10, 0.06, 0.05]), 0.45 * under)
+    gloss += 0.35 * opened

@@ -1,0 +1,207 @@
+"""A scene: one person in one take (accessory and expression), lit once for all lights and seen by any camera."""
+
+from typing import Dict, NamedTuple, Tuple
+
+import cv2
+import numpy as np
+
+from kface.data.layout import CAMERAS, SIZES, Annotation, Capture
+from kface.data.sample import accessories, body, camera, hair, lighting, paint
+from kface.data.sample import head as heads
+from kface.data.sample.annotate import annotate
+from kface.data.sample.identity import Identity, generator
+from kface.data.sample.surfels import Surfels, join, surfels
+
+#: Standard deviation in pixels, of the half-size picture, over which hair gives way to skin.
+HAIR_EDGE = 0.9
+
+
+class View(NamedTuple):
+    """What a camera sees, before any light is chosen.
+
+    Attributes:
+        albedo: float32 (h, w, 3), linear RGB.
+        lamps: float32 (h, w, lamps + 1), irradiance.
+        shine: float32 (h, w), highlight of a frontal light.
+        cover: float32 (h, w), how much of the pixel the person covers.
+        backdrop: float32 (h, w, 3), linear RGB.
+        annotation: Landmarks and boxes in pixels of the high resolution.
+    """
+
+    albedo: np.ndarray
+    lamps: np.ndarray
+    shine: np.ndarray
+    cover: np.ndarray
+    backdrop: np.ndarray
+    annotation: Annotation
+
+
+class Scene(object):
+    """One person in one take.
+
+    Args:
+        person: Who.
+        accessory: S, 1-6.
+        expression: E, 1-3.
+    """
+
+    def __init__(self, person: Identity, accessory: int, expression: int) -> None:
+        self.person = person
+        # What the take draws must not depend on the face: another generator than the identity's.
+        self.random = generator(person.seed, "take", person.subject, accessory, expression)
+        moved = heads.EXPRESSIONS[expression]
+        head = heads.build(person, moved)
+        albedo, gloss = paint.paint(person, moved, head)
+        albedo = hair.scalp(person, head, albedo)
+        skin = surfels(head.points, head.normals, albedo, 0.0, np.ones(head.x.shape, bool))
+        skin = skin._replace(gloss=gloss.reshape(-1).astype(np.float32))
+        worn = accessories.build(accessory, person, head, self.random)
+        grown = hair.build(person, head, capped=accessories.WORN[accessory][1])
+        parts = [skin] + grown + body.ears(person, head) + [body.neck(person)] + worn
+        upper = join(parts)
+        yaw, pitch, roll = np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))
+        shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
+        turn = camera.rotation(float(yaw), float(pitch), float(roll))
+        upper = upper._replace(
+            points=(upper.points @ turn.T + shift).astype(np.float32),
+            normals=(upper.normals @ turn.T).astype(np.float32),
+        )
+        clothes = body.shoulders(self.random)
+        clothes = clothes._replace(points=(clothes.points + shift).astype(np.float32))
+        self.surfels: Surfels = join([upper, clothes])
+        # Which surfels are hair: its edge against the face is softened in the picture.
+        self.is_hair = np.zeros(self.surfels.count, bool)
+        self.is_hair[skin.count : skin.count + sum(part.count for part in grown)] = True
+        self.landmarks: Dict[str, np.ndarray] = {name: turn @ point + shift for name, point in head.landmarks.items()}
+        self.head_points = upper.points[: skin.count : 7]
+        self.backdrop = self.random.uniform(0.10, 0.55) * self.random.uniform(0.85, 1.0, 3)
+        self.lamps = lighting.irradiance(self.surfels)
+
+    def view(self, number: int) -> View:
+        """Look at the scene through one of K-Face's cameras."""
+        place = CAMERAS[number]
+        matrix = camera.view_matrix(place.yaw, place.pitch)
+        pixels, depth = camera.project(self.surfels.points, matrix)
+        towards = matrix[2].astype(np.float32)
+        facing = (self.surfels.normals @ towards) > -0.12
+        index, there = camera.visible(pixels, depth, facing)
+        chosen = np.maximum(index, 0)
+        cover = camera.coverage(there)
+        halfway = towards + np.array([0, 0.25, 1], np.float32)
+        halfway /= np.linalg.norm(halfway)
+        highlight = np.clip(self.surfels.normals @ halfway, 0, 1) ** 24 * self.surfels.gloss
+        mask = there[..., None].astype(np.float32)
+        albedo = self.surfels.albedo[chosen] * mask
+        lamps = self.lamps[chosen] * mask
+        shine = highlight[chosen] * mask[..., 0]
+        # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
+        seen = np.concatenate([albedo, lamps], axis=2)
+        hair_there = there & self.is_hair[chosen]
+        # Likewise between hair and what lies behind it, which ends in a staircase otherwise.
+        within = cv2.GaussianBlur(hair_there.astype(np.float32), (0, 0), HAIR_EDGE)[..., None]
+        seen = np.where(
+            (within > 0.01) & (within < 0.99) & there[..., None],
+            within * _spread(seen, hair_there) + (1 - within) * _spread(seen, there & ~hair_there),
+            _spread(seen, there),
+        )
+        albedo, lamps = seen[..., :3], seen[..., 3:]
+        return View(
+            albedo.astype(np.float32),
+            lamps.astype(np.float32),
+            shine.astype(np.float32),
+            cover,
+            self._backdrop(number),
+            annotate(self.landmarks, self.head_points, matrix),
+        )
+
+    def _backdrop(self, number: int) -> np.ndarray:
+        across = np.linspace(-1, 1, camera.WIDTH, dtype=np.float32)[None, :, None]
+        down = np.linspace(-1, 1, camera.HEIGHT, dtype=np.float32)[:, None, None]
+        shade = 1 - 0.18 * across**2 - 0.10 * down + 0.06 * np.sin(2.2 * across + number)
+        return (shade * self.backdrop).astype(np.float32)
+
+
+def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return the values, carried a little way beyond the pixels where they hold.
+
+    Args:
+        values: float32 (h, w, c).
+        where: bool (h, w).
+    """
+    mask = where[..., None].astype(np.float32)
+    inside = values * mask
+    # OpenCV's filter takes four channels at most.
+    parts = [cv2.GaussianBlur(inside[..., at : at + 4], (0, 0), 1.2) for at in range(0, values.shape[2], 4)]
+    blurred = np.concatenate([part.reshape(values.shape[:2] + (-1,)) for part in parts], axis=2)
+    weight = np.maximum(cv2.GaussianBlur(mask[..., 0], (0, 0), 1.2), 1e-3)[..., None]
+    return np.where(mask > 0, values, blurred / weight)
+
+
+def develop(view: View, light: int, random: np.random.RandomState, resolution: str = "High") -> np.ndarray:
+    """Light a view and take the picture.
+
+    Args:
+        view: From :meth:`Scene.view`.
+        light: L, 1-30.
+        random: Draws the sensor's noise.
+        resolution: ``High``, ``Middle`` or ``Low``.
+
+    Returns:
+        uint8 (h, w, 3), RGB, of the resolution's size.
+    """
+    given = lighting.mixed(view.lamps, light)
+    wall = float(lighting.weights(light).sum()) * 0.55
+    gain, sigma = lighting.exposure(light)
+    linear = view.albedo * given[..., None] + 0.35 * (view.shine * given)[..., None]
+    cover = view.cover[..., None]
+    linear = gain * (linear * cover + view.backdrop * wall * (1 - cover))
+    # A shoulder for the highlights, then the display's gamma.
+    toned = (linear * (1 + linear / 2.2)) / (1 + linear)
+    picture = 255 * np.clip(toned, 0, 1) ** np.float32(1 / 2.2)
+    size = SIZES[resolution]
+    # A slight blur before enlarging hides the grid of the small picture.
+    picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.55)
+    shrink = size[0] < camera.WIDTH
+    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+    return np.clip(picture + sigma * _noise(random, size), 0, 255).astype(np.uint8)
+
+
+_GRAIN = generator(0, "grain").standard_normal((256, 384, 3)).astype(np.float32)
+
+
+def _noise(random: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:
+    """Return noise of unit size, (h, w, 3): a fixed grain, rolled and tiled, as drawing it anew costs more than the rest."""
+    grain = np.roll(_GRAIN, (int(random.randint(256)), int(random.randint(384))), axis=(0, 1))
+    if random.randint(2):
+        grain = grain[:, ::-1]
+    rows, columns = -(-size[1] // grain.shape[0]), -(-size[0] // grain.shape[1])
+    return np.tile(grain, (rows, columns, 1))[: size[1], : size[0]]
+
+
+def render(capture: Capture, seed: int = 0) -> Tuple[np.ndarray, Annotation]:
+    """Render one capture of the sample.
+
+    Args:
+        capture: Who, and under which conditions; any 8 digits name a person.
+        seed: Of the sample.
+
+    Returns:
+        uint8 (h, w, 3), RGB, and the annotation in its pixels.
+    """
+    scene = Scene(Identity(capture.subject, seed), capture.accessory, capture.expression)
+    view = scene.view(capture.camera)
+    return develop(view, capture.light, noise_of(capture, seed), capture.resolution), scaled(
+        view.annotation, capture.resolution
+    )
+
+
+def noise_of(capture: Capture, seed: int) -> np.random.RandomState:
+    """Return the generator of a picture's noise."""
+    return generator(seed, "noise", *capture)
+
+
+def scaled(annotation: Annotation, resolution: str) -> Annotation:
+    """Return an annotation of the high resolution in another one's pixels."""
+    factor = SIZES[resolution][0] / float(SIZES["High"][0])
+    boxes = {name: tuple(factor * value for value in box) for name, box in annotation.boxes.items()}
+    return Annotation((annotation.landmarks * factor).astype(np.float32), boxes)  # type: ignore[arg-type]

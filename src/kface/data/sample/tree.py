@@ -1,0 +1,266 @@
+"""Writes the sample as a K-Face tree: one process an identity, an identity whole or not at all."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
+
+from kface.data.layout import ANNOTATED_LIGHTS, SIZES, Capture, Conditions, format_annotation
+from kface.data.protocols import PAPER
+from kface.data.sample.identity import Identity, generator, subject_names
+from kface.data.sample.scene import Scene, develop, noise_of, scaled
+from kface.errors import ConfigError, KFaceError
+from kface.files import read_json, write_json
+from kface.images import encode_jpeg
+from kface.progress import Progress
+from kface.workers import backend_of, settle
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: Raised whenever the same settings would make other pictures.
+VERSION = 1
+QUALITY = 92
+#: The frontal captures that every identity has: S001/L1/E01 of the paper's seven cameras.
+FRONTAL = tuple((1, 1, 1, camera) for camera in range(4, 11))
+
+#: Accessory, light, expression and camera.
+Condition = Tuple[int, int, int, int]
+
+
+class SampleReport(NamedTuple):
+    """What :func:`write_sample` did.
+
+    Attributes:
+        root: The tree's root.
+        identities: How many people the tree holds.
+        images: How many images it holds.
+        kept: How many of the people were there already.
+        seconds: How long it took.
+    """
+
+    root: Path
+    identities: int
+    images: int
+    kept: int
+    seconds: float
+
+
+def plan(
+    subject: str, views: int, lights_per_view: int, seed: int, conditions: Conditions
+) -> Dict[Tuple[int, int], Dict[int, List[int]]]:
+    """Choose an identity's captures.
+
+    The seven frontal ones, and ``views`` random views of pairwise different takes and cameras as far as there are
+    enough; every accessory, expression, camera and light is drawn about equally often. A take is seen by two cameras
+    or more where it saves work.
+
+    Returns:
+        By take (accessory, expression), by camera, the lights.
+    """
+    random = generator(seed, "plan", subject)
+    chosen: Dict[Tuple[int, int], Dict[int, List[int]]] = {}
+    for accessory, light, expression, camera in FRONTAL:
+        chosen.setdefault((accessory, expression), {}).setdefault(camera, []).append(light)
+    accessories, expressions = _numbers(conditions.accessories, 6), _numbers(conditions.expressions, 3)
+    cameras, lights = _numbers(conditions.cameras, 20), _numbers(conditions.lights, 30)
+    takes = [(a, e) for a in accessories for e in expressions]
+    takes = [takes[index] for index in random.permutation(len(takes))]
+    order = _shuffled(random, cameras, views)
+    bag = _shuffled(random, lights, views * min(lights_per_view, len(lights)))
+    # Two cameras a take: the take is the costly part.
+    used = takes[: max(1, (views + 1) // 2)]
+    for number in range(views):
+        take = used[(number // 2) % len(used)]
+        some = chosen.setdefault(take, {}).setdefault(order[number], [])
+        for _ in range(min(lights_per_view, len(lights))):
+            light = bag.pop()
+            if light in some:
+                left = [other for other in lights if other not in some]
+                if not left:
+                    continue
+                light = left[int(random.randint(len(left)))]
+            some.append(light)
+    return chosen
+
+
+def write_sample(
+    root: PathLike,
+    identities: int = 72,
+    views: int = 16,
+    lights_per_view: int = 3,
+    seed: int = 0,
+    jobs: int = -1,
+    conditions: Optional[Conditions] = None,
+    progress: bool = True,
+    resolution: str = "High",
+) -> SampleReport:
+    """Write the sample, or what is missing of it.
+
+    Args:
+        root: The tree's root; ``High_Resolution/<ID>/...`` comes below it.
+        identities: How many people.
+        views: Random views a person beside the seven frontal ones.
+        lights_per_view: Random lights a view.
+        seed: Same seed and settings, same bytes, whatever the number of processes.
+        jobs: Processes; -1 for one a core.
+        conditions: What to draw from; by default the paper's subset.
+        progress: Whether to show a progress bar.
+        resolution: ``High``, ``Middle`` or ``Low``.
+
+    Raises:
+        ConfigError: A number is out of its range.
+        KFaceError: The root holds a sample of other settings, or cannot be written.
+    """
+    started = time.time()
+    for key, value, least in (
+        ("identities", identities, 1),
+        ("views", views, 0),
+        ("lights_per_view", lights_per_view, 1),
+    ):
+        if not isinstance(value, int) or value < least:
+            raise ConfigError("must be a whole number of at least {}, not {!r}".format(least, value), key)
+    if resolution not in SIZES:
+        raise ConfigError("there is no such resolution", resolution, "choose one of: {}".format(", ".join(SIZES)))
+    root = Path(root)
+    conditions = PAPER.conditions if conditions is None else conditions
+    settings = {
+        "version": VERSION,
+        "kind": "synthetic sample",
+        "views": views,
+        "lights_per_view": lights_per_view,
+        "seed": seed,
+        "resolution": resolution,
+        "conditions": {
+            name: sorted(values) for name, values in zip(conditions._fields, conditions) if values is not None
+        },
+    }
+    folder = root / "{}_Resolution".format(resolution)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _same_settings(root / "sample.json", settings)
+        for left in folder.glob(".tmp-*"):
+            shutil.rmtree(str(left))
+    except OSError as error:
+        raise _unwritable(error, root)
+    names = subject_names(identities, seed)
+    missing = [name for name in names if not (folder / name).is_dir()]
+    images = 0
+    for name in names:
+        chosen = plan(name, views, lights_per_view, seed, conditions)
+        images += sum(len(lights) for cameras in chosen.values() for lights in cameras.values())
+    if missing:
+        _write_all(folder, missing, (views, lights_per_view, seed, conditions, resolution), jobs, progress)
+    return SampleReport(root, identities, images, identities - len(missing), time.time() - started)
+
+
+def _write_all(
+    folder: Path, names: List[str], settings: Tuple[int, int, int, Conditions, str], jobs: int, progress: bool
+) -> None:
+    calls = [(str(folder), name) + settings + (os.getpid(),) for name in names]
+    with Progress(len(names), "synthetic sample", "people", enabled=progress) as bar:
+        for problem in _results(calls, jobs):
+            if problem is not None:
+                raise KFaceError(*problem)
+            bar.update()
+
+
+def _results(calls: List[Tuple], jobs: int) -> Iterator["Optional[Tuple[str, str, str]]"]:
+    """Yield what :func:`write_identity` returns, as it gets done."""
+    if jobs == 1:
+        for call in calls:
+            yield write_identity(*call)
+        return
+    import joblib
+
+    with backend_of("loky", jobs):
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+        for problem in parallel(joblib.delayed(write_identity)(*call) for call in calls):
+            yield problem
+
+
+def write_identity(
+    folder: str,
+    subject: str,
+    views: int,
+    lights_per_view: int,
+    seed: int,
+    conditions: Conditions,
+    resolution: str,
+    parent: int,
+) -> "Optional[Tuple[str, str, str]]":
+    """Write one identity into a temporary folder and move it into its place; runs in a worker.
+
+    Returns:
+        The arguments of a KFaceError where the disk is full or read-only.
+    """
+    settle(parent)
+    temporary = os.path.join(folder, ".tmp-{}-{}".format(subject, os.getpid()))
+    try:
+        person = Identity(subject, seed)
+        chosen = plan(subject, views, lights_per_view, seed, conditions)
+        for (accessory, expression), cameras in sorted(chosen.items()):
+            scene = Scene(person, accessory, expression)
+            for camera, lights in sorted(cameras.items()):
+                view = scene.view(camera)
+                for light in sorted(lights):
+                    capture = Capture(subject, accessory, light, expression, camera, resolution)
+                    path = os.path.join(temporary, *capture.path().split("/")[2:])
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    picture = develop(view, light, noise_of(capture, seed), resolution)
+                    with open(path, "wb") as stream:
+                        stream.write(encode_jpeg(picture, QUALITY))
+                    # K-Face annotates the captures without accessory, under some of its lights.
+                    if accessory == 1 and light in ANNOTATED_LIGHTS:
+                        text = format_annotation(scaled(view.annotation, resolution), camera)
+                        with open(path[: -len(".jpg")] + ".txt", "w", newline="\n") as stream:
+                            stream.write(text)
+        os.rename(temporary, os.path.join(folder, subject))
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        refused = _unwritable(error, folder)
+        return refused.what, str(refused.where), str(refused.remedy)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return None
+
+
+def _same_settings(path: Path, settings: Dict[str, object]) -> None:
+    """Write the sample's settings, or make sure that those that are there are the same."""
+    if not path.exists():
+        write_json(path, settings)
+        return
+    try:
+        theirs = read_json(path, 1 << 20)
+    except ValueError:
+        theirs = None
+    if theirs != settings:
+        other = sorted(key for key in settings if not isinstance(theirs, dict) or theirs.get(key) != settings[key])
+        raise KFaceError(
+            "holds a sample of other settings ({})".format(", ".join(other)),
+            path.parent,
+            "give another directory or remove it",
+        )
+
+
+def _unwritable(error: OSError, where: PathLike) -> KFaceError:
+    return KFaceError(
+        "the sample cannot be written ({})".format(error.strerror or error),
+        where,
+        "make room or choose another directory",
+    )
+
+
+def _numbers(wanted: Optional[FrozenSet[int]], count: int) -> List[int]:
+    return sorted(wanted) if wanted is not None else list(range(1, count + 1))
+
+
+def _shuffled(random: np.random.RandomState, values: List[int], count: int) -> List[int]:
+    """Return so many values, each about equally often, in random order."""
+    bag: List[int] = []
+    while len(bag) < count:
+        bag += [values[index] for index in random.permutation(len(values))]
+    return bag[:count]

@@ -1,0 +1,70 @@
+import pytest
+
+from kface.data.dataset import DatasetSettings
+from kface.data.dataset.settings import differences
+from kface.errors import ConfigError, ProtocolError
+
+
+def test_defaults_are_valid():
+    settings = DatasetSettings().validated()
+    assert settings.min_face == (79.1, 39.8, 20.0)
+    assert settings.validated() == settings
+
+
+def test_lists_and_numbers_become_plain():
+    settings = DatasetSettings(
+        protocol="t4", min_face=[40, 20], thresholds=[0.5, 0.5, 0.5], test=["b", "a"]
+    ).validated()
+    assert (settings.protocol, settings.min_face, settings.test) == ("T4", (40.0, 20.0), ("a", "b"))
+    assert DatasetSettings(min_face=20).validated().min_face == (20.0,)
+    assert DatasetSettings(test=18).validated().test == 18
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("layout", "tar"),
+        ("landmarks", "guess"),
+        ("test", 0),
+        ("test", 1.0),
+        ("test", -3),
+        ("test", "19062421"),
+        ("test", True),
+        ("published", "yes"),
+        ("seed", -1),
+        ("seed", 0.5),
+        ("identities", 1),
+        ("max_per_identity", 0),
+        ("max_per_shard", 0),
+        ("min_face", ()),
+        ("min_face", (20, 40)),
+        ("min_face", (20, 20)),
+        ("min_face", (19,)),
+        ("min_face", "large"),
+        ("thresholds", (0.6, 0.7)),
+        ("thresholds", (0.6, 0.7, 1.2)),
+        ("factor", 1.0),
+        ("runtime", None),
+        ("quality", 0),
+        ("quality", 101),
+        ("quality", True),
+    ],
+)
+def test_bad_values_name_the_setting(key, value):
+    with pytest.raises(ConfigError, match="^" + key + ": "):
+        DatasetSettings(**{key: value}).validated()
+
+
+def test_contradictions_and_unknown_protocols():
+    with pytest.raises(ConfigError, match="landmarks"):
+        DatasetSettings(layout="folders", landmarks="camera").validated()
+    with pytest.raises(ProtocolError, match="T5"):
+        DatasetSettings(protocol="T5").validated()
+
+
+def test_fingerprints_and_differences():
+    one, other = DatasetSettings(), DatasetSettings(quality=90, min_face=(20,))
+    assert one.fingerprint == DatasetSettings().validated().fingerprint
+    assert one.fingerprint != other.fingerprint
+    assert len(one.fingerprint) == 16
+    assert differences(one.as_dict(), other.as_dict()) == ["min_face [79.1, 39.8, 20.0] -> [20]", "quality 95 -> 90"]
