@@ -12,6 +12,7 @@ import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from deploy.face_reader import FaceReader, open_reader
+from deploy.settings import chosen_bundle
 from deploy.terminal import say, typed_name
 from kface.bundle.manifest import PRECISIONS
 from kface.commands.parser import Parser
@@ -90,7 +91,7 @@ def parser() -> Parser:
     )
     files.add_argument("--keyring", action="store_true", help="take the key from the operating system's keyring")
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--bundle", metavar="DIR", help="the exported model (default: {})".format(BUNDLE))
+    model.add_argument("--bundle", metavar="DIR", help="the exported model (default: {}, or the newest)".format(BUNDLE))
     model.add_argument("--runtime", default="auto", choices=["auto"] + list(RUNTIMES), help="what runs the networks")
     model.add_argument(
         "--precision", default="fp32", choices=PRECISIONS, help="the embedder's, where the bundle has it"
@@ -173,9 +174,10 @@ def _open(
 
 
 def _reader(arguments: argparse.Namespace) -> FaceReader:
-    directory = arguments.bundle or os.environ.get(BUNDLE)
+    directory = chosen_bundle(arguments.bundle)
     if not directory:
-        raise ConfigError("is not given", "--bundle", "give the directory of an exported model, or set " + BUNDLE)
+        remedy = "give the directory of an exported model, or make one: kface export"
+        raise ConfigError("is not given, and none is found in outputs or bundles", "--bundle", remedy)
     return open_reader(directory, arguments.runtime, arguments.precision)
 
 

@@ -114,6 +114,7 @@ def home(tmp_path, monkeypatch):
         "KFACE_GALLERY_PASSPHRASE",
     ):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setattr(
@@ -291,7 +292,7 @@ def test_what_is_missing_is_said_in_one_line(run, home):
     for arguments, what in (
         (["list"], "there is no gallery; enrol somebody first"),
         (["match", "a.1", "--bundle", "B"], "there is no gallery"),
-        (["add", "Kim", "a.1"], "--bundle: is not given"),
+        (["add", "Kim", "a.1"], "--bundle: is not given, and none is found in outputs or bundles"),
         (["add", " ", "a.1", "--bundle", "B"], "a name must not be empty"),
     ):
         status, out, err = run(*arguments)
