@@ -12,6 +12,7 @@ from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, settings, weights
 from kface.mtcnn.again import find_again
 from kface.mtcnn.packed import PackedPNet
+from kface.mtcnn.refine import Refined
 from kface.networks import Network, open_network, resolve
 from kface.workers import cores
 
@@ -159,6 +160,32 @@ class Detector(object):
         faces = self._detect([rgb], known)[0]
         # A candidate from the rim of a known face may have moved onto it.
         return faces.take(~box.covered(faces.boxes, known))
+
+    def refine(self, rgb: np.ndarray, boxes: np.ndarray) -> Refined:
+        """Find faces again that were found in the frame before, with O-Net alone: their squared boxes are its candidates.
+
+        Running R-Net before it finds fewer of them. A face that O-Net no longer takes for one is not returned: it has to be
+        looked for with the whole cascade.
+
+        Args:
+            rgb: uint8 (h, w, 3), RGB.
+            boxes: (n, 4), x1 y1 x2 y2 in pixels of this image, as they were in the frame before.
+
+        Returns:
+            The faces and whose they are. Of boxes that end at the same face only the one with the best score keeps it.
+
+        Raises:
+            ImageError: The array is not such an image, or a box is not finite.
+        """
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        check_rgb(rgb)
+        if not np.isfinite(boxes).all():
+            raise ImageError("a box that is not finite cannot be refined")
+        squares = box.square(boxes if rgb.size else boxes[:0])
+        outputs = self._in_blocks(
+            "onet", len(squares), lambda block: pyramid.crop_and_resize_each(rgb, squares[block], 48)
+        )
+        return Refined(*self._faces_and_owners(squares, outputs))
 
     def _detect(self, images: Sequence[np.ndarray], known: Optional[np.ndarray]) -> List[Faces]:
         for rgb in images:

@@ -13,7 +13,7 @@ from kface.faces import Faces
 from kface.mtcnn.again import without
 from kface.mtcnn.boxes import SAME, covered
 from kface.mtcnn.brighten import brightened
-from kface.mtcnn.refine import beside, refine
+from kface.mtcnn.refine import beside
 from kface.recognizer.association import overlaps
 from kface.recognizer.crops import Crops, crops_of
 from kface.recognizer.decision import Decision
@@ -275,12 +275,12 @@ class Pipeline(object):
     def _follow(self, small: np.ndarray, scale: np.ndarray, tracker: Tracker, turn: np.ndarray) -> "_Look":
         """Return the faces whose turn it is, and in which boxes of the tracker they are."""
         detector, boxes = self._detector, tracker.boxes * np.tile(scale, 2)
-        faces, found = refine(detector, small, boxes[turn])
+        faces, found = detector.refine(small, boxes[turn])
         owners = turn[found]
         lost = tracker.lost(owners, turn)
         if lost:
             # Mostly they are still there, and a little beside is enough to see them: far less work than the cascade.
-            again, found = refine(detector, small, beside(boxes[lost]))
+            again, found = detector.refine(small, beside(boxes[lost]))
             _, first = np.unique(found % len(lost), return_index=True)
             first = first[~covered(again.boxes[first], faces.boxes)]
             faces = Faces.join([faces, again.take(first)])
@@ -303,7 +303,7 @@ class Pipeline(object):
             return look
         began = time.perf_counter()
         self._way = self._copied[0]
-        faces, found = refine(self._detector, brightened(small, self._way), boxes[left])
+        faces, found = self._detector.refine(brightened(small, self._way), boxes[left])
         apart = ~covered(faces.boxes, look.faces.boxes)
         self._again += time.perf_counter() - began
         return _both(look, faces.take(apart), None if owners is None else owners[left][found[apart]], True, True)

@@ -133,10 +133,11 @@ class Scene(object):
 
 
 class FakeDetector(object):
-    """Finds what it was told to find in images of one grey level each."""
+    """Finds what it was told to find in images of one grey level each; a test that follows faces gives `refine`."""
 
-    def __init__(self, found):
+    def __init__(self, found, refine=None):
         self.found = found
+        self.refine = refine
         self.seen = []
 
     def detect(self, rgb):

@@ -181,20 +181,20 @@ def test_a_lost_track_is_looked_for_on_copies_in_turn(monkeypatch):
     assert (back.ids, back.brightened) == ((2,), "clahe")
 
 
-def test_a_face_from_a_copy_is_followed_on_copies_without_the_cascade(monkeypatch):
+def test_a_face_from_a_copy_is_followed_on_copies_without_the_cascade():
     dark = grey(10)
     copy = levels_of(dark)["clahe"]
     asked = []
 
-    def refine(detector, rgb, boxes):
+    def refine(rgb, boxes):
         level = int(rgb[0, 0, 0])
         asked.append(level)
         if level != copy:
             return Faces.empty(), np.zeros((0,), np.int64)
         return ONE, np.zeros((1,), np.int64)
 
-    monkeypatch.setattr(pipeline_module, "refine", refine)
     pipeline, detector = pipeline_of({copy: ONE}, PipelineSettings(TrackSettings(detect_every=10)))
+    detector.refine = refine
     results = [pipeline.process(dark) for _ in range(8)]
     assert [result.detected for result in results] == [True] + [False] * 7
     assert [result.ids for result in results] == [(1,)] * 8
