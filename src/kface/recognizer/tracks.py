@@ -52,6 +52,11 @@ class Tracker(object):
         self._wanted: List[int] = []
 
     @property
+    def count(self) -> int:
+        """How many tracks there are, those that are missing at the moment as well."""
+        return len(self._tracks)
+
+    @property
     def due(self) -> bool:
         """Whether the whole cascade has to run on the next frame: it is its turn, or there is nothing to follow."""
         return self._since + 1 >= self.settings.detect_every or not self._present()
