@@ -11,7 +11,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 class FaceReader(NamedTuple):
-    """An opened bundle.
+    """An opened bundle; a context manager, which closes it.
 
     Attributes:
         recognizer: Finds and embeds faces.
@@ -20,6 +20,12 @@ class FaceReader(NamedTuple):
 
     recognizer: FaceRecognizer
     thresholds: Optional[Thresholds]
+
+    def __enter__(self) -> "FaceReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.recognizer.close()
 
 
 def open_reader(directory: PathLike, runtime: str = "auto", precision: str = "fp32") -> FaceReader:

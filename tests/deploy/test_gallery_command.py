@@ -84,6 +84,9 @@ class Recognizer:
         vectors = crops[:, ::28, ::28].reshape(len(crops), -1).astype(np.float32)
         return Embeddings(vectors, np.zeros((len(crops),), bool))
 
+    def close(self):
+        self.fingerprint = None
+
     def faces(self, image):
         if isinstance(image, np.ndarray):
             image = image.reshape(-1)[:20].tobytes().rstrip(b"\0").decode("ascii")

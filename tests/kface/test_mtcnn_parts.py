@@ -185,11 +185,11 @@ def test_a_packed_pyramid_changes_nothing(detector, monkeypatch):
     ]
     monkeypatch.setattr(weights, "PACKED", ("onnxruntime",))
     packed = Detector(threads=1)
-    assert packed._packed is not None
+    assert packed._networks.packed is not None
     for one, other in zip(detector.detect_many(images), packed.detect_many(images)):
         np.testing.assert_allclose(other.boxes, one.boxes, atol=1e-3)
         np.testing.assert_allclose(other.scores, one.scores, atol=1e-4)
-    opened = packed._packed._opened
+    opened = packed._networks.packed._opened
     assert len(opened) == 2
     for side in range(40, 60, 4):
         packed.detect(np.zeros((side, side, 3), np.uint8))

@@ -35,9 +35,9 @@ class Network(object):
             float32 arrays by the names of the outputs.
 
         Raises:
-            ModelError: The batch does not fit the network.
+            ModelError: The batch does not fit the network, or it has been closed.
         """
         raise NotImplementedError  # pragma: no cover - every adapter has its own
 
     def close(self) -> None:
-        """Give the runtime's memory back; the network cannot be run afterwards."""
+        """Give the runtime's memory back; the network cannot be run afterwards. Once is enough, and more does nothing."""

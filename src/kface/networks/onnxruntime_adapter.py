@@ -44,6 +44,8 @@ class OnnxRuntimeNetwork(Network):
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
+        if self._session is None:
+            raise ModelError("has been closed", self._path)
         try:
             values = self._session.run(None, {self._input: batch})
         except Exception as error:

@@ -39,6 +39,8 @@ class OpenVinoNetwork(Network):
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
+        if self._model is None:
+            raise ModelError("has been closed", self._path)
         # A list's pop and append are atomic; two threads never hold the same request.
         try:
             request = self._idle.pop()

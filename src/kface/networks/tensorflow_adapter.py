@@ -59,6 +59,8 @@ class TensorFlowNetwork(Network):
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
+        if self._function is None:
+            raise ModelError("has been closed", self._path)
         # TensorFlow itself looks at no shape: a convolution takes channels by the dozen for groups.
         (shape,) = self.inputs.values()
         if len(shape) != batch.ndim or any(size not in (None, found) for size, found in zip(shape, batch.shape)):

@@ -151,6 +151,9 @@ class FakeDetector(object):
         self.seen += list(images)
         return [self.found.get(int(image[0, 0, 0]), Faces.empty()) for image in images]
 
+    def close(self):
+        self.seen = None
+
 
 class FakeEmbedder(object):
     """Embeds a crop by its grey level in the middle: 10 is person 1, 20 person 2, and 255 nobody at all."""
