@@ -58,13 +58,13 @@ def _cryptography() -> Dict[str, Any]:
 
 
 def _tensorrt() -> Dict[str, Any]:
-    from kface.engines.api import tensorrt
+    from kface.tensorrt.api import tensorrt
 
     return {"version": tensorrt().__version__}
 
 
 def _gpu() -> Dict[str, Any]:
-    from kface.engines.memory import open_memory
+    from kface.tensorrt.memory import open_memory
 
     return {"version": open_memory().gpu}
 

@@ -39,7 +39,7 @@ class Runtime(NamedTuple):
 #: What each runtime reads, prefers and can do, by its name: the one table of that. The fastest comes first where it was
 #: measured (`make bench`); ``auto`` takes the first that is installed.
 RUNTIMES: Dict[str, Runtime] = {
-    "tensorrt": Runtime("kface.networks.tensorrt_adapter", "tensorrt", (".onnx", ".engine"), True, computes="fp16"),
+    "tensorrt": Runtime("kface.tensorrt.adapter", "tensorrt", (".onnx", ".engine"), True, computes="fp16"),
     "openvino": Runtime("kface.networks.openvino_adapter", "openvino", (".onnx",)),
     "onnxruntime": Runtime("kface.networks.onnxruntime_adapter", "onnxruntime", (".onnx",)),
     # Frozen graphs are right in all versions of OpenCV and read by the old ones too; quantised networks are read wrongly.
@@ -61,8 +61,14 @@ def runtimes(ending: Optional[str] = None) -> List[str]:
     return [
         name
         for name, runtime in RUNTIMES.items()
-        if (ending is None or ending in runtime.formats) and importlib.util.find_spec(runtime.package) is not None
+        if (ending is None or ending in runtime.formats) and _is_installed(runtime.package)
     ]
+
+
+def _is_installed(package: str) -> bool:
+    spec = importlib.util.find_spec(package)
+    # A folder that merely has the name, somewhere on the path, is a package to Python, with nothing in it.
+    return spec is not None and not (spec.submodule_search_locations and spec.origin in (None, "namespace"))
 
 
 def resolve(runtime: str, ending: str = ".onnx", preferred: Tuple[str, ...] = ()) -> str:
@@ -165,7 +171,7 @@ def read_network(path: PathLike, sha256: Optional[str] = None) -> bytes:
 
 
 def _read_engine(name: str) -> bytes:
-    from kface.engines import trust
+    from kface.tensorrt import trust
 
     return trust.read(name)
 

@@ -7,11 +7,11 @@ import types
 import numpy as np
 import pytest
 
-from kface.engines import build_engine, get_engine
-from kface.engines.memory import DeviceError, open_memory
 from kface.errors import ConfigError, ModelError
 from kface.networks import open_network
-from kface.networks.tensorrt_adapter import load, open_engine
+from kface.tensorrt import build_engine, get_engine
+from kface.tensorrt.adapter import load, open_engine
+from kface.tensorrt.memory import DeviceError, open_memory
 
 
 def numbers(*shape):
@@ -198,6 +198,6 @@ def test_where_there_is_no_gpu(bare, library):
 
 def test_where_no_library_reaches_the_gpu(bare, monkeypatch):
     bare.fit("8.6.1", library="none")
-    monkeypatch.setitem(sys.modules, "kface.engines.cudart", None)
+    monkeypatch.setitem(sys.modules, "kface.tensorrt.cudart", None)
     with pytest.raises(ConfigError, match="install CUDA's runtime .* or cuda-python"):
         open_memory()
