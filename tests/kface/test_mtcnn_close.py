@@ -7,9 +7,9 @@ import pytest
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface.errors import ModelError
-from kface.mtcnn import Detector, opened, weights
+from kface.mtcnn import Detector, opened
 from kface.mtcnn.again import without
-from kface.networks import Network, open_network, runtimes
+from kface.networks import RUNTIMES, Network, open_network, runtimes
 from kface.recognizer import FaceRecognizer, Pipeline
 
 CLOSED = "the detector has been closed; open another one"
@@ -58,7 +58,7 @@ def test_no_thread_and_no_network_is_left(closed):
 
 
 def _side_by_side():
-    found = [name for name in runtimes(".onnx") if name in weights.SIDE_BY_SIDE]
+    found = [name for name in runtimes(".onnx") if RUNTIMES[name].side_by_side]
     return found[0] if found else pytest.skip("no runtime that runs pieces side by side is installed")
 
 
@@ -87,8 +87,8 @@ def test_detectors_that_share_networks_are_closed_together(closed, runtime):
 
 
 def test_a_packed_pyramids_networks_are_closed_too(closed, monkeypatch):
-    monkeypatch.setattr(weights, "PACKED", ("onnxruntime",))
     pytest.importorskip("onnxruntime", reason="stands for TensorRT")
+    monkeypatch.setitem(RUNTIMES, "onnxruntime", RUNTIMES["onnxruntime"]._replace(detector_form="canvas"))
     with Detector(runtime="onnxruntime", threads=1) as detector:
         detector.detect_many([IMAGE, IMAGE[:40], IMAGE])
         assert closed == []

@@ -10,7 +10,7 @@ from kface.errors import ConfigError, ImageError, ModelError
 from kface.files import sha256_file
 from kface.mtcnn import Detector, boxes, pyramid, weights
 from kface.mtcnn import detector as detector_module
-from kface.networks import runtimes
+from kface.networks import RUNTIMES, runtimes
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,8 @@ def test_a_packed_pyramid_changes_nothing(detector, monkeypatch):
     images = [
         random.randint(0, 256, shape + (3,)).astype(np.uint8) for shape in [(97, 120), (97, 120), (64, 101), (5, 5)]
     ]
-    monkeypatch.setattr(weights, "PACKED", ("onnxruntime",))
+    pytest.importorskip("onnxruntime", reason="stands for TensorRT")
+    monkeypatch.setitem(RUNTIMES, "onnxruntime", RUNTIMES["onnxruntime"]._replace(detector_form="canvas"))
     packed = Detector(threads=1)
     assert packed._networks.packed is not None
     for one, other in zip(detector.detect_many(images), packed.detect_many(images)):

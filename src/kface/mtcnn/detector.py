@@ -76,7 +76,7 @@ class Detector(object):
         self.thresholds = settings.thresholds(thresholds)
         self.factor = settings.factor(factor)
         self.brighten = settings.brighten(brighten)
-        name = resolve(runtime, preferred=weights.PREFERRED)
+        name = resolve(runtime, task="detector")
         self._networks = CascadeNetworks(weights.prepare(models), name, threads)
 
     def with_min_face(self, min_face: float) -> "Detector":

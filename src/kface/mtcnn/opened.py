@@ -9,7 +9,7 @@ import numpy as np
 from kface.errors import ModelError
 from kface.mtcnn import weights
 from kface.mtcnn.packed import PackedPNet
-from kface.networks import Network, open_network
+from kface.networks import RUNTIMES, Network, open_network
 from kface.workers import cores
 
 
@@ -38,11 +38,11 @@ class CascadeNetworks(object):
         self._opened: Dict[str, Network] = {}
         self._pool: Optional[ThreadPoolExecutor] = None
         known = weights.files(models, runtime)
-        if runtime in weights.PACKED:
+        if RUNTIMES[runtime].detector_form == "canvas":
             canvas, canvas_digest = known.pop("pnet")
             self.packed = PackedPNet(lambda shape: open_network(canvas, runtime, None, canvas_digest, shape))
         together = threads or cores()
-        if together > 1 and runtime in weights.SIDE_BY_SIDE:
+        if together > 1 and RUNTIMES[runtime].side_by_side:
             # Each piece has one thread of the pool.
             self._pool, threads = ThreadPoolExecutor(together, "kface-mtcnn"), 1
         try:

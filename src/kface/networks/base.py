@@ -13,20 +13,18 @@ class Network(object):
 
     Attributes:
         runtime: The runtime's name, such as ``onnxruntime``.
-        reentrant: Whether several threads may call :meth:`run` at the same time.
         inputs: Shape of each input by its name, in the file's order; empty where the runtime does not tell.
         outputs: Names of the outputs, in the file's order.
     """
 
     runtime = ""
-    reentrant = False
 
     def __init__(self, inputs: Dict[str, Shape], outputs: List[str]) -> None:
         self.inputs = inputs
         self.outputs = outputs
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
-        """Run the network on its (first) input.
+        """Run the network on its (first) input; several threads at a time where the runtime's table says "reentrant".
 
         Args:
             batch: float32, the batch first; C-contiguous arrays are not copied.

@@ -14,7 +14,6 @@ class OnnxRuntimeNetwork(Network):
     """A session of ONNX Runtime."""
 
     runtime = "onnxruntime"
-    reentrant = True
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         import onnxruntime

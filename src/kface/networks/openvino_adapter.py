@@ -12,7 +12,6 @@ class OpenVinoNetwork(Network):
     """A compiled model of OpenVINO, with as many infer requests as threads have called it at the same time."""
 
     runtime = "openvino"
-    reentrant = True
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         import openvino

@@ -24,7 +24,6 @@ class TensorFlowNetwork(Network):
     """
 
     runtime = "tensorflow"
-    reentrant = True
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
