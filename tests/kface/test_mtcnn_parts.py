@@ -177,6 +177,18 @@ def test_strips_change_nothing(detector, monkeypatch):
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-5)
 
 
+def test_what_an_overlap_is_measured_by():
+    box, others = [[0, 0, 10, 10]], [[5, 0, 25, 10], [2, 2, 4, 7], [50, 50, 60, 60]]
+    np.testing.assert_allclose(boxes.overlaps(box, others), [[50 / 250, 10 / 100, 0]])
+    np.testing.assert_allclose(boxes.overlaps(box, others, "smaller"), [[50 / 100, 1, 0]])
+    np.testing.assert_allclose(boxes.overlaps(box, others, "first"), [[50 / 100, 10 / 100, 0]])
+    # A box without an area, or turned inside out as P-Net's may be, shares nothing, not even with itself.
+    empty = [[5, 5, 5, 5], [8, 8, 2, 2], [8, 2, 2, 8]]
+    for by in ("union", "smaller", "first"):
+        assert (boxes.overlaps(empty, empty + box, by) == 0).all()
+    assert boxes.overlaps(np.zeros((0, 4)), others).shape == (0, 3)
+
+
 def test_a_packed_pyramid_changes_nothing(detector, monkeypatch):
     """TensorRT's way through P-Net, on a runtime that is here."""
     random = np.random.RandomState(5)

@@ -10,10 +10,9 @@ import numpy as np
 
 from kface.faces import Faces
 from kface.mtcnn.again import without
-from kface.mtcnn.boxes import SAME, covered
+from kface.mtcnn.boxes import SAME, covered, overlaps
 from kface.mtcnn.brighten import brightened
 from kface.mtcnn.refine import beside
-from kface.recognizer.association import overlaps
 from kface.recognizer.reduced import Reduced
 from kface.recognizer.second_look import DARK, SecondLook
 from kface.recognizer.tracks import Tracker

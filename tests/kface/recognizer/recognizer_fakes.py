@@ -4,8 +4,7 @@ import numpy as np
 
 from kface import alignment
 from kface.faces import Faces
-from kface.mtcnn.boxes import covered
-from kface.recognizer.association import overlaps
+from kface.mtcnn.boxes import covered, overlaps
 from kface.recognizer.decision import Decision
 from kface.recognizer.embedder import Embeddings
 from kface.recognizer.recognizer import best_matches

@@ -12,8 +12,8 @@ from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
+from kface.mtcnn.boxes import overlaps
 from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, PipelineSettings, TrackSettings
-from kface.recognizer.association import overlaps
 from kface.recognizer.embedder import Embeddings
 
 OFF = PipelineSettings(tracks=None)

@@ -6,9 +6,9 @@ import recognizer_fakes as fakes
 from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 
 from kface.faces import Faces
+from kface.mtcnn.boxes import overlaps
 from kface.mtcnn.refine import beside
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, TrackSettings
-from kface.recognizer.association import overlaps
 from kface.recognizer.tracks import AFRESH, Tracker
 from kface.recognizer.views import View
 
