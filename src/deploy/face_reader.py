@@ -40,5 +40,5 @@ def open_reader(directory: PathLike, runtime: str = "auto", precision: str = "fp
         ConfigError: There is no such runtime or precision.
         ModelError: It is no bundle, or a file (named) is not the one that was exported.
     """
-    recognizer = FaceRecognizer.load(directory, runtime, precision)
-    return FaceReader(recognizer, bundle.load(directory, check="sizes").manifest.thresholds)
+    thresholds = bundle.load(directory, check="sizes").manifest.thresholds
+    return FaceReader(FaceRecognizer.load(directory, runtime, precision), thresholds)
