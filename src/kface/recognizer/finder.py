@@ -4,11 +4,12 @@ It owns the detector, the reduced size that the detector sees, and the second lo
 """
 
 import time
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from kface.faces import Faces
+from kface.mtcnn import Detector
 from kface.mtcnn.again import without
 from kface.mtcnn.boxes import SAME, covered, overlaps
 from kface.mtcnn.brighten import brightened
@@ -71,16 +72,17 @@ class Finder(object):
     """Finds the faces of one stream, frame by frame. For one thread.
 
     Args:
-        detector: Finds faces, see :class:`kface.mtcnn.Detector`. Where it brightens images, frames are looked at again as
-            well, but within a budget of work: by itself it would look at every empty frame twice.
+        detector: Finds faces. Where it brightens images, frames are looked at again as well, but within a budget of work: by
+            itself it would look at every empty frame twice.
         tracker: Whose faces to follow; None finds the faces of each frame afresh.
         size: Width and height in pixels that frames are reduced to for the detector; None leaves them as they are.
     """
 
     def __init__(
-        self, detector: Any, tracker: Optional[Tracker] = None, size: Optional[Tuple[int, int]] = None
+        self, detector: Detector, tracker: Optional[Tracker] = None, size: Optional[Tuple[int, int]] = None
     ) -> None:
-        self._detector, ways = without(detector)
+        plain, ways = without(detector)
+        self._detector: Detector = plain
         self._second_look = SecondLook(ways)
         self._tracker = tracker
         self._size = size
