@@ -45,6 +45,7 @@ def main() -> int:
             f"{agreement(found, ours.landmarks)}",
             flush=True,
         )
+    detector.close()
     print(
         f"ratio: {min(ratios):.2f} at least (wanted: {WANTED:.0f}), {np.exp(np.mean(np.log(ratios))):.2f} in the mean"
     )

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kface.recognizer.association import best_pairs, overlaps
+from kface.mtcnn.boxes import overlaps
+from kface.recognizer.association import best_pairs
 from kface.recognizer.decision import RECOGNISED
 
 #: Overlap (IoU) from which on a face that was found is that of a person.

@@ -250,6 +250,7 @@ def measured(arguments: argparse.Namespace) -> str:
     ]
     if arguments.without_faces is not None:
         lines.append(without_faces(detector, arguments.without_faces, ways))
+    detector.close()
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 ``KFACE_BUNDLE=DIR`` chooses the bundle, as for ``python -m deploy bench``; by default it is the newest.
 """
 
+import contextlib
 import os
 import sys
 from functools import partial
@@ -61,18 +62,19 @@ def embedders(made: bundle.Bundle) -> None:
 
 def detectors() -> None:
     """Time the detector on every runtime that reads its networks."""
-    candidates = {}
-    for runtime in runtimes(".onnx"):
-        try:
-            candidates[runtime] = Detector(runtime=runtime)
-        except KFaceError as error:
-            print(f"  {runtime}: left out ({error})")
-    for frame in frames():
-        calls = {name: partial(detector.detect, frame.image) for name, detector in candidates.items()}
-        times = medians(interleaved(calls, 5, 3.0))
-        height, width = frame.image.shape[:2]
-        print(f"detector, {frame.source}, {width}x{height}, {frame.faces} face(s):")
-        report(times, "onnxruntime", 1)
+    with contextlib.ExitStack() as stack:
+        candidates = {}
+        for runtime in runtimes(".onnx"):
+            try:
+                candidates[runtime] = stack.enter_context(Detector(runtime=runtime))
+            except KFaceError as error:
+                print(f"  {runtime}: left out ({error})")
+        for frame in frames():
+            calls = {name: partial(detector.detect, frame.image) for name, detector in candidates.items()}
+            times = medians(interleaved(calls, 5, 3.0))
+            height, width = frame.image.shape[:2]
+            print(f"detector, {frame.source}, {width}x{height}, {frame.faces} face(s):")
+            report(times, "onnxruntime", 1)
 
 
 def report(times: dict[str, float], base: str, count: int) -> None:

@@ -11,7 +11,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 class FaceReader(NamedTuple):
-    """An opened bundle.
+    """An opened bundle; a context manager, which closes it.
 
     Attributes:
         recognizer: Finds and embeds faces.
@@ -20,6 +20,12 @@ class FaceReader(NamedTuple):
 
     recognizer: FaceRecognizer
     thresholds: Optional[Thresholds]
+
+    def __enter__(self) -> "FaceReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.recognizer.close()
 
 
 def open_reader(directory: PathLike, runtime: str = "auto", precision: str = "fp32") -> FaceReader:
@@ -34,5 +40,5 @@ def open_reader(directory: PathLike, runtime: str = "auto", precision: str = "fp
         ConfigError: There is no such runtime or precision.
         ModelError: It is no bundle, or a file (named) is not the one that was exported.
     """
-    recognizer = FaceRecognizer.load(directory, runtime, precision)
-    return FaceReader(recognizer, bundle.load(directory, check="sizes").manifest.thresholds)
+    thresholds = bundle.load(directory, check="sizes").manifest.thresholds
+    return FaceReader(FaceRecognizer.load(directory, runtime, precision), thresholds)

@@ -197,9 +197,8 @@ def _add(arguments: argparse.Namespace) -> int:
     name = clean_name(typed_name(arguments.name))
     limits = Limits(*(getattr(arguments, limit) for limit in Limits._fields))
     limits.check("--")
-    reader = _reader(arguments)
     refused = 0
-    with _open(arguments, reader.recognizer.fingerprint, create=True) as gallery:
+    with _reader(arguments) as reader, _open(arguments, reader.recognizer.fingerprint, create=True) as gallery:
         enrolment = Enrolment(gallery, reader.recognizer, limits, arguments.keep_crops)
         known = enrolment.known_name(name)
         if known != name:
@@ -305,8 +304,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _reenrol(arguments: argparse.Namespace) -> int:
-    reader = _reader(arguments)
-    with _open(arguments, reader.recognizer.fingerprint) as gallery:
+    with _reader(arguments) as reader, _open(arguments, reader.recognizer.fingerprint) as gallery:
         done = gallery.reenrol(Enrolment(gallery, reader.recognizer).embed, arguments.discard)
     say("{} templates made anew, {} removed".format(done.templates, done.discarded))
     return 0
@@ -315,9 +313,8 @@ def _reenrol(arguments: argparse.Namespace) -> int:
 def _match(arguments: argparse.Namespace) -> int:
     if arguments.k < 1:
         raise ConfigError("must be at least 1, not {}".format(arguments.k), "-k")
-    reader = _reader(arguments)
     refused = 0
-    with _open(arguments, reader.recognizer.fingerprint) as gallery:
+    with _reader(arguments) as reader, _open(arguments, reader.recognizer.fingerprint) as gallery:
         decision = _decision(arguments, reader, gallery.size)
         for image in arguments.images:
             try:

@@ -85,10 +85,12 @@ def open_session(settings: DeploySettings) -> "Iterator[Session]":
 
 def open_bundle(settings: DeploySettings) -> Tuple[FaceRecognizer, BundleManifest]:
     """Open the bundle of the settings, and return its recogniser and its manifest."""
+    # The manifest goes first: were it refused afterwards, the recogniser would stay open.
+    manifest = bundle.load(settings.bundle, check="sizes").manifest
     recognizer = FaceRecognizer.load(
         settings.bundle, settings.runtime, settings.precision, detector=settings.detector, match=settings.match
     )
-    return recognizer, bundle.load(settings.bundle, check="sizes").manifest
+    return recognizer, manifest
 
 
 def open_stream(settings: DeploySettings) -> Opened:

@@ -8,10 +8,10 @@ import numpy as np
 
 from export.foreign import Preprocessing
 from kface import bundle
-from kface.engines import Calibrator, default_directory, get_engine
-from kface.engines.verify import bundle_files
 from kface.errors import KFaceError
 from kface.networks import runtimes
+from kface.tensorrt import Calibrator, default_directory, get_engine
+from kface.tensorrt.verify import bundle_files
 
 #: Faces that TensorRT calibrates on at once.
 BATCH = 8

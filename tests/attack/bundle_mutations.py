@@ -27,13 +27,13 @@ from protobuf_fakes import field  # noqa: E402
 from kface import bundle  # noqa: E402
 from kface.bundle import golden  # noqa: E402
 from kface.bundle.manifest import PRECISIONS, digest  # noqa: E402
-from kface.engines import sidecar  # noqa: E402
 from kface.errors import KFaceError  # noqa: E402
 from kface.files import sha256_bytes  # noqa: E402
 from kface.mtcnn import weights  # noqa: E402
 from kface.networks import RUNTIMES, allowed  # noqa: E402
 from kface.networks.frozen_graph import frozen_inputs  # noqa: E402
 from kface.networks.onnx_inputs import inputs_of  # noqa: E402
+from kface.tensorrt import sidecar  # noqa: E402
 
 #: Stands in a text for what JSON's writer would not write.
 RAW = "@raw@"

@@ -14,8 +14,8 @@ from benchmarks.identity_pictures import Camera, Clip, Placed, backgrounds, past
 from kface.gallery import Limits
 from kface.images import read_image
 from kface.mtcnn import weights
+from kface.mtcnn.boxes import overlaps
 from kface.recognizer import FaceRecognizer
-from kface.recognizer.association import overlaps
 
 SIZE = (320, 180)
 #: Pictures of six people of the sample, a row each, eight tiles in a row; those from the front, and one from the side.

@@ -1,6 +1,5 @@
 """What the tests of sessions and of the command share."""
 
-import gc
 import os
 import signal
 
@@ -43,8 +42,6 @@ def camera():
 def nothing_is_left():
     before = signal.getsignal(signal.SIGTERM)
     yield
-    # The detector's threads end with the detector.
-    gc.collect()
     assert until(lambda: threads() == []), threads()
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -94,6 +94,9 @@ class FakeDetector(object):
     def detect_many(self, images):
         return [self._find(image) for image in images]
 
+    def close(self):
+        pass
+
     @staticmethod
     def _find(rgb):
         # By columns: nobody stands above another. (OpenCV 4.1 crashes in its connected components now and then.)

@@ -162,6 +162,12 @@ class Sleepy(object):
     def close(self):
         self.min_face = None
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
 
 def test_times_are_those_of_the_smallest_face_and_of_each_face(crops, monkeypatch):
     monkeypatch.setattr(networks, "Detector", Sleepy)

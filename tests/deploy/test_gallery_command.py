@@ -84,6 +84,9 @@ class Recognizer:
         vectors = crops[:, ::28, ::28].reshape(len(crops), -1).astype(np.float32)
         return Embeddings(vectors, np.zeros((len(crops),), bool))
 
+    def close(self):
+        self.fingerprint = None
+
     def faces(self, image):
         if isinstance(image, np.ndarray):
             image = image.reshape(-1)[:20].tobytes().rstrip(b"\0").decode("ascii")
@@ -157,6 +160,20 @@ def test_people_are_enrolled_listed_and_recognised(run, home):
     assert lines[3] == "none: no face"
     assert (home / "data" / "kface" / "gallery.db").is_file()
     assert (home / "config" / "kface" / "gallery.key").is_file()
+
+
+@pytest.mark.parametrize("arguments", [("add", "Kim", "a.1"), ("add", "Kim", "none"), ("match", "a.1"), ("reenrol",)])
+def test_what_was_opened_is_closed(run, monkeypatch, arguments):
+    assert run("add", "Kim", "b.2", "--bundle", "B", "--keep-crops")[0] == 0
+    made = []
+
+    def open_reader(directory, *rest):
+        made.append(Recognizer(str(directory) * 4))
+        return FaceReader(made[-1], TABLE)
+
+    monkeypatch.setattr(gallery_command, "open_reader", open_reader)
+    run(*(arguments + ("--bundle", "B")))
+    assert [one.fingerprint for one in made] == [None]
 
 
 def test_refused_images_are_listed_with_their_reasons_and_the_others_enrolled(run):

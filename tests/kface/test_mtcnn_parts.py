@@ -10,7 +10,7 @@ from kface.errors import ConfigError, ImageError, ModelError
 from kface.files import sha256_file
 from kface.mtcnn import Detector, boxes, pyramid, weights
 from kface.mtcnn import detector as detector_module
-from kface.networks import runtimes
+from kface.networks import RUNTIMES, runtimes
 
 
 @pytest.fixture(scope="module")
@@ -177,19 +177,32 @@ def test_strips_change_nothing(detector, monkeypatch):
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-5)
 
 
+def test_what_an_overlap_is_measured_by():
+    box, others = [[0, 0, 10, 10]], [[5, 0, 25, 10], [2, 2, 4, 7], [50, 50, 60, 60]]
+    np.testing.assert_allclose(boxes.overlaps(box, others), [[50 / 250, 10 / 100, 0]])
+    np.testing.assert_allclose(boxes.overlaps(box, others, "smaller"), [[50 / 100, 1, 0]])
+    np.testing.assert_allclose(boxes.overlaps(box, others, "first"), [[50 / 100, 10 / 100, 0]])
+    # A box without an area, or turned inside out as P-Net's may be, shares nothing, not even with itself.
+    empty = [[5, 5, 5, 5], [8, 8, 2, 2], [8, 2, 2, 8]]
+    for by in ("union", "smaller", "first"):
+        assert (boxes.overlaps(empty, empty + box, by) == 0).all()
+    assert boxes.overlaps(np.zeros((0, 4)), others).shape == (0, 3)
+
+
 def test_a_packed_pyramid_changes_nothing(detector, monkeypatch):
     """TensorRT's way through P-Net, on a runtime that is here."""
     random = np.random.RandomState(5)
     images = [
         random.randint(0, 256, shape + (3,)).astype(np.uint8) for shape in [(97, 120), (97, 120), (64, 101), (5, 5)]
     ]
-    monkeypatch.setattr(weights, "PACKED", ("onnxruntime",))
+    pytest.importorskip("onnxruntime", reason="stands for TensorRT")
+    monkeypatch.setitem(RUNTIMES, "onnxruntime", RUNTIMES["onnxruntime"]._replace(detector_form="canvas"))
     packed = Detector(threads=1)
-    assert packed._packed is not None
+    assert packed._networks.packed is not None
     for one, other in zip(detector.detect_many(images), packed.detect_many(images)):
         np.testing.assert_allclose(other.boxes, one.boxes, atol=1e-3)
         np.testing.assert_allclose(other.scores, one.scores, atol=1e-4)
-    opened = packed._packed._opened
+    opened = packed._networks.packed._opened
     assert len(opened) == 2
     for side in range(40, 60, 4):
         packed.detect(np.zeros((side, side, 3), np.uint8))

@@ -8,7 +8,7 @@ from kface.images import read_image
 from kface.mtcnn import Detector, pyramid
 from kface.mtcnn import boxes as box
 from kface.mtcnn.detector import Candidates
-from kface.mtcnn.refine import beside, refine
+from kface.mtcnn.refine import beside
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_as_on_the_whole_image(detector, sheet):
     faces = detector.detect(sheet)
     assert faces.count >= 8
     moved = faces.boxes + np.random.RandomState(0).uniform(-4, 4, faces.boxes.shape)
-    refined = refine(detector, sheet, moved)
+    refined = detector.refine(sheet, moved)
     assert sorted(refined.owners) == list(range(faces.count))
     assert (np.diff(refined.faces.scores) <= 0).all()
     expected = whole(detector, sheet, moved)
@@ -60,7 +60,7 @@ def test_faces_at_the_edge_of_the_image(detector, sheet):
     boxes = np.array([[-0.1, -0.1, 0.98, 1.0]]) * side
     (expected,) = whole(detector, cut, boxes)
     assert expected.count == 1
-    np.testing.assert_allclose(refine(detector, cut, boxes).faces.landmarks, expected.landmarks, atol=1e-3)
+    np.testing.assert_allclose(detector.refine(cut, boxes).faces.landmarks, expected.landmarks, atol=1e-3)
 
 
 def test_what_is_no_face_any_more_is_lost(detector, sheet):
@@ -68,30 +68,30 @@ def test_what_is_no_face_any_more_is_lost(detector, sheet):
     grey = sheet.copy()
     x1, y1, x2, y2 = boxes[1].astype(int)
     grey[y1 - 20 : y2 + 20, x1 - 20 : x2 + 20] = 128
-    refined = refine(detector, grey, boxes)
+    refined = detector.refine(grey, boxes)
     assert sorted(refined.owners) == [0, 2]
     outside = np.array([[-300, -300, -200, -200], [1e6, 1e6, 1e6 + 50, 1e6 + 50], [100, 100, 100, 100]], float)
-    refined = refine(detector, grey, np.concatenate([outside, boxes[2:]]))
+    refined = detector.refine(grey, np.concatenate([outside, boxes[2:]]))
     assert refined.owners.tolist() == [3]
     for none in (np.zeros((0, 4)), outside):
-        assert refine(detector, grey, none).faces.count == 0
-        assert refine(detector, grey, none).owners.shape == (0,)
+        assert detector.refine(grey, none).faces.count == 0
+        assert detector.refine(grey, none).owners.shape == (0,)
 
 
 def test_two_boxes_that_end_at_one_face_leave_it_to_the_better(detector, sheet):
     face = detector.detect(sheet).boxes[:1]
     side = face[0, 2] - face[0, 0]
-    refined = refine(detector, sheet, np.concatenate([face + 0.2 * side, face]))
+    refined = detector.refine(sheet, np.concatenate([face + 0.2 * side, face]))
     assert refined.owners.tolist() == [1]
-    both = [refine(detector, sheet, face + shift * side).faces.count for shift in (0.2, 0)]
+    both = [detector.refine(sheet, face + shift * side).faces.count for shift in (0.2, 0)]
     assert both == [1, 1]
 
 
 def test_only_faces_that_pass_the_detectors_threshold(detector, sheet):
     faces = detector.detect(sheet)
     strict = Detector(min_face=39.8, threads=1, thresholds=(0.6, 0.7, 0.995))
-    kept = refine(strict, sheet, faces.boxes).faces.scores
-    assert 0 < len(kept) < refine(detector, sheet, faces.boxes).faces.count
+    kept = strict.refine(sheet, faces.boxes).faces.scores
+    assert 0 < len(kept) < detector.refine(sheet, faces.boxes).faces.count
     assert (kept > 0.995).all()
 
 
@@ -141,6 +141,6 @@ def test_beside_a_box():
 
 def test_what_cannot_be_refined(detector, sheet):
     with pytest.raises(ImageError, match="uint8"):
-        refine(detector, sheet.astype(np.float32), np.zeros((0, 4)))
+        detector.refine(sheet.astype(np.float32), np.zeros((0, 4)))
     with pytest.raises(ImageError, match="finite"):
-        refine(detector, sheet, np.array([[0, 0, np.nan, 1]]))
+        detector.refine(sheet, np.array([[0, 0, np.nan, 1]]))

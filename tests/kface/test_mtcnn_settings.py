@@ -9,7 +9,6 @@ from kface.data.sample import render, subject_names
 from kface.errors import ConfigError
 from kface.images import in_batches
 from kface.mtcnn import Detector, pyramid
-from kface.mtcnn.refine import refine
 
 NAN, INF = float("nan"), float("inf")
 
@@ -91,7 +90,7 @@ def test_there_is_no_face_in_nothing(detector, shape):
     image = np.random.RandomState(3).randint(0, 256, (60, 80, 3)).astype(np.uint8)
     assert [faces.count for faces in detector.detect_many([image, empty, image])] == [0, 0, 0]
     if not empty.size:
-        assert refine(detector, empty, np.array([[0, 0, 20, 20]])).faces.count == 0
+        assert detector.refine(empty, np.array([[0, 0, 20, 20]])).faces.count == 0
     assert detector.detect_many([]) == []
 
 

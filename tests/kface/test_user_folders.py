@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.web.token import default_token_file
-from kface import engines
+from kface import tensorrt
 from kface.gallery.keys import default_key_file
 from kface.gallery.opening import default_gallery_file
 from kface.gallery.witness import default_folder
@@ -14,7 +14,7 @@ from kface.user_folders import FOLDERS, user_folder
 
 #: What finds a place, the kind of folder that it is in, and its name there.
 PLACES = {
-    "engines": (engines.default_directory, "cache", "engines"),
+    "engines": (tensorrt.default_directory, "cache", "engines"),
     "detector": (weights.default_directory, "cache", "mtcnn-1.0.0-{}".format(weights.SCHEMA)),
     "gallery": (default_gallery_file, "data", "gallery.db"),
     "key": (default_key_file, "config", "gallery.key"),

@@ -60,6 +60,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     for number in range(FRAMES):
         made.process(noise(random, size) if number % 2 else room)
         recognizer.embedder.run(random.randint(0, 256, (6, 112, 112, 3)).astype(np.uint8))
+    # What it takes is measured before it is given back.
     print(
         json.dumps(
             {
@@ -72,6 +73,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             }
         )
     )
+    recognizer.close()
     return 0
 
 

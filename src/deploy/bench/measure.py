@@ -185,14 +185,14 @@ def _opencv_on_one_core(
     """
     before = cv2.getNumThreads()
     try:
-        detector = Detector(bundle.detector_directory, min_face=20.0, runtime="opencv", threads=1)
-        made = []
-        for scene in every:
-            frame = scene.frame(0)
-            call = partial(detector.detect, frame)
-            times = interleaved({"": call}, effort.rounds, clock=time.process_time)
-            made.append((scene.size, figures.figure(times[""]).median))
-        return made
+        with Detector(bundle.detector_directory, min_face=20.0, runtime="opencv", threads=1) as detector:
+            made = []
+            for scene in every:
+                frame = scene.frame(0)
+                call = partial(detector.detect, frame)
+                times = interleaved({"": call}, effort.rounds, clock=time.process_time)
+                made.append((scene.size, figures.figure(times[""]).median))
+            return made
     except KFaceError:
         return []
     finally:

@@ -1,5 +1,6 @@
 """Tables 8 and 9: the cascade and the embedder, by runtime, side by side."""
 
+import contextlib
 from functools import partial
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -63,32 +64,33 @@ def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: E
         effort: How long.
         say: Told what is left out, and why.
     """
-    detectors: Dict[Tuple[str, float], Detector] = {}
-    for name in names:
-        try:
-            first = Detector(models, min_face=MIN_FACES[0], runtime=name)
-        except KFaceError as error:
-            say("table 8: {}: left out ({})".format(name, _reason(error)))
-            continue
-        for min_face in MIN_FACES:
-            detectors[(name, min_face)] = first.with_min_face(min_face)
-    rows: Rows = []
-    for scene in scenes:
-        if scene.faces not in TABLE8_FACES:
-            continue
-        turns = {key: _Turns(detector.detect, scene) for key, detector in detectors.items()}
-        times = interleaved(turns, effort.rounds, effort.seconds)
-        rows += [
-            {
-                "runtime": name,
-                "min_face": min_face,
-                "size": list(scene.size),
-                "faces": scene.faces,
-                "source": scene.source,
-                "ms": figure(values).as_dict(),
-            }
-            for (name, min_face), values in times.items()
-        ]
+    with contextlib.ExitStack() as stack:
+        detectors: Dict[Tuple[str, float], Detector] = {}
+        for name in names:
+            try:
+                first = stack.enter_context(Detector(models, min_face=MIN_FACES[0], runtime=name))
+            except KFaceError as error:
+                say("table 8: {}: left out ({})".format(name, _reason(error)))
+                continue
+            for min_face in MIN_FACES:
+                detectors[(name, min_face)] = first.with_min_face(min_face)
+        rows: Rows = []
+        for scene in scenes:
+            if scene.faces not in TABLE8_FACES:
+                continue
+            turns = {key: _Turns(detector.detect, scene) for key, detector in detectors.items()}
+            times = interleaved(turns, effort.rounds, effort.seconds)
+            rows += [
+                {
+                    "runtime": name,
+                    "min_face": min_face,
+                    "size": list(scene.size),
+                    "faces": scene.faces,
+                    "source": scene.source,
+                    "ms": figure(values).as_dict(),
+                }
+                for (name, min_face), values in times.items()
+            ]
     return rows
 
 

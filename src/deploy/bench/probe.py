@@ -82,10 +82,7 @@ def observe(bundle: Bundle, scenes: Sequence[Scene], frames: int, runtime: str =
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     recognizer = FaceRecognizer.load(bundle.directory, runtime, threads=1, **decision_for(bundle))
-    networks = recognizer.detector._networks
-    for name, network in list(networks.items()):
-        networks[name] = _Timed(network)
-    timed: Dict[str, Any] = dict(networks)
+    timed: Dict[str, Any] = recognizer.detector._networks.wrap(_Timed)
     timed["embedder"] = recognizer.embedder._network = _Timed(recognizer.embedder._network)
     try:
         return [_observe(recognizer, timed, scene, frames) for scene in scenes]

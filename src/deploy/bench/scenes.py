@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from kface.errors import ConfigError
-from kface.recognizer.association import overlaps
+from kface.mtcnn.boxes import overlaps
 
 PathLike = Union[str, "os.PathLike[str]"]
 Size = Tuple[int, int]

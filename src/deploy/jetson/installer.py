@@ -179,7 +179,7 @@ class Installer(object):
             self._stopped = not self.system.dry
             service.stop(self.system)
         self._say("on a Nano this takes up to half an hour; what was built before is taken")
-        made = self._as_user("kface.engines", "verify", "--bundle", self.system.path(self.place + "/bundle"))
+        made = self._as_user("kface.tensorrt", "verify", "--bundle", self.system.path(self.place + "/bundle"))
         if made == 1:
             raise InstallError(
                 "an engine gives other numbers than its network",

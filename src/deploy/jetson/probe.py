@@ -58,13 +58,13 @@ def _cryptography() -> Dict[str, Any]:
 
 
 def _tensorrt() -> Dict[str, Any]:
-    from kface.engines.api import tensorrt
+    from kface.tensorrt.api import tensorrt
 
     return {"version": tensorrt().__version__}
 
 
 def _gpu() -> Dict[str, Any]:
-    from kface.engines.memory import open_memory
+    from kface.tensorrt.memory import open_memory
 
     return {"version": open_memory().gpu}
 
@@ -72,12 +72,12 @@ def _gpu() -> Dict[str, Any]:
 def _runtimes(directory: str) -> Dict[str, Any]:
     from kface import bundle
     from kface.errors import KFaceError
-    from kface.networks import open_network, runtimes
+    from kface.networks import RUNTIMES, open_network, runtimes
 
     opened = bundle.load(directory, "sizes")
     reason = "none is installed"
-    # TensorRT would build an engine, which takes minutes; it is looked at by itself.
-    for name in [name for name in runtimes() if name != "tensorrt"]:
+    # On the GPU TensorRT would build an engine, which takes minutes; it is looked at by itself.
+    for name in [name for name in runtimes() if not RUNTIMES[name].gpu]:
         try:
             open_network(opened.path(opened.embedder(name).path), name).close()
             return {"version": name}

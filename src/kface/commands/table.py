@@ -134,7 +134,7 @@ COMMANDS: Dict[str, Command] = {
     ),
     "engines": Command(
         "build TensorRT engines on this device, and compare them with the ONNX files",
-        "kface.engines.__main__",
+        "kface.tensorrt.__main__",
         board=True,
         exits=_partly("an engine differs from its ONNX file"),
     ),

@@ -68,6 +68,34 @@ def square(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([corner, corner + longest], axis=1)
 
 
+def overlaps(first: np.ndarray, second: np.ndarray, by: str = "union") -> np.ndarray:
+    """Return by how much boxes (n, 4) overlap boxes (m, 4), float64 (n, m), from 0 to 1.
+
+    Args:
+        first: The boxes.
+        second: The others.
+        by: What the shared area is divided by: "union" (intersection over union, IoU), "smaller" (the smaller box of the
+            two), or "first".
+
+    Returns:
+        0 where two share nothing, as with a box that has no area.
+    """
+    first, second = np.asarray(first, np.float64).reshape(-1, 4), np.asarray(second, np.float64).reshape(-1, 4)
+    width = np.minimum(first[:, None, 2], second[None, :, 2]) - np.maximum(first[:, None, 0], second[None, :, 0])
+    height = np.minimum(first[:, None, 3], second[None, :, 3]) - np.maximum(first[:, None, 1], second[None, :, 1])
+    shared = np.maximum(width, 0)
+    shared *= np.maximum(height, 0)
+    areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (first, second)]
+    if by == "union":
+        whole = areas[0][:, None] + areas[1][None, :] - shared
+    elif by == "smaller":
+        whole = np.minimum(areas[0][:, None], areas[1][None, :])
+    else:
+        whole = areas[0][:, None]
+    # What two boxes share has an area only where both have one.
+    return shared / np.maximum(whole, np.finfo(np.float64).tiny)
+
+
 def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False, block: int = 256) -> np.ndarray:
     """Find the boxes that no better one overlaps.
 
@@ -85,7 +113,7 @@ def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False, block: 
         int64, indices of the boxes that stay, ascending.
     """
     count = len(boxes)
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    by = "smaller" if smaller else "union"
     alive = np.arange(count)
     start = 0
     while start < count:
@@ -94,7 +122,7 @@ def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False, block: 
         rest = alive[first:]
         if not len(rest):
             break
-        overlap = _overlaps(boxes[start:stop], areas[start:stop], boxes[rest], areas[rest], smaller)
+        overlap = overlaps(boxes[start:stop], boxes[rest], by)
         # Only a better box kills: row i stands for box start + i.
         kills = (overlap > threshold) & (np.arange(start, stop)[:, None] < rest[None, :])
         alive = np.concatenate([alive[:first], rest[~kills.any(axis=0)]])
@@ -107,21 +135,4 @@ def covered(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:
     boxes, known = np.asarray(boxes, np.float64), np.asarray(known, np.float64)
     if not len(boxes) or not len(known):
         return np.zeros((len(boxes),), bool)
-    areas = [(some[:, 2] - some[:, 0]) * (some[:, 3] - some[:, 1]) for some in (boxes, known)]
-    by_union = _overlaps(boxes, areas[0], known, areas[1], False)
-    # By the box alone: as if all known ones were larger.
-    by_box = _overlaps(boxes, areas[0], known, np.full((len(known),), np.inf), True)
-    return np.any((by_union > SAME) | (by_box > WITHIN), axis=1)
-
-
-def _overlaps(a: np.ndarray, a_areas: np.ndarray, b: np.ndarray, b_areas: np.ndarray, smaller: bool) -> np.ndarray:
-    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    shared = np.maximum(width, 0)
-    shared *= np.maximum(height, 0)
-    if smaller:
-        whole = np.minimum(a_areas[:, None], b_areas[None, :])
-    else:
-        whole = a_areas[:, None] + b_areas[None, :] - shared
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return shared / whole
+    return np.any((overlaps(boxes, known) > SAME) | (overlaps(boxes, known, "first") > WITHIN), axis=1)

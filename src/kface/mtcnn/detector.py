@@ -11,9 +11,9 @@ from kface.images import in_batches
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, settings, weights
 from kface.mtcnn.again import find_again
-from kface.mtcnn.packed import PackedPNet
-from kface.networks import Network, open_network, resolve
-from kface.workers import cores
+from kface.mtcnn.opened import CascadeNetworks
+from kface.mtcnn.refine import Refined
+from kface.networks import resolve
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -36,7 +36,9 @@ class Detector(object):
     """Finds faces and their five landmarks.
 
     Same faces as the ``mtcnn`` package finds with ``min_face_size=20`` (up to float noise), unless it is to brighten what
-    shows too few. Not safe to share between threads that call it at the same time.
+    shows too few. Not safe to share between threads that call it at the same time. A context manager, which closes it.
+
+    Detectors that :meth:`with_min_face` and :meth:`with_brighten` return share its networks: closing one of them closes all.
 
     Args:
         models: Directory of the ONNX networks; by default that of :func:`kface.mtcnn.weights.prepare`.
@@ -51,7 +53,8 @@ class Detector(object):
 
     Raises:
         ConfigError: A setting is out of its range.
-        ModelError: The networks are not there, cannot be made, or are not the ones that were made.
+        ModelError: The networks are not there, cannot be made, or are not the ones that were made; from the methods: they
+            have been closed.
 
     Example:
         >>> faces = Detector(min_face=39.8).detect(image)  # doctest: +SKIP
@@ -73,24 +76,8 @@ class Detector(object):
         self.thresholds = settings.thresholds(thresholds)
         self.factor = settings.factor(factor)
         self.brighten = settings.brighten(brighten)
-        name = resolve(runtime, preferred=weights.PREFERRED)
-        known = weights.files(weights.prepare(models), name)
-        self._packed: Optional[PackedPNet] = None
-        if name in weights.PACKED:
-            path, digest = known.pop("pnet")
-            self._packed = PackedPNet(lambda shape: open_network(path, name, None, digest, shape))
-
-        def open_all(threads: Optional[int]) -> Dict[str, Network]:
-            return {network: open_network(path, name, threads, digest) for network, (path, digest) in known.items()}
-
-        self._networks = open_all(threads)
-        self._map: Callable[..., Any] = map
-        threads = threads or cores()
-        if threads > 1 and name in weights.SIDE_BY_SIDE and self._networks["rnet"].reentrant:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._networks = open_all(1)
-            self._map = ThreadPoolExecutor(threads, "kface-mtcnn").map
+        name = resolve(runtime, task="detector")
+        self._networks = CascadeNetworks(weights.prepare(models), name, threads)
 
     def with_min_face(self, min_face: float) -> "Detector":
         """Return a detector for another smallest face that shares this one's networks."""
@@ -112,7 +99,20 @@ class Detector(object):
     @property
     def runtime(self) -> str:
         """Name of the runtime that runs the networks."""
-        return self._networks["rnet"].runtime
+        return self._networks.runtime
+
+    def close(self) -> None:
+        """Give the networks' memory back and end their threads.
+
+        Afterwards this detector, and all that share its networks, raise ModelError; closing them again does nothing.
+        """
+        self._networks.close()
+
+    def __enter__(self) -> "Detector":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def detect(self, rgb: np.ndarray, expected: int = 1) -> Faces:
         """Find the faces in one image.
@@ -160,7 +160,35 @@ class Detector(object):
         # A candidate from the rim of a known face may have moved onto it.
         return faces.take(~box.covered(faces.boxes, known))
 
+    def refine(self, rgb: np.ndarray, boxes: np.ndarray) -> Refined:
+        """Find faces again that were found in the frame before, with O-Net alone: their squared boxes are its candidates.
+
+        Running R-Net before it finds fewer of them. A face that O-Net no longer takes for one is not returned: it has to be
+        looked for with the whole cascade.
+
+        Args:
+            rgb: uint8 (h, w, 3), RGB.
+            boxes: (n, 4), x1 y1 x2 y2 in pixels of this image, as they were in the frame before.
+
+        Returns:
+            The faces and whose they are. Of boxes that end at the same face only the one with the best score keeps it.
+
+        Raises:
+            ImageError: The array is not such an image, or a box is not finite.
+        """
+        self._networks.check_open()
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        check_rgb(rgb)
+        if not np.isfinite(boxes).all():
+            raise ImageError("a box that is not finite cannot be refined")
+        squares = box.square(boxes if rgb.size else boxes[:0])
+        outputs = self._in_blocks(
+            "onet", len(squares), lambda block: pyramid.crop_and_resize_each(rgb, squares[block], 48)
+        )
+        return Refined(*self._faces_and_owners(squares, outputs))
+
     def _detect(self, images: Sequence[np.ndarray], known: Optional[np.ndarray]) -> List[Faces]:
+        self._networks.check_open()
         for rgb in images:
             check_rgb(rgb)
         found: List[Faces] = []
@@ -187,13 +215,14 @@ class Detector(object):
             for number, image in enumerate(images)
             for scale in pyramid.scales(image.shape[0], image.shape[1], self.min_face, self.factor)
         ]
-        resized = list(self._map(lambda level: pyramid.level(images[level[0]], level[1]), levels))
-        if self._packed is None:
+        resized = list(self._networks.map(lambda level: pyramid.level(images[level[0]], level[1]), levels))
+        if self._networks.packed is None:
             maps = self._run_pnet(resized)
         else:
-            maps = []
-            for number in range(len(images)):
-                maps += self._packed.run([level for level, (owner, _) in zip(resized, levels) if owner == number])
+            owners = [owner for owner, _ in levels]
+            maps = self._networks.run_packed(
+                [[level for level, owner in zip(resized, owners) if owner == number] for number in range(len(images))]
+            )
 
         def read(level: Tuple[Tuple[int, float], Dict[str, np.ndarray]]) -> Tuple[np.ndarray, np.ndarray]:
             (_, scale), outputs = level
@@ -202,7 +231,7 @@ class Detector(object):
             return boxes[stay], scores[stay]
 
         parts: List[List[Tuple[np.ndarray, np.ndarray]]] = [[] for _ in images]
-        for (number, _), part in zip(levels, self._map(read, list(zip(levels, maps)))):
+        for (number, _), part in zip(levels, self._networks.map(read, list(zip(levels, maps)))):
             parts[number].append(part)
         return [self._join_levels(part) for part in parts]
 
@@ -231,7 +260,7 @@ class Detector(object):
             return self._networks["pnet"].run(np.stack([levels[number][:, strip] for number in numbers]))
 
         found: List[List[Dict[str, np.ndarray]]] = [[] for _ in levels]
-        for (numbers, _), outputs in zip(pieces, self._map(run, pieces)):
+        for (numbers, _), outputs in zip(pieces, self._networks.map(run, pieces)):
             for place, number in enumerate(numbers):
                 found[number].append({name: values[place] for name, values in outputs.items()})
         return [
@@ -279,7 +308,7 @@ class Detector(object):
             return self._networks[name].run(cut(slice(start, start + BATCHES[name])))
 
         # Handing a single block to a thread takes longer than it saves.
-        spread = self._map if count > BATCHES[name] else map
+        spread = self._networks.map if count > BATCHES[name] else map
         blocks = list(spread(run, range(0, count, BATCHES[name])))
         return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]} if blocks else {}
 

@@ -37,3 +37,9 @@ class PackedPNet(object):
         self._opened.move_to_end(sizes)
         placed, network = self._opened[sizes]
         return canvas.unpack(network.run(canvas.pack(levels, placed)[None]), placed)
+
+    def close(self) -> None:
+        """Give the networks' memory back."""
+        while self._opened:
+            _, (_, network) = self._opened.popitem()
+            network.close()

@@ -1,18 +1,10 @@
-"""Follows faces from frame to frame with O-Net alone: the squared boxes of the frame before are its candidates.
-
-Running R-Net before it finds fewer of them. A face that O-Net no longer takes for one is not returned: it has to be looked
-for with the whole cascade.
-"""
+"""What :meth:`kface.mtcnn.Detector.refine` returns, and where to look for the faces that it has not found again."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from kface.errors import ImageError
 from kface.faces import Faces
-from kface.mtcnn import boxes as box
-from kface.mtcnn import pyramid
-from kface.mtcnn.detector import Detector, check_rgb
 
 #: What is left of a square's side, and by which part of it one goes up, where a face was not found.
 SMALLER, HIGHER = 0.85, 0.12
@@ -28,33 +20,6 @@ class Refined(NamedTuple):
 
     faces: Faces
     owners: np.ndarray
-
-
-def refine(detector: Detector, rgb: np.ndarray, boxes: np.ndarray) -> Refined:
-    """Find faces again that were found in the frame before.
-
-    Args:
-        detector: Whose O-Net, and whose threshold for it, to use.
-        rgb: uint8 (h, w, 3), RGB.
-        boxes: (n, 4), x1 y1 x2 y2 in pixels of this image, as they were in the frame before; they are squared here.
-
-    Returns:
-        The faces and whose they are. Of boxes that end at the same face only the one with the best score keeps it.
-
-    Raises:
-        ImageError: The array is not such an image, or a box is not finite.
-    """
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    check_rgb(rgb)
-    if not np.isfinite(boxes).all():
-        raise ImageError("a box that is not finite cannot be refined")
-    if not rgb.size:
-        boxes = boxes[:0]
-    squares = box.square(boxes)
-    outputs = detector._in_blocks(
-        "onet", len(squares), lambda block: pyramid.crop_and_resize_each(rgb, squares[block], 48)
-    )
-    return Refined(*detector._faces_and_owners(squares, outputs))
 
 
 def beside(boxes: np.ndarray) -> np.ndarray:

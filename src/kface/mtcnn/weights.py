@@ -7,19 +7,13 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 from kface.errors import ModelError
 from kface.files import read_json, sha256_bytes, write_atomic, write_json
+from kface.networks.registry import RUNTIMES
 from kface.user_folders import user_folder
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 NAMES = ("pnet", "rnet", "onet")
-#: What ``auto`` runs the cascade with where it is installed: measured to be the fastest (`make bench-networks`).
-PREFERRED = ("onnxruntime",)
-#: Runtimes that gain from threads of ours working on pieces side by side; the others share out each piece better.
-SIDE_BY_SIDE = ("onnxruntime",)
-#: Runtimes that are served with the split form of the graphs; the others take the plain one.
-SPLIT = ("onnxruntime",)
-#: Runtimes that build a network for one size of input: they get P-Net's canvas form (:mod:`kface.mtcnn.canvas`).
-PACKED = ("tensorrt",)
+#: P-Net's canvas form (:mod:`kface.mtcnn.canvas`).
 CANVAS = "pnet.canvas.onnx"
 #: Raised whenever the same wheel would make other files.
 SCHEMA = 3
@@ -109,8 +103,9 @@ def files(directory: PathLike, runtime: str) -> Dict[str, Tuple[Path, str]]:
         ModelError: There is no manifest, or it is damaged or of another version.
     """
     known = hashes(directory)
-    named = {name: _file(name, runtime in SPLIT) for name in NAMES}
-    if runtime in PACKED:
+    form = RUNTIMES[runtime].detector_form
+    named = {name: _file(name, form == "split") for name in NAMES}
+    if form == "canvas":
         named["pnet"] = CANVAS
     return {name: (Path(directory) / file, known[file]) for name, file in named.items()}
 

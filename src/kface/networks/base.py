@@ -13,20 +13,18 @@ class Network(object):
 
     Attributes:
         runtime: The runtime's name, such as ``onnxruntime``.
-        reentrant: Whether several threads may call :meth:`run` at the same time.
         inputs: Shape of each input by its name, in the file's order; empty where the runtime does not tell.
         outputs: Names of the outputs, in the file's order.
     """
 
     runtime = ""
-    reentrant = False
 
     def __init__(self, inputs: Dict[str, Shape], outputs: List[str]) -> None:
         self.inputs = inputs
         self.outputs = outputs
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
-        """Run the network on its (first) input.
+        """Run the network on its (first) input; several threads at a time where the runtime's table says "reentrant".
 
         Args:
             batch: float32, the batch first; C-contiguous arrays are not copied.
@@ -35,9 +33,9 @@ class Network(object):
             float32 arrays by the names of the outputs.
 
         Raises:
-            ModelError: The batch does not fit the network.
+            ModelError: The batch does not fit the network, or it has been closed.
         """
         raise NotImplementedError  # pragma: no cover - every adapter has its own
 
     def close(self) -> None:
-        """Give the runtime's memory back; the network cannot be run afterwards."""
+        """Give the runtime's memory back; the network cannot be run afterwards. Once is enough, and more does nothing."""

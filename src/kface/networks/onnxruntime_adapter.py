@@ -14,7 +14,6 @@ class OnnxRuntimeNetwork(Network):
     """A session of ONNX Runtime."""
 
     runtime = "onnxruntime"
-    reentrant = True
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         import onnxruntime
@@ -44,6 +43,8 @@ class OnnxRuntimeNetwork(Network):
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
+        if self._session is None:
+            raise ModelError("has been closed", self._path)
         try:
             values = self._session.run(None, {self._input: batch})
         except Exception as error:

@@ -12,7 +12,6 @@ class OpenVinoNetwork(Network):
     """A compiled model of OpenVINO, with as many infer requests as threads have called it at the same time."""
 
     runtime = "openvino"
-    reentrant = True
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         import openvino
@@ -39,6 +38,8 @@ class OpenVinoNetwork(Network):
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
+        if self._model is None:
+            raise ModelError("has been closed", self._path)
         # A list's pop and append are atomic; two threads never hold the same request.
         try:
             request = self._idle.pop()

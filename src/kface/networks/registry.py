@@ -26,6 +26,16 @@ class Runtime(NamedTuple):
         fixed: Whether it builds a network for sizes that have to be known before; its ``load`` then takes ``profiles``.
         precisions: Of the embedders that it computes rightly.
         computes: The precision in which it computes a file of full precision.
+        gpu: Whether it runs on a GPU, for which it builds an engine in minutes. ``auto`` thinks of it on a Jetson alone: on
+            other machines its package is often there without a GPU. What only tries runtimes leaves it out.
+        reentrant: Whether several threads may run one of its networks at the same time.
+        side_by_side: Whether threads of ours that work on pieces side by side make it faster; the others share out each
+            piece better themselves.
+        first_for: What ``auto`` takes it for before all others, since it was measured to be the fastest there
+            (`make bench-networks`): "detector".
+        detector_form: The form of the detector's networks that suits it: "plain"; "split", which writes PReLU otherwise
+            (:mod:`kface.mtcnn.graphs`); or "canvas", where P-Net takes a whole pyramid (:mod:`kface.mtcnn.canvas`) and the
+            others are plain.
     """
 
     adapter: str
@@ -34,17 +44,40 @@ class Runtime(NamedTuple):
     fixed: bool = False
     precisions: Tuple[str, ...] = ("fp32", "fp16", "int8")
     computes: str = "fp32"
+    gpu: bool = False
+    reentrant: bool = False
+    side_by_side: bool = False
+    first_for: Tuple[str, ...] = ()
+    detector_form: str = "plain"
 
 
 #: What each runtime reads, prefers and can do, by its name: the one table of that. The fastest comes first where it was
-#: measured (`make bench`); ``auto`` takes the first that is installed.
+#: measured (`make bench`); ``auto`` takes the first that is installed, or one that is first for the task.
 RUNTIMES: Dict[str, Runtime] = {
-    "tensorrt": Runtime("kface.networks.tensorrt_adapter", "tensorrt", (".onnx", ".engine"), True, computes="fp16"),
-    "openvino": Runtime("kface.networks.openvino_adapter", "openvino", (".onnx",)),
-    "onnxruntime": Runtime("kface.networks.onnxruntime_adapter", "onnxruntime", (".onnx",)),
+    "tensorrt": Runtime(
+        "kface.tensorrt.adapter",
+        "tensorrt",
+        (".onnx", ".engine"),
+        fixed=True,
+        computes="fp16",
+        gpu=True,
+        detector_form="canvas",
+    ),
+    "openvino": Runtime("kface.networks.openvino_adapter", "openvino", (".onnx",), reentrant=True),
+    "onnxruntime": Runtime(
+        "kface.networks.onnxruntime_adapter",
+        "onnxruntime",
+        (".onnx",),
+        reentrant=True,
+        side_by_side=True,
+        first_for=("detector",),
+        detector_form="split",
+    ),
     # Frozen graphs are right in all versions of OpenCV and read by the old ones too; quantised networks are read wrongly.
     "opencv": Runtime("kface.networks.opencv_adapter", "cv2", (".pb", ".onnx"), precisions=("fp32", "fp16")),
-    "tensorflow": Runtime("kface.networks.tensorflow_adapter", "tensorflow", (".pb",), precisions=("fp32",)),
+    "tensorflow": Runtime(
+        "kface.networks.tensorflow_adapter", "tensorflow", (".pb",), precisions=("fp32",), reentrant=True
+    ),
 }
 
 
@@ -61,20 +94,23 @@ def runtimes(ending: Optional[str] = None) -> List[str]:
     return [
         name
         for name, runtime in RUNTIMES.items()
-        if (ending is None or ending in runtime.formats) and importlib.util.find_spec(runtime.package) is not None
+        if (ending is None or ending in runtime.formats) and _is_installed(runtime.package)
     ]
 
 
-def resolve(runtime: str, ending: str = ".onnx", preferred: Tuple[str, ...] = ()) -> str:
-    """Return the name of an installed runtime: the one that is named, or the preferred one for ``auto``.
+def _is_installed(package: str) -> bool:
+    spec = importlib.util.find_spec(package)
+    # A folder that merely has the name, somewhere on the path, is a package to Python, with nothing in it.
+    return spec is not None and not (spec.submodule_search_locations and spec.origin in (None, "namespace"))
 
-    ``auto`` thinks of TensorRT on a Jetson alone: on other machines its package is often there without a GPU, and an
-    engine takes minutes to build.
+
+def resolve(runtime: str, ending: str = ".onnx", task: str = "") -> str:
+    """Return the name of an installed runtime: the one that is named, or the preferred one for ``auto``.
 
     Args:
         runtime: A name in :data:`RUNTIMES`, or ``auto``.
         ending: Of the file that it is to read.
-        preferred: Runtimes that suit these networks better than the general order, for ``auto`` on other machines.
+        task: What the network is for, see :attr:`Runtime.first_for`; on a Jetson ``auto`` prefers the GPU whatever it is.
 
     Raises:
         ConfigError: There is no such runtime, it is not installed, or does not read such files.
@@ -82,14 +118,14 @@ def resolve(runtime: str, ending: str = ".onnx", preferred: Tuple[str, ...] = ()
     installed = runtimes()
     if runtime == "auto":
         jetson = platform.machine() == "aarch64"
-        fitting = [name for name in runtimes(ending) if jetson or name != "tensorrt"]
+        fitting = [name for name in runtimes(ending) if jetson or not RUNTIMES[name].gpu]
         if not fitting:
             readers = [RUNTIMES[name].package for name in RUNTIMES if ending in RUNTIMES[name].formats]
             raise ConfigError(
                 "no runtime that reads {} files is installed".format(ending), runtime, "install " + " or ".join(readers)
             )
-        best = [name for name in preferred if name in fitting]
-        return best[0] if best and fitting[0] != "tensorrt" else fitting[0]
+        best = [name for name in fitting if task in RUNTIMES[name].first_for]
+        return best[0] if best and not RUNTIMES[fitting[0]].gpu else fitting[0]
     if runtime not in RUNTIMES:
         raise ConfigError("there is no such runtime", runtime, "choose one of: auto, {}".format(", ".join(RUNTIMES)))
     if runtime not in installed:
@@ -165,7 +201,7 @@ def read_network(path: PathLike, sha256: Optional[str] = None) -> bytes:
 
 
 def _read_engine(name: str) -> bytes:
-    from kface.engines import trust
+    from kface.tensorrt import trust
 
     return trust.read(name)
 
@@ -197,4 +233,4 @@ def candidates(runtime: str) -> List[str]:
         return [resolve(runtime, RUNTIMES[runtime].formats[0] if runtime in RUNTIMES else ".onnx")]
     # The first is the one that everything else with "auto" takes.
     first = resolve(runtime)
-    return [first] + [name for name in runtimes() if name not in (first, "tensorrt")]
+    return [first] + [name for name in runtimes() if name != first and not RUNTIMES[name].gpu]

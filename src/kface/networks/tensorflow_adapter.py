@@ -24,7 +24,6 @@ class TensorFlowNetwork(Network):
     """
 
     runtime = "tensorflow"
-    reentrant = True
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -59,6 +58,8 @@ class TensorFlowNetwork(Network):
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
+        if self._function is None:
+            raise ModelError("has been closed", self._path)
         # TensorFlow itself looks at no shape: a convolution takes channels by the dozen for groups.
         (shape,) = self.inputs.values()
         if len(shape) != batch.ndim or any(size not in (None, found) for size, found in zip(shape, batch.shape)):

@@ -7,17 +7,6 @@ import numpy as np
 Pair = Tuple[int, int]
 
 
-def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the intersection over union (IoU) of boxes (n, 4) with boxes (m, 4), float64 (n, m)."""
-    first, second = np.asarray(first, np.float64).reshape(-1, 4), np.asarray(second, np.float64).reshape(-1, 4)
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.maximum(high - low, 0).prod(axis=2)
-    areas = [np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1) for boxes in (first, second)]
-    whole = areas[0][:, None] + areas[1][None, :] - shared
-    return shared / np.maximum(whole, 1e-9)
-
-
 def clear_pairs(iou: np.ndarray, least: float) -> List[Pair]:
     """Return the rows and columns that overlap by at least `least` each other and nothing else."""
     touching = iou >= least

@@ -113,17 +113,20 @@ class FaceRecognizer(object):
         # The cascade is ONNX: where the embedder's runtime cannot read that, another one finds the faces.
         finder = runtime if runtime == "auto" or runtime in runtimes(".onnx") else "auto"
         embedder = Embedder(opened, runtime, precision, threads)
-        return cls(
-            Detector(models, runtime=finder, threads=threads, **_detector_settings(detector)),
-            embedder,
-            opened.manifest.fingerprint,
-            decision,
-            decide,
-        )
+        try:
+            found = Detector(models, runtime=finder, threads=threads, **_detector_settings(detector))
+        except Exception:
+            embedder.close()
+            raise
+        return cls(found, embedder, opened.manifest.fingerprint, decision, decide)
 
     def close(self) -> None:
-        """Give the embedder's memory back."""
+        """Give the networks' memory back and end their threads: the embedder's, and those of the detector and all like it.
+
+        Afterwards it raises ModelError; closing it again does nothing.
+        """
         self.embedder.close()
+        self.detector.close()
 
     def __enter__(self) -> "FaceRecognizer":
         return self

@@ -95,7 +95,7 @@ def _remedy(bundle: Bundle, precision: str, runtime: str) -> str:
             bundle.embedders(name, precision)
         except KFaceError:
             continue
-        if name not in (runtime, "tensorrt"):
+        if name != runtime and not RUNTIMES[name].gpu:
             others.append("runtime={}".format(name))
     other = "use another runtime: {}".format(" or ".join(others)) if others else "install another runtime"
     return other + "; where all disagree, export the bundle again: kface export"

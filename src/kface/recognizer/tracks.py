@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 import numpy as np
 
 from kface.faces import Faces
-from kface.recognizer.association import Pair, best_pairs, clear_pairs, overlaps
+from kface.mtcnn.boxes import overlaps
+from kface.recognizer.association import Pair, best_pairs, clear_pairs
 from kface.recognizer.decision import Decision
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.track import Sighting, Track, TrackState
@@ -50,6 +51,11 @@ class Tracker(object):
         self._views: Sequence[View] = ()
         self._pairs: List[Pair] = []
         self._wanted: List[int] = []
+
+    @property
+    def count(self) -> int:
+        """How many tracks there are, those that are missing at the moment as well."""
+        return len(self._tracks)
 
     @property
     def due(self) -> bool:

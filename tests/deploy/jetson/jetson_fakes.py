@@ -65,7 +65,7 @@ deploy.jetson.probe)
     for one in $need; do [ -e "$B/has/$one" ] || { echo "{\"error\": \"No module named '$1'\"}"; exit 1; }; done
     [ -f "$B/signal/$1" ] && kill -"$(cat "$B/signal/$1")" $$
     cat "$B/probe/$1";;
-kface.engines) echo "pnet.onnx fp16 agrees"; env > "$B/engines.env"; [ -f "$B/active" ] && echo 1 > "$B/ran-beside"
+kface.tensorrt) echo "pnet.onnx fp16 agrees"; env > "$B/engines.env"; [ -f "$B/active" ] && echo 1 > "$B/ran-beside"
     [ -f "$B/status/engines" ] && exit "$(cat "$B/status/engines")"; exit 0;;
 deploy) echo "640x360 1 face 17 fps"; [ -f "$B/status/bench" ] && exit 1; exit 0;;
 pip) touch "$B/has/wheels";;

@@ -31,7 +31,7 @@ def test_a_bare_board_is_installed(kind, make_board, run, archive):
     packages = [value for value in BOARDS[kind]["lacking"].values() if value != "wheels"]
     assert all((board.board / "has" / package).exists() for package in packages)
     jetson = kind != "pc"
-    assert bool(board.called("python kface.engines verify")) == jetson
+    assert bool(board.called("python kface.tensorrt verify")) == jetson
     assert board.called("python deploy bench --quick")
     assert "640x360 1 face 17 fps" in said
     assert "http://127.0.0.1:8088/?token=TOKEN" in said
@@ -56,7 +56,7 @@ def test_a_dry_run_changes_nothing(kind, make_board, run):
     for text in ("would run: apt-get install", "would copy", "would write /etc/kface/deploy.yaml (0640 root:kface)"):
         assert text in said
     assert "would write /etc/systemd/system/kface.service (0644 root:root)" in said
-    assert ("would run as kface: python3 -m kface.engines verify" in said) == (kind != "pc")
+    assert ("would run as kface: python3 -m kface.tensorrt verify" in said) == (kind != "pc")
 
 
 def test_what_is_where_and_for_whom(board, run, archive):
@@ -103,7 +103,7 @@ def test_engines_are_built_as_the_service_would(board, run):
     launched = (board.board / "launched").read_text().splitlines()
     assert launched[-1] == "{1}/src/deploy/launch.py {0}/opt/kface/wheels".format(board.root, release)
     assert not [name for name in env if name.startswith("PYTHON")]
-    assert "--bundle {}/bundle".format(release) in board.called("python kface.engines")[0]
+    assert "--bundle {}/bundle".format(release) in board.called("python kface.tensorrt")[0]
     assert set(environment()) <= set(env)
 
 

@@ -194,7 +194,7 @@ def test_every_runtime_is_behind_the_same_door(tmp_path, runtime):
 
 
 def test_engines_are_built_from_checked_files_only(tmp_path):
-    from kface.engines.builder import read_source
+    from kface.tensorrt.builder import read_source
 
     (tmp_path / "x.onnx").write_bytes(ONNX_REFUSED["another domain"][0])
     with pytest.raises(ModelError, match="com.evil"):

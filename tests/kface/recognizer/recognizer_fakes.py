@@ -4,8 +4,7 @@ import numpy as np
 
 from kface import alignment
 from kface.faces import Faces
-from kface.mtcnn.boxes import covered
-from kface.recognizer.association import overlaps
+from kface.mtcnn.boxes import covered, overlaps
 from kface.recognizer.decision import Decision
 from kface.recognizer.embedder import Embeddings
 from kface.recognizer.recognizer import best_matches
@@ -133,10 +132,11 @@ class Scene(object):
 
 
 class FakeDetector(object):
-    """Finds what it was told to find in images of one grey level each."""
+    """Finds what it was told to find in images of one grey level each; a test that follows faces gives `refine`."""
 
-    def __init__(self, found):
+    def __init__(self, found, refine=None):
         self.found = found
+        self.refine = refine
         self.seen = []
 
     def detect(self, rgb):
@@ -149,6 +149,9 @@ class FakeDetector(object):
     def detect_many(self, images):
         self.seen += list(images)
         return [self.found.get(int(image[0, 0, 0]), Faces.empty()) for image in images]
+
+    def close(self):
+        self.seen = None
 
 
 class FakeEmbedder(object):

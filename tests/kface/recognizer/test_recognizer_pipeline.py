@@ -12,9 +12,8 @@ from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
+from kface.mtcnn.boxes import overlaps
 from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, PipelineSettings, TrackSettings
-from kface.recognizer import pipeline as pipeline_module
-from kface.recognizer.association import overlaps
 from kface.recognizer.embedder import Embeddings
 
 OFF = PipelineSettings(tracks=None)
@@ -27,8 +26,8 @@ FOUND = {
 PEOPLE = {"ann": unit(1), "bob": unit(3)}
 
 
-def fake(found=FOUND, decision=DECISION):
-    return FaceRecognizer(FakeDetector(found), FakeEmbedder(), "f", decision)
+def fake(found=FOUND, decision=DECISION, refine=None):
+    return FaceRecognizer(FakeDetector(found, refine), FakeEmbedder(), "f", decision)
 
 
 def test_without_tracks_each_frame_stands_alone():
@@ -54,15 +53,14 @@ def test_frames_keep_their_time_and_number():
     assert pipeline.process(grey(10)).frame.number == 42
 
 
-def test_faces_are_followed_without_the_cascade(monkeypatch):
-    recognizer = fake({10: FOUND[30]})
+def test_faces_are_followed_without_the_cascade():
     asked = []
 
-    def refine(detector, rgb, boxes):
+    def refine(rgb, boxes):
         asked.append(boxes.copy())
         return FOUND[30].take(np.array([1, 0])), np.array([1, 0])
 
-    monkeypatch.setattr(pipeline_module, "refine", refine)
+    recognizer = fake({10: FOUND[30]}, refine=refine)
     pipeline = Pipeline(recognizer, Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=3)))
     results = [pipeline.process(grey(10)) for _ in range(6)]
     assert [result.detected for result in results] == [True, False, False, True, False, False]
@@ -76,9 +74,8 @@ def test_faces_are_followed_without_the_cascade(monkeypatch):
     assert [identity.state for identity in results[5].identities] == ["recognised"] * 2
 
 
-def test_a_lost_face_brings_the_cascade_back_in_the_same_frame(monkeypatch):
-    recognizer = fake()
-    monkeypatch.setattr(pipeline_module, "refine", lambda *_: (FOUND[10].take(np.array([], int)), np.zeros((0,), int)))
+def test_a_lost_face_brings_the_cascade_back_in_the_same_frame():
+    recognizer = fake(refine=lambda *_: (FOUND[10].take(np.array([], int)), np.zeros((0,), int)))
     pipeline = Pipeline(recognizer, Gallery(PEOPLE))
     results = [pipeline.process(grey(10)) for _ in range(3)]
     assert [(result.detected, result.ids) for result in results] == [(True, (1,))] * 3
@@ -93,29 +90,27 @@ def test_landmarks_that_cannot_be_aligned_start_no_track():
     assert [identity.state for identity in alone.identities] == ["undecided", "recognised"]
 
 
-def test_refined_faces_that_cannot_be_aligned_are_not_mixed_up(monkeypatch):
-    def refine(detector, rgb, boxes):
+def test_refined_faces_that_cannot_be_aligned_are_not_mixed_up():
+    def refine(rgb, boxes):
         broken = FOUND[30].landmarks.copy()
         broken[0] = 3
         return FOUND[30]._replace(landmarks=broken), np.array([0, 1])
 
-    monkeypatch.setattr(pipeline_module, "refine", refine)
-    pipeline = Pipeline(fake(), Gallery(PEOPLE))
+    pipeline = Pipeline(fake(refine=refine), Gallery(PEOPLE))
     assert pipeline.process(grey(30)).ids == (1, 2)
     result = pipeline.process(grey(30))
     assert (result.ids, result.faces.count) == ((2,), 1)
     assert [(track.number, track.missing) for track in result.tracks] == [(1, 1), (2, 0)]
 
 
-def test_faces_are_followed_in_the_reduced_frame(monkeypatch):
+def test_faces_are_followed_in_the_reduced_frame():
     asked = []
 
-    def refine(detector, rgb, boxes):
+    def refine(rgb, boxes):
         asked.append((rgb.shape, boxes.copy()))
         return FOUND[10], np.array([0])
 
-    monkeypatch.setattr(pipeline_module, "refine", refine)
-    pipeline = Pipeline(fake(), Gallery(PEOPLE), PipelineSettings(TrackSettings(), (300, 200)))
+    pipeline = Pipeline(fake(refine=refine), Gallery(PEOPLE), PipelineSettings(TrackSettings(), (300, 200)))
     results = [pipeline.process(grey(10, (400, 600))) for _ in range(2)]
     ((shape, boxes),) = asked
     assert shape == (200, 300, 3)

@@ -10,8 +10,8 @@ from kface.faces import Faces
 from kface.mtcnn import Detector
 from kface.mtcnn.brighten import brightened
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, TrackSettings
-from kface.recognizer import pipeline as pipeline_module
-from kface.recognizer.pipeline import is_dark
+from kface.recognizer import finder as finder_module
+from kface.recognizer.finder import is_dark
 from kface.recognizer.second_look import FOLLOWED, SHARE, SecondLook
 
 BOTH = ("clahe", "log_clahe")
@@ -87,7 +87,7 @@ def test_what_a_bright_day_has_saved_pays_for_one_look():
 
 def test_the_clock_decides_nothing(monkeypatch):
     """A file is read alike, however long its frames take."""
-    monkeypatch.setattr(pipeline_module.time, "perf_counter", iter(range(10**9)).__next__)
+    monkeypatch.setattr(finder_module.time, "perf_counter", iter(range(10**9)).__next__)
     slow, _ = pipeline_of({})
     ways = [slow.process(grey(10)).brightened for _ in range(30)]
     monkeypatch.undo()
@@ -122,7 +122,7 @@ def pipeline_of(found, settings=OFF):
 
 def at_any_time(monkeypatch):
     """Let frames be looked at again whenever something speaks for it: how long things take is the machine's affair."""
-    monkeypatch.setattr(pipeline_module, "SecondLook", lambda ways: SecondLook(ways, every=1, share=1.0))
+    monkeypatch.setattr(finder_module, "SecondLook", lambda ways: SecondLook(ways, every=1, share=1.0))
 
 
 @pytest.mark.parametrize("settings", [OFF, PipelineSettings(TrackSettings(detect_every=1))])
@@ -181,20 +181,20 @@ def test_a_lost_track_is_looked_for_on_copies_in_turn(monkeypatch):
     assert (back.ids, back.brightened) == ((2,), "clahe")
 
 
-def test_a_face_from_a_copy_is_followed_on_copies_without_the_cascade(monkeypatch):
+def test_a_face_from_a_copy_is_followed_on_copies_without_the_cascade():
     dark = grey(10)
     copy = levels_of(dark)["clahe"]
     asked = []
 
-    def refine(detector, rgb, boxes):
+    def refine(rgb, boxes):
         level = int(rgb[0, 0, 0])
         asked.append(level)
         if level != copy:
             return Faces.empty(), np.zeros((0,), np.int64)
         return ONE, np.zeros((1,), np.int64)
 
-    monkeypatch.setattr(pipeline_module, "refine", refine)
     pipeline, detector = pipeline_of({copy: ONE}, PipelineSettings(TrackSettings(detect_every=10)))
+    detector.refine = refine
     results = [pipeline.process(dark) for _ in range(8)]
     assert [result.detected for result in results] == [True] + [False] * 7
     assert [result.ids for result in results] == [(1,)] * 8

@@ -5,7 +5,8 @@ import pytest
 from recognizer_fakes import DECISION, Gallery, Scene, faces_at, mixed, unit
 
 from kface.errors import ConfigError
-from kface.recognizer.association import best_pairs, clear_pairs, overlaps
+from kface.mtcnn.boxes import overlaps
+from kface.recognizer.association import best_pairs, clear_pairs
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
 from kface.recognizer.views import View

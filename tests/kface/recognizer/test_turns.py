@@ -6,10 +6,9 @@ import recognizer_fakes as fakes
 from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 
 from kface.faces import Faces
+from kface.mtcnn.boxes import overlaps
 from kface.mtcnn.refine import beside
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, TrackSettings
-from kface.recognizer import pipeline as pipeline_module
-from kface.recognizer.association import overlaps
 from kface.recognizer.tracks import AFRESH, Tracker
 from kface.recognizer.views import View
 
@@ -194,17 +193,16 @@ def test_when_faces_are_followed():
 class Walkers(object):
     """Six people that go to the right: what the cascade and O-Net would find of them."""
 
-    def __init__(self, monkeypatch, settings, blind=(), people=6):
+    def __init__(self, settings, blind=(), people=6):
         self.now = row_of(people)
         self.asked = []
         self.cascade = []
         self.others = []
         self.blind = set(blind)
         self.walk = 0
-        detector = FakeDetector({})
+        detector = self.detector = FakeDetector({}, self._refine)
         detector.detect = lambda rgb: self.cascade.append(self.walk) or self.now
         detector.detect_others = self._others
-        monkeypatch.setattr(pipeline_module, "refine", self._refine)
         recognizer = FaceRecognizer(detector, FakeEmbedder(), "f", DECISION)
         self.pipeline = Pipeline(recognizer, Gallery({"ann": unit(1)}), PipelineSettings(settings))
 
@@ -213,7 +211,7 @@ class Walkers(object):
         free = overlaps(self.now.boxes, known).max(axis=1) < 0.3
         return self.now.take(free)
 
-    def _refine(self, detector, rgb, boxes):
+    def _refine(self, rgb, boxes):
         self.asked.append(boxes)
         iou = overlaps(boxes, self.now.boxes)
         owners = [place for place in range(len(boxes)) if iou[place].max() > 0.5 and not self._misses(boxes[place])]
@@ -232,8 +230,8 @@ class Walkers(object):
         return self.pipeline.process(grey(10, (200, 1000)))
 
 
-def test_six_who_walk_are_one_track_each_for_half_the_work(monkeypatch):
-    walkers = Walkers(monkeypatch, TrackSettings(detect_every=10, refine=3))
+def test_six_who_walk_are_one_track_each_for_half_the_work():
+    walkers = Walkers(TrackSettings(detect_every=10, refine=3))
     for number in range(30):
         result = walkers.step()
         assert sorted(result.ids) == [1, 2, 3, 4, 5, 6]
@@ -246,32 +244,32 @@ def test_six_who_walk_are_one_track_each_for_half_the_work(monkeypatch):
     assert walkers.others == [(11, 6), (21, 6)]
 
 
-def test_what_is_missed_by_a_hair_is_looked_for_beside(monkeypatch):
-    walkers = Walkers(monkeypatch, TrackSettings(detect_every=10), blind=[1], people=2)
+def test_what_is_missed_by_a_hair_is_looked_for_beside():
+    walkers = Walkers(TrackSettings(detect_every=10), blind=[1], people=2)
     results = [walkers.step(0.0) for _ in range(3)]
     assert [(result.ids, result.detected) for result in results] == [((1, 2), True), ((1, 2), False), ((1, 2), False)]
     assert [len(boxes) for boxes in walkers.asked] == [2, 2, 2, 2]
     np.testing.assert_allclose(walkers.asked[1], beside(walkers.now.boxes[1:]))
 
 
-def test_a_neighbour_is_not_taken_for_who_is_lost(monkeypatch):
-    walkers = Walkers(monkeypatch, TrackSettings(detect_every=10), people=2)
+def test_a_neighbour_is_not_taken_for_who_is_lost():
+    walkers = Walkers(TrackSettings(detect_every=10), people=2)
     walkers.step(0.0)
     both = walkers.now
 
-    def refine(detector, rgb, boxes):
+    def refine(rgb, boxes):
         """The second is gone; beside its place there is the first."""
         walkers.now = both.take(np.array([0]))
         return walkers.now, np.array([0])
 
-    monkeypatch.setattr(pipeline_module, "refine", refine)
+    walkers.detector.refine = refine
     result = walkers.pipeline.process(grey(10, (200, 1000)))
     assert (result.ids, result.detected, walkers.cascade) == ((1,), True, [1, 1])
     assert [(track.number, track.missing) for track in result.tracks] == [(1, 0), (2, 1)]
 
 
-def test_a_newcomer_is_found_when_the_cascade_is_due(monkeypatch):
-    walkers = Walkers(monkeypatch, TrackSettings(detect_every=4), people=2)
+def test_a_newcomer_is_found_when_the_cascade_is_due():
+    walkers = Walkers(TrackSettings(detect_every=4), people=2)
     walkers.step()
     walkers.now = row_of(3, 2.0)
     results = [walkers.step() for _ in range(4)]
@@ -283,11 +281,10 @@ def test_a_newcomer_is_found_when_the_cascade_is_due(monkeypatch):
     assert walkers.cascade == [1]
 
 
-def test_in_the_reduced_frame_those_not_looked_at_are_known_there(monkeypatch):
+def test_in_the_reduced_frame_those_not_looked_at_are_known_there():
     seen = []
-    detector = FakeDetector({10: row_of(4)})
+    detector = FakeDetector({10: row_of(4)}, lambda rgb, boxes: (fakes_at(boxes), np.arange(len(boxes))))
     detector.detect_others = lambda rgb, known: seen.append((rgb.shape, known)) or row_of(1, 400.0)
-    monkeypatch.setattr(pipeline_module, "refine", lambda _, rgb, boxes: (fakes_at(boxes), np.arange(len(boxes))))
     recognizer = FaceRecognizer(detector, FakeEmbedder(), "f", DECISION)
     settings = PipelineSettings(TrackSettings(detect_every=2, refine=2), (500, 200))
     pipeline = Pipeline(recognizer, None, settings)

@@ -7,11 +7,12 @@ import types
 import numpy as np
 import pytest
 
-from kface.engines import build_engine, get_engine
-from kface.engines.memory import DeviceError, open_memory
 from kface.errors import ConfigError, ModelError
+from kface.mtcnn import Detector
 from kface.networks import open_network
-from kface.networks.tensorrt_adapter import load, open_engine
+from kface.tensorrt import build_engine, get_engine
+from kface.tensorrt.adapter import load, open_engine
+from kface.tensorrt.memory import DeviceError, open_memory
 
 
 def numbers(*shape):
@@ -62,6 +63,21 @@ def test_buffers_are_kept_and_given_back(board, models):
     assert getattr(board.cuda, "pinned", {}) == {}
     with pytest.raises(ModelError, match="closed"):
         network.run(numbers(1, 3, 24, 24))
+
+
+def test_a_detector_gives_all_of_its_buffers_back(board, models):
+    # In half precision TensorRT 11 needs the onnx package.
+    pytest.importorskip("onnx", reason="a strongly typed network is converted by onnx")
+    detector = Detector(models, min_face=20.0, runtime="tensorrt")
+    images = [np.random.RandomState(size).randint(0, 256, (size, 90, 3)).astype(np.uint8) for size in (60, 75)]
+    detector.detect_many(images)
+    detector.refine(images[0], np.array([[10, 10, 40, 40]]))
+    assert len(board.gpu.blocks) >= 2 * 3 + 4
+    detector.with_min_face(40.0).close()
+    assert board.gpu.blocks == {}
+    assert getattr(board.cuda, "pinned", {}) == {}
+    with pytest.raises(ModelError, match="the detector has been closed"):
+        detector.detect_many(images)
 
 
 def test_an_engine_of_fixed_size(board, models):
@@ -198,6 +214,6 @@ def test_where_there_is_no_gpu(bare, library):
 
 def test_where_no_library_reaches_the_gpu(bare, monkeypatch):
     bare.fit("8.6.1", library="none")
-    monkeypatch.setitem(sys.modules, "kface.engines.cudart", None)
+    monkeypatch.setitem(sys.modules, "kface.tensorrt.cudart", None)
     with pytest.raises(ConfigError, match="install CUDA's runtime .* or cuda-python"):
         open_memory()

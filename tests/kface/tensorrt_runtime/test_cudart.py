@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from kface.engines.memory import CudaPythonMemory, DeviceError
+from kface.tensorrt.memory import CudaPythonMemory, DeviceError
 
 SOURCE = r"""
 #include <stdlib.h>
@@ -43,9 +43,9 @@ def cudart(tmp_path, monkeypatch):
     library = str(tmp_path / "libcudart.so")
     subprocess.check_call([compiler, "-shared", "-fPIC", "-o", library, str(tmp_path / "fake.c")])
     monkeypatch.setattr("ctypes.util.find_library", lambda name: library if name == "cudart" else None)
-    monkeypatch.delitem(sys.modules, "kface.engines.cudart", raising=False)
-    yield importlib.import_module("kface.engines.cudart")
-    sys.modules.pop("kface.engines.cudart", None)
+    monkeypatch.delitem(sys.modules, "kface.tensorrt.cudart", raising=False)
+    yield importlib.import_module("kface.tensorrt.cudart")
+    sys.modules.pop("kface.tensorrt.cudart", None)
 
 
 def test_bytes_go_to_the_device_and_come_back(cudart):
@@ -80,6 +80,6 @@ def test_another_device_is_refused(cudart):
 def test_without_the_library_it_cannot_be_imported(monkeypatch):
     monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
     monkeypatch.setattr("ctypes.CDLL", lambda name: (_ for _ in ()).throw(OSError(name)))
-    monkeypatch.delitem(sys.modules, "kface.engines.cudart", raising=False)
+    monkeypatch.delitem(sys.modules, "kface.tensorrt.cudart", raising=False)
     with pytest.raises(ImportError, match="libcudart"):
-        importlib.import_module("kface.engines.cudart")
+        importlib.import_module("kface.tensorrt.cudart")

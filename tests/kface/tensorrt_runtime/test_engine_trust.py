@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kface.engines import get_engine, sidecar, trust
 from kface.errors import ModelError
 from kface.networks import open_network, read_network
-from kface.networks.tensorrt_adapter import open_engine
+from kface.tensorrt import get_engine, sidecar, trust
+from kface.tensorrt.adapter import open_engine
 
 
 def mode(path):

@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Union
 
-from kface.engines import api, sidecar, trust
-from kface.engines.builder import BY_SIDE, Profiles, build_from, check_settings, read_source
-from kface.engines.calibrator import Calibrator
-from kface.engines.memory import Memory, open_memory
 from kface.errors import ModelError
 from kface.locks import lock
+from kface.tensorrt import api, sidecar, trust
+from kface.tensorrt.builder import BY_SIDE, Profiles, build_from, check_settings, read_source
+from kface.tensorrt.calibrator import Calibrator
+from kface.tensorrt.memory import Memory, open_memory
 from kface.user_folders import user_folder
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -45,7 +45,7 @@ def get_engine(
     Args:
         onnx_path: The network.
         sha256: Its expected hash; it is checked on the very bytes that the engine is built from.
-        precision: One of :data:`kface.engines.PRECISIONS`.
+        precision: One of :data:`kface.tensorrt.PRECISIONS`.
         profiles: Sizes of the inputs; the house's batches by default.
         calibrator: Batches for ``int8``.
         workspace_mib: Scratch memory that a layer may use, in MiB; no part of the key.

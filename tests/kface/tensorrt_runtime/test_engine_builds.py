@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from trt_fakes import with_note
 
-from kface.engines import Calibrator, build_engine, get_engine
-from kface.engines import builder as builder_module
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.files import sha256_file
+from kface.tensorrt import Calibrator, build_engine, get_engine
+from kface.tensorrt import builder as builder_module
 
 RNET = {"image": ((1, 3, 24, 24), (4, 3, 24, 24), (16, 3, 24, 24))}
 

@@ -5,10 +5,10 @@ import sys
 from typing import List, Optional
 
 from kface.commands.parser import Parser
-from kface.engines.api import tensorrt
-from kface.engines.memory import open_memory
-from kface.engines.verify import LEAST_COSINE, bundle_files, header, reference_runtime, verify
 from kface.errors import ConfigError, KFaceError
+from kface.tensorrt.api import tensorrt
+from kface.tensorrt.memory import open_memory
+from kface.tensorrt.verify import LEAST_COSINE, bundle_files, header, reference_runtime, verify
 
 
 def main(argv: Optional[List[str]] = None) -> int:

@@ -5,9 +5,9 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple, Uni
 
 import numpy as np
 
-from kface.engines.memory import Memory
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.files import write_atomic
+from kface.tensorrt.memory import Memory
 
 PathLike = Union[str, "os.PathLike[str]"]
 

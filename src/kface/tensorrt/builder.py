@@ -4,12 +4,12 @@ import logging
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from kface.engines import api, half, sidecar
-from kface.engines.calibrator import Calibrator
-from kface.engines.memory import Memory, open_memory
 from kface.errors import ConfigError, ModelError
 from kface.files import sha256_bytes
 from kface.networks.registry import read_network
+from kface.tensorrt import api, half, sidecar
+from kface.tensorrt.calibrator import Calibrator
+from kface.tensorrt.memory import Memory, open_memory
 from kface.text import first_line
 
 PathLike = Union[str, "os.PathLike[str]"]

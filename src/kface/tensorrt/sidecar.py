@@ -7,11 +7,11 @@ import json
 import os
 from typing import Any, Dict, Optional, Union
 
-from kface.engines import trust
-from kface.engines.memory import Memory
 from kface.errors import ModelError
 from kface.files import sha256_bytes, write_atomic, write_json
 from kface.strict_json import decode
+from kface.tensorrt import trust
+from kface.tensorrt.memory import Memory
 
 PathLike = Union[str, "os.PathLike[str]"]
 

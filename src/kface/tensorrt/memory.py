@@ -220,7 +220,7 @@ def open_memory() -> Memory:
         ("cuda.bindings.runtime", CudaPythonMemory),
         ("cuda.cudart", CudaPythonMemory),
         # Last, because it is there on every Jetson: no package has to be built for it.
-        ("kface.engines.cudart", CudaPythonMemory),
+        ("kface.tensorrt.cudart", CudaPythonMemory),
     ):
         try:
             module = importlib.import_module(name)

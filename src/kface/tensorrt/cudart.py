@@ -1,6 +1,6 @@
 """The CUDA runtime's own library, called directly: what a Jetson has without any package having to be built.
 
-The names, arguments and results are those of CUDA Python's ``cudart``, so that :class:`kface.engines.memory.CudaPythonMemory`
+The names, arguments and results are those of CUDA Python's ``cudart``, so that :class:`kface.tensorrt.memory.CudaPythonMemory`
 takes this module as it is. Importing it raises ImportError where the library is not there.
 """
 

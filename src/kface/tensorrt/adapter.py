@@ -5,13 +5,13 @@ from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
-from kface.engines import api, sidecar, trust
-from kface.engines.builder import BY_SIDE, Profiles
-from kface.engines.cache import get_engine
-from kface.engines.memory import Buffer, Memory, open_memory
 from kface.errors import ModelError
 from kface.files import sha256_bytes
 from kface.networks.base import Network
+from kface.tensorrt import api, sidecar, trust
+from kface.tensorrt.builder import BY_SIDE, Profiles
+from kface.tensorrt.cache import get_engine
+from kface.tensorrt.memory import Buffer, Memory, open_memory
 
 PathLike = Union[str, "os.PathLike[str]"]
 

@@ -7,13 +7,13 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from kface.engines.api import Profile
-from kface.engines.builder import BY_SIDE, Profiles, input_shapes, read_source
-from kface.engines.cache import get_engine
-from kface.engines.memory import Memory, open_memory
 from kface.errors import ModelError
 from kface.networks import Network, open_network, runtimes
-from kface.networks.tensorrt_adapter import open_engine
+from kface.tensorrt.adapter import open_engine
+from kface.tensorrt.api import Profile
+from kface.tensorrt.builder import BY_SIDE, Profiles, input_shapes, read_source
+from kface.tensorrt.cache import get_engine
+from kface.tensorrt.memory import Memory, open_memory
 
 PathLike = Union[str, "os.PathLike[str]"]
 

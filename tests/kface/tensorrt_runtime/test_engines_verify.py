@@ -1,13 +1,13 @@
-"""``python -m kface.engines verify``."""
+"""``kface engines verify``."""
 
 import sys
 
 import numpy as np
 import pytest
 
-from kface.engines import verify as verify_module
-from kface.engines.__main__ import main
 from kface.errors import ModelError
+from kface.tensorrt import verify as verify_module
+from kface.tensorrt.__main__ import main
 
 
 def bundle(models, directory):
