@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kface.checks import number
 from kface.errors import ConfigError
-from train.settings import number
 
 #: Cosines are kept this far from +-1, where the derivative of the angle has no bound.
 EPSILON = 1e-3

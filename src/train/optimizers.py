@@ -2,8 +2,8 @@
 
 import keras
 
+from kface.checks import number
 from kface.errors import ConfigError
-from train.settings import number
 
 #: Parts of the names of the weights that must not decay: normalisations' and biases'.
 NO_DECAY = ["gamma", "beta", "bias"]

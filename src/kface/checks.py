@@ -1,4 +1,4 @@
-"""Checks of the settings that a training takes; every message names the setting by its key."""
+"""Checks of single settings; every message names the setting by its key."""
 
 import math
 from typing import Any
@@ -42,10 +42,10 @@ def number(
     if not right or not least <= value <= most or (open_below and value == least) or (open_above and value == most):
         bounds = []
         if not math.isinf(least):
-            bounds.append(f"{'above' if open_below else 'at least'} {least:g}")
+            bounds.append("{} {:g}".format("above" if open_below else "at least", least))
         if not math.isinf(most):
-            bounds.append(f"{'below' if open_above else 'at most'} {most:g}")
-        limits = "".join(f", {bound}" for bound in bounds)
+            bounds.append("{} {:g}".format("below" if open_above else "at most", most))
+        limits = "".join(", " + bound for bound in bounds)
         raise ConfigError(f"must be a number{limits}, not {value!r}", key, remedy)
     return float(value)
 
