@@ -229,7 +229,7 @@ def describe(
     fit = {**vars(settings), "augmentation": None if augmentation is None else dict(vars(augmentation))}
     described = {
         "backbone": dict(sorted(backbone.items())),
-        "loss": {**head.get_config(), "name": type(head).__name__, "_target_": _name(head)},
+        "loss": {**head.get_config(), "name": type(head.loss).__name__, "_target_": _name(head.loss)},
         "optimizer": {**course["config"], "_target_": _name(optimizer)},
         "fit": fit,
         "data_set": manifest.fingerprint,

@@ -1,11 +1,9 @@
 """A training as its configuration describes it; made once, in the door of ``python -m train``."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 from omegaconf import DictConfig, OmegaConf
 
 from kface import stage
@@ -14,7 +12,8 @@ from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError
 from kface.evaluation.settings import EvaluateSettings
 from train.fit import FitSettings
-from train.heads import CosineHead
+from train.heads import Loss
+from train.optimizers import SGD, AdamW
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class TrainJob:
         evaluation: What the network is verified on, and how.
         backbone: Arguments of :func:`train.backbones.build`.
         loss: The loss's name.
-        head: Makes the head for a number of identities.
+        head: The loss, which makes the head for a number of identities.
         optimizer: Makes the optimizer for steps an epoch, epochs and batch size.
         fit: How long and with what.
         output_dir: Directory of the runs.
@@ -39,8 +38,8 @@ class TrainJob:
     evaluation: EvaluateSettings
     backbone: dict[str, Any]
     loss: str
-    head: Callable[[int], CosineHead]
-    optimizer: Callable[[int, int, int], keras.optimizers.Optimizer]
+    head: Loss
+    optimizer: AdamW | SGD
     fit: FitSettings
     output_dir: Path
     resume: bool | str
@@ -67,18 +66,15 @@ class TrainJob:
             evaluation=EvaluateSettings.of(config),
             backbone=plain(config["backbone"]),
             loss=_loss(config),
-            head=lambda classes: stage.instantiate(config["loss"], "loss", classes=classes),
-            optimizer=lambda steps, epochs, batch: stage.instantiate(
-                config["optimizer"], "optimizer", steps_per_epoch=steps, epochs=epochs, batch_size=batch
-            ),
+            head=stage.instantiate(config["loss"], "loss"),
+            optimizer=stage.instantiate(config["optimizer"], "optimizer"),
             fit=stage.instantiate(config["fit"], "fit"),
             output_dir=output_dir,
             resume=resume,
             settings=plain(config),
             recipe=OmegaConf.to_yaml(config, resolve=True),
         )
-        job.head(2)
-        job.optimizer(1, job.fit.epochs, job.fit.batch_size)
+        job.optimizer.check_epochs(job.fit.epochs)
         return job
 
 

@@ -49,8 +49,8 @@ def workplace(tmp_path_factory):
         manifest,
         run_dir,
         ARGUMENTS,
-        Softmax,
-        optimizers.adamw,
+        Softmax(),
+        optimizers.AdamW(),
         settings,
         quiet=True,
     )

@@ -41,7 +41,7 @@ def make_all(config):
 def test_every_column_of_table_5(backbone, loss):
     config = stage.compose("train", [f"backbone={backbone}", f"loss={loss}"])
     fit, head, _, corpus = make_all(config)
-    assert type(head).__name__.lower() == loss
+    assert type(head.loss).__name__.lower() == loss
     assert fit.batch_size == 16  # the sample's budget
     assert corpus.synthetic
 

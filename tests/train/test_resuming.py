@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from tiny_training import TINY, run, small_adamw
+from tiny_training import HEAD, TINY, run, small_adamw
 
 from kface import stage
 from kface.errors import TrainingError
@@ -82,8 +82,17 @@ def test_a_setting_that_is_added_later_is_compared(started):
 def test_another_optimizer_is_told_by_its_name_alone(started):
     run_dir, _ = started
     sgd = plain(stage.compose("train", ["optimizer=sgd"]))
-    with pytest.raises(TrainingError, match="other settings: optimizer adamw -> sgd; leave"):
+    with pytest.raises(TrainingError, match="other settings: optimizer AdamW -> SGD; leave"):
         resuming.check(run_dir, sgd)
+
+
+@pytest.mark.parametrize(("choice", "before"), [("adamw", "train.optimizers.adamw"), ("sgd", "train.optimizers.sgd")])
+def test_a_run_from_before_a_name_was_changed_goes_on(started, choice, before):
+    run_dir, _ = started
+    config = stage.compose("train", [f"optimizer={choice}"])
+    config.optimizer._target_ = before
+    (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    assert resuming.check(run_dir, plain(stage.compose("train", [f"optimizer={choice}"]))) == {}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +112,7 @@ def copy(undisturbed, tmp_path):
     return Path(shutil.copytree(undisturbed[0], tmp_path / "copy"))
 
 
-def changed_run(manifest, directory, optimizer=small_adamw, head=ArcFace, on_start=pytest.fail, **settings):
+def changed_run(manifest, directory, optimizer=small_adamw, head=HEAD, on_start=pytest.fail, **settings):
     fit = FitSettings(**{"epochs": 3, "batch_size": 8, "tensorboard": False, **settings})
     return train_run(manifest, directory, TINY, head, optimizer, fit, resume=True, quiet=True, on_start=on_start)
 
@@ -121,20 +130,16 @@ def changed_run(manifest, directory, optimizer=small_adamw, head=ArcFace, on_sta
         ({"augmentation": augment.Augmentation(flip=False)}, r"fit\.augmentation\.flip true -> false"),
         ({"epochs": 2}, r"fit\.epochs 3 -> 2"),
         (
-            {
-                "optimizer": lambda *steps: optimizers.adamw(
-                    *steps, learning_rate=5e-3, warmup_epochs=0.2, clip_norm=1.0
-                )
-            },
+            {"optimizer": optimizers.AdamW(learning_rate=5e-3, warmup_epochs=0.2, clip_norm=1.0)},
             r"optimizer\.global_clipnorm 5\.0 -> 1\.0",
         ),
         (
-            {"optimizer": lambda *steps: optimizers.adamw(*steps, learning_rate=1e-3, warmup_epochs=0.2)},
+            {"optimizer": optimizers.AdamW(learning_rate=1e-3, warmup_epochs=0.2)},
             r"optimizer\.learning_rate\.\S*warmup_target 0\.005 -> 0\.001",
         ),
-        ({"optimizer": optimizers.sgd}, r"other settings: optimizer AdamW -> SGD;"),
-        ({"head": lambda classes: ArcFace(classes, margin=0.3)}, r"loss\.margin 0\.25 -> 0\.3"),
-        ({"head": lambda classes: ArcFace(classes, scale=9.0)}, r"loss\.scale 8\.0 -> 9\.0"),
+        ({"optimizer": optimizers.SGD()}, r"other settings: optimizer AdamW -> SGD;"),
+        ({"head": ArcFace(margin=0.3)}, r"loss\.margin 0\.25 -> 0\.3"),
+        ({"head": ArcFace(scale=9.0)}, r"loss\.scale 8\.0 -> 9\.0"),
     ],
 )
 def test_a_checkpoint_is_no_other_run_s(copy, tiny_manifest, changed, told):
