@@ -11,10 +11,10 @@ import numpy as np
 from export.pretrained.fetch import PACKAGE, prepare
 from export.settings import ExportJob
 from kface import bundle
-from kface.bundle.fields import Fields
 from kface.bundle.thresholds import Thresholds, parse
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError
+from kface.fields import Fields
 
 LICENCE = "CC0-1.0"
 #: What it expects of its input.

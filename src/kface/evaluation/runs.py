@@ -4,11 +4,11 @@ import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kface.bundle.fields import Fields
 from kface.data.dataset.manifest import FILE as MANIFEST
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation.json_files import check_schema, parse, read_json
 from kface.evaluation.reports import check_resumed
+from kface.fields import Fields
 from kface.files import write_atomic, write_json
 
 ABOUT = "run.json"
