@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kface import checks
 from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError
 from kface.evaluation.settings import EvaluateSettings
@@ -124,10 +125,10 @@ class ExportJob:
         formats = _formats(config["formats"])
         precision = _precision(config["precision"])
         thresholds = config["thresholds"]
-        faces = _whole(config["parity"]["faces"], "parity.faces", LEAST_FACES, 1000)
-        impostors = _whole(thresholds["impostors"], "thresholds.impostors", 100, 10**8)
-        replicates = _whole(thresholds["replicates"], "thresholds.replicates", 0, 10**5)
-        seed = _whole(config["seed"], "seed", 0, 2**32 - 1)
+        faces = checks.whole("parity.faces", config["parity"]["faces"], LEAST_FACES, 1000)
+        impostors = checks.whole("thresholds.impostors", thresholds["impostors"], 100, 10**8)
+        replicates = checks.whole("thresholds.replicates", thresholds["replicates"], 0, 10**5)
+        seed = checks.whole("seed", config["seed"], 0, 2**32 - 1)
         colour, normalisation = _preprocessing(config["preprocessing"])
         licence = config["licence"]
         if not isinstance(licence, str) or not licence.strip():
@@ -199,13 +200,10 @@ def _check_forms_elsewhere(formats: Formats) -> None:
 
 def _precision(given: Mapping[str, Any]) -> Reduction:
     int8, fp16 = (_choice(given[key], f"precision.{key}") for key in ("int8", "fp16"))
-    loss, seconds = given["allowed_loss"], given["seconds"]
-    if not _number(loss) or not 0 <= loss <= 1:
-        raise ConfigError(f"must be from 0 to 1, not {loss!r}", "precision.allowed_loss")
-    if not _number(seconds) or not 0 <= seconds <= 600:
-        raise ConfigError(f"must be a number of seconds from 0 to 600, not {seconds!r}", "precision.seconds")
-    faces = _whole(given["calibration_faces"], "precision.calibration_faces", LEAST_CALIBRATION, 10**6)
-    return Reduction(int8, fp16, faces, float(loss), float(seconds))
+    loss = checks.number("precision.allowed_loss", given["allowed_loss"], 0, 1)
+    seconds = checks.number("precision.seconds", given["seconds"], 0, 600)
+    faces = checks.whole("precision.calibration_faces", given["calibration_faces"], LEAST_CALIBRATION, 10**6)
+    return Reduction(int8, fp16, faces, loss, seconds)
 
 
 def _preprocessing(given: Mapping[str, Any]) -> tuple[str, tuple[float, float] | None]:
@@ -215,12 +213,13 @@ def _preprocessing(given: Mapping[str, Any]) -> tuple[str, tuple[float, float] |
     if given["normalisation"] is None:
         return colour, None
     values = _sequence(given["normalisation"], "preprocessing.normalisation")
-    if len(values) != 2 or not all(_number(value) for value in values) or not values[1] > 0:
+    if len(values) != 2:
         raise ConfigError(
             "must be [mean,divisor] with a positive divisor, such as [127.5,128]",
             f"preprocessing.normalisation={list(values)}",
         )
-    return colour, (float(values[0]), float(values[1]))
+    key = "preprocessing.normalisation"
+    return colour, (checks.number(key, values[0]), checks.number(key, values[1], 0, open_below=True))
 
 
 def check_embedder(path: Path) -> None:
@@ -251,13 +250,3 @@ def _choice(value: Any, key: str) -> bool | None:
     if value is not True and value is not False and value != "auto":
         raise ConfigError(f"must be auto, true or false, not {value!r}", key)
     return None if value == "auto" else bool(value)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
-
-
-def _whole(value: Any, key: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigError(f"must be at least {least}, a whole number up to {most}, not {value!r}", key)
-    return value
