@@ -5,8 +5,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, TypeVar
 
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.strict_json import decode
@@ -21,7 +20,7 @@ MOST = 1 << 53
 LONGEST_WHOLE = 1 << 64
 
 
-class Fields:
+class Fields(object):
     """An object of a JSON document, read field by field; every reader raises ModelError where the field is not that.
 
     Args:
@@ -34,12 +33,12 @@ class Fields:
         path: As given.
     """
 
-    def __init__(self, value: Any, path: Any, name: str = "", remedy: str | None = None) -> None:
+    def __init__(self, value: Any, path: Any, name: str = "", remedy: Optional[str] = None) -> None:
         self.path = path
         self._name = name
         self._remedy = remedy
-        self._value: dict[str, Any] = {}
-        self._read: set[str] = set()
+        self._value: Dict[str, Any] = {}
+        self._read: Set[str] = set()
         if not isinstance(value, dict):
             raise self._error(name or "the document", "an object", value)
         self._value = value
@@ -47,10 +46,10 @@ class Fields:
     def _error(self, place: str, wanted: str, value: Any) -> KFaceError:
         shown = json.dumps(value, ensure_ascii=True)
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        return ModelError(f"{place} must be {wanted}, not {shown}", self.path, self._remedy)
+        return ModelError("{} must be {}, not {}".format(place, wanted, shown), self.path, self._remedy)
 
     def _place(self, key: str) -> str:
-        return f"{self._name}.{key}" if self._name else key
+        return "{}.{}".format(self._name, key) if self._name else key
 
     def error(self, key: str, wanted: str) -> KFaceError:
         """Return the error of a field that is not what is wanted."""
@@ -59,7 +58,7 @@ class Fields:
     def value(self, key: str) -> Any:
         """Return a field as it is."""
         if key not in self._value:
-            raise ModelError(f"has no field {self._place(key)}", self.path, self._remedy)
+            raise ModelError("has no field {}".format(self._place(key)), self.path, self._remedy)
         self._read.add(key)
         return self._value[key]
 
@@ -71,7 +70,7 @@ class Fields:
         if not isinstance(value, str) or not value.strip() or not _is_line(value):
             raise self.error(key, "a text")
         if pattern and not re.match(pattern + r"\Z", value):
-            raise self.error(key, f"of the form {pattern}")
+            raise self.error(key, "of the form {}".format(pattern))
         return value
 
     def whole(self, key: str, least: int = 0, most: int = MOST) -> int:
@@ -79,16 +78,16 @@ class Fields:
         value = self.value(key)
         # A bool is an int to Python, not to JSON.
         if type(value) is not int or value < least:
-            raise self.error(key, f"a whole number of at least {least}")
+            raise self.error(key, "a whole number of at least {}".format(least))
         if value > most:
-            raise self.error(key, f"a whole number of at most {most}")
+            raise self.error(key, "a whole number of at most {}".format(most))
         return value
 
     def number(self, key: str, least: float = -math.inf, most: float = math.inf) -> float:
         """Return a finite number within limits."""
         value = self.value(key)
         if not _is_finite(value) or not least <= value <= most:
-            bounds = "" if math.isinf(least) and math.isinf(most) else f" from {least:g} to {most:g}"
+            bounds = "" if math.isinf(least) and math.isinf(most) else " from {:g} to {:g}".format(least, most)
             raise self.error(key, "a number" + bounds)
         return float(value)
 
@@ -99,25 +98,25 @@ class Fields:
             raise self.error(key, "true or false")
         return value
 
-    def optional(self, key: str, read: Callable[..., Value], *arguments: Any) -> Value | None:
+    def optional(self, key: str, read: Callable[..., Value], *arguments: Any) -> Optional[Value]:
         """Return what another reader of this object returns, or None for null."""
         return None if self.value(key) is None else read(key, *arguments)
 
-    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+    def numbers(self, key: str, count: int) -> Tuple[float, ...]:
         """Return so many finite numbers."""
         value = self.value(key)
         if not isinstance(value, list) or len(value) != count or not all(_is_finite(part) for part in value):
-            raise self.error(key, f"{count} numbers")
+            raise self.error(key, "{} numbers".format(count))
         return tuple(float(part) for part in value)
 
-    def texts(self, key: str) -> tuple[str, ...]:
+    def texts(self, key: str) -> Tuple[str, ...]:
         """Return texts, none of them empty."""
         value = self.value(key)
         if not isinstance(value, list) or not all(isinstance(part, str) and part and _is_line(part) for part in value):
             raise self.error(key, "a list of texts")
         return tuple(value)
 
-    def json(self, key: str) -> dict[str, Any]:
+    def json(self, key: str) -> Dict[str, Any]:
         """Return an object whose fields are nobody's business here."""
         value = self.value(key)
         if not isinstance(value, dict):
@@ -128,16 +127,17 @@ class Fields:
         """Return an object to read on."""
         return Fields(self.value(key), self.path, self._place(key), self._remedy)
 
-    def objects(self, key: str) -> "list[Fields]":
+    def objects(self, key: str) -> "List[Fields]":
         """Return a list of objects to read on."""
         value = self.value(key)
         if not isinstance(value, list):
             raise self.error(key, "a list")
         return [
-            Fields(part, self.path, f"{self._place(key)}[{number}]", self._remedy) for number, part in enumerate(value)
+            Fields(part, self.path, "{}[{}]".format(self._place(key), number), self._remedy)
+            for number, part in enumerate(value)
         ]
 
-    def named(self, key: str) -> "dict[str, Fields]":
+    def named(self, key: str) -> "Dict[str, Fields]":
         """Return an object's fields, each of them an object to read on."""
         inner = self.object(key)
         return {name: inner.object(name) for name in self.json(key)}
@@ -146,7 +146,7 @@ class Fields:
         """Raise ModelError where a field was not read: nobody knows what it would change."""
         unknown = sorted(set(self._value) - self._read)
         if unknown:
-            raise ModelError(f"has an unknown field {self._place(unknown[0])}", self.path, self._remedy)
+            raise ModelError("has an unknown field {}".format(self._place(unknown[0])), self.path, self._remedy)
 
 
 class Settings(Fields):
@@ -170,31 +170,31 @@ class Settings(Fields):
         values = {} if values is None else values
         if not isinstance(values, Mapping):
             # Not the value: a URI at the wrong place may hold a password.
-            wanted = f"must have settings of its own, not a {type(values).__name__}"
-            raise _refusal(wanted, name, path, f"such as {name}.{next(iter(defaults))}")
+            wanted = "must have settings of its own, not a {}".format(type(values).__name__)
+            raise _refusal(wanted, name, path, "such as {}.{}".format(name, next(iter(defaults))))
         for key in values:
             if key not in defaults:
                 near = difflib.get_close_matches(str(key), list(defaults), n=1) or list(defaults)
-                place = f"{name}.{key}" if name else str(key)
+                place = "{}.{}".format(name, key) if name else str(key)
                 raise _refusal("there is no such setting", place, path, "choose: " + ", ".join(near))
-        self.values: dict[str, Any] = dict(values)
-        self.given: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
-        super().__init__(dict(defaults, **values), path, name)
+        self.values: Dict[str, Any] = dict(values)
+        self.given: Dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+        super(Settings, self).__init__(dict(defaults, **values), path, name)
 
     def _error(self, place: str, wanted: str, value: Any) -> KFaceError:
         shown = repr(value)
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        return _refusal(f"must be {wanted}, not {shown}", place, self.path, self._remedy)
+        return _refusal("must be {}, not {}".format(wanted, shown), place, self.path, self._remedy)
 
     def whole(self, key: str, least: int = 0, most: int = MOST) -> int:
         """Return a whole number within limits."""
         value = self.value(key)
         if type(value) is not int or not least <= value <= most:
-            limits = f"of at least {least}" if most == MOST else f"from {least} to {most}"
+            limits = "of at least {}".format(least) if most == MOST else "from {} to {}".format(least, most)
             raise self.error(key, "a whole number " + limits)
         return value
 
-    def name(self, key: str) -> str | None:
+    def name(self, key: str) -> Optional[str]:
         """Return a text, such as a path, that may be anything; None for null and for nothing. No error shows it."""
         value = self.value(key)
         if value is None or value == "":
@@ -208,10 +208,10 @@ class Settings(Fields):
         return Settings(self.value(key), self._place(key), defaults, self.path)
 
 
-def _refusal(wrong: str, place: str, path: Any, remedy: str | None) -> ConfigError:
+def _refusal(wrong: str, place: str, path: Any, remedy: Optional[str]) -> ConfigError:
     if path is None:
         return ConfigError(wrong, place, remedy)
-    return ConfigError(f"{place}: {wrong}", path, remedy)
+    return ConfigError("{}: {}".format(place, wrong), path, remedy)
 
 
 def _is_finite(value: Any) -> bool:
