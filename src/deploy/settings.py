@@ -108,7 +108,7 @@ class DeploySettings(NamedTuple):
             detector=_detector(read),
             runtime=_runtime(read),
             precision=_precision(read),
-            match=_numbers(read.section("match", dict.fromkeys(SECTIONS["match"]))),
+            match=_numbers(read.section("match", SECTIONS["match"])),
             pipeline=_pipeline(read),
             gallery=_gallery(read.section("gallery", GallerySettings()._asdict())),
             enrolment=_limits(read.section("enrolment", Limits()._asdict())),
@@ -214,7 +214,7 @@ def _numbers(read: Settings) -> Dict[str, Any]:
 
 def _detector(read: Settings) -> Dict[str, Any]:
     """Return the detector's settings; ways to brighten that are null are none, not those by default."""
-    section = read.section("detector", dict.fromkeys(SECTIONS["detector"]))
+    section = read.section("detector", SECTIONS["detector"])
     made: Dict[str, Any] = {}
     for key in section.given:
         if key == "thresholds":
@@ -286,11 +286,11 @@ def _runtime(read: Settings) -> str:
 def _precision(read: Settings) -> str:
     # A bundle's own deploy.yaml has it there.
     inside = None if isinstance(read.value("runtime"), str) else _runtime_section(read).value("precision")
-    value = read.value("precision") or inside or "fp32"
+    value = read.value("precision") or inside or SECTIONS["runtime"]["precision"]
     if value not in PRECISIONS:
         raise ConfigError("must be one of {}, not {!r}".format(", ".join(PRECISIONS), value), "precision")
     return str(value)
 
 
 def _runtime_section(read: Settings) -> Settings:
-    return read.section("runtime", dict.fromkeys(SECTIONS["runtime"]))
+    return read.section("runtime", SECTIONS["runtime"])

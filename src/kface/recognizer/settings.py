@@ -6,14 +6,16 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 from kface import checks, yaml_file
 from kface.errors import ConfigError
 from kface.fields import Settings
+from kface.mtcnn.settings import BRIGHTEN
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Sections of a ``deploy.yaml`` that :func:`read_settings` reads, and the settings of each; others are other rooms'.
-SECTIONS: Dict[str, Tuple[str, ...]] = {
-    "detector": ("min_face", "thresholds", "factor", "brighten"),
-    "runtime": ("name", "precision"),
-    "match": ("recognised", "unknown"),
+#: Sections of a ``deploy.yaml`` that :func:`read_settings` reads, and the settings of each with what they are by default;
+#: others are other rooms'. By default the bundle's threshold table says what matches.
+SECTIONS: Dict[str, Dict[str, Any]] = {
+    "detector": {"min_face": 39.8, "thresholds": (0.6, 0.7, 0.8), "factor": 0.709, "brighten": BRIGHTEN},
+    "runtime": {"name": "auto", "precision": "fp32"},
+    "match": {"recognised": None, "unknown": None},
 }
 
 
@@ -109,8 +111,8 @@ def read_settings(path: PathLike) -> Dict[str, Any]:
     """
     document, _ = yaml_file.read(path, "must have sections, such as detector:")
     found = {
-        section: Settings(document.get(section), section, dict.fromkeys(keys), path).values
-        for section, keys in SECTIONS.items()
+        section: Settings(document.get(section), section, defaults, path).values
+        for section, defaults in SECTIONS.items()
     }
     made: Dict[str, Any] = {key: found[key] for key in ("detector", "match") if found[key]}
     if "name" in found["runtime"]:
