@@ -1,14 +1,13 @@
 """Settings of the realtime recogniser, checked before anything is opened."""
 
-import difflib
-import numbers
 import os
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from deploy.outputs.video import CODECS
 from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError
+from kface.fields import Settings
 from kface.gallery import Limits
 from kface.mtcnn import settings as cascade
 from kface.recognizer import PipelineSettings, TrackSettings
@@ -97,25 +96,24 @@ class DeploySettings(NamedTuple):
         Raises:
             ConfigError: A setting does not exist, or its value cannot be; the setting is named.
         """
-        values = _section(dict(values), "", _KEYS)
-        values.pop("hydra", None)
-        stream, view = _stream(values)
+        read = Settings(values, "", _DEFAULTS)
+        stream, view = _stream(read)
         made = cls(
-            bundle=_bundle(values.get("bundle")),
+            bundle=_bundle(read.name("bundle")),
             stream=stream,
             view=view,
-            loop=_flag(values.get("loop", False), "loop"),
-            every_frame=_flag(values.get("every_frame", False), "every_frame"),
-            seconds=_seconds(values.get("seconds")),
-            detector=_detector(values.get("detector")),
-            runtime=_runtime(values.get("runtime")),
-            precision=_precision(values),
-            match=_numbers(values.get("match"), "match", _MATCH),
-            pipeline=_pipeline(values),
-            gallery=_gallery(values.get("gallery")),
-            enrolment=_limits(values.get("enrolment")),
-            outputs=_outputs(values.get("outputs")),
-            web=_web(values.get("web")),
+            loop=read.flag("loop"),
+            every_frame=read.flag("every_frame"),
+            seconds=read.optional("seconds", _positive, read),
+            detector=_detector(read),
+            runtime=_runtime(read),
+            precision=_precision(read),
+            match=_numbers(read.section("match", SECTIONS["match"])),
+            pipeline=_pipeline(read),
+            gallery=_gallery(read.section("gallery", GallerySettings()._asdict())),
+            enrolment=_limits(read.section("enrolment", Limits()._asdict())),
+            outputs=_outputs(read.section("outputs", OutputSettings()._asdict())),
+            web=_web(read.section("web", WebSettings()._asdict())),
         )
         if made.every_frame and made.stream is not None and made.stream.kind != "file":
             raise ConfigError("only a file can be read without loss", "every_frame")
@@ -127,27 +125,17 @@ class DeploySettings(NamedTuple):
         return made
 
 
-_KEYS = (
-    "bundle", "source", "stream", "loop", "every_frame", "seconds", "detector", "runtime", "precision", "dnn_size", "match",
-    "tracks", "gallery", "enrolment", "outputs", "web", "hydra",
+#: All settings, those of sections left out.
+_DEFAULTS: Dict[str, Any] = dict(
+    dict.fromkeys(
+        (
+            "bundle", "source", "stream", "seconds", "detector", "runtime", "precision", "dnn_size", "match", "tracks",
+            "gallery", "enrolment", "outputs", "web", "hydra",
+        )
+    ),
+    loop=False,
+    every_frame=False,
 )  # fmt: skip
-_DETECTOR = SECTIONS["detector"]
-_RUNTIME = ("name", "precision")
-_MATCH = ("recognised", "unknown")
-_STREAM = (
-    "kind",
-    "address",
-    "id",
-    "password",
-    "port",
-    "path",
-    "file",
-    "device",
-    "resolution",
-    "fps",
-    "view",
-    "square_pixels",
-)
 _SHARED = ("resolution", "fps", "view", "square_pixels")
 
 
@@ -163,8 +151,8 @@ def chosen_bundle(named: Optional[str] = None) -> Optional[str]:
     return named or os.environ.get("KFACE_BUNDLE") or newest_bundle()
 
 
-def _bundle(value: Any) -> str:
-    directory = chosen_bundle(_text(value, "bundle"))
+def _bundle(named: Optional[str]) -> str:
+    directory = chosen_bundle(named)
     if not directory:
         raise ConfigError(
             "is not given, and none is found in outputs or bundles", "bundle", "make one (kface train, kface export)"
@@ -172,15 +160,21 @@ def _bundle(value: Any) -> str:
     return directory
 
 
-def _stream(values: Mapping[str, Any]) -> Tuple[Optional[StreamSettings], Tuple[int, int]]:
-    section = _section(values.get("stream"), "stream", _STREAM)
-    given = {key: value for key, value in section.items() if value is not None}
+def _positive(key: str, read: Settings) -> float:
+    value = read.number(key)
+    if not value > 0:
+        raise ConfigError("must be more than 0, not {}".format(value), key)
+    return value
+
+
+def _stream(read: Settings) -> Tuple[Optional[StreamSettings], Tuple[int, int]]:
+    section = read.section("stream", dict.fromkeys(StreamSettings._fields))
+    given = dict(section.given)
     for key in ("address", "path", "file"):
-        _text(given.get(key), "stream." + key)
-    given_source = values.get("source")
+        section.name(key)
+    source = read.value("source")
     # The number of a USB camera, which YAML and Hydra read as one.
-    number = isinstance(given_source, int) and not isinstance(given_source, bool)
-    source = _text(str(given_source) if number else given_source, "source")
+    source = str(source) if isinstance(source, int) and not isinstance(source, bool) else read.name("source")
     if source is not None:
         found = StreamSettings.from_uri(source, **{key: given[key] for key in _SHARED if key in given})
         return found, found.view
@@ -189,17 +183,17 @@ def _stream(values: Mapping[str, Any]) -> Tuple[Optional[StreamSettings], Tuple[
         # The view is checked like that of any other stream.
         checked = StreamSettings("csi", **{key: given[key] for key in _SHARED if key in given})
         return None, checked.view
-    found = StreamSettings(_text(kind, "stream.kind") or "", **given)
+    found = StreamSettings(section.name("kind") or "", **given)
     return found, found.view
 
 
-def _pipeline(values: Mapping[str, Any]) -> PipelineSettings:
-    section = _section(values.get("tracks"), "tracks", ("enabled",) + TrackSettings._fields)
-    enabled = _flag(section.pop("enabled", True), "tracks.enabled")
-    given = {key: value for key, value in section.items() if value is not None}
-    for key, value in given.items():
-        _number(value, "tracks." + key)
-    size = values.get("dnn_size")
+def _pipeline(read: Settings) -> PipelineSettings:
+    section = read.section("tracks", dict(TrackSettings()._asdict(), enabled=True))
+    enabled = section.flag("enabled")
+    given = {key: value for key, value in section.given.items() if key != "enabled"}
+    for key in given:
+        section.number(key)
+    size = read.value("dnn_size")
     if isinstance(size, str):
         size = [int(part) if part.isdecimal() else part for part in size.lower().split("x")]
     if size is not None and (not isinstance(size, (list, tuple)) or not all(isinstance(side, int) for side in size)):
@@ -209,32 +203,27 @@ def _pipeline(values: Mapping[str, Any]) -> PipelineSettings:
     return made
 
 
-def _gallery(value: Any) -> GallerySettings:
-    section = _section(value, "gallery", GallerySettings._fields)
-    return GallerySettings(
-        _text(section.get("file"), "gallery.file"),
-        _text(section.get("key_file"), "gallery.key_file"),
-        _flag(section.get("keyring", False), "gallery.keyring"),
-        _flag(section.get("keep_crops", False), "gallery.keep_crops"),
-    )
+def _gallery(read: Settings) -> GallerySettings:
+    return GallerySettings(read.name("file"), read.name("key_file"), read.flag("keyring"), read.flag("keep_crops"))
 
 
-def _numbers(value: Any, name: str, keys: Sequence[str]) -> Dict[str, Any]:
-    """Return a section of numbers and lists of numbers; whether they can be is for what takes them to say."""
-    given = {key: one for key, one in _section(value, name, keys).items() if one is not None}
-    for key, one in given.items():
-        if key == "thresholds" and not isinstance(one, (list, tuple)):
-            raise ConfigError("must be a list of numbers, not {!r}".format(one), name + "." + key)
-        for number in one if key == "thresholds" else (one,):
-            _number(number, name + "." + key)
-    return given
+def _numbers(read: Settings) -> Dict[str, Any]:
+    """Return the numbers of a section that are given; whether they can be is for what takes them to say."""
+    return {key: read.number(key) for key in read.given}
 
 
-def _detector(value: Any) -> Dict[str, Any]:
+def _detector(read: Settings) -> Dict[str, Any]:
     """Return the detector's settings; ways to brighten that are null are none, not those by default."""
-    section = _section(value, "detector", _DETECTOR)
-    ways = {key: cascade.brighten(section.pop(key)) for key in ("brighten",) if key in section}
-    return dict(_numbers(section, "detector", _DETECTOR), **ways)
+    section = read.section("detector", SECTIONS["detector"])
+    made: Dict[str, Any] = {}
+    for key in section.given:
+        if key == "thresholds":
+            made[key] = list(cascade.thresholds(section.value(key)))
+        elif key != "brighten":
+            made[key] = section.number(key)
+    if "brighten" in section.values:
+        made["brighten"] = cascade.brighten(section.value("brighten"))
+    return made
 
 
 def _same(output: Optional[str], source: str) -> bool:
@@ -245,121 +234,63 @@ def _same(output: Optional[str], source: str) -> bool:
     return os.path.realpath(output) == os.path.realpath(source)
 
 
-def _limits(value: Any) -> Limits:
-    section = _section(value, "enrolment", Limits._fields)
+def _limits(read: Settings) -> Limits:
     given: Dict[str, Any] = {}
-    for key, limit in section.items():
-        if key == "pitch" and limit is not None:
+    for key, limit in read.given.items():
+        if key == "pitch":
             if not isinstance(limit, (list, tuple)) or len(limit) != 2:
                 raise ConfigError("must be the least and the largest", "enrolment.pitch")
-            given[key] = tuple(_number(side, "enrolment.pitch") for side in limit)
-        elif limit is not None:
-            given[key] = _number(limit, "enrolment." + key)
+            given[key] = read.numbers(key, 2)
+        else:
+            given[key] = read.number(key)
     made = Limits(**given)
     made.check()
     return made
 
 
-def _outputs(value: Any) -> OutputSettings:
-    section = _section(value, "outputs", OutputSettings._fields)
-    video = _text(section.get("video"), "outputs.video")
+def _outputs(read: Settings) -> OutputSettings:
+    video = read.name("video")
     if video is not None and not video.lower().endswith(tuple(CODECS)):
         raise ConfigError("must end in {}, not {}".format(" or ".join(CODECS), video), "outputs.video")
-    whose = section.get("snapshot_of", SNAPSHOT_OF)
+    whose = read.value("snapshot_of")
     whose = [whose] if isinstance(whose, str) else whose
-    if not isinstance(whose, (list, tuple)):
-        raise ConfigError("must be a list of {}".format(", ".join(SNAPSHOT_OF)), "outputs.snapshot_of")
+    if not isinstance(whose, (list, tuple)) or not set(map(str, whose)) <= set(SNAPSHOT_OF):
+        raise read.error("snapshot_of", "a list of {}".format(", ".join(SNAPSHOT_OF)))
     return OutputSettings(
-        _flag(section.get("window", False), "outputs.window"),
+        read.flag("window"),
         video,
-        _text(section.get("json"), "outputs.json"),
-        _choice(section.get("json_lines", JSON_LINES[0]), JSON_LINES, "outputs.json_lines"),
-        _text(section.get("snapshots"), "outputs.snapshots"),
-        tuple(_choice(one, SNAPSHOT_OF, "outputs.snapshot_of") for one in whose),
-        _whole(section.get("snapshots_kept", 1000), "outputs.snapshots_kept", 1, 10**7),
+        read.name("json"),
+        read.text("json_lines", JSON_LINES),
+        read.name("snapshots"),
+        tuple(whose),
+        read.whole("snapshots_kept", 1, 10**7),
     )
 
 
-def _web(value: Any) -> WebSettings:
-    section = _section(value, "web", WebSettings._fields)
-    given = WebSettings()
+def _web(read: Settings) -> WebSettings:
     return WebSettings(
-        _flag(section.get("enabled", given.enabled), "web.enabled"),
-        _text(section.get("host", given.host), "web.host") or given.host,
-        _whole(section.get("port", given.port), "web.port", 0, 65535),
-        _text(section.get("token_file"), "web.token_file"),
-        _whole(section.get("fps", given.fps), "web.fps", 1, 60),
-        _whole(section.get("quality", given.quality), "web.quality", 1, 100),
+        read.flag("enabled"),
+        read.name("host") or WebSettings().host,
+        read.whole("port", 0, 65535),
+        read.name("token_file"),
+        read.whole("fps", 1, 60),
+        read.whole("quality", 1, 100),
     )
 
 
-def _runtime(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return _text(_section(value, "runtime", _RUNTIME).get("name"), "runtime.name") or "auto"
+def _runtime(read: Settings) -> str:
+    value = read.value("runtime")
+    return value if isinstance(value, str) else _runtime_section(read).name("name") or "auto"
 
 
-def _precision(values: Mapping[str, Any]) -> str:
-    runtime = values.get("runtime")
+def _precision(read: Settings) -> str:
     # A bundle's own deploy.yaml has it there.
-    inside = runtime.get("precision") if isinstance(runtime, Mapping) else None
-    return _choice(values.get("precision") or inside or "fp32", PRECISIONS, "precision")
-
-
-def _section(value: Any, name: str, keys: Sequence[str]) -> Dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ConfigError(
-            # Not the value: a URI at the wrong place may hold a password.
-            "must have settings of its own, not a {}".format(type(value).__name__),
-            name,
-            "such as {}.{}".format(name, keys[0]),
-        )
-    for key in value:
-        if key not in keys:
-            near = difflib.get_close_matches(str(key), keys, n=1) or list(keys)
-            raise ConfigError(
-                "there is no such setting", "{}.{}".format(name, key).lstrip("."), "choose: " + ", ".join(near)
-            )
-    return dict(value)
-
-
-def _flag(value: Any, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigError("must be true or false, not {!r}".format(value), name)
-    return value
-
-
-def _text(value: Any, name: str) -> Optional[str]:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or "\0" in value:
-        raise ConfigError("must be a text", name)
-    return value
-
-
-def _choice(value: Any, choices: Sequence[str], name: str) -> str:
-    if value not in choices:
-        raise ConfigError("must be one of {}, not {!r}".format(", ".join(choices), value), name)
+    inside = None if isinstance(read.value("runtime"), str) else _runtime_section(read).value("precision")
+    value = read.value("precision") or inside or SECTIONS["runtime"]["precision"]
+    if value not in PRECISIONS:
+        raise ConfigError("must be one of {}, not {!r}".format(", ".join(PRECISIONS), value), "precision")
     return str(value)
 
 
-def _number(value: Any, name: str) -> Union[int, float]:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ConfigError("must be a number, not {!r}".format(value), name)
-    return value  # type: ignore[return-value]
-
-
-def _whole(value: Any, name: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigError("must be a whole number from {} to {}, not {!r}".format(least, most, value), name)
-    return value
-
-
-def _seconds(value: Any) -> Optional[float]:
-    if value is None:
-        return None
-    if not _number(value, "seconds") > 0:
-        raise ConfigError("must be more than 0, not {}".format(value), "seconds")
-    return float(value)
+def _runtime_section(read: Settings) -> Settings:
+    return read.section("runtime", SECTIONS["runtime"])

@@ -10,17 +10,17 @@ from kface import stage
 def main(config: Any) -> None:
     """Run the stage."""
     started = time.monotonic()
-    from export import settings
+    from export.settings import ExportJob
 
     # TensorFlow takes seconds to come up: what cannot work is refused before.
-    settings.check(config)
+    job = ExportJob.of(config)
     from train import backend
 
     backend.start_quietly()
     from export.stage import export
     from kface import bundle
 
-    out = export(config)
+    out = export(job)
     made = bundle.load(out)
     size = sum(file.bytes for file in made.manifest.files) / 1e6
     print(

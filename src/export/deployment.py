@@ -3,8 +3,8 @@
 import math
 
 from kface.bundle import Thresholds
-from kface.mtcnn.settings import BRIGHTEN
 from kface.recognizer.decision import TARGETS, Decision
+from kface.recognizer.settings import SECTIONS
 
 
 def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
@@ -17,16 +17,18 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
     decision = Decision.from_thresholds(thresholds)
     measured = set() if thresholds is None else {row.target for row in thresholds.rows if row.threshold is not None}
     origin = "" if thresholds is None else f" on {thresholds.source}"
+    detector, runtime = SECTIONS["detector"], SECTIONS["runtime"]
+    ways = ", ".join(detector["brighten"])
     lines = [
         f"# How {name} is deployed. The bundle is the directory that this file lies in.",
         "detector:",
-        "  min_face: 39.8              # pixels; 20 / 0.709^k keeps the pyramid's grid",
-        "  thresholds: [0.6, 0.7, 0.8] # of P-, R- and O-Net",
-        "  factor: 0.709",
-        f"  brighten: [{', '.join(BRIGHTEN)}] # ways to look again where too few faces were found; none for no way",
+        f"  min_face: {detector['min_face']}              # pixels; 20 / {detector['factor']}^k keeps the pyramid's grid",
+        f"  thresholds: {list(detector['thresholds'])} # of P-, R- and O-Net",
+        f"  factor: {detector['factor']}",
+        f"  brighten: [{ways}] # ways to look again where too few faces were found; none for no way",
         "runtime:",
-        "  name: auto                  # the fastest that is installed",
-        "  precision: fp32             # or fp16, int8, where the bundle has them",
+        f"  name: {runtime['name']}                  # the fastest that is installed",
+        f"  precision: {runtime['precision']}             # or fp16, int8, where the bundle has them",
         "match:                        # cosine similarity",
     ]
     if decision is None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from export.foreign import Preprocessing
+from export.settings import Formats
 from kface import bundle
 from kface.errors import KFaceError
 from kface.networks import runtimes
@@ -17,29 +17,29 @@ from kface.tensorrt.verify import bundle_files
 BATCH = 8
 
 
-def build_engines(config: Any, out: Path, faces: Callable[[], np.ndarray]) -> list[Path]:
+def build_engines(formats: Formats, out: Path, faces: Callable[[], np.ndarray]) -> list[Path]:
     """Build the engines of a bundle; they are kept in the cache, not in the bundle.
 
     P-Net's is built for a frame size when the detector first sees one. Detector and embedder take the same precision but
     for INT8, which costs the detector faces.
 
     Args:
-        config: The stage's.
+        formats: Whether engines are built, and in which precisions.
         out: The bundle.
         faces: Returns uint8 (n, 112, 112, 3), RGB, to calibrate INT8 on; called only where that is needed.
 
     Raises:
         KFaceError: They were asked for, and cannot be built.
     """
-    wanted = config.formats.engines
-    if wanted is False or (wanted == "auto" and "tensorrt" not in runtimes(".engine")):
+    wanted = formats.engines
+    if wanted is False or (wanted is None and "tensorrt" not in runtimes(".engine")):
         return []
     made = []
     try:
         for path in bundle_files(out):
             if path.name == "pnet.onnx":
                 continue
-            for precision in config.formats.engine_precisions:
+            for precision in formats.engine_precisions:
                 calibrator = None
                 if precision == "int8":
                     if path.parent.name == "detector":
@@ -48,7 +48,7 @@ def build_engines(config: Any, out: Path, faces: Callable[[], np.ndarray]) -> li
                 made.append(get_engine(path, precision=precision, calibrator=calibrator))
                 print(f"engine: {made[-1]}", flush=True)
     except KFaceError as error:
-        if wanted != "auto":
+        if wanted:
             raise
         print(f"export: no engines ({error})")
     return made

@@ -7,6 +7,7 @@ import numpy as np
 
 from export.foreign import Preprocessing
 from export.pairs import threshold_pairs
+from export.settings import ExportJob
 from kface import bundle
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, ModelError
@@ -61,11 +62,13 @@ def complete(
     return made
 
 
-def thresholds(config: Any, testset: TestSet, embeddings: np.ndarray, known_of_people: str) -> bundle.Thresholds | None:
+def thresholds(
+    job: ExportJob, testset: TestSet, embeddings: np.ndarray, known_of_people: str
+) -> bundle.Thresholds | None:
     """Measure the threshold table on a test set; see :func:`export.pairs.threshold_pairs`.
 
     Args:
-        config: The export's settings.
+        job: The export.
         testset: The test set.
         embeddings: Of its images, (n, d).
         known_of_people: :data:`export.pairs.UNSEEN`, :data:`export.pairs.UNKNOWN` or the like.
@@ -73,7 +76,7 @@ def thresholds(config: Any, testset: TestSet, embeddings: np.ndarray, known_of_p
     Returns:
         The table, or None where the set lacks pairs; that is printed.
     """
-    pairs, source = threshold_pairs(testset, int(config.thresholds.impostors), int(config.seed), known_of_people)
+    pairs, source = threshold_pairs(testset, job.impostors, job.seed, known_of_people)
     people = testset.people[pairs]
     try:
         return bundle.measure(
@@ -82,8 +85,8 @@ def thresholds(config: Any, testset: TestSet, embeddings: np.ndarray, known_of_p
             people,
             source=source,
             synthetic=testset.synthetic,
-            replicates=int(config.thresholds.replicates),
-            seed=int(config.seed),
+            replicates=job.replicates,
+            seed=job.seed,
         )
     except ConfigError:
         raise

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from export.settings import ExportJob
 from kface.data.dataset import Manifest as DataSet
 from kface.data.dataset import load as load_data_set
 from kface.data.dataset import read_arrays
@@ -53,7 +54,7 @@ class Material(NamedTuple):
         return np.asarray(last.images[~last.failed] if len(last.failed) else last.images)
 
 
-def gather(config: Any, run_dir: Path | None, otherwise: Callable[[], TestSet] | None = None) -> Material:
+def gather(job: ExportJob, run_dir: Path | None, otherwise: Callable[[], TestSet] | None = None) -> Material:
     """Load the test sets, in the order of their weight.
 
     Real pairs that were given come first: LFW, AgeDB-30, CFP-FP. A run's own data set follows. For a foreign embedder the
@@ -61,7 +62,7 @@ def gather(config: Any, run_dir: Path | None, otherwise: Callable[[], TestSet] |
     change what is measured.
 
     Args:
-        config: The export's settings.
+        job: The export.
         run_dir: The run's directory; None for a foreign embedder.
         otherwise: Makes faces for a foreign embedder where no pairs were given.
 
@@ -69,32 +70,43 @@ def gather(config: Any, run_dir: Path | None, otherwise: Callable[[], TestSet] |
         ConfigError: There are no pairs at all.
         KFaceError: A test set cannot be read.
     """
-    given = stages.photographs(config)
+    given = stages.photographs(job.evaluation)
     if run_dir is None:
         if given:
             return Material(given, None)
         if otherwise is not None:
             return Material([otherwise()], None)
         try:
-            run_dir = runs.newest_run(Path(config.output_dir), None)
+            run_dir = runs.newest_run(job.output_dir, None)
         except ConfigError:
             raise ConfigError(
                 "there are no pairs of faces to judge the embedder on",
                 "evaluate",
                 "add evaluate.lfw=DIR, or train a run first",
             )
-        data_set = load_data_set(runs.data_set_of(run_dir, runs.read_about(run_dir), config.data_dir))
-        return Material([kface_set(data_set, config.evaluate.pairs, config.seed)], data_set)
+        data_set = load_data_set(runs.data_set_of(run_dir, runs.read_about(run_dir), job.evaluation.data_dir))
+        return Material(_with_own([], job, data_set), data_set)
     about = runs.read_about(run_dir)
     try:
-        data_set = load_data_set(runs.data_set_of(run_dir, about, config.data_dir))
-        return Material([*given, kface_set(data_set, config.evaluate.pairs, config.seed)], data_set)
+        data_set = load_data_set(runs.data_set_of(run_dir, about, job.evaluation.data_dir))
+        return Material(_with_own(given, job, data_set), data_set)
     except KFaceError as error:
         # A run may have come here without its data set.
         if not given:
             raise
         print(f"export: without the data set of the run: {error}")
         return Material(given, None)
+
+
+def _with_own(given: list[TestSet], job: ExportJob, data_set: DataSet) -> list[TestSet]:
+    """Return the test sets with the data set's own behind them; raises ConfigError where there are none at all."""
+    if job.evaluation.pairs is not None:
+        return [*given, kface_set(data_set, job.evaluation.pairs, job.seed)]
+    if not given:
+        raise ConfigError(
+            "null leaves no pairs to judge on", "evaluate.pairs", "give a number, or add evaluate.lfw=DIR"
+        )
+    return given
 
 
 def threshold_pairs(testset: TestSet, impostors: int, seed: int, people: str = UNSEEN) -> tuple[np.ndarray, str]:

@@ -18,7 +18,6 @@ from export import (
     parity,
     precision,
     probing,
-    settings,
     subjects,
 )
 from export.deployment import deploy_settings
@@ -27,6 +26,7 @@ from export.judge import Verdict, judge, speed
 from export.pairs import Material, gather
 from export.pretrained import offer
 from export.progress import step
+from export.settings import LEAST_FACES, ExportJob
 from export.subjects import Subject
 from export.workplace import workplace
 from kface import bundle
@@ -37,66 +37,58 @@ from kface.evaluation import runs
 from kface.files import sha256_bytes
 from kface.mtcnn import weights
 from kface.networks import open_network
-from train import stages
 
 #: Slack below the cosine that a precision reached on the golden faces here: other processors round otherwise.
 SLACK = 0.02
 
 
-def export(config: Any) -> Path:
+def export(job: ExportJob) -> Path:
     """Write a bundle and return its directory.
 
     Raises:
         KFaceError: There is nothing to export, a file does not compute what the network does, or the disk is full.
     """
-    check(config)
-    run_dir = None if config.embedder else runs.newest_run(Path(config.output_dir), config.run)
-    pretrained = offer.is_pretrained(config)
-    if pretrained:
-        config = offer.with_file(config)
-    if config.embedder:
+    run_dir = None if job.embedder or job.pretrained else runs.newest_run(job.output_dir, job.run)
+    if job.pretrained:
+        job = offer.with_file(job)
+    if job.embedder is not None:
         # Finding the faces of a test set takes minutes: what is no embedder is refused before.
-        foreign_file.read(Path(str(config.embedder)).expanduser(), config.output)
+        foreign_file.read(job.embedder, job.output)
     with step("reading the test sets"):
-        material = gather(config, run_dir, offer.faces if pretrained else None)
-    out = _out(config, run_dir)
+        material = gather(job, run_dir, offer.faces if job.pretrained else None)
+    out = _out(job, run_dir)
     try:
         with workplace(out) as folder:
-            _fill(folder, config, run_dir, material, pretrained)
+            _fill(folder, job, run_dir, material)
     except OSError as error:
         raise ModelError(f"the bundle cannot be written ({error.strerror or error})", out, "make room or set out=DIR")
-    build_engines(config, out, lambda: material.calibration(config.precision.calibration_faces, config.seed))
+    build_engines(job.formats, out, lambda: material.calibration(job.precision.calibration_faces, job.seed))
     return out
 
 
-def check(config: Any) -> None:
-    """Find out before minutes are spent whether the settings make sense; raises ConfigError."""
-    settings.check(config)
-    stages.check_evaluation(config.evaluate)
+def _out(job: ExportJob, run_dir: Path | None) -> Path:
+    if job.out is not None:
+        return job.out
+    if run_dir is not None:
+        return run_dir / "bundle"
+    assert job.embedder is not None
+    return Path("bundles") / job.embedder.stem
 
 
-def _out(config: Any, run_dir: Path | None) -> Path:
-    if config.out:
-        return Path(str(config.out)).expanduser()
-    return run_dir / "bundle" if run_dir is not None else Path("bundles") / Path(str(config.embedder)).stem
-
-
-def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material, pretrained: bool) -> None:
+def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material) -> None:
     first = material.sets[0]
     shown = f"faces of the {first.title}" if first.synthetic else f"real faces ({first.title})"
-    faces = first.images[~first.failed][: config.parity.faces]
-    if len(faces) < settings.LEAST_FACES:
-        raise ConfigError(
-            f"{first.title} has {len(faces)} faces, a comparison needs {settings.LEAST_FACES}", "evaluate"
-        )
+    faces = first.images[~first.failed][: job.parity_faces]
+    if len(faces) < LEAST_FACES:
+        raise ConfigError(f"{first.title} has {len(faces)} faces, a comparison needs {LEAST_FACES}", "evaluate")
     if run_dir is not None:
-        subject = subjects.from_run(folder, config, run_dir, faces)
+        subject = subjects.from_run(folder, job, run_dir, faces)
     else:
-        subject = subjects.from_file(folder, config, first, faces)
-    if pretrained:
+        subject = subjects.from_file(folder, job, first, faces)
+    if job.pretrained:
         subject = subjects.of_pretrained(folder, subject)
     embeddings = _embeddings(folder / CANONICAL, subject, material, subject.probed)
-    verdicts = _reduced(folder, config, subject, material, embeddings)
+    verdicts = _reduced(folder, job, subject, material, embeddings)
     with step("detector: copied and compared"):
         detector = _detector(folder, first.images[~first.failed][:8])
     entries = _entries(folder, subject.made, detector) + list(_golden(folder, subject, material))
@@ -108,14 +100,14 @@ def _fill(folder: Path, config: Any, run_dir: Path | None, material: Material, p
     canonical = next(entry for entry in entries if entry.path == CANONICAL)
     # The file follows from the network alone, and so does what two bundles must share.
     fingerprint = bundle.fingerprint(canonical.sha256, preprocessing, bundle.Template())
-    if pretrained and first.synthetic:
+    if job.pretrained and first.synthetic:
         thresholds = offer.measured_thresholds(fingerprint)
         subject.training["sets"] = offer.measured_sets(fingerprint)
     else:
         with step(f"thresholds: measured on {first.title}"):
-            thresholds = measuring.thresholds(config, first, embeddings[0], subject.people)
+            thresholds = measuring.thresholds(job, first, embeddings[0], subject.people)
             given = list(zip(material.sets, embeddings, strict=True))
-            measuring.add_figures(subject.training, given, int(config.evaluate.bootstrap), int(config.seed))
+            measuring.add_figures(subject.training, given, job.evaluation.bootstrap, job.seed)
     # Not in the manifest: it is there to be edited.
     (folder / "deploy.yaml").write_text(deploy_settings(subject.name, thresholds), encoding="utf-8")
     manifest = bundle.Manifest(
@@ -161,13 +153,12 @@ def _embeddings(
 
 
 def _reduced(
-    folder: Path, config: Any, subject: Subject, material: Material, embeddings: list[np.ndarray]
+    folder: Path, job: ExportJob, subject: Subject, material: Material, embeddings: list[np.ndarray]
 ) -> list[Verdict]:
     """Make the embedders of reduced precision, judge them, and keep those that are accepted."""
     source = (folder / CANONICAL).read_bytes()
     verdicts = []
-    for kind in ("int8", "fp16"):
-        wanted = config.precision[kind]
+    for kind, wanted in (("int8", job.precision.int8), ("fp16", job.precision.fp16)):
         if wanted is False:
             continue
         name = f"embedder.{kind}.onnx"
@@ -177,15 +168,15 @@ def _reduced(
         try:
             with step(f"{name}: made"):
                 if kind == "int8":
-                    faces = material.calibration(int(config.precision.calibration_faces), int(config.seed))
+                    faces = material.calibration(job.precision.calibration_faces, job.seed)
                     data = precision.to_int8(source, subject.preprocessing.apply(faces, subject.layout))
                     origin = {"calibrated on": f"{len(faces)} of {material.calibrated_on()}"}
                 else:
                     data = precision.to_fp16(source)
                 path.write_bytes(data)
             with step(f"{name}: timed"):
-                ratios = speed(folder / CANONICAL, path, subject.proof.inputs, float(config.precision.seconds))
-            allowed, asked = float(config.precision.allowed_loss), wanted is True
+                ratios = speed(folder / CANONICAL, path, subject.proof.inputs, job.precision.seconds)
+            allowed, asked = job.precision.allowed_loss, wanted is True
             verdict = Verdict(name, (), (len(source), len(data)), ratios, allowed, asked)
             # What is left out anyway need not be judged: a test set takes minutes.
             if verdict.useful:
@@ -195,8 +186,8 @@ def _reduced(
                     (len(source), len(data)),
                     allowed,
                     ratios,
-                    int(config.evaluate.bootstrap),
-                    int(config.seed),
+                    job.evaluation.bootstrap,
+                    job.seed,
                     asked,
                 )
             verdicts.append(verdict)
@@ -208,7 +199,7 @@ def _reduced(
         except KFaceError as error:
             # What our own settings forbid is said; what a foreign network does not bear is left out.
             path.unlink(missing_ok=True)
-            if isinstance(error, ConfigError) or wanted is True or config.embedder is None:
+            if isinstance(error, ConfigError) or wanted is True or job.embedder is None:
                 raise
             print(f"export: no {name}: {error}")
     return verdicts

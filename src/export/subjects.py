@@ -9,6 +9,7 @@ from export import files, foreign, probing
 from export.pairs import UNKNOWN, UNSEEN
 from export.pretrained import offer
 from export.progress import step
+from export.settings import ExportJob
 from kface import bundle
 from kface.bundle.manifest import CANONICAL
 from kface.data.testsets import TestSet
@@ -58,7 +59,7 @@ class Subject(NamedTuple):
     probed: probing.Probed | None = None
 
 
-def from_run(folder: Path, config: Any, run_dir: Path, faces: np.ndarray) -> Subject:
+def from_run(folder: Path, job: ExportJob, run_dir: Path, faces: np.ndarray) -> Subject:
     """Make the files of a run's network."""
     from train.fit import load_backbone
 
@@ -71,15 +72,15 @@ def from_run(folder: Path, config: Any, run_dir: Path, faces: np.ndarray) -> Sub
     if not np.isfinite(wanted).all():
         raise ModelError("gives embeddings that are not finite", run_dir, "train again: this run diverged")
     proof = files.Proof(inputs, wanted)
-    formats = config.formats
+    formats = job.formats
     made = list(
         files.make_all(
             network, folder, proof, list(formats.opsets), list(formats.fixed_batches), formats.uff is not False
         )
     )
     synthetic = about["trained_on"] == "the synthetic sample"
-    licence = LICENCE if config.licence == "auto" else str(config.licence)
-    data_licence = config.licence_of_data or (
+    licence = job.licence or LICENCE
+    data_licence = job.licence_of_data or (
         LICENCE_OF_THE_SAMPLE if synthetic else f"{NOT_STATED} (set licence_of_data)"
     )
     return Subject(
@@ -106,24 +107,24 @@ def _training(run_dir: Path) -> dict[str, Any]:
     return report
 
 
-def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> Subject:
+def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -> Subject:
     """Take over a foreign embedder, once it is known how to feed it."""
-    path = Path(str(config.embedder)).expanduser()
+    path = job.embedder
+    assert path is not None
     with step(f"reading {path.name}"):
-        embedder = foreign.Embedder(path, folder, config.output)
+        embedder = foreign.Embedder(path, folder, job.output)
     for change in embedder.file.changes:
         print(f"export: {path.name}: {change}", flush=True)
     _say_beforehand(path.name, len(embedder.file.data))
-    given = config.preprocessing
-    normalisation = None if given.normalisation is None else [float(value) for value in given.normalisation]
+    normalisation = None if job.normalisation is None else list(job.normalisation)
     with step(f"determining its input format on {pairs.title}"):
         probed = probing.probe(
             embedder,
             pairs.images,
             *_acquired(pairs),
-            str(given.colour).lower(),
+            job.colour,
             normalisation,
-            seed=int(config.seed),
+            seed=job.seed,
         )
     tried = probed.tried
     for one in tried:
@@ -138,8 +139,8 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
     )
     with step(f"{CANONICAL}: compared"):
         made = [files.write_and_prove(folder, CANONICAL, embedder.file.data, about, proof)]
-    made += files.fixed(folder, embedder.file.data, about, proof, list(config.formats.fixed_batches))
-    licence = NOT_STATED if config.licence == "auto" else str(config.licence)
+    made += files.fixed(folder, embedder.file.data, about, proof, list(job.formats.fixed_batches))
+    licence = job.licence or NOT_STATED
     training = {
         "foreign": path.name,
         "changes": list(embedder.file.changes),
@@ -156,7 +157,7 @@ def from_file(folder: Path, config: Any, pairs: TestSet, faces: np.ndarray) -> S
         False,
         licence,
         (
-            bundle.Provenance("training data", "not known to kface", config.licence_of_data or NOT_STATED),
+            bundle.Provenance("training data", "not known to kface", job.licence_of_data or NOT_STATED),
             bundle.Provenance("embedder weights", f"{path.name}, trained elsewhere", licence),
             DETECTOR,
         ),

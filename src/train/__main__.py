@@ -2,17 +2,16 @@
 
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from kface import stage
-from kface.data.dataset.stage import prepare, settings_of, summary
+from kface.data.dataset.stage import DatasetJob, prepare, summary
 
 
 def main(config: Any) -> None:
     """Run the stage."""
     started = time.monotonic()
-    settings_of(config)
+    data = DatasetJob.of(config)
     from train import backend
 
     backend.start_quietly()
@@ -22,30 +21,30 @@ def main(config: Any) -> None:
 
     # Whatever can be wrong is found before minutes are spent: what the settings say first, then what the test sets and the
     # disk hold, then the data set, which the training itself needs.
-    job, network = checks.check_settings(config)
-    resumed = checks.check_resume(config, job)
+    job, network = checks.check_settings(config, data)
+    resumed = checks.check_resume(job)
     checks.check_packages(job.fit.tensorboard)
-    checks.check_places(config, network)
-    weights.clean(Path(config.output_dir))
-    stages.check_testsets(config)
-    if config.corpus._target_.endswith("SampleCorpus"):
+    checks.check_places(job, network)
+    weights.clean(job.output_dir)
+    stages.check_testsets(job.evaluation)
+    if data.corpus.synthetic:
         print("corpus: no K-Face was given (corpus=kface corpus.root=DIR), so this is the synthetic sample")
-    report = prepare(config)
+    report = prepare(data)
     print(summary(report), flush=True)
-    checks.check_data_set(config, job, network, report.manifest)
+    checks.check_data_set(job, network, report.manifest)
     # The training builds one of its own.
     del network
 
-    about = checks.about(config, job, report.manifest)
-    run_dir = runs.begin(about, config) if resumed is None else resumed.directory
+    about = checks.about(job, report.manifest)
+    run_dir = runs.begin(about, job.output_dir, job.recipe) if resumed is None else resumed.directory
 
     def go_on(epoch: int) -> None:
         # Only now it is certain that the run goes on, with these settings and after this epoch.
         if resumed is not None:
             about.update(runs.resumed_about(resumed._replace(epoch=epoch), about))
-            runs.write_down(run_dir, about, config)
+            runs.write_down(run_dir, about, job.recipe)
 
-    print(f"training: {checks.title(config, job, report.manifest)}, in {run_dir}", flush=True)
+    print(f"training: {checks.title(job, report.manifest)}, in {run_dir}", flush=True)
     train_run(
         report.manifest,
         run_dir,
@@ -54,10 +53,10 @@ def main(config: Any) -> None:
         job.optimizer,
         job.fit,
         resume=resumed is not None,
-        quiet=not config.progress,
+        quiet=not data.progress,
         on_start=go_on,
     )
-    row = stages.verify_run(config, run_dir, report.manifest, about)
+    row = stages.verify_run(job.evaluation, run_dir, report.manifest, about)
     print(f"\n{row}\n\nreport, plots and checkpoints: {run_dir} ({(time.monotonic() - started) / 60:.1f} minutes)")
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
-from train.settings import flag, number
+from kface.checks import flag, number
 
 Image: TypeAlias = tf.Tensor
 Seed: TypeAlias = tf.Tensor

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import keras
 
-from kface.bundle.fields import Fields
 from kface.errors import TrainingError
 from kface.evaluation.json_files import check_schema, parse, read_json
+from kface.fields import Fields
 from kface.files import sha256_file, write_json
 from train import resuming, weights
 

@@ -12,7 +12,7 @@ from kface import bundle
 from kface.data.dataset import Manifest, load
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.evaluation import runs
-from train.settings import number
+from train.evaluate_job import EvaluateJob
 
 #: What a bundle's report of the training may say about the run, by type.
 FACTS = {"protocol": str, "seed": int, "epochs": int, "images": int, "people": int, "data_set_fingerprint": str}
@@ -34,26 +34,24 @@ class Exported(NamedTuple):
     close: Callable[[], None]
 
 
-def open_exported(config: Any) -> Exported:
-    """Open the bundle or the embedder that a configuration names.
+def open_exported(job: EvaluateJob) -> Exported:
+    """Open the bundle or the embedder that a job names.
 
     Raises:
-        ConfigError: What the network expects is not said, or said twice; no runtime can run it.
+        ConfigError: There is no such file, or no runtime can run it.
         ModelError: It is damaged, or not a network that maps faces to embeddings.
     """
-    mirror = bool(config.evaluate.mirror)
-    if config.bundle:
-        return _bundle(Path(config.bundle).expanduser(), config, mirror)
-    return _embedder(Path(config.embedder).expanduser(), config, mirror)
+    if job.bundle is not None:
+        return _bundle(job.bundle, job)
+    assert job.embedder is not None
+    return _embedder(job.embedder, job)
 
 
-def _bundle(directory: Path, config: Any, mirror: bool) -> Exported:
+def _bundle(directory: Path, job: EvaluateJob) -> Exported:
     from kface.recognizer.embedder import Embedder
 
-    if config.preprocessing.colour is not None or config.preprocessing.normalisation is not None:
-        raise ConfigError("is in the bundle already", "preprocessing", "leave it out, or give embedder=FILE.onnx")
     made = bundle.load(directory)
-    embedder = Embedder(made, config.runtime.name, config.precision)
+    embedder = Embedder(made, job.runtime, job.precision)
     manifest = made.manifest
     run = manifest.training.get("run")
     run = run if isinstance(run, dict) else {}
@@ -61,7 +59,7 @@ def _bundle(directory: Path, config: Any, mirror: bool) -> Exported:
         "backbone": _text(run.get("backbone")) or manifest.name,
         "loss": _text(run.get("loss")),
         "trained_on": _text(run.get("trained_on")) or "data unknown to kface",
-        "network": f"bundle {manifest.name}, {config.precision} on {embedder.runtime}",
+        "network": f"bundle {manifest.name}, {job.precision} on {embedder.runtime}",
         "fingerprint": manifest.fingerprint,
         **{key: run[key] for key, kind in FACTS.items() if type(run.get(key)) is kind},
     }
@@ -72,39 +70,22 @@ def _bundle(directory: Path, config: Any, mirror: bool) -> Exported:
             raise ModelError(f"gives no embedding of {int(found.failed.sum())} faces", directory, "export it again")
         return found.vectors
 
-    return Exported(manifest.name, mirrored(embed) if mirror else embed, about, embedder.close)
+    return Exported(manifest.name, mirrored(embed) if job.evaluation.mirror else embed, about, embedder.close)
 
 
-def _embedder(path: Path, config: Any, mirror: bool) -> Exported:
+def _embedder(path: Path, job: EvaluateJob) -> Exported:
     from export import foreign
     from kface.networks import resolve
 
-    given = config.preprocessing
-    if given.colour is None or given.normalisation is None:
-        raise ConfigError(
-            "what it expects of its input is not known",
-            f"embedder={path}",
-            "add preprocessing.colour=rgb (or bgr) and preprocessing.normalisation=[mean,divisor], which kface export finds",
-        )
-    if str(given.colour).lower() not in ("rgb", "bgr"):
-        raise ConfigError(f"must be rgb or bgr, not {given.colour!r}", "preprocessing.colour")
-    try:
-        mean, divisor = list(given.normalisation)
-    except (TypeError, ValueError):
-        raise ConfigError(f"must be [mean,divisor], not {given.normalisation!r}", "preprocessing.normalisation")
-    preprocessing = foreign.Preprocessing(
-        str(given.colour).lower(),
-        number("preprocessing.normalisation", mean, -1e6, 1e6),
-        number("preprocessing.normalisation", divisor, 1e-6, 1e6),
-    )
+    assert job.colour is not None
+    assert job.normalisation is not None
+    preprocessing = foreign.Preprocessing(job.colour, *job.normalisation)
     if not path.is_file():
         raise ConfigError("there is no such file", f"embedder={path}")
     # A runtime that reads its file again, for another batch size, finds it there until the network is closed.
     folder = tempfile.TemporaryDirectory(prefix="kface-embedder-")
     try:
-        network = foreign.Embedder(
-            path, Path(folder.name), config.output, resolve(config.runtime.name, path.suffix.lower())
-        )
+        network = foreign.Embedder(path, Path(folder.name), job.output, resolve(job.runtime, path.suffix.lower()))
     except BaseException:
         folder.cleanup()
         raise
@@ -125,7 +106,7 @@ def _embedder(path: Path, config: Any, mirror: bool) -> Exported:
         network.network.close()
         folder.cleanup()
 
-    return Exported(path.stem, mirrored(embed) if mirror else embed, about, close)
+    return Exported(path.stem, mirrored(embed) if job.evaluation.mirror else embed, about, close)
 
 
 def unit(embeddings: np.ndarray) -> np.ndarray:
@@ -139,7 +120,7 @@ def mirrored(embed: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray]
     return lambda images: unit(embed(images) + embed(np.ascontiguousarray(images[:, :, ::-1])))
 
 
-def find_data_set(config: Any, about: dict[str, Any]) -> Manifest | None:
+def find_data_set(job: EvaluateJob, about: dict[str, Any]) -> Manifest | None:
     """Return the data set whose unseen people a network is verified on, or None, which a line then explains.
 
     It is the one that is given; else the one that the network was trained on, as people of another one's test split may
@@ -149,32 +130,28 @@ def find_data_set(config: Any, about: dict[str, Any]) -> Manifest | None:
         DatasetError: The one that is given cannot be read.
     """
     trained_on = about.get("data_set_fingerprint")
-    if config.data_set:
-        manifest = load(Path(config.data_set).expanduser())
-        if config.bundle and manifest.fingerprint != trained_on:
+    if job.data_set is not None:
+        manifest = load(job.data_set)
+        if job.bundle is not None and manifest.fingerprint != trained_on:
             print("note: nothing says that the network was trained on this data set; it may know the people who test")
         return manifest
-    for directory in _candidates(config):
+    for directory in _candidates(job):
         try:
             manifest = load(directory)
         except KFaceError:
             continue
-        if not config.bundle or trained_on is None or manifest.fingerprint == trained_on:
+        if job.bundle is None or trained_on is None or manifest.fingerprint == trained_on:
             return manifest
     print("note: the data set is not here, so its unseen people are not verified; add data_set=DIR to do so")
     return None
 
 
-def _candidates(config: Any) -> list[Path]:
+def _candidates(job: EvaluateJob) -> list[Path]:
     """Return directories of data sets, the likeliest first; a bundle that does not name its data set gets its run's only."""
     found = []
     try:
-        run = (
-            Path(config.bundle).expanduser().resolve().parent
-            if config.bundle
-            else runs.newest_run(Path(config.output_dir), None)
-        )
-        found.append(runs.data_set_of(run, runs.read_about(run), config.data_dir))
+        run = job.bundle.resolve().parent if job.bundle is not None else runs.newest_run(job.output_dir, None)
+        found.append(runs.data_set_of(run, runs.read_about(run), job.evaluation.data_dir))
     except KFaceError:
         pass
     return found

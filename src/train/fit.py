@@ -11,13 +11,13 @@ import keras
 import tensorflow as tf
 
 from kface.alignment import SIZE
+from kface.checks import flag, number, whole
 from kface.data.dataset import Manifest
 from kface.errors import ConfigError, TrainingError
 from train import backbones, callbacks, checkpoints, memory, pipeline, weights
 from train.augment import Augmentation
 from train.heads import CosineHead
 from train.model import FaceModel
-from train.settings import flag, number, whole
 from train.trained import Embedder, load_backbone, save_backbone
 
 __all__ = ["Embedder", "FitSettings", "TrainResult", "check_fits", "load_backbone", "save_backbone", "train_run"]
@@ -229,7 +229,7 @@ def describe(
     fit = {**vars(settings), "augmentation": None if augmentation is None else dict(vars(augmentation))}
     described = {
         "backbone": dict(sorted(backbone.items())),
-        "loss": {**head.get_config(), "name": type(head).__name__, "_target_": _name(head)},
+        "loss": {**head.get_config(), "name": type(head.loss).__name__, "_target_": _name(head.loss)},
         "optimizer": {**course["config"], "_target_": _name(optimizer)},
         "fit": fit,
         "data_set": manifest.fingerprint,

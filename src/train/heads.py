@@ -1,17 +1,18 @@
 """Heads: what turns embeddings and labels into logits while training.
 
-All three work on the cosines between the L2-normalised embedding and L2-normalised class weights, in float32, times a scale.
+All work on the cosines between the L2-normalised embedding and L2-normalised class weights, in float32, times a scale.
 They are written in ``keras.ops`` alone, so that every Keras backend runs them.
 """
 
 import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
 from keras import ops
 
+from kface.checks import number
 from kface.errors import ConfigError
-from train.settings import number
 
 #: Cosines are kept this far from +-1, where the derivative of the angle has no bound.
 EPSILON = 1e-3
@@ -27,29 +28,115 @@ def default_scale(classes: int) -> float:
     return min(64.0, max(8.0, 2 * math.sqrt(2) * math.log(max(classes - 1, 2))))
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A margin head's settings, and what its margin does; called with the number of identities it makes the head.
+
+    A new one adds its fields and overrides :meth:`check` and :meth:`with_margin`; a run's description lists all fields.
+
+    Args:
+        scale: Multiplies the cosines; by default :func:`default_scale` of the number of identities.
+        margin: The margin that the training ends with.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    scale: float | None = None
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.scale is not None:
+            number("loss.scale", self.scale, 0, 1e38, open_below=True)
+        number("loss.margin", self.margin)
+        self.check()
+
+    def check(self) -> None:
+        """Raise ConfigError where a value is out of the range of this loss."""
+
+    def with_margin(self, cosines: keras.KerasTensor, margin: keras.KerasTensor) -> keras.KerasTensor:
+        """Return what stands in the true class's place.
+
+        Args:
+            cosines: (n, classes).
+            margin: The margin in force, a scalar.
+        """
+        raise NotImplementedError
+
+    def __call__(self, classes: int) -> "CosineHead":
+        """Return a head for a number of identities."""
+        return CosineHead(classes, self)
+
+
+@dataclass(frozen=True)
+class Softmax(Loss):
+    """Normalised Softmax (Wang et al., NormFace, 2017): scaled cosines without a margin."""
+
+    def check(self) -> None:
+        """Refuse a margin."""
+        if self.margin != 0:
+            raise ConfigError("softmax has no margin", "loss.margin", "use loss=arcface or loss=cosface")
+
+    def with_margin(self, cosines: keras.KerasTensor, margin: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the cosines as they are."""
+        return cosines
+
+
+@dataclass(frozen=True)
+class CosFace(Loss):
+    """CosFace (Wang et al., 2018, equation 4): cos(theta) - m for the true class."""
+
+    margin: float = 0.2
+
+    def check(self) -> None:
+        """Refuse a margin that is not in [0, 1)."""
+        if not 0 <= self.margin < 1:
+            raise ConfigError(f"must be at least 0 and less than 1, not {self.margin}", "loss.margin")
+
+    def with_margin(self, cosines: keras.KerasTensor, margin: keras.KerasTensor) -> keras.KerasTensor:
+        """Return cos(theta) - m."""
+        return cosines - margin
+
+
+@dataclass(frozen=True)
+class ArcFace(Loss):
+    """ArcFace (Deng et al., 2019, equation 3): cos(theta + m) for the true class, m in radians.
+
+    Where theta + m would pass pi, cos(theta + m) would rise again and reward the wrong direction; there it goes on as the
+    line cos(theta) - (1 - cos(m)), which meets it at theta = pi - m.
+    """
+
+    margin: float = 0.25
+
+    def check(self) -> None:
+        """Refuse a margin that is not in [0, pi / 2)."""
+        if not 0 <= self.margin < math.pi / 2:
+            raise ConfigError(f"must be at least 0 and less than pi / 2, not {self.margin}", "loss.margin")
+
+    def with_margin(self, cosines: keras.KerasTensor, margin: keras.KerasTensor) -> keras.KerasTensor:
+        """Return cos(theta + m), or its continuation beyond theta = pi - m."""
+        sines = ops.sqrt(1 - ops.square(cosines))
+        inside = cosines * ops.cos(margin) - sines * ops.sin(margin)
+        beyond = cosines - (1 - ops.cos(margin))
+        return ops.where(cosines > -ops.cos(margin), inside, beyond)
+
+
 class CosineHead(keras.layers.Layer):
-    """Normalised Softmax: scaled cosines, no margin. The margin heads change the true class's cosine only.
+    """Scaled cosines, the true class's changed by a loss's margin.
 
     Args:
         classes: Number of identities.
-        scale: Multiplies the cosines; by default :func:`default_scale`.
-        margin: The margin that the head ends with; 0 here.
+        loss: Scale and margin.
     """
 
-    default_margin = 0.0
-
-    def __init__(self, classes: int, scale: float | None = None, margin: float | None = None, **kwargs: Any) -> None:
+    def __init__(self, classes: int, loss: Loss, **kwargs: Any) -> None:
         super().__init__(**{"name": "head", **kwargs, "dtype": "float32"})
         if classes < 2:
             raise ConfigError(f"at least two identities are needed to train, not {classes}", "corpus")
         self.classes = int(classes)
-        self.scale = default_scale(classes) if scale is None else number("loss.scale", scale, 0, 1e38, open_below=True)
-        self.final_margin = number("loss.margin", self.default_margin if margin is None else margin)
-        self._check_margin()
-
-    def _check_margin(self) -> None:
-        if self.final_margin != 0:
-            raise ConfigError("softmax has no margin", "loss.margin", "use loss=arcface or loss=cosface")
+        self.loss = loss
+        self.scale = default_scale(classes) if loss.scale is None else float(loss.scale)
+        self.final_margin = float(loss.margin)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the class weights, (embedding, classes), and the margin in force, which a callback may ramp."""
@@ -67,10 +154,6 @@ class CosineHead(keras.layers.Layer):
         cosines = ops.matmul(embeddings, normalise(self.kernel, axis=0))
         return ops.clip(cosines, -1 + EPSILON, 1 - EPSILON)
 
-    def with_margin(self, cosines: keras.KerasTensor) -> keras.KerasTensor:
-        """Return what stands in the true class's place; softmax leaves it as it is."""
-        return cosines
-
     def call(self, embeddings: keras.KerasTensor, labels: keras.KerasTensor) -> keras.KerasTensor:
         """Return the logits.
 
@@ -83,58 +166,17 @@ class CosineHead(keras.layers.Layer):
         """
         cosines = self.cosines(embeddings)
         true = ops.one_hot(labels, self.classes, dtype="float32")
-        return self.scale * (cosines + true * (self.with_margin(cosines) - cosines))
+        return self.scale * (cosines + true * (self.loss.with_margin(cosines, self.margin) - cosines))
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal head."""
+        """Return what decides the head: all fields of its loss, the scale as it follows from the number of identities."""
         return {
             **super().get_config(),
+            **asdict(self.loss),
             "classes": self.classes,
             "scale": self.scale,
             "margin": self.final_margin,
         }
-
-
-class Softmax(CosineHead):
-    """Normalised Softmax (Wang et al., NormFace, 2017): scaled cosines without a margin."""
-
-
-class CosFace(CosineHead):
-    """CosFace (Wang et al., 2018, equation 4): cos(theta) - m for the true class."""
-
-    default_margin = 0.2
-
-    def _check_margin(self) -> None:
-        if not 0 <= self.final_margin < 1:
-            raise ConfigError(f"must be at least 0 and less than 1, not {self.final_margin}", "loss.margin")
-
-    def with_margin(self, cosines: keras.KerasTensor) -> keras.KerasTensor:
-        """Return cos(theta) - m."""
-        return cosines - self.margin
-
-
-class ArcFace(CosineHead):
-    """ArcFace (Deng et al., 2019, equation 3): cos(theta + m) for the true class, m in radians.
-
-    Where theta + m would pass pi, cos(theta + m) would rise again and reward the wrong direction; there it goes on as the
-    line cos(theta) - (1 - cos(m)), which meets it at theta = pi - m.
-    """
-
-    default_margin = 0.25
-
-    def _check_margin(self) -> None:
-        if not 0 <= self.final_margin < math.pi / 2:
-            raise ConfigError(f"must be at least 0 and less than pi / 2, not {self.final_margin}", "loss.margin")
-
-    def with_margin(self, cosines: keras.KerasTensor) -> keras.KerasTensor:
-        """Return cos(theta + m), or its continuation beyond theta = pi - m."""
-        sines = ops.sqrt(1 - ops.square(cosines))
-        inside = cosines * ops.cos(self.margin) - sines * ops.sin(self.margin)
-        beyond = cosines - (1 - ops.cos(self.margin))
-        return ops.where(cosines > -ops.cos(self.margin), inside, beyond)
-
-
-HEADS: dict[str, type[CosineHead]] = {"arcface": ArcFace, "cosface": CosFace, "softmax": Softmax}
 
 
 def normalise(x: keras.KerasTensor, axis: int) -> keras.KerasTensor:

@@ -1,9 +1,11 @@
 """Optimizers with the field's schedule: a linear warm-up, then half a cosine down to (almost) nothing."""
 
+from dataclasses import dataclass
+
 import keras
 
+from kface.checks import number
 from kface.errors import ConfigError
-from train.settings import number
 
 #: Parts of the names of the weights that must not decay: normalisations' and biases'.
 NO_DECAY = ["gamma", "beta", "bias"]
@@ -20,14 +22,7 @@ def schedule(
         epochs: Of the whole run.
         warmup_epochs: How long it rises linearly from (almost) 0.
         final: The last one, as a share of the highest.
-
-    Raises:
-        ConfigError: A value is out of its range.
     """
-    number("optimizer.learning_rate", learning_rate, 0, 1e38, open_below=True)
-    number("optimizer.warmup_epochs", warmup_epochs, 0)
-    if not warmup_epochs < max(epochs, 1e-9):
-        raise ConfigError(f"must be less than fit.epochs ({epochs}), not {warmup_epochs}", "optimizer.warmup_epochs")
     warmup = int(warmup_epochs * steps_per_epoch)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=learning_rate * 1e-3 if warmup else learning_rate,
@@ -38,56 +33,85 @@ def schedule(
     )
 
 
-def adamw(
-    steps_per_epoch: int,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float = 1e-3,
-    weight_decay: float = 0.05,
-    warmup_epochs: float = 0.5,
-    clip_norm: float | None = 5.0,
-) -> keras.optimizers.Optimizer:
+@dataclass(frozen=True)
+class Settings:
+    """What all optimizers take; called with steps an epoch, epochs and batch size they make the optimizer.
+
+    Args:
+        learning_rate: The highest, after the warm-up.
+        weight_decay: Share of a weight taken away a step, times the learning rate.
+        warmup_epochs: Epochs in which the learning rate rises from 0.
+        clip_norm: Largest norm of all gradients together; None for no limit.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    learning_rate: float
+    weight_decay: float
+    warmup_epochs: float
+    clip_norm: float | None
+
+    def __post_init__(self) -> None:
+        number("optimizer.learning_rate", self.learning_rate, 0, 1e38, open_below=True)
+        number("optimizer.weight_decay", self.weight_decay, 0)
+        number("optimizer.warmup_epochs", self.warmup_epochs, 0)
+        if self.clip_norm is not None:
+            number("optimizer.clip_norm", self.clip_norm, 0, open_below=True)
+
+    def check_epochs(self, epochs: int) -> None:
+        """Raise ConfigError where a run of so many epochs ends within the warm-up."""
+        if not self.warmup_epochs < max(epochs, 1e-9):
+            raise ConfigError(
+                f"must be less than fit.epochs ({epochs}), not {self.warmup_epochs}", "optimizer.warmup_epochs"
+            )
+
+
+@dataclass(frozen=True)
+class AdamW(Settings):
     """AdamW: the one for short runs. The learning rate is taken as it is, whatever the batch size."""
-    del batch_size
-    _check(weight_decay, clip_norm)
-    optimizer = keras.optimizers.AdamW(
-        schedule(learning_rate, steps_per_epoch, epochs, warmup_epochs),
-        weight_decay=weight_decay,
-        global_clipnorm=clip_norm,
-    )
-    optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
-    return optimizer
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup_epochs: float = 0.5
+    clip_norm: float | None = 5.0
+
+    def __call__(self, steps_per_epoch: int, epochs: int, batch_size: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer."""
+        del batch_size
+        self.check_epochs(epochs)
+        optimizer = keras.optimizers.AdamW(
+            schedule(self.learning_rate, steps_per_epoch, epochs, self.warmup_epochs),
+            weight_decay=self.weight_decay,
+            global_clipnorm=self.clip_norm,
+        )
+        optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
+        return optimizer
 
 
-def sgd(
-    steps_per_epoch: int,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float = 0.1,
-    weight_decay: float = 5e-4,
-    momentum: float = 0.9,
-    warmup_epochs: float = 1.0,
-    clip_norm: float | None = None,
-) -> keras.optimizers.Optimizer:
+@dataclass(frozen=True)
+class SGD(Settings):
     """SGD with momentum: the field's choice for long runs. The learning rate is that of a batch of 512."""
-    _check(weight_decay, clip_norm)
-    number("optimizer.momentum", momentum, 0, 1, open_above=True)
-    number("optimizer.learning_rate", learning_rate, 0, 1e38, open_below=True)
-    optimizer = keras.optimizers.SGD(
-        schedule(learning_rate * batch_size / 512, steps_per_epoch, epochs, warmup_epochs),
-        momentum=momentum,
-        nesterov=False,
-        weight_decay=weight_decay,
-        global_clipnorm=clip_norm,
-    )
-    optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
-    return optimizer
 
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    warmup_epochs: float = 1.0
+    clip_norm: float | None = None
+    momentum: float = 0.9
 
-def _check(weight_decay: float, clip_norm: float | None) -> None:
-    number("optimizer.weight_decay", weight_decay, 0)
-    if clip_norm is not None:
-        number("optimizer.clip_norm", clip_norm, 0, open_below=True)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("optimizer.momentum", self.momentum, 0, 1, open_above=True)
 
-
-OPTIMIZERS = {"adamw": adamw, "sgd": sgd}
+    def __call__(self, steps_per_epoch: int, epochs: int, batch_size: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer."""
+        self.check_epochs(epochs)
+        optimizer = keras.optimizers.SGD(
+            schedule(self.learning_rate * batch_size / 512, steps_per_epoch, epochs, self.warmup_epochs),
+            momentum=self.momentum,
+            nesterov=False,
+            weight_decay=self.weight_decay,
+            global_clipnorm=self.clip_norm,
+        )
+        optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
+        return optimizer

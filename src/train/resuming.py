@@ -29,6 +29,8 @@ FREE = (
     "progress",
     "resume",
 )
+#: Old names of what a setting makes: a run from before goes on.
+RENAMED = {"train.optimizers.adamw": "train.optimizers.AdamW", "train.optimizers.sgd": "train.optimizers.SGD"}
 #: A run may become longer: its learning rate and margin then follow the longer run's course, and the run says so.
 EPOCHS = "fit.epochs"
 #: Differences that one line names.
@@ -53,7 +55,10 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any
 
     Of a group that makes another thing now (``optimizer._target_``) only that is told.
     """
-    before, after = dict(flat(json.loads(json.dumps(old)))), dict(flat(json.loads(json.dumps(new))))
+    before, after = (
+        {key: RENAMED.get(value, value) if key.endswith("._target_") else value for key, value in flat(settings)}
+        for settings in (json.loads(json.dumps(old)), json.loads(json.dumps(new)))
+    )
     changed = {
         key: (before.get(key, ABSENT), after.get(key, ABSENT))
         for key in sorted(set(before) | set(after))

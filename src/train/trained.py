@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kface.bundle.fields import Fields
 from kface.errors import KFaceError, TrainingError
 from kface.evaluation.json_files import check_schema, parse, read_json
+from kface.fields import Fields
 from kface.files import sha256_file, write_json
 from train import backbones, weights
 from train.heads import CosineHead

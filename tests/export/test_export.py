@@ -9,6 +9,7 @@ from tiny_data_set import make_tiny_data_set
 from export import engines, foreign, uff
 from export import stage as export_stage
 from export.judge import Change, Verdict, judge
+from export.settings import ExportJob
 from kface import bundle, stage
 from kface.bundle import golden
 from kface.data.layout import Capture
@@ -48,8 +49,8 @@ def workplace(tmp_path_factory):
         manifest,
         run_dir,
         ARGUMENTS,
-        Softmax,
-        optimizers.adamw,
+        Softmax(),
+        optimizers.AdamW(),
         settings,
         quiet=True,
     )
@@ -57,8 +58,8 @@ def workplace(tmp_path_factory):
     return place
 
 
-def config_of(workplace, *overrides):
-    return stage.compose(
+def job_of(workplace, *overrides):
+    config = stage.compose(
         "export",
         [
             f"output_dir={workplace}/outputs",
@@ -75,11 +76,12 @@ def config_of(workplace, *overrides):
             *overrides,
         ],
     )
+    return ExportJob.of(config)
 
 
 @pytest.fixture(scope="module")
 def made(workplace):
-    return export_stage.export(config_of(workplace))
+    return export_stage.export(job_of(workplace))
 
 
 def as_foreign(made):
@@ -130,7 +132,7 @@ def test_the_card_says_which_file_is_for_what(made):
 
 def test_the_same_run_again_is_the_same_network(made, workplace, tmp_path):
     overrides = (f"out={tmp_path}/again", "formats.opsets=[17]", "formats.fixed_batches=[1]", "precision.fp16=false")
-    again = bundle.load(export_stage.export(config_of(workplace, *overrides)))
+    again = bundle.load(export_stage.export(job_of(workplace, *overrides)))
     before = bundle.load(made)
     assert again.manifest.fingerprint == before.manifest.fingerprint
     names = {file.path for file in again.manifest.files if file.role == "embedder"}
@@ -186,7 +188,7 @@ def test_what_loses_too_much_is_not_bundled(made, workplace, tmp_path, capsys, m
 
     monkeypatch.setattr(export_stage, "judge", verdict)
     overrides = (*as_foreign(made), "precision.allowed_loss=0.02", f"out={tmp_path}/b")
-    out = export_stage.export(config_of(workplace, *overrides))
+    out = export_stage.export(job_of(workplace, *overrides))
     printed = capsys.readouterr().out
     assert "refused: it loses 3.0 points where 2.0 are allowed" in printed
     assert not (out / "embedder.int8.onnx").exists()
@@ -199,7 +201,7 @@ def test_what_is_faster_nowhere_is_left_out_unless_it_is_asked_for(made, workpla
     ratios = {"embedder.int8.onnx": 1.3, "embedder.fp16.onnx": 0.9}
     monkeypatch.setattr(export_stage, "speed", lambda before, after, *_: {("onnxruntime", 1): ratios[after.name]})
     overrides = (*as_foreign(made), "precision.int8=auto", "precision.fp16=auto", f"out={tmp_path}/b")
-    out = export_stage.export(config_of(workplace, *overrides))
+    out = export_stage.export(job_of(workplace, *overrides))
     names = {file.path for file in bundle.load(out).manifest.files}
     assert "embedder.int8.onnx" in names
     assert "embedder.fp16.onnx" not in names
@@ -231,7 +233,7 @@ def test_loss_is_judged_on_pairs():
 
 def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
     overrides = (*as_foreign(made), f"out={tmp_path}/foreign", "precision.fp16=false", "precision.int8=false")
-    loaded = bundle.load(export_stage.export(config_of(workplace, *overrides)))
+    loaded = bundle.load(export_stage.export(job_of(workplace, *overrides)))
     card = (loaded.directory / "MODEL_CARD.md").read_text(encoding="utf-8")
     # Whose it is and what may be done with it, kface does not know; what it can do was measured.
     assert loaded.manifest.licence == "not stated"
@@ -254,7 +256,7 @@ def test_the_old_bundle_stays_where_the_new_one_fails(made, workplace, monkeypat
     broken = lambda graph, output, source: b"not a network"  # noqa: E731
     monkeypatch.setattr(uff, "write_uff", broken)
     with pytest.raises(ModelError, match=r"UFF|uff"):
-        export_stage.export(config_of(workplace))
+        export_stage.export(job_of(workplace))
     assert (made / "manifest.json").read_bytes() == before
     assert not list(made.parent.glob("bundle.*"))
 
@@ -275,7 +277,7 @@ def test_the_old_bundle_stays_where_the_new_one_fails(made, workplace, monkeypat
 )
 def test_mistakes_are_one_line(workplace, overrides, error, message):
     with pytest.raises(error, match=message) as caught:
-        export_stage.export(config_of(workplace, *overrides))
+        export_stage.export(job_of(workplace, *overrides))
     assert "\n" not in str(caught.value)
 
 
@@ -283,8 +285,8 @@ def test_engines_that_were_asked_for_and_cannot_be_built(made, workplace, capsys
     if "tensorrt" in runtimes():
         pytest.skip("TensorRT is installed here")
     with pytest.raises(KFaceError, match="TensorRT|tensorrt"):
-        engines.build_engines(config_of(workplace, "formats.engines=true"), made, list)
-    assert engines.build_engines(config_of(workplace), made, list) == []
+        engines.build_engines(job_of(workplace, "formats.engines=true").formats, made, list)
+    assert engines.build_engines(job_of(workplace).formats, made, list) == []
     assert capsys.readouterr().out == ""
 
 
@@ -297,8 +299,8 @@ def test_engines_in_the_precisions_asked_for(made, workplace, monkeypatch):
 
     monkeypatch.setattr(engines, "get_engine", get_engine)
     images = np.random.default_rng(0).integers(0, 256, (19, 112, 112, 3)).astype(np.uint8)
-    config = config_of(workplace, "formats.engines=true", "formats.engine_precisions=[fp16,int8]")
-    assert len(engines.build_engines(config, made, lambda: images)) == 4
+    job = job_of(workplace, "formats.engines=true", "formats.engine_precisions=[fp16,int8]")
+    assert len(engines.build_engines(job.formats, made, lambda: images)) == 4
     names = [(name, precision) for name, precision, _ in asked]
     assert names == [
         ("onet.onnx", "fp16"),
@@ -317,10 +319,10 @@ def test_a_run_without_its_description(made, workplace, tmp_path):
     shutil.copytree(made.parent, run, ignore=shutil.ignore_patterns("bundle"))
     (run / "run.json").unlink()
     with pytest.raises(TrainingError, match=r"run\.json"):
-        export_stage.export(config_of(workplace, f"run={run}"))
+        export_stage.export(job_of(workplace, f"run={run}"))
 
 
 def test_a_directory_that_is_no_bundle_is_left_alone(workplace, tmp_path):
     (tmp_path / "precious").mkdir()
     with pytest.raises(ConfigError, match="is no bundle"):
-        export_stage.export(config_of(workplace, f"out={tmp_path}/precious"))
+        export_stage.export(job_of(workplace, f"out={tmp_path}/precious"))

@@ -1,5 +1,6 @@
 """Which pairs a bundle is measured on: those that were given, whatever else lies about."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from export import pairs
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, DatasetError
+from kface.evaluation.settings import EvaluateSettings
 
 
 def faces_of(name, title, synthetic=False, people=6, each=4, failed=()):
@@ -21,20 +23,18 @@ def faces_of(name, title, synthetic=False, people=6, each=4, failed=()):
 
 @pytest.fixture
 def place(monkeypatch, tmp_path):
-    """A configuration; LFW is given where it is named, and there is a run on the sample."""
+    """A job; LFW is given where it is named, and there is a run on the sample."""
     lfw = faces_of("lfw", "LFW")
-    monkeypatch.setattr(pairs.stages, "photographs", lambda config: [lfw] if config.evaluate.lfw else [])
+    monkeypatch.setattr(pairs.stages, "photographs", lambda settings: [lfw] if settings.lfw else [])
     monkeypatch.setattr(pairs.runs, "newest_run", lambda outputs, named: tmp_path)
     monkeypatch.setattr(pairs.runs, "read_about", lambda run: {"data_set": "data"})
     monkeypatch.setattr(pairs, "load_data_set", lambda path: SimpleNamespace(source={"synthetic": True}))
     monkeypatch.setattr(pairs, "kface_set", lambda *_: faces_of("kface", "sample", synthetic=True))
 
-    def config(lfw=None):
-        return SimpleNamespace(
-            evaluate=SimpleNamespace(lfw=lfw, pairs=10), seed=0, output_dir="outputs", data_dir="data"
-        )
+    def job(lfw=None, pairs=10):
+        return SimpleNamespace(evaluation=EvaluateSettings(lfw=lfw, pairs=pairs), seed=0, output_dir=Path("outputs"))
 
-    return config
+    return job
 
 
 def titles(material):
@@ -44,6 +44,12 @@ def titles(material):
 def test_real_pairs_that_were_given_come_first(place, tmp_path):
     assert titles(pairs.gather(place("lfw"), tmp_path)) == ["LFW", "sample"]
     assert titles(pairs.gather(place(), tmp_path)) == ["sample"]
+
+
+def test_no_pairs_of_the_data_set(place, tmp_path):
+    assert titles(pairs.gather(place("lfw", None), tmp_path)) == ["LFW"]
+    with pytest.raises(ConfigError, match=r"evaluate\.pairs: null leaves no pairs"):
+        pairs.gather(place(None, None), tmp_path)
 
 
 def test_runs_do_not_change_what_a_foreign_embedder_is_measured_on(place, monkeypatch):

@@ -45,7 +45,7 @@ def lfw(people, each=4):
 
 def exported(*overrides):
     given = ["embedder=pretrained", "parity.faces=8", "formats.engines=false", "progress=false", *overrides]
-    return bundle.load(export_stage.export(stage.compose("export", given)))
+    return bundle.load(export_stage.export(settings.ExportJob.of(stage.compose("export", given))))
 
 
 def test_a_bundle_without_pairs(fetched, monkeypatch, tmp_path, capsys):
@@ -96,7 +96,7 @@ def test_a_bundle_without_pairs(fetched, monkeypatch, tmp_path, capsys):
 def test_each_face_goes_through_the_network_once(fetched, monkeypatch):
     """Where LFW is given, what finding out the input format took is what figures and thresholds are measured with."""
     given = lfw(30)
-    monkeypatch.setattr(pairs.stages, "photographs", lambda config: [given])
+    monkeypatch.setattr(pairs.stages, "photographs", lambda job: [given])
     counts = np.zeros(len(given.images), int)
     places = {image.tobytes(): place for place, image in enumerate(given.images)}
     taken = foreign.Preprocessing.apply
@@ -161,6 +161,6 @@ def test_settings_that_contradict_it(override, says, fetched):
 
 
 def test_the_word_is_no_file():
-    settings.check(stage.compose("export", ["embedder=pretrained"]))
+    settings.ExportJob.of(stage.compose("export", ["embedder=pretrained"]))
     with pytest.raises(ConfigError, match="there is no such file"):
-        settings.check(stage.compose("export", ["embedder=pre-trained.onnx"]))
+        settings.ExportJob.of(stage.compose("export", ["embedder=pre-trained.onnx"]))

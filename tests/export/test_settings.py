@@ -102,12 +102,12 @@ def changed(defaults, *overrides):
 )
 def test_what_cannot_work_is_refused_by_name(defaults, override, key):
     with pytest.raises(ConfigError, match=re.escape(key)) as caught:
-        settings.check(changed(defaults, override))
+        settings.ExportJob.of(changed(defaults, override))
     assert "\n" not in str(caught.value)
 
 
 def test_the_defaults_can_work(defaults):
-    settings.check(defaults)
+    settings.ExportJob.of(defaults)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_an_ending_in_capitals_a_korean_name_and_an_empty_file(tmp_path):
 
 def test_a_foreign_embedder_and_a_run_exclude_each_other(defaults):
     with pytest.raises(KFaceError, match="embedder and run: exclude each other"):
-        settings.check(changed(defaults, "embedder=net.onnx", "run=outputs/x"))
+        settings.ExportJob.of(changed(defaults, "embedder=net.onnx", "run=outputs/x"))
 
 
 def test_the_check_imports_nothing_heavy():
@@ -162,7 +162,7 @@ def test_the_check_imports_nothing_heavy():
 @pytest.mark.parametrize("override", ["formats.uff=true", "formats.opsets=[13,15]", "formats.opsets=[14]"])
 def test_forms_that_only_our_networks_have(defaults, override):
     key = override.partition("=")[0]
-    settings.check(changed(defaults, override))
+    settings.ExportJob.of(changed(defaults, override))
     with pytest.raises(ConfigError, match=f"{key}: a network that was trained elsewhere is not written in this form; "):
-        settings.check(changed(defaults, override, "embedder=pretrained"))
-    settings.check(changed(defaults, "embedder=pretrained", "formats.fixed_batches=[1]", "formats.uff=false"))
+        settings.ExportJob.of(changed(defaults, override, "embedder=pretrained"))
+    settings.ExportJob.of(changed(defaults, "embedder=pretrained", "formats.fixed_batches=[1]", "formats.uff=false"))

@@ -4,6 +4,7 @@ import ast
 import json
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,14 +17,20 @@ from kface import stage
 from kface.data.dataset import DatasetSettings, build
 from kface.errors import ConfigError, KFaceError, TrainingError
 from kface.evaluation.reports import read_report
+from kface.evaluation.settings import EvaluateSettings
 from kface.images import encode_jpeg
 from train import backbones, checks, stages
+from train.job import TrainJob
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "train"
 
 
 def config_of(*overrides):
     return stage.compose("train", ["backbone=mobilenetv2", "backbone.width=0.125", *overrides])
+
+
+def job_of(*overrides):
+    return TrainJob.of(config_of(*overrides))
 
 
 @pytest.mark.parametrize(
@@ -96,19 +103,19 @@ def network():
 
 
 def test_a_disk_that_is_too_small(network, tmp_path, monkeypatch):
-    config = config_of(f"output_dir={tmp_path}/a", f"data_dir={tmp_path}/b")
-    checks.check_places(config, network)
+    job = job_of(f"output_dir={tmp_path}/a", f"data_dir={tmp_path}/b")
+    checks.check_places(job, network)
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**6))
     with pytest.raises(TrainingError, match=r"needs 0\.\d GB, 0\.0 GB are free; make room or add output_dir=DIR"):
-        checks.check_places(config, network)
+        checks.check_places(job, network)
 
 
 @pytest.mark.parametrize("key", ["output_dir", "data_dir"])
 def test_places_that_cannot_be_written(network, tmp_path, key):
     (tmp_path / "file").write_text("")
-    config = config_of(f"output_dir={tmp_path}/a", f"data_dir={tmp_path}/b", f"{key}={tmp_path}/file/x")
+    job = job_of(f"output_dir={tmp_path}/a", f"data_dir={tmp_path}/b", f"{key}={tmp_path}/file/x")
     with pytest.raises(TrainingError, match=rf"file/x: cannot be written .*; add {key}=DIR"):
-        checks.check_places(config, network)
+        checks.check_places(job, network)
 
 
 def test_packages_that_the_end_of_a_run_needs(monkeypatch):
@@ -134,16 +141,14 @@ def made(tmp_path, people, pictures, test=0.25):
 @pytest.mark.parametrize(("people", "pictures", "pairs"), [(8, 4, 24), (12, 2, 6), (88, 5, 440)])
 def test_a_small_corpus_is_verified_on_the_pairs_that_there_are(tmp_path, network, capsys, people, pictures, pairs):
     manifest = made(tmp_path, people, pictures)
-    config = config_of("fit.batch_size=8", f"data_dir={tmp_path}/data")
-    job, _ = checks.check_settings(config)
-    checks.check_data_set(config, job, network, manifest)
+    job = job_of("fit.batch_size=8", f"data_dir={tmp_path}/data")
+    checks.check_data_set(job, network, manifest)
     assert f"make {pairs} pairs, half of them genuine; evaluate.pairs asks for 6000" in capsys.readouterr().out
-    (own,) = stages.testsets(config, manifest)
+    (own,) = stages.testsets(job.evaluation, manifest)
     assert (len(own.pairs), int(own.genuine.sum())) == (pairs, pairs // 2)
     assert own.title == "unseen people of people"
-    config.evaluate.pairs = 6
     capsys.readouterr()
-    assert len(stages.testsets(config, manifest)[0].pairs) == 6
+    assert len(stages.testsets(replace(job.evaluation, pairs=6), manifest)[0].pairs) == 6
     assert capsys.readouterr().out == ""
 
 
@@ -159,44 +164,40 @@ def test_a_corpus_that_makes_no_pairs_is_refused_before_the_training(
     tmp_path, network, people, pictures, test, message
 ):
     manifest = made(tmp_path, people, pictures, test)
-    config = config_of("fit.batch_size=2")
-    job, _ = checks.check_settings(config)
+    job = job_of("fit.batch_size=2")
     with pytest.raises(KFaceError, match=message):
-        checks.check_data_set(config, job, network, manifest)
+        checks.check_data_set(job, network, manifest)
 
 
 def test_no_own_pairs_where_none_are_wanted(tmp_path, network):
     manifest = made(tmp_path, 4, 4)
-    config = config_of("evaluate.pairs=null", "fit.batch_size=2", f"data_dir={tmp_path}/data")
-    job, _ = checks.check_settings(config)
-    checks.check_data_set(config, job, network, manifest)
-    assert stages.testsets(config, manifest) == []
+    job = job_of("evaluate.pairs=null", "fit.batch_size=2", f"data_dir={tmp_path}/data")
+    checks.check_data_set(job, network, manifest)
+    assert stages.testsets(job.evaluation, manifest) == []
 
 
 def test_a_batch_larger_than_the_data_names_one_that_fits(tiny_manifest, network):
-    config = config_of("fit.batch_size=64")
-    job, _ = checks.check_settings(config)
+    job = job_of("fit.batch_size=64")
     with pytest.raises(ConfigError, match=r"more than the 40 images of an epoch; add fit\.batch_size=32"):
-        checks.check_data_set(config, job, network, tiny_manifest)
+        checks.check_data_set(job, network, tiny_manifest)
 
 
 def test_a_network_of_another_size_than_the_crops(tiny_manifest):
     config = config_of("+backbone.size=64", "fit.batch_size=8")
     job, network = checks.check_settings(config)
     with pytest.raises(ConfigError, match=r"backbone\.size: must be 112"):
-        checks.check_data_set(config, job, network, tiny_manifest)
+        checks.check_data_set(job, network, tiny_manifest)
 
 
 def test_pairs_of_images_that_are_not_there(tiny_manifest, network, tmp_path):
     path = tmp_path / "pairs.txt"
     path.write_text("19062421/S001/L1/E01/C4.jpg 19062421/S001/L1/E01/C5.jpg 1\n")
-    config = config_of(f"evaluate.pairs={path}", "fit.batch_size=8")
-    job, _ = checks.check_settings(config)
+    job = job_of(f"evaluate.pairs={path}", "fit.batch_size=8")
     with pytest.raises(KFaceError, match="is not in the data set's test split"):
-        checks.check_data_set(config, job, network, tiny_manifest)
+        checks.check_data_set(job, network, tiny_manifest)
     path.write_text("nonsense\n")
     with pytest.raises(KFaceError, match="line 1: is not two paths"):
-        checks.check_settings(config)
+        job_of(f"evaluate.pairs={path}")
 
 
 def broken_image(path):
@@ -215,9 +216,9 @@ def test_test_sets_that_cannot_be_verified_are_refused_before_the_training(tmp_p
     path = tmp_path / "set.bin"
     make(path)
     config = config_of(f"evaluate.{key}={path}", f"data_dir={tmp_path}", "progress=false")
-    checks.check_settings(config)
+    settings = EvaluateSettings.of(config)
     with pytest.raises(KFaceError, match=r"set\.bin|AgeDB-30|CFP-FP") as caught:
-        stages.check_testsets(config)
+        stages.check_testsets(settings)
     assert "\n" not in str(caught.value)
 
 
@@ -226,14 +227,14 @@ def test_folders_that_are_no_test_set_are_refused_before_the_training(tmp_path, 
     (tmp_path / "folder").mkdir()
     config = config_of(f"evaluate.{key}={tmp_path}/folder", f"data_dir={tmp_path}", "progress=false")
     with pytest.raises(KFaceError, match="folder"):
-        stages.check_testsets(config)
+        stages.check_testsets(EvaluateSettings.of(config))
 
 
 def test_nothing_is_left_of_a_training_that_is_refused(tmp_path, monkeypatch):
     import train.__main__ as main
 
     make_tiny_data_set(tmp_path / "people", tmp_path / "unused")
-    monkeypatch.setattr(main, "prepare", lambda config: pytest.fail("the data set was built"))
+    monkeypatch.setattr(main, "prepare", lambda job: pytest.fail("the data set was built"))
     config = config_of(
         "corpus=folders",
         f"corpus.root={tmp_path}/people",
@@ -250,8 +251,9 @@ def test_nothing_is_left_of_a_training_that_is_refused(tmp_path, monkeypatch):
 
 
 def messages():
-    """The texts of every error in src/train, the values in f-strings left out: (file, text)."""
-    for path in sorted(SRC.rglob("*.py")):
+    """The texts of every error in src/train and of the jobs' parts, the values in f-strings left out: (file, text)."""
+    shared = [SRC.parent / "kface" / name for name in ("evaluation/settings.py", "data/dataset/stage.py")]
+    for path in sorted(SRC.rglob("*.py")) + shared:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             named = isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Error")
             if not named and not (isinstance(node, ast.Call) and getattr(node.func, "id", "") in CHECKED):

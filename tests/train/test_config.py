@@ -11,10 +11,11 @@ import pytest
 
 from export import settings as export_settings
 from kface import stage
-from kface.data.dataset.stage import settings_of
+from kface.data.dataset.stage import DatasetJob, settings_of
 from kface.errors import ConfigError
+from kface.evaluation.settings import EvaluateSettings
 from kface.mtcnn import settings
-from train import evaluate
+from train.evaluate_job import EvaluateJob
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("budget", "experiment"))
@@ -28,26 +29,19 @@ PAIRS = [(backbone, loss) for backbone in ("resnet50", "mobilenetv2") for loss i
 
 def make_all(config):
     """Make everything a training configuration names, with small networks."""
-    from train import backbones, stages
+    from train import backbones
+    from train.job import TrainJob
 
-    settings_of(config)
-    stages.check_evaluation(config.evaluate)
-    fit = stage.instantiate(config.fit, "fit")
-    arguments = stages.plain(config.backbone)
-    backbones.build(**{**arguments, "width": 0.125})
-    head = stage.instantiate(config.loss, "loss", classes=54)
-    optimizer = stage.instantiate(
-        config.optimizer, "optimizer", steps_per_epoch=10, epochs=fit.epochs, batch_size=fit.batch_size
-    )
-    corpus = stage.instantiate(config.corpus, "corpus")
-    return fit, head, optimizer, corpus
+    job = TrainJob.of(config)
+    backbones.build(**{**job.backbone, "width": 0.125})
+    return job.fit, job.head(54), job.optimizer(10, job.fit.epochs, job.fit.batch_size), job.data.corpus
 
 
 @pytest.mark.parametrize(("backbone", "loss"), PAIRS)
 def test_every_column_of_table_5(backbone, loss):
     config = stage.compose("train", [f"backbone={backbone}", f"loss={loss}"])
     fit, head, _, corpus = make_all(config)
-    assert type(head).__name__.lower() == loss
+    assert type(head.loss).__name__.lower() == loss
     assert fit.batch_size == 16  # the sample's budget
     assert corpus.synthetic
 
@@ -59,7 +53,7 @@ def test_every_choice(group, choice):
 
 def make_data_set(config):
     """Make everything that the configuration of a data set names."""
-    return settings_of(config), stage.instantiate(config.corpus, "corpus")
+    return DatasetJob.of(config)
 
 
 def make_deployment(config):
@@ -75,8 +69,8 @@ def make_deployment(config):
 MAKERS = {
     "dataset": make_data_set,
     "train": make_all,
-    "evaluate": evaluate.check,
-    "export": export_settings.check,
+    "evaluate": EvaluateJob.of,
+    "export": export_settings.ExportJob.of,
     "deploy": make_deployment,
 }
 ROOTS = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -203,24 +197,20 @@ def test_every_stage_looks_again_as_the_code_does_by_default(name):
 
 @pytest.mark.parametrize("nothing", ["none", "null", "[]"])
 def test_looking_again_is_switched_off(nothing):
-    from train import stages
-
     config = stage.compose("train", [f"detector.brighten={nothing}", f"evaluate.brighten={nothing}"])
     assert settings_of(config).brighten == ()
-    assert stages.ways_to_brighten(config.evaluate) == ()
+    assert EvaluateSettings.of(config).brighten == ()
 
 
 def test_recipes_from_before_the_setting():
     from omegaconf import open_dict
-
-    from train import stages
 
     config = stage.compose("train", [])
     with open_dict(config):
         del config.detector["brighten"], config.evaluate["brighten"]
     # Their data set had no copies; test sets are acquired anew.
     assert settings_of(config).brighten == ()
-    assert stages.ways_to_brighten(config.evaluate) == settings.BRIGHTEN
+    assert EvaluateSettings.of(config).brighten == settings.BRIGHTEN
 
 
 def test_the_program_ends_with_one_line_and_two():

@@ -19,6 +19,7 @@ from kface.evaluation.evaluate import evaluate as evaluate_network
 from kface.evaluation.reports import read_report
 from kface.images import encode_png
 from train import evaluate, exported
+from train.evaluate_job import EvaluateJob
 
 #: Runs the command where TensorFlow, Keras and HDF5 cannot be found, as where they are not installed.
 WITHOUT = """
@@ -109,8 +110,8 @@ def test_an_embedder_with_two_outputs_is_verified_once_told_which(place, monkeyp
     monkeypatch.chdir(place)
     told = ["preprocessing.colour=rgb", "preprocessing.normalisation=[127.5,128]"]
     with pytest.raises(ConfigError, match="output=first or output=second"):
-        exported.open_exported(config_of("embedder=two.onnx", *told))
-    network = exported.open_exported(config_of("embedder=two.onnx", "output=second", *told))
+        exported.open_exported(job_of("embedder=two.onnx", *told))
+    network = exported.open_exported(job_of("embedder=two.onnx", "output=second", *told))
     faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3)).astype(np.uint8)
     assert np.allclose(network.embed(faces), -exported.unit(means(faces)), atol=1e-5)
     network.close()
@@ -118,6 +119,10 @@ def test_an_embedder_with_two_outputs_is_verified_once_told_which(place, monkeyp
 
 def config_of(*overrides):
     return stage.compose("evaluate", list(overrides))
+
+
+def job_of(*overrides):
+    return EvaluateJob.of(config_of(*overrides))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +172,7 @@ def test_a_number_in_place_of_a_name_is_refused(place, monkeypatch):
 def test_the_data_set_is_the_one_of_the_training(place, tiny_manifest, tmp_path, capsys):
     manifest = tiny_manifest
     about = {"data_set_fingerprint": manifest.fingerprint}
-    given = config_of("bundle=x", f"data_set={manifest.directory}")
+    given = job_of("bundle=x", f"data_set={manifest.directory}")
     assert exported.find_data_set(given, about).fingerprint == manifest.fingerprint
     assert capsys.readouterr().out == ""
     exported.find_data_set(given, {"data_set_fingerprint": "another"})
@@ -176,16 +181,16 @@ def test_the_data_set_is_the_one_of_the_training(place, tiny_manifest, tmp_path,
     beside.mkdir()
     known = {"backbone": "tiny", "loss": "x", "trained_on": "x", "seed": 3, "backbone_arguments": {"name": "tiny"}}
     runs.write_about(beside, {**known, "data_set": str(manifest.directory)})
-    found = exported.find_data_set(config_of(f"bundle={beside}/bundle"), about)
+    found = exported.find_data_set(job_of(f"bundle={beside}/bundle"), about)
     assert found is not None
     assert found.fingerprint == manifest.fingerprint
-    assert exported.find_data_set(config_of(f"bundle={beside}/bundle"), {"data_set_fingerprint": "another"}) is None
+    assert exported.find_data_set(job_of(f"bundle={beside}/bundle"), {"data_set_fingerprint": "another"}) is None
 
 
 def test_the_seed_is_the_training_s():
-    assert evaluate.seeded(config_of(), {"seed": 7}).seed == 7
-    assert evaluate.seeded(config_of("seed=3"), {"seed": 7}).seed == 3
-    assert evaluate.seeded(config_of(), {}).seed == 0
+    assert job_of().seeded({"seed": 7}).seed == 7
+    assert job_of("seed=3").seeded({"seed": 7}).seed == 3
+    assert job_of().seeded({}).seed == 0
 
 
 def test_mirrored_faces_count_as_much():
@@ -212,6 +217,6 @@ def test_a_bundle_that_lies_about_its_training_is_still_named(tmp_path):
     document["training"] = {"run": {"backbone": 5, "loss": [], "trained_on": "", "seed": "x"}}
     document["digest"] = digest(document)
     path.write_text(json.dumps(document))
-    about = exported.open_exported(config_of(f"bundle={directory}")).about
+    about = exported.open_exported(job_of(f"bundle={directory}")).about
     assert (about["backbone"], about["loss"], about["trained_on"]) == ("tiny", None, "data unknown to kface")
     assert "seed" not in about

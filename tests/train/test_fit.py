@@ -106,7 +106,7 @@ def test_what_does_not_fit_is_not_resumed(undisturbed, tiny_manifest, tmp_path):
     with pytest.raises(TrainingError, match=r"other settings: fit\.epochs 3 -> 2; leave resume out"):
         run(tiny_manifest, directory, epochs=2, resume=True)
     with pytest.raises(TrainingError, match=r"other settings: loss ArcFace -> Softmax;"):
-        run(tiny_manifest, directory, resume=True, head=Softmax)
+        run(tiny_manifest, directory, resume=True, head=Softmax())
 
 
 def test_a_full_disk_ends_in_one_line(tiny_manifest, tmp_path, monkeypatch):
@@ -130,7 +130,7 @@ def test_memory_is_reckoned_before_it_runs_out(tiny_manifest, tmp_path, monkeypa
     assert memory.too_large(network, 54, 1 << 20, None) is None
     monkeypatch.setattr(memory, "available", lambda: 1 << 17)
     with pytest.raises(TrainingError, match=r"a batch of 8 needs about .* would fit|smaller backbone"):
-        train_run(tiny_manifest, tmp_path, TINY, ArcFace, small_adamw, FitSettings(epochs=1, batch_size=8))
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), small_adamw, FitSettings(epochs=1, batch_size=8))
 
 
 def test_memory_that_runs_out_all_the_same(tiny_manifest, tmp_path, monkeypatch):
@@ -144,11 +144,11 @@ def test_memory_that_runs_out_all_the_same(tiny_manifest, tmp_path, monkeypatch)
 
 def test_a_loss_that_is_no_number(tiny_manifest, tmp_path):
     def exploding(steps, epochs, batch_size):
-        return optimizers.sgd(steps, epochs, batch_size, learning_rate=1e30, warmup_epochs=0)
+        return optimizers.SGD(learning_rate=1e30, warmup_epochs=0)(steps, epochs, batch_size)
 
     settings = FitSettings(epochs=2, batch_size=8, tensorboard=False)
     with pytest.raises(TrainingError, match="no number"):
-        train_run(tiny_manifest, tmp_path, TINY, ArcFace, exploding, settings, quiet=True)
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), exploding, settings, quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -168,20 +168,20 @@ def test_wrong_settings_are_named(wrong, key):
 
 def test_a_batch_larger_than_the_epoch(tiny_manifest, tmp_path):
     with pytest.raises(ConfigError, match="more than the 40 images"):
-        train_run(tiny_manifest, tmp_path, TINY, ArcFace, small_adamw, FitSettings(batch_size=64), quiet=True)
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), small_adamw, FitSettings(batch_size=64), quiet=True)
 
 
 def test_margin_ramp():
-    head = ArcFace(10, margin=0.4)
+    head = ArcFace(margin=0.4)(10)
     ramp = MarginRamp(head, start=1.0, full=3.0, steps_per_epoch=10)
     assert [ramp.margin_at(epoch) for epoch in (0, 1, 2, 3, 9)] == pytest.approx([0, 0, 0.2, 0.4, 0.4])
 
 
-@pytest.mark.parametrize("make", [optimizers.adamw, optimizers.sgd])
+@pytest.mark.parametrize("make", [optimizers.AdamW, optimizers.SGD])
 def test_optimizers(make):
-    optimizer = make(steps_per_epoch=10, epochs=4, batch_size=256, learning_rate=0.1, warmup_epochs=1)
+    optimizer = make(learning_rate=0.1, warmup_epochs=1)(steps_per_epoch=10, epochs=4, batch_size=256)
     rates = [float(optimizer._learning_rate(step)) for step in range(41)]
-    top = 0.1 if make is optimizers.adamw else 0.05
+    top = 0.1 if make is optimizers.AdamW else 0.05
     assert max(rates) == pytest.approx(top, rel=0.01)
     assert rates.index(max(rates)) == pytest.approx(10, abs=1)
     assert rates[0] < 0.01 * top
@@ -191,9 +191,9 @@ def test_optimizers(make):
     decayed = {variable.name for variable in network.trainable_variables if optimizer._use_weight_decay(variable)}
     assert decayed == {"kernel"}
     with pytest.raises(ConfigError, match="learning_rate"):
-        make(10, 4, 8, learning_rate=0)
+        make(learning_rate=0)
     with pytest.raises(ConfigError, match="warmup_epochs"):
-        make(10, 4, 8, warmup_epochs=5)
+        make(warmup_epochs=5)(10, 4, 8)
 
 
 def test_progress_without_a_terminal(monkeypatch):

@@ -1,6 +1,7 @@
 """The heads against closed-form values and by gradient."""
 
 import math
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from train.heads import EPSILON, ArcFace, CosFace, Softmax, default_scale
 
 
 def made(kind, classes=3, d=4, seed=0, **arguments):
-    head = kind(classes, **arguments)
+    head = kind(**arguments)(classes)
     head.build((None, d))
     head.kernel.assign(np.random.default_rng(seed).normal(size=(d, classes)).astype(np.float32))
     return head
@@ -121,13 +122,22 @@ def test_the_scale_follows_from_the_number_of_classes():
 )
 def test_what_makes_no_sense_is_refused(kind, arguments):
     with pytest.raises(ConfigError, match=r"loss\."):
-        kind(10, **arguments)
+        kind(**arguments)
     with pytest.raises(ConfigError, match="two identities"):
-        kind(1)
+        kind()(1)
 
 
 @pytest.mark.parametrize("kind", [Softmax, CosFace, ArcFace])
-def test_the_config_makes_an_equal_head(kind):
+def test_the_description_has_every_field_of_the_loss(kind):
+    @dataclass(frozen=True)
+    class Longer(kind):
+        hardness: float = 0.3
+
     head = made(kind, scale=7.0)
-    again = kind.from_config(head.get_config())
-    assert (again.classes, again.scale, again.final_margin) == (3, 7.0, head.final_margin)
+    described = head.get_config()
+    assert {key: described[key] for key in ("classes", "scale", "margin")} == {
+        "classes": 3,
+        "scale": 7.0,
+        "margin": head.final_margin,
+    }
+    assert Longer(hardness=0.5)(3).get_config()["hardness"] == 0.5

@@ -2,20 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from tiny_training import TINY, run, small_adamw
+from tiny_training import HEAD, TINY, run, small_adamw
 
 from kface import stage
 from kface.errors import TrainingError
 from kface.evaluation import runs, table5
-from train import augment, checkpoints, optimizers, resuming, stages
+from train import augment, checkpoints, optimizers, resuming
 from train.callbacks import read_history
-from train.checks import Job, check_resume
+from train.checks import check_resume
 from train.fit import FitSettings, train_run
 from train.heads import ArcFace
+from train.job import TrainJob, plain
 
 #: Another value for each kind of setting.
 OTHER = {int: lambda value: value + 1, float: lambda value: value + 0.01, str: lambda value: value + "x"}
@@ -36,7 +38,7 @@ def started(tmp_path):
     """A run as the stage leaves it: its directory, and its configuration."""
     config = stage.compose("train")
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
-    return tmp_path, stages.plain(config)
+    return tmp_path, plain(config)
 
 
 def test_every_setting_there_is_is_compared_unless_it_is_listed(started):
@@ -79,9 +81,18 @@ def test_a_setting_that_is_added_later_is_compared(started):
 
 def test_another_optimizer_is_told_by_its_name_alone(started):
     run_dir, _ = started
-    sgd = stages.plain(stage.compose("train", ["optimizer=sgd"]))
-    with pytest.raises(TrainingError, match="other settings: optimizer adamw -> sgd; leave"):
+    sgd = plain(stage.compose("train", ["optimizer=sgd"]))
+    with pytest.raises(TrainingError, match="other settings: optimizer AdamW -> SGD; leave"):
         resuming.check(run_dir, sgd)
+
+
+@pytest.mark.parametrize(("choice", "before"), [("adamw", "train.optimizers.adamw"), ("sgd", "train.optimizers.sgd")])
+def test_a_run_from_before_a_name_was_changed_goes_on(started, choice, before):
+    run_dir, _ = started
+    config = stage.compose("train", [f"optimizer={choice}"])
+    config.optimizer._target_ = before
+    (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    assert resuming.check(run_dir, plain(stage.compose("train", [f"optimizer={choice}"]))) == {}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +112,7 @@ def copy(undisturbed, tmp_path):
     return Path(shutil.copytree(undisturbed[0], tmp_path / "copy"))
 
 
-def changed_run(manifest, directory, optimizer=small_adamw, head=ArcFace, on_start=pytest.fail, **settings):
+def changed_run(manifest, directory, optimizer=small_adamw, head=HEAD, on_start=pytest.fail, **settings):
     fit = FitSettings(**{"epochs": 3, "batch_size": 8, "tensorboard": False, **settings})
     return train_run(manifest, directory, TINY, head, optimizer, fit, resume=True, quiet=True, on_start=on_start)
 
@@ -119,20 +130,16 @@ def changed_run(manifest, directory, optimizer=small_adamw, head=ArcFace, on_sta
         ({"augmentation": augment.Augmentation(flip=False)}, r"fit\.augmentation\.flip true -> false"),
         ({"epochs": 2}, r"fit\.epochs 3 -> 2"),
         (
-            {
-                "optimizer": lambda *steps: optimizers.adamw(
-                    *steps, learning_rate=5e-3, warmup_epochs=0.2, clip_norm=1.0
-                )
-            },
+            {"optimizer": optimizers.AdamW(learning_rate=5e-3, warmup_epochs=0.2, clip_norm=1.0)},
             r"optimizer\.global_clipnorm 5\.0 -> 1\.0",
         ),
         (
-            {"optimizer": lambda *steps: optimizers.adamw(*steps, learning_rate=1e-3, warmup_epochs=0.2)},
+            {"optimizer": optimizers.AdamW(learning_rate=1e-3, warmup_epochs=0.2)},
             r"optimizer\.learning_rate\.\S*warmup_target 0\.005 -> 0\.001",
         ),
-        ({"optimizer": optimizers.sgd}, r"other settings: optimizer AdamW -> SGD;"),
-        ({"head": lambda classes: ArcFace(classes, margin=0.3)}, r"loss\.margin 0\.25 -> 0\.3"),
-        ({"head": lambda classes: ArcFace(classes, scale=9.0)}, r"loss\.scale 8\.0 -> 9\.0"),
+        ({"optimizer": optimizers.SGD()}, r"other settings: optimizer AdamW -> SGD;"),
+        ({"head": ArcFace(margin=0.3)}, r"loss\.margin 0\.25 -> 0\.3"),
+        ({"head": ArcFace(scale=9.0)}, r"loss\.scale 8\.0 -> 9\.0"),
     ],
 )
 def test_a_checkpoint_is_no_other_run_s(copy, tiny_manifest, changed, told):
@@ -160,20 +167,21 @@ def test_a_run_may_become_longer(copy, tiny_manifest):
 
 
 def test_what_has_changed_is_written_down_and_shown(undisturbed, tmp_path):
-    def config_of(*more):
-        return stage.compose("train", [f"output_dir={tmp_path}", "fit.epochs=3", *more])
-
     about = {"backbone": "tiny", "loss": "arcface", "trained_on": "x", "data_set": "y", "seed": 0, "epochs": 3}
     about["backbone_arguments"] = {"name": "tiny"}
-    job = Job({"name": "tiny"}, "arcface", ArcFace, small_adamw, FitSettings())
-    run_dir = runs.begin(about, config_of())
+
+    def job_of(*more):
+        made = TrainJob.of(stage.compose("train", [f"output_dir={tmp_path}", "fit.epochs=3", *more]))
+        return replace(made, backbone={"name": "tiny"}, loss="arcface")
+
+    run_dir = runs.begin(about, tmp_path, job_of().recipe)
     assert runs.read_about(run_dir) == about
     shutil.copytree(undisturbed[0] / "checkpoints", run_dir / "checkpoints")
 
-    config = config_of("resume=true", "fit.epochs=5", "evaluate.bootstrap=7")
-    resumed = check_resume(config, job)
+    job = job_of("resume=true", "fit.epochs=5", "evaluate.bootstrap=7")
+    resumed = check_resume(job)
     assert resumed == runs.Resumed(run_dir, 3, {"fit.epochs": (3, 5)})
-    runs.write_down(run_dir, runs.resumed_about(resumed, {**about, "epochs": 5}), config)
+    runs.write_down(run_dir, runs.resumed_about(resumed, {**about, "epochs": 5}), job.recipe)
     kept = runs.read_about(run_dir)
     assert kept["epochs"] == 5
     assert kept["resumed"] == [{"after_epoch": 3, "changed": {"fit.epochs": [3, 5]}}]
@@ -182,9 +190,9 @@ def test_what_has_changed_is_written_down_and_shown(undisturbed, tmp_path):
     row = table5.row({"run": kept, "sets": {}})
     assert "resumed after epoch 3: fit.epochs 3 -> 5." in row
 
-    again = check_resume(config_of(f"resume={run_dir}", "fit.epochs=5"), job)
+    again = check_resume(job_of(f"resume={run_dir}", "fit.epochs=5"))
     assert again is not None
     assert runs.resumed_about(again, {**about, "epochs": 5})["resumed"] == kept["resumed"]
     with pytest.raises(TrainingError, match=r"optimizer\.learning_rate 0\.001 -> 0\.01"):
-        check_resume(config_of("resume=true", "fit.epochs=5", "optimizer.learning_rate=0.01"), job)
-    assert check_resume(config_of(), job) is None
+        check_resume(job_of("resume=true", "fit.epochs=5", "optimizer.learning_rate=0.01"))
+    assert check_resume(job_of()) is None

@@ -26,10 +26,14 @@ def register(setitem):
     setitem(backbones.BACKBONES, "tiny", tiny)
 
 
+#: The loss of the tiny trainings.
+HEAD = ArcFace()
+
+
 def small_adamw(steps, epochs, batch_size):
-    return optimizers.adamw(steps, epochs, batch_size, learning_rate=5e-3, warmup_epochs=0.2)
+    return optimizers.AdamW(learning_rate=5e-3, warmup_epochs=0.2)(steps, epochs, batch_size)
 
 
-def run(manifest, directory, epochs=3, resume=False, head=ArcFace, **more):
+def run(manifest, directory, epochs=3, resume=False, head=HEAD, **more):
     settings = FitSettings(epochs=epochs, batch_size=8, tensorboard=False, **more)
     return train_run(manifest, Path(directory), TINY, head, small_adamw, settings, resume=resume, quiet=True)

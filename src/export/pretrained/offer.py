@@ -1,6 +1,7 @@
 """What ``embedder=pretrained`` means to the export: settings, faces where none were given, and what was measured before."""
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from export.pretrained.fetch import PACKAGE, prepare
-from export.settings import PRETRAINED
+from export.settings import ExportJob
 from kface import bundle
-from kface.bundle.fields import Fields
 from kface.bundle.thresholds import Thresholds, parse
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError
+from kface.fields import Fields
 
 LICENCE = "CC0-1.0"
+#: What it expects of its input.
+COLOUR, NORMALISATION = "rgb", (127.5, 128.0)
 #: What was measured on real pairs, with the fingerprint of the network that it was measured with.
 MEASURED = Path(__file__).with_name("measured.json")
 #: People of the synthetic sample on whom the files are compared where no pairs are given, and the views of each.
@@ -41,40 +44,38 @@ LIMITS = (
 )
 
 
-def is_pretrained(config: Any) -> bool:
-    """Return whether an export is of the pretrained network."""
-    return bool(config.embedder) and str(config.embedder).lower() == PRETRAINED
-
-
-def with_file(config: Any) -> Any:
-    """Return the settings with the network's file in place of the word; it is fetched where it is not there yet.
+def with_file(job: ExportJob) -> ExportJob:
+    """Return the job with the network's file; it is fetched where it is not there yet.
 
     Raises:
         ConfigError: A setting contradicts what is known of the network.
         ModelError: It cannot be fetched.
     """
-    from omegaconf import OmegaConf, open_dict
-
-    made = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    for key, value in (("colour", "rgb"), ("normalisation", [127.5, 128.0])):
-        if made.preprocessing[key] not in ("auto", None, value):
-            raise ConfigError(f"is known of the pretrained network: {value}", f"preprocessing.{key}", "leave it out")
-    given = any(config.evaluate[name] for name in ("lfw", "agedb30", "cfp_fp"))
-    for kind in ("int8", "fp16"):
-        if made.precision[kind] is True and not given:
-            raise ConfigError("cannot be judged without real faces", f"precision.{kind}", "add evaluate.lfw=DIR")
-    with open_dict(made):
-        made.embedder = str(prepare())
-        made.preprocessing = {"colour": "rgb", "normalisation": [127.5, 128.0]}
-        made.licence = LICENCE if made.licence == "auto" else made.licence
-        made.out = made.out or f"bundles/{Path(made.embedder).stem}"
-        if not given:
-            if "auto" in (made.precision.int8, made.precision.fp16):
-                print(
-                    "export: full precision only: what INT8 or FP16 loses is judged on real faces; add evaluate.lfw=DIR"
-                )
-            made.precision.int8 = made.precision.fp16 = False
-    return made
+    for key, found, nothing, known in (
+        ("colour", job.colour, "auto", COLOUR),
+        ("normalisation", job.normalisation, None, NORMALISATION),
+    ):
+        if found not in (nothing, known):
+            shown = list(known) if isinstance(known, tuple) else known
+            raise ConfigError(f"is known of the pretrained network: {shown}", f"preprocessing.{key}", "leave it out")
+    precision = job.precision
+    if not job.evaluation.photographs:
+        for kind, wanted in (("int8", precision.int8), ("fp16", precision.fp16)):
+            if wanted:
+                raise ConfigError("cannot be judged without real faces", f"precision.{kind}", "add evaluate.lfw=DIR")
+    embedder = prepare()
+    if not job.evaluation.photographs:
+        if None in (precision.int8, precision.fp16):
+            print("export: full precision only: what INT8 or FP16 loses is judged on real faces; add evaluate.lfw=DIR")
+        precision = replace(precision, int8=False, fp16=False)
+    return replace(
+        job,
+        embedder=embedder,
+        colour=COLOUR,
+        normalisation=NORMALISATION,
+        licence=job.licence or LICENCE,
+        precision=precision,
+    )
 
 
 @lru_cache(maxsize=1)

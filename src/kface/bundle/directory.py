@@ -10,7 +10,6 @@ from typing import Any, List, NamedTuple, Optional, Set, Tuple
 import numpy as np
 
 from kface import alignment
-from kface.bundle.fields import decode
 from kface.bundle.manifest import (
     DYNAMIC,
     FILE,
@@ -25,6 +24,7 @@ from kface.bundle.manifest import (
     parse,
 )
 from kface.errors import ConfigError, ModelError
+from kface.fields import decode
 from kface.files import sha256_file, write_json
 from kface.networks.registry import RUNTIMES
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from kface import alignment, images
 from kface.bundle.directory import Bundle
-from kface.bundle.fields import Fields, decode
 from kface.bundle.manifest import CANONICAL, GOLDEN, PRECISIONS, REMEDY, TOLERANCE, File, PathLike, describe
 from kface.errors import ImageError, ModelError
+from kface.fields import Fields, decode
 from kface.files import sha256_bytes, sha256_file, write_atomic, write_json
 
 SCHEMA = 1

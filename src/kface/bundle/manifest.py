@@ -7,9 +7,9 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
 from kface import alignment
 from kface.bundle import thresholds as table
-from kface.bundle.fields import Fields
 from kface.bundle.thresholds import Thresholds
 from kface.errors import ModelError
+from kface.fields import Fields
 from kface.files import sha256_bytes, sha256_file
 
 PathLike = Union[str, "os.PathLike[str]"]

@@ -4,8 +4,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy as np
 
-from kface.bundle.fields import Fields
 from kface.errors import ConfigError, KFaceError
+from kface.fields import Fields
 from kface.verification.bootstrap import Interval, Resampling
 from kface.verification.curves import Curve, operating_point, ranked_pairs, rates
 from kface.verification.report import Figure

@@ -139,14 +139,20 @@ def read_stage(name: str, directories: Optional[Sequence[Path]] = None) -> Stage
         for path in _files(places, group)
         for setting in _recipe(path)
     ]
-    groups = [group._replace(settings=_changed(group.settings, recipes)) for group in groups]
+    groups = [
+        group._replace(
+            settings=_changed(_with_own(group, root) if group.name in root.above else group.settings, recipes)
+        )
+        for group in groups
+    ]
+    own = [setting for setting in root.settings if setting.key.partition(".")[0] not in root.above]
     return Stage(
         name,
         root.about,
         tuple(root.examples),
         tuple(groups),
         tuple((key, about) for key, about in root.sections.items() if about),
-        _changed(root.settings, recipes),
+        _changed(own, recipes),
     )
 
 
@@ -180,6 +186,7 @@ class _File(object):
         self.examples: List[str] = []
         self.anywhere = False
         self.defaults: List[Tuple[str, Optional[str], str]] = []
+        self.above: List[str] = []
         self.base: Optional[str] = None
         self.sections: Dict[str, str] = {}
         self.settings: List[Setting] = []
@@ -209,6 +216,16 @@ def _group(places: Sequence[Path], name: str, default: Optional[str], about: str
         only = () if len(has[key]) == len(files) else tuple(sorted(choice for choice, _ in has[key]))
         settings.append(Setting(name + "." + key, setting.default, setting.about, others, only))
     return Group(name, default, about, tuple(choices), tuple(settings))
+
+
+def _with_own(group: Group, root: _File) -> Tuple[Setting, ...]:
+    """Return a group's settings with what the root file sets in it: other defaults, and settings of its own."""
+    made = {setting.key: setting for setting in group.settings}
+    for setting in root.settings:
+        if setting.key.startswith(group.name + "."):
+            about = setting.about or (made[setting.key].about if setting.key in made else "")
+            made[setting.key] = setting._replace(about=about)
+    return tuple(made.values())
 
 
 def _files(places: Sequence[Path], group: str) -> List[Path]:
@@ -304,7 +321,11 @@ def _head(made: _File, lines: Sequence[str]) -> None:
 
 def _default(made: _File, line: str, about: str) -> None:
     match = _DEFAULT.match(line)
-    if not match or match.group(2) or match.group(3) == "_self_":
+    if not match or match.group(2):
+        return
+    if match.group(3) == "_self_":
+        # The file's own settings come after these groups', and change them.
+        made.above = [group for group, _, _ in made.defaults]
         return
     if match.group(4) is None:
         made.base = match.group(3)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Union
 
+from kface import checks
 from kface.errors import ConfigError, LayoutError
 from kface.files import sha256_bytes
 from kface.text import printable
@@ -120,8 +121,7 @@ class SampleCorpus:
             ("views", views, 0),
             ("lights_per_view", lights_per_view, 1),
         ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"must be a whole number of at least {least}, not {value!r}", "corpus." + key)
+            checks.whole("corpus." + key, value, least)
         self.identities = identities
         self.views = views
         self.lights_per_view = lights_per_view

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kface.bundle.fields import Fields
 from kface.errors import ModelError, TrainingError
+from kface.fields import Fields
 from kface.files import read_regular
 from kface.strict_json import decode
 
@@ -43,7 +43,7 @@ def read_json(path: Path, remedy: str, absent: str | None = None) -> dict[str, A
 
 
 def parse(read: Callable[[Fields], Value], value: dict[str, Any], path: Path, remedy: str) -> Value:
-    """Read the fields of an object with a function that takes it as :class:`~kface.bundle.fields.Fields`.
+    """Read the fields of an object with a function that takes it as :class:`~kface.fields.Fields`.
 
     Raises:
         TrainingError: A field is absent or of another type; the message names it.

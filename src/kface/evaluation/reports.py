@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from kface.bundle.fields import Fields
 from kface.evaluation.json_files import check_schema, parse, read_json
+from kface.fields import Fields
 
 SCHEMA = 1
 AGAIN = "run kface evaluate"

@@ -4,11 +4,11 @@ import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kface.bundle.fields import Fields
 from kface.data.dataset.manifest import FILE as MANIFEST
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation.json_files import check_schema, parse, read_json
 from kface.evaluation.reports import check_resumed
+from kface.fields import Fields
 from kface.files import write_atomic, write_json
 
 ABOUT = "run.json"
@@ -24,10 +24,10 @@ class Resumed(NamedTuple):
     changed: dict[str, tuple[Any, Any]]
 
 
-def begin(about: dict[str, Any], config: Any) -> Path:
+def begin(about: dict[str, Any], outputs: Path, recipe: str) -> Path:
     """Make a new run's directory, write down what it is and return it; raises TrainingError."""
-    run_dir = new_run(Path(config.output_dir), about["backbone"], about["loss"])
-    write_down(run_dir, about, config)
+    run_dir = new_run(outputs, about["backbone"], about["loss"])
+    write_down(run_dir, about, recipe)
     return run_dir
 
 
@@ -45,12 +45,10 @@ def resumed_about(resumed: Resumed, about: dict[str, Any]) -> dict[str, Any]:
     return {**about, "resumed": before} if before else about
 
 
-def write_down(run_dir: Path, about: dict[str, Any], config: Any) -> None:
-    """Write a run's ``config.yaml`` and ``run.json``; raises TrainingError."""
-    from omegaconf import OmegaConf
-
+def write_down(run_dir: Path, about: dict[str, Any], recipe: str) -> None:
+    """Write a run's ``config.yaml``, the settings as YAML, and ``run.json``; raises TrainingError."""
     try:
-        write_atomic(run_dir / CONFIG, OmegaConf.to_yaml(config, resolve=True).encode("utf-8"))
+        write_atomic(run_dir / CONFIG, recipe.encode("utf-8"))
     except OSError as error:
         raise TrainingError(f"cannot be written ({error.strerror or error})", run_dir / CONFIG, "add output_dir=DIR")
     write_about(run_dir, about)

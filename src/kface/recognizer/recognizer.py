@@ -10,10 +10,10 @@ from kface import alignment, bundle
 from kface.bundle.directory import DETECTOR_MANIFEST
 from kface.errors import ConfigError, ImageError, ModelError
 from kface.faces import Faces
+from kface.fields import Settings
 from kface.files import sha256_file
 from kface.images import read_image
 from kface.mtcnn import Detector
-from kface.mtcnn.settings import BRIGHTEN
 from kface.networks import runtimes
 from kface.recognizer import templates as made
 from kface.recognizer.crops import crops_of
@@ -29,7 +29,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 Image = Union[np.ndarray, PathLike]
 
 #: The smallest face by default, in pixels; as in ``deploy.yaml``.
-MIN_FACE = 39.8
+MIN_FACE: float = SECTIONS["detector"]["min_face"]
 
 
 class FaceRecognizer(object):
@@ -318,11 +318,5 @@ def _pixels(image: Image) -> np.ndarray:
 
 
 def _detector_settings(given: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
-    settings = dict(given or {})
-    known = SECTIONS["detector"]
-    other = sorted(set(settings) - set(known))
-    if other:
-        raise ConfigError("there is no such setting", "detector." + str(other[0]), "choose one of: " + ", ".join(known))
-    settings.setdefault("min_face", MIN_FACE)
-    settings.setdefault("brighten", BRIGHTEN)
-    return settings
+    # Whether the values can be is for the detector to say.
+    return dict(SECTIONS["detector"], **Settings(given, "detector", SECTIONS["detector"]).values)

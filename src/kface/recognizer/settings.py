@@ -3,16 +3,19 @@
 import os
 from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
-from kface import yaml_file
+from kface import checks, yaml_file
 from kface.errors import ConfigError
+from kface.fields import Settings
+from kface.mtcnn.settings import BRIGHTEN
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Sections of a ``deploy.yaml`` that :func:`read_settings` reads, and the settings of each; others are other rooms'.
-SECTIONS: Dict[str, Tuple[str, ...]] = {
-    "detector": ("min_face", "thresholds", "factor", "brighten"),
-    "runtime": ("name", "precision"),
-    "match": ("recognised", "unknown"),
+#: Sections of a ``deploy.yaml`` that :func:`read_settings` reads, and the settings of each with what they are by default;
+#: others are other rooms'. By default the bundle's threshold table says what matches.
+SECTIONS: Dict[str, Dict[str, Any]] = {
+    "detector": {"min_face": 39.8, "thresholds": (0.6, 0.7, 0.8), "factor": 0.709, "brighten": BRIGHTEN},
+    "runtime": {"name": "auto", "precision": "fp32"},
+    "match": {"recognised": None, "unknown": None},
 }
 
 
@@ -58,8 +61,8 @@ class TrackSettings(NamedTuple):
     def check(self) -> None:
         """Raise a ConfigError where a setting is out of its range."""
         for key in ("detect_every", "views", "memory", "budget", "refine", "refresh", "takeover"):
-            _whole("tracks." + key, getattr(self, key), 1)
-        _whole("tracks.missing", self.missing, 0)
+            checks.whole("tracks." + key, getattr(self, key), 1)
+        checks.whole("tracks.missing", self.missing, 0)
         if not 0 < self.iou <= 1:
             raise ConfigError("must be from 0 to 1, not {}".format(self.iou), "tracks.iou")
         if not -1 <= self.changed <= 1:
@@ -94,12 +97,7 @@ class PipelineSettings(NamedTuple):
             if len(self.dnn_size) != 2:
                 raise ConfigError("must be a width and a height, not {}".format(self.dnn_size), "dnn_size")
             for side in self.dnn_size:
-                _whole("dnn_size", side, 12)
-
-
-def _whole(key: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError("must be a whole number of at least {}, not {!r}".format(least, value), key)
+                checks.whole("dnn_size", side, 12)
 
 
 def read_settings(path: PathLike) -> Dict[str, Any]:
@@ -112,18 +110,10 @@ def read_settings(path: PathLike) -> Dict[str, Any]:
         ConfigError: It cannot be read, is no YAML, or has a setting in these sections that there is not; or PyYAML is absent.
     """
     document, _ = yaml_file.read(path, "must have sections, such as detector:")
-    found: Dict[str, Dict[str, Any]] = {}
-    for section, keys in SECTIONS.items():
-        values = document.get(section)
-        values = {} if values is None else values
-        if not isinstance(values, dict):
-            raise ConfigError("{} must have settings of its own".format(section), path)
-        other = sorted(str(key) for key in values if key not in keys)
-        if other:
-            raise ConfigError(
-                "there is no setting {}.{}".format(section, other[0]), path, "choose one of: " + ", ".join(keys)
-            )
-        found[section] = values
+    found = {
+        section: Settings(document.get(section), section, defaults, path).values
+        for section, defaults in SECTIONS.items()
+    }
     made: Dict[str, Any] = {key: found[key] for key in ("detector", "match") if found[key]}
     if "name" in found["runtime"]:
         made["runtime"] = found["runtime"]["name"]

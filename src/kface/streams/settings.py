@@ -6,6 +6,7 @@ import re
 from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 from urllib.parse import quote, unquote
 
+from kface import checks
 from kface.errors import ConfigError
 from kface.redaction import MASK, is_network, redact, redact_path
 from kface.streams import credentials
@@ -91,12 +92,9 @@ class StreamSettings(_Fields):
         if shown not in VIEW_SIZES:
             sizes = ", ".join("{}x{}".format(*choice) for choice in VIEW_SIZES)
             raise ConfigError("must be one of {}, not {}x{}".format(sizes, *shown), "stream.view")
-        if fps is not None and not _whole(fps, *FPS):
-            raise ConfigError(
-                "must be a whole number from {} to {}, not {!r}".format(FPS[0], FPS[1], fps), "stream.fps"
-            )
-        if not isinstance(square_pixels, bool):
-            raise ConfigError("must be true or false, not {!r}".format(square_pixels), "stream.square_pixels")
+        if fps is not None:
+            checks.whole("stream.fps", fps, *FPS)
+        checks.flag("stream.square_pixels", square_pixels)
         name, word = _secret(id, "stream.id"), _secret(password, "stream.password")
         if ":" in name.reveal():
             raise ConfigError("must not hold a colon: RTSP ends the id there", "stream.id")
@@ -105,8 +103,7 @@ class StreamSettings(_Fields):
         video, where = os.fspath(file), str(device)
         if kind == "rtsp":
             _check_address(address)
-            if not _whole(port, 1, 65535):
-                raise ConfigError("must be a whole number from 1 to 65535, not {!r}".format(port), "stream.port")
+            checks.whole("stream.port", port, 1, 65535)
             if not isinstance(path, str) or not path.isprintable():
                 raise ConfigError("must be a text without control characters", "stream.path")
             path = path if path.startswith("/") else "/" + path

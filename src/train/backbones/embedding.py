@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
+from kface.checks import number, whole
 from kface.errors import ConfigError
-from train.settings import number, whole
 
 HEADS = ("flatten", "gdc", "gap")
 

@@ -8,8 +8,8 @@ from bundle_fakes import pairs
 
 from kface import bundle
 from kface.bundle import thresholds as module
-from kface.bundle.fields import Fields
 from kface.errors import ConfigError, KFaceError
+from kface.fields import Fields
 
 
 def test_thresholds_are_the_lowest_that_meet_their_target():

@@ -109,6 +109,19 @@ def test_recipes_and_choices_change_defaults():
     assert settings["backbone.head"].choices == ("flatten", "gdc", "gap")
 
 
+def test_a_root_file_changes_the_defaults_of_a_group_above_it():
+    export, train = (
+        {setting.key: setting.default for setting in read_stage(stage).all_settings} for stage in ("export", "train")
+    )
+    assert (export["evaluate.bootstrap"], train["evaluate.bootstrap"]) == ("200", "1000")
+    assert set(train) - set(export) >= {"evaluate.mirror", "evaluate.before"}
+    for stage in ("evaluate", "export", "train"):
+        keys = [setting.key for setting in read_stage(stage).all_settings]
+        assert len(set(keys)) == len(keys)
+        (group,) = [group for group in read_stage(stage).groups if group.name == "evaluate"]
+        assert "evaluate.bootstrap" in [setting.key for setting in group.settings]
+
+
 def test_signs_within_values_are_no_comments():
     found = parse(
         "# What it is.\n#   kface job a=b\na: 'x # y'  # one of p, q or r: why\nb: c#d\n# Above.\nc:\n  d: null\n"

@@ -4,13 +4,13 @@ import sys
 from typing import Any
 
 from kface import stage
-from kface.data.dataset.stage import prepare, summary
+from kface.data.dataset.stage import DatasetJob, prepare, summary
 from kface.text import printable
 
 
 def main(config: Any) -> None:
     """Run the stage."""
-    report = prepare(config, config.out)
+    report = prepare(DatasetJob.of(config))
     print(summary(report))
     for refused in report.manifest.refused[:5]:
         print(f"  refused: {printable(refused.path)}: {refused.reason}")

@@ -47,9 +47,9 @@ class Mtcnn(NamedTuple):
         models: Directory of the networks, or None for the usual one.
     """
 
-    thresholds: tuple[float, ...] = (0.6, 0.7, 0.8)
-    factor: float = 0.709
-    runtime: str = "auto"
+    thresholds: tuple[float, ...]
+    factor: float
+    runtime: str
     models: str | None = None
 
     def describe(self) -> dict[str, Any]:

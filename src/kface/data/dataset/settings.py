@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from kface import checks
 from kface.data.protocols import Protocol, get
 from kface.errors import ConfigError
 from kface.mtcnn import settings as cascade
@@ -77,13 +78,14 @@ class DatasetSettings(NamedTuple):
                 "landmarks",
                 "use landmarks=image with layout=folders",
             )
-        _whole("seed", self.seed, 0)
-        _whole("identities", self.identities, 2, optional=True)
-        _whole("max_per_identity", self.max_per_identity, 1, optional=True)
-        _whole("max_per_shard", self.max_per_shard, 1)
-        _whole("quality", self.quality, 1, 100)
-        if not isinstance(self.published, bool):
-            raise ConfigError(f"must be true or false, not {self.published!r}", "published")
+        checks.whole("seed", self.seed, 0)
+        if self.identities is not None:
+            checks.whole("identities", self.identities, 2)
+        if self.max_per_identity is not None:
+            checks.whole("max_per_identity", self.max_per_identity, 1)
+        checks.whole("max_per_shard", self.max_per_shard, 1)
+        checks.whole("quality", self.quality, 1, 100)
+        checks.flag("published", self.published)
         if not isinstance(self.runtime, str):
             raise ConfigError(f"must be a runtime's name, not {self.runtime!r}", "runtime")
         sizes = (self.min_face,) if isinstance(self.min_face, (int, float)) else self.min_face
@@ -120,14 +122,6 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         if old.get(key) != new.get(key):
             changed.append(f"{key} {json.dumps(old.get(key))} -> {json.dumps(new.get(key))}")
     return changed
-
-
-def _whole(key: str, value: Any, least: int, most: int | None = None, optional: bool = False) -> None:
-    if optional and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
-        limits = f"at least {least}" if most is None else f"{least} to {most}"
-        raise ConfigError(f"must be a whole number, {limits}, not {value!r}", key)
 
 
 def _tested(value: Any) -> Any:

@@ -1,8 +1,12 @@
 """The data set stage: from a configuration to a data set directory."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kface import checks
+from kface.data.corpora import FolderCorpus, KFaceCorpus, SampleCorpus
 from kface.data.dataset.build import BuildReport, build
 from kface.data.dataset.settings import DatasetSettings
 from kface.errors import ConfigError
@@ -10,6 +14,57 @@ from kface.mtcnn import settings as cascade
 from kface.networks import RUNTIMES
 from kface.stage import instantiate
 from kface.text import printable
+
+
+@dataclass(frozen=True)
+class DatasetJob:
+    """A data set that is to be built, as its configuration describes it.
+
+    Attributes:
+        settings: What goes into it.
+        corpus: Where the images come from.
+        jobs: Processes; -1 for one a core.
+        backend: joblib's.
+        data_dir: Holds the data sets that are named after the corpus and the settings.
+        out: The data set's directory; None for one in ``data_dir``.
+        progress: Whether to show progress bars.
+    """
+
+    settings: DatasetSettings
+    corpus: KFaceCorpus | FolderCorpus | SampleCorpus
+    jobs: int
+    backend: str
+    data_dir: Path
+    out: Path | None
+    progress: bool
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "DatasetJob":
+        """Read a job off a configuration with the groups corpus, protocol, detector and runtime.
+
+        Raises:
+            ConfigError: A value has the wrong type or lies outside its range.
+        """
+        settings = settings_of(config)
+        jobs = config["jobs"]
+        if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
+            raise ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs")
+        return cls(
+            settings=settings,
+            corpus=instantiate(config["corpus"], "corpus"),
+            jobs=jobs,
+            backend=config["backend"],
+            data_dir=Path(checks.text("data_dir", config["data_dir"])),
+            out=Path(str(config["out"])) if config.get("out") else None,
+            progress=checks.flag("progress", config["progress"]),
+        )
+
+    @property
+    def directory(self) -> Path:
+        """The data set's directory: other settings make another data set beside it."""
+        key = getattr(self.corpus, "key", self.corpus.name)
+        name = f"{key}-{self.settings.protocol.lower()}-{self.settings.fingerprint[:8]}"
+        return self.out or self.data_dir / "aligned" / name
 
 
 def settings_of(config: Any) -> DatasetSettings:
@@ -50,33 +105,18 @@ def _several(value: Any, key: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def prepare(config: Any, out: Any | None = None) -> BuildReport:
-    """Write the corpus if it is the sample, and build the data set, or what is missing of both.
-
-    Args:
-        config: With the groups corpus, protocol, detector and runtime.
-        out: The data set's directory; by default one in ``data_dir`` named after the corpus and the settings, so that
-            other settings make another data set beside it.
-    """
-    settings = settings_of(config)
-    if isinstance(config.jobs, bool) or not isinstance(config.jobs, int) or config.jobs == 0:
-        raise ConfigError(f"must be a whole number, not {config.jobs!r}", "jobs", "give 1 or more, or -1 for all cores")
-    if not isinstance(config.progress, bool):
-        raise ConfigError(f"must be true or false, not {config.progress!r}", "progress")
-    corpus = instantiate(config.corpus, "corpus")
-    root = corpus.prepare(progress=config.progress)
-    directory = out or Path(config.data_dir) / "aligned" / "{}-{}-{}".format(
-        getattr(corpus, "key", corpus.name), settings.protocol.lower(), settings.fingerprint[:8]
-    )
+def prepare(job: DatasetJob) -> BuildReport:
+    """Write the corpus if it is the sample, and build the data set, or what is missing of both."""
+    root = job.corpus.prepare(progress=job.progress)
     return build(
         root,
-        directory,
-        settings,
-        jobs=config.jobs,
-        backend=config.backend,
-        progress=config.progress,
-        name=corpus.name,
-        synthetic=corpus.synthetic,
+        job.directory,
+        job.settings,
+        jobs=job.jobs,
+        backend=job.backend,
+        progress=job.progress,
+        name=job.corpus.name,
+        synthetic=job.corpus.synthetic,
     )
 
 

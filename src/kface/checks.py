@@ -1,16 +1,16 @@
-"""Checks of the settings that a training takes; every message names the setting by its key."""
+"""Checks of single settings; every message names the setting by its key."""
 
 import math
-from typing import Any
+from typing import Any, Optional
 
 from kface.errors import ConfigError
 
 
-def whole(key: str, value: Any, least: int, most: int | None = None, remedy: str | None = None) -> int:
+def whole(key: str, value: Any, least: int, most: Optional[int] = None, remedy: Optional[str] = None) -> int:
     """Return a whole number; raises ConfigError where it is not one or out of its range."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
-        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ConfigError(f"must be a whole number {limits}, not {value!r}", key, remedy)
+        limits = "of at least {}".format(least) if most is None else "from {} to {}".format(least, most)
+        raise ConfigError("must be a whole number {}, not {!r}".format(limits, value), key, remedy)
     return value
 
 
@@ -21,7 +21,7 @@ def number(
     most: float = math.inf,
     open_below: bool = False,
     open_above: bool = False,
-    remedy: str | None = None,
+    remedy: Optional[str] = None,
 ) -> float:
     """Return a finite number within limits; raises ConfigError.
 
@@ -42,23 +42,23 @@ def number(
     if not right or not least <= value <= most or (open_below and value == least) or (open_above and value == most):
         bounds = []
         if not math.isinf(least):
-            bounds.append(f"{'above' if open_below else 'at least'} {least:g}")
+            bounds.append("{} {:g}".format("above" if open_below else "at least", least))
         if not math.isinf(most):
-            bounds.append(f"{'below' if open_above else 'at most'} {most:g}")
-        limits = "".join(f", {bound}" for bound in bounds)
-        raise ConfigError(f"must be a number{limits}, not {value!r}", key, remedy)
+            bounds.append("{} {:g}".format("below" if open_above else "at most", most))
+        limits = "".join(", " + bound for bound in bounds)
+        raise ConfigError("must be a number{}, not {!r}".format(limits, value), key, remedy)
     return float(value)
 
 
 def flag(key: str, value: Any) -> bool:
     """Return true or false; raises ConfigError where it is something else."""
     if not isinstance(value, bool):
-        raise ConfigError(f"must be true or false, not {value!r}", key)
+        raise ConfigError("must be true or false, not {!r}".format(value), key)
     return value
 
 
 def text(key: str, value: Any) -> str:
     """Return a text that is not empty; raises ConfigError."""
     if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"must be a text, not {value!r}", key)
+        raise ConfigError("must be a text, not {!r}".format(value), key)
     return value

@@ -1,15 +1,16 @@
-"""Reads typed fields out of a JSON document, and names the one that is wrong."""
+"""Reads typed fields out of a document or of settings, and names the one that is wrong."""
 
+import difflib
 import json
 import math
 import re
 import unicodedata
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, TypeVar
 
-from kface.errors import ModelError
+from kface.errors import ConfigError, KFaceError, ModelError
 from kface.strict_json import decode
 
-__all__ = ["Fields", "decode"]
+__all__ = ["Fields", "Settings", "decode"]
 
 Value = TypeVar("Value")
 
@@ -42,7 +43,7 @@ class Fields(object):
             raise self._error(name or "the document", "an object", value)
         self._value = value
 
-    def _error(self, place: str, wanted: str, value: Any) -> ModelError:
+    def _error(self, place: str, wanted: str, value: Any) -> KFaceError:
         shown = json.dumps(value, ensure_ascii=True)
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
         return ModelError("{} must be {}, not {}".format(place, wanted, shown), self.path, self._remedy)
@@ -50,7 +51,7 @@ class Fields(object):
     def _place(self, key: str) -> str:
         return "{}.{}".format(self._name, key) if self._name else key
 
-    def error(self, key: str, wanted: str) -> ModelError:
+    def error(self, key: str, wanted: str) -> KFaceError:
         """Return the error of a field that is not what is wanted."""
         return self._error(self._place(key), wanted, self._value.get(key))
 
@@ -146,6 +147,71 @@ class Fields(object):
         unknown = sorted(set(self._value) - self._read)
         if unknown:
             raise ModelError("has an unknown field {}".format(self._place(unknown[0])), self.path, self._remedy)
+
+
+class Settings(Fields):
+    """A section of settings: what is absent has its default, and every reader raises ConfigError that names the setting.
+
+    Args:
+        values: The section; None has no settings.
+        name: The section's, which stands before a setting's name; nothing for settings without a section.
+        defaults: Of all settings that there are.
+        path: The file, for errors; None for settings that come from a command line.
+
+    Attributes:
+        values: Those that are there.
+        given: Those of them that are not null.
+
+    Raises:
+        ConfigError: It is no section, or has a setting that does not exist.
+    """
+
+    def __init__(self, values: Any, name: str, defaults: Mapping[str, Any], path: Any = None) -> None:
+        values = {} if values is None else values
+        if not isinstance(values, Mapping):
+            # Not the value: a URI at the wrong place may hold a password.
+            wanted = "must have settings of its own, not a {}".format(type(values).__name__)
+            raise _refusal(wanted, name, path, "such as {}.{}".format(name, next(iter(defaults))))
+        for key in values:
+            if key not in defaults:
+                near = difflib.get_close_matches(str(key), list(defaults), n=1) or list(defaults)
+                place = "{}.{}".format(name, key) if name else str(key)
+                raise _refusal("there is no such setting", place, path, "choose: " + ", ".join(near))
+        self.values: Dict[str, Any] = dict(values)
+        self.given: Dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+        super(Settings, self).__init__(dict(defaults, **values), path, name)
+
+    def _error(self, place: str, wanted: str, value: Any) -> KFaceError:
+        shown = repr(value)
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
+        return _refusal("must be {}, not {}".format(wanted, shown), place, self.path, self._remedy)
+
+    def whole(self, key: str, least: int = 0, most: int = MOST) -> int:
+        """Return a whole number within limits."""
+        value = self.value(key)
+        if type(value) is not int or not least <= value <= most:
+            limits = "of at least {}".format(least) if most == MOST else "from {} to {}".format(least, most)
+            raise self.error(key, "a whole number " + limits)
+        return value
+
+    def name(self, key: str) -> Optional[str]:
+        """Return a text, such as a path, that may be anything; None for null and for nothing. No error shows it."""
+        value = self.value(key)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str) or "\0" in value:
+            raise _refusal("must be a text", self._place(key), self.path, self._remedy)
+        return value
+
+    def section(self, key: str, defaults: Mapping[str, Any]) -> "Settings":
+        """Return a section of these settings to read on."""
+        return Settings(self.value(key), self._place(key), defaults, self.path)
+
+
+def _refusal(wrong: str, place: str, path: Any, remedy: Optional[str]) -> ConfigError:
+    if path is None:
+        return ConfigError(wrong, place, remedy)
+    return ConfigError("{}: {}".format(place, wrong), path, remedy)
 
 
 def _is_finite(value: Any) -> bool:
