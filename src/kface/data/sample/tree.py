@@ -8,6 +8,7 @@ from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple,
 
 import numpy as np
 
+from kface import checks
 from kface.data.layout import ANNOTATED_LIGHTS, SIZES, Capture, Conditions, format_annotation
 from kface.data.protocols import PAPER
 from kface.data.sample.identity import Identity, generator, subject_names
@@ -120,8 +121,7 @@ def write_sample(
         ("views", views, 0),
         ("lights_per_view", lights_per_view, 1),
     ):
-        if not isinstance(value, int) or value < least:
-            raise ConfigError("must be a whole number of at least {}, not {!r}".format(least, value), key)
+        checks.whole(key, value, least)
     if resolution not in SIZES:
         raise ConfigError("there is no such resolution", resolution, "choose one of: {}".format(", ".join(SIZES)))
     root = Path(root)
