@@ -28,6 +28,12 @@ def no_faces(monkeypatch):
         def __init__(self, **settings):
             pass
 
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
         def with_min_face(self, size):
             return self
 
@@ -80,6 +86,12 @@ class Dim:
 
     def __init__(self, **settings):
         self.settings = settings
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
 
     def with_min_face(self, size):
         return self

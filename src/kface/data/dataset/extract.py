@@ -311,6 +311,10 @@ def _detectors(factory: Any, sizes: tuple[float, ...]) -> list[tuple[float, Any]
     """Return a detector for each smallest face; opened once in a thread, because one must not serve two threads."""
     key = (factory, sizes)
     if getattr(_local, "key", None) != key:
+        for _, before in getattr(_local, "detectors", [])[:1]:
+            # The others share its networks.
+            before.close()
+        _local.detectors, _local.key = [], None
         first = factory.open()
         _local.detectors = [(size, first.with_min_face(size)) for size in sizes]
         _local.key = key

@@ -65,12 +65,12 @@ def acquire(
         return kept
     faces = np.empty((len(files), SIZE, SIZE, 3), np.uint8)
     failed = np.zeros(len(files), bool)
-    detectors = [Detector(min_face=MIN_FACES[0], threads=2)]
-    detectors += [detectors[0].with_min_face(size) for size in MIN_FACES[1:]]
     with (
+        Detector(min_face=MIN_FACES[0], threads=2) as detector,
         ThreadPoolExecutor(2) as pool,
         Progress(len(files), f"{title}: faces", "images", enabled=progress) as bar,
     ):
+        detectors = [detector, *(detector.with_min_face(size) for size in MIN_FACES[1:])]
         start = 0
         # Two at a time: a folder of huge images must not be in memory all together.
         reading = (

@@ -26,6 +26,9 @@ class FakeDetector(NamedTuple):
     def with_min_face(self, min_face):
         return self._replace(min_face=min_face)
 
+    def close(self):
+        pass
+
     def detect_many(self, images):
         if self.broken == "raise":
             raise RuntimeError("the graph fell apart")
