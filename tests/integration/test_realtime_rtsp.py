@@ -23,11 +23,10 @@ SIDES = {"김민수": range(200, 480), "Lee Ji-eun": range(200)}
 SECONDS = 60
 
 
-def newest_bundle():
-    found = sorted(ROOT.glob("outputs/*/*/bundle/manifest.json"), key=lambda path: path.stat().st_mtime)
-    # What a model of one backbone makes of this clip depends on its training: the stronger one is asked.
-    strong = [path for path in found if "resnet50" in str(path)]
-    return (strong or found or [None])[-1]
+def bundle_for_real_faces():
+    """Return the manifest of the pretrained network's bundle, or None; the sample's network knows no real people."""
+    place = Path(os.environ.get("KFACE_PRETRAINED_BUNDLE", str(ROOT / "bundles" / "dlib-resnet")))
+    return place / "manifest.json" if (place / "manifest.json").is_file() else None
 
 
 @pytest.fixture
@@ -36,9 +35,11 @@ def surroundings(tmp_path):
     require_server()
     if not CLIP.is_file():
         pytest.skip("the real clips are not here (set KFACE_SHARED)")
-    manifest = newest_bundle()
+    manifest = bundle_for_real_faces()
     if manifest is None:
-        pytest.skip("there is no bundle in outputs/ (kface train, kface export)")
+        pytest.skip(
+            "no bundle was exported for real faces (kface export embedder=pretrained, or KFACE_PRETRAINED_BUNDLE)"
+        )
     environment = dict(os.environ, PYTHONPATH=str(ROOT / "src"), PYTHONIOENCODING="utf-8")
     environment.update(
         KFACE_BUNDLE=str(manifest.parent),
