@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import cv2
 
 from kface.data.dataset.extract import Chunk, Extracted, Mtcnn
-from kface.data.dataset.items import Item
+from kface.data.dataset.items import Item, Source
 from kface.data.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard, shard_name
 from kface.data.dataset.parallel import results_of
 from kface.data.dataset.settings import DatasetSettings
-from kface.data.dataset.sources import Source, open_source
+from kface.data.dataset.sources import open_source
 from kface.data.dataset.workspace import SHARDS, Workspace
 from kface.data.layout import Problems
 from kface.data.protocols import Protocol, Split, split

@@ -1,14 +1,22 @@
-"""What a corpus consists of: images that know how they are read, and what changes when they do."""
+"""What a corpus must tell the data set's builder: who is in it, and images that know how they are read."""
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Union
 
 import numpy as np
 
-from kface.data.layout import Capture, annotation_beside, read_annotation
+from kface.data.layout import Capture, Problems, annotation_beside, read_annotation
+from kface.data.protocols import Protocol
 from kface.errors import ImageError
 from kface.images import decode_image, read_bytes
+
+if TYPE_CHECKING:
+    from kface.data.dataset.settings import DatasetSettings
+
+PathLike = Union[str, "os.PathLike[str]"]
 
 #: Stands for a file that is not there.
 ABSENT = "absent"
@@ -110,6 +118,40 @@ class FileItem(Item):
     def marks_stamp(self) -> str:
         """Return the annotation file's size and time."""
         return _stamp(annotation_beside(self.path))
+
+
+class Source(ABC):
+    """A corpus as the data set's builder sees it.
+
+    A new kind is added to :data:`kface.data.dataset.sources.SOURCES`, under its layout's name.
+
+    Attributes:
+        landmarks: The values of :attr:`DatasetSettings.landmarks` that such a corpus allows.
+        rules: The protocol that chooses the captures, or None where the corpus has no conditions.
+    """
+
+    landmarks: ClassVar[tuple[str, ...]] = ("image",)
+    rules: Protocol | None = None
+
+    @abstractmethod
+    def __init__(self, root: PathLike, settings: "DatasetSettings") -> None:
+        """Open the corpus at a root; raises LayoutError where it is none."""
+
+    @abstractmethod
+    def subjects(self) -> list[str]:
+        """Return the identities, sorted."""
+
+    @abstractmethod
+    def survey(self, problems: Problems) -> None:
+        """Report what lies beside the identities."""
+
+    @abstractmethod
+    def items(self, subject: str, problems: Problems | None = None) -> Sequence[Item]:
+        """Return one identity's images, sorted; `problems` receives what else lies there."""
+
+    def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[Item]]:
+        """Return where to look for each (resolution, camera)'s landmarks, the best image first; none without cameras."""
+        return {}
 
 
 def _stamp(path: str | None) -> str:

@@ -1,53 +1,18 @@
 """Where images come from: a K-Face tree, or a folder of people. Each yields one person's images at a time."""
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Union
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from kface.data.dataset.items import FileItem, Item
+from kface.data.dataset.items import FileItem, Item, PathLike, Source
 from kface.data.layout import Capture, Problems, Tree, is_directory, is_file
-from kface.data.protocols import Protocol, select
+from kface.data.protocols import select
 from kface.errors import LayoutError
 from kface.images import IMAGE_SUFFIXES, is_image_name
 from kface.text import printable
 
 if TYPE_CHECKING:
     from kface.data.dataset.settings import DatasetSettings
-
-PathLike = Union[str, "os.PathLike[str]"]
-
-
-class Source(ABC):
-    """A corpus as the data set's builder sees it; a new kind is added to :data:`SOURCES`, under its layout's name.
-
-    Attributes:
-        landmarks: The values of :attr:`DatasetSettings.landmarks` that such a corpus allows.
-        rules: The protocol that chooses the captures, or None where the corpus has no conditions.
-    """
-
-    landmarks: ClassVar[tuple[str, ...]] = ("image",)
-    rules: Protocol | None = None
-
-    @abstractmethod
-    def __init__(self, root: PathLike, settings: "DatasetSettings") -> None:
-        """Open the corpus at a root; raises LayoutError where it is none."""
-
-    @abstractmethod
-    def subjects(self) -> list[str]:
-        """Return the identities, sorted."""
-
-    @abstractmethod
-    def survey(self, problems: Problems) -> None:
-        """Report what lies beside the identities."""
-
-    @abstractmethod
-    def items(self, subject: str, problems: Problems | None = None) -> Sequence[Item]:
-        """Return one identity's images, sorted; `problems` receives what else lies there."""
-
-    def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[Item]]:
-        """Return where to look for each (resolution, camera)'s landmarks, the best image first; none without cameras."""
-        return {}
 
 
 class KFaceSource(Source):

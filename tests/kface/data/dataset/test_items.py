@@ -8,8 +8,8 @@ from dataset_fakes import FakeMtcnn, picture
 
 from kface.alignment import TEMPLATE
 from kface.data.dataset import DatasetSettings, build, read
-from kface.data.dataset.items import Item, Marked
-from kface.data.dataset.sources import SOURCES, Source
+from kface.data.dataset.items import Item, Marked, Source
+from kface.data.dataset.sources import SOURCES
 from kface.data.layout import Capture
 from kface.errors import ConfigError, ImageError
 from kface.files import sha256_bytes
