@@ -17,7 +17,18 @@ from kface.text import printable
 PathLike = Union[str, "os.PathLike[str]"]
 
 
-def _given(root: PathLike | None, absent: str, wanted: str) -> Path:
+def given(root: PathLike | None, absent: str, wanted: str) -> Path:
+    """Return the directory that was given as the root.
+
+    Args:
+        root: As configured.
+        absent: What the error says where none was given.
+        wanted: What a directory must be.
+
+    Raises:
+        ConfigError: None was given.
+        LayoutError: It is no directory.
+    """
     if not root:
         raise ConfigError(absent, "corpus.root", "add corpus.root=DIR")
     path = _expanded(root)
@@ -82,7 +93,7 @@ class KFaceCorpus(Corpus):
             ConfigError: No root was given.
             LayoutError: The root is no directory.
         """
-        return _given(self.root, "K-Face's place is not given", "give the directory that holds High_Resolution/")
+        return given(self.root, "K-Face's place is not given", "give the directory that holds High_Resolution/")
 
 
 class FolderCorpus(Corpus):
@@ -111,7 +122,7 @@ class FolderCorpus(Corpus):
 
     def prepare(self, progress: bool = True) -> Path:
         """Return the root; raises ConfigError where none was given, LayoutError where it is no directory."""
-        return _given(
+        return given(
             self.root,
             "the folder of photographs is not given",
             "give the directory that holds one folder for each person",
