@@ -11,7 +11,7 @@ import pytest
 
 from export import settings as export_settings
 from kface import stage
-from kface.data.dataset.stage import DatasetJob, settings_of
+from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError
 from kface.evaluation.settings import EvaluateSettings
 from kface.mtcnn import settings
@@ -198,7 +198,7 @@ def test_every_stage_looks_again_as_the_code_does_by_default(name):
 @pytest.mark.parametrize("nothing", ["none", "null", "[]"])
 def test_looking_again_is_switched_off(nothing):
     config = stage.compose("train", [f"detector.brighten={nothing}", f"evaluate.brighten={nothing}"])
-    assert settings_of(config).brighten == ()
+    assert DatasetJob.of(config).settings.brighten == ()
     assert EvaluateSettings.of(config).brighten == ()
 
 
@@ -209,7 +209,7 @@ def test_recipes_from_before_the_setting():
     with open_dict(config):
         del config.detector["brighten"], config.evaluate["brighten"]
     # Their data set had no copies; test sets are acquired anew.
-    assert settings_of(config).brighten == ()
+    assert DatasetJob.of(config).settings.brighten == ()
     assert EvaluateSettings.of(config).brighten == settings.BRIGHTEN
 
 

@@ -5,8 +5,9 @@
 
 import os
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 from kface import checks
 from kface.errors import ConfigError, LayoutError
@@ -16,7 +17,18 @@ from kface.text import printable
 PathLike = Union[str, "os.PathLike[str]"]
 
 
-def _given(root: PathLike | None, absent: str, wanted: str) -> Path:
+def given(root: PathLike | None, absent: str, wanted: str) -> Path:
+    """Return the directory that was given as the root.
+
+    Args:
+        root: As configured.
+        absent: What the error says where none was given.
+        wanted: What a directory must be.
+
+    Raises:
+        ConfigError: None was given.
+        LayoutError: It is no directory.
+    """
     if not root:
         raise ConfigError(absent, "corpus.root", "add corpus.root=DIR")
     path = _expanded(root)
@@ -33,7 +45,32 @@ def _expanded(path: PathLike) -> Path:
         raise LayoutError(f"cannot be found ({error})", path, "give the directory without ~")
 
 
-class KFaceCorpus:
+class Corpus(ABC):
+    """Where a data set's images come from.
+
+    Attributes:
+        title: What a reader calls it.
+        synthetic: Whether its faces are no people's.
+        layout: How its images lie: a key of :data:`kface.data.dataset.sources.SOURCES`.
+        name: What to call the data sets made of it.
+    """
+
+    title: ClassVar[str]
+    synthetic: ClassVar[bool] = False
+    layout: ClassVar[str]
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Name of a data set made of it, beside those of other corpora."""
+        return self.name
+
+    @abstractmethod
+    def prepare(self, progress: bool = True) -> Path:
+        """Return the root, after writing what is to be written; raises ConfigError or LayoutError where there is none."""
+
+
+class KFaceCorpus(Corpus):
     """K-Face as AI-Hub hands it out.
 
     Args:
@@ -42,8 +79,8 @@ class KFaceCorpus:
         name: What to call the data sets made of it.
     """
 
-    synthetic = False
     title = "K-Face"
+    layout = "kface"
 
     def __init__(self, root: PathLike | None = None, name: str = "kface") -> None:
         self.root = root or os.environ.get("KFACE_ROOT")
@@ -56,23 +93,23 @@ class KFaceCorpus:
             ConfigError: No root was given.
             LayoutError: The root is no directory.
         """
-        return _given(self.root, "K-Face's place is not given", "give the directory that holds High_Resolution/")
+        return given(self.root, "K-Face's place is not given", "give the directory that holds High_Resolution/")
 
 
-class FolderCorpus:
+class FolderCorpus(Corpus):
     """A folder of one's own photographs: ``DIR/<person>/<image>``, a face an image.
 
     Args:
         root: The directory that holds the people's folders.
         name: What to call the data sets made of it.
-        layout: Always "folders"; the configuration says so to the data set's builder.
+        layout: Always "folders"; recipes that were kept say so.
     """
 
-    synthetic = False
     title = "own photographs"
+    layout = "folders"
 
     def __init__(self, root: PathLike | None = None, name: str = "folders", layout: str = "folders") -> None:
-        if layout != "folders":
+        if layout != self.layout:
             raise ConfigError("must be folders", "corpus.layout", "use corpus=kface for a K-Face tree")
         self.root = root
         self.name = str(name)
@@ -85,14 +122,14 @@ class FolderCorpus:
 
     def prepare(self, progress: bool = True) -> Path:
         """Return the root; raises ConfigError where none was given, LayoutError where it is no directory."""
-        return _given(
+        return given(
             self.root,
             "the folder of photographs is not given",
             "give the directory that holds one folder for each person",
         )
 
 
-class SampleCorpus:
+class SampleCorpus(Corpus):
     """The procedural, K-Face-shaped sample: for everybody who has no K-Face (yet).
 
     Args:
@@ -106,6 +143,7 @@ class SampleCorpus:
 
     synthetic = True
     title = "synthetic sample"
+    layout = "kface"
 
     def __init__(
         self,

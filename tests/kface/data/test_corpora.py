@@ -33,3 +33,17 @@ def test_no_root_is_asked_for(monkeypatch):
 def test_numbers_of_the_sample(value):
     with pytest.raises(ConfigError, match="corpus.identities"):
         SampleCorpus(identities=value)
+
+
+def test_what_every_corpus_declares():
+    from kface.data.corpora import Corpus
+    from kface.data.dataset.sources import SOURCES
+
+    for kind in Corpus.__subclasses__():
+        made = kind()
+        assert made.title, kind
+        assert made.key.startswith(made.name), kind
+        assert made.layout in SOURCES, kind
+        assert made.synthetic == (kind is SampleCorpus), kind
+    with pytest.raises(TypeError, match="abstract"):
+        Corpus()

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import cv2
 
 from kface.data.dataset.extract import Chunk, Extracted, Mtcnn
+from kface.data.dataset.items import Item, Source
 from kface.data.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard, shard_name
 from kface.data.dataset.parallel import results_of
 from kface.data.dataset.settings import DatasetSettings
-from kface.data.dataset.sources import Item, Source, open_source
+from kface.data.dataset.sources import open_source
 from kface.data.dataset.workspace import SHARDS, Workspace
-from kface.data.layout import Problems, annotation_beside
-from kface.data.protocols import Split, split
+from kface.data.layout import Problems
+from kface.data.protocols import Protocol, Split, split
 from kface.errors import ConfigError, DatasetError
 from kface.files import read_json, sha256_bytes, write_json
 from kface.progress import Progress
@@ -122,7 +123,7 @@ def build(
         if pending:
             workspace.drop_manifest()
             _make(source, settings, detector, pending, entries, workspace, jobs, backend, progress)
-        manifest = _manifest(workspace.directory, origin, settings, header, problems, plan, entries)
+        manifest = _manifest(workspace.directory, origin, source.rules, header, problems, plan, entries)
         _publish(workspace, manifest, plan)
     if progress and not pending:
         print(f"data set: nothing to do, {printable(out)} holds {manifest.images():,} images")
@@ -133,8 +134,8 @@ def build(
 
 def _split(source: Source, settings: DatasetSettings) -> Split:
     identities = settings.identities
-    if identities is None and settings.layout == "kface":
-        identities = settings.rules.identities
+    if identities is None and source.rules is not None:
+        identities = source.rules.identities
     return split(source.subjects(), settings.test, settings.seed, settings.published, identities)
 
 
@@ -142,7 +143,7 @@ def _people(people: Split) -> str:
     return hashlib.sha256(repr(people).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _pieces(items: list[Item], size: int) -> Iterator[tuple[int, list[Item]]]:
+def _pieces(items: Sequence[Item], size: int) -> Iterator[tuple[int, Sequence[Item]]]:
     for number, start in enumerate(range(0, len(items), size)):
         yield number, items[start : start + size]
 
@@ -154,32 +155,25 @@ def _plan(
     for part, subjects in (("test", people.test), ("train", people.train)):
         for subject in subjects:
             items = source.items(subject, problems)
-            extra: list[str] = []
+            extra: list[Item] = []
             if settings.landmarks == "camera":
-                extra = sorted(path for paths in source.references(items).values() for path in paths)
+                several = source.references(items).values()
+                extra = sorted((item for found in several for item in found), key=lambda item: item.place)
             for number, piece in _pieces(items, settings.max_per_shard):
                 key = shard_name(part, subject, number)
                 yield Work(key, part, subject, number, len(piece), _fingerprint(piece, extra, settings))
 
 
-def _fingerprint(items: list[Item], extra: list[str], settings: DatasetSettings) -> str:
+def _fingerprint(items: Sequence[Item], extra: Sequence[Item], settings: DatasetSettings) -> str:
     """Return a hash of the names, sizes and times of all files that decide a shard's content."""
     digest = hashlib.sha256()
     for item in items:
-        digest.update(f"{item.name}\0{_stamp(item.path)}\n".encode("utf-8", "surrogateescape"))
+        digest.update(f"{item.name}\0{item.stamp()}\n".encode("utf-8", "surrogateescape"))
         if settings.landmarks == "annotation":
-            digest.update(f"{_stamp(annotation_beside(item.path))}\n".encode())
-    for path in extra:
-        digest.update(f"{_stamp(path)}\n".encode())
+            digest.update(f"{item.marks_stamp()}\n".encode())
+    for item in extra:
+        digest.update(f"{item.stamp()}\n".encode())
     return digest.hexdigest()
-
-
-def _stamp(path: str | None) -> str:
-    try:
-        found = os.stat(path or "")
-    except OSError:
-        return "absent"
-    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _make(
@@ -208,9 +202,9 @@ def _make(
 def _chunks(source: Source, settings: DatasetSettings, detector: Any, pending: list[Work]) -> Iterator[Chunk]:
     """Yield the work in full, an identity's images at a time."""
     subject: str | None = None
-    items: list[Item] = []
-    pieces: dict[int, list[Item]] = {}
-    references: dict[tuple[str, int], list[str]] = {}
+    items: Sequence[Item] = ()
+    pieces: dict[int, Sequence[Item]] = {}
+    references: dict[tuple[str, int], list[Item]] = {}
     for work in pending:
         if work.subject != subject:
             subject, items = work.subject, source.items(work.subject)
@@ -247,7 +241,7 @@ def _one_thread() -> Iterator[None]:
 def _manifest(
     directory: Path,
     origin: dict[str, Any],
-    settings: DatasetSettings,
+    rules: Protocol | None,
     header: dict[str, Any],
     problems: Problems,
     plan: list[Work],
@@ -295,7 +289,7 @@ def _manifest(
     return Manifest(
         directory=directory,
         source=origin,
-        protocol=_protocol(settings),
+        protocol=_protocol(rules),
         settings=header["settings"],
         detector=header["detector"],
         counts=counts,
@@ -306,10 +300,9 @@ def _manifest(
     )
 
 
-def _protocol(settings: DatasetSettings) -> dict[str, Any] | None:
-    if settings.layout != "kface":
+def _protocol(rules: Protocol | None) -> dict[str, Any] | None:
+    if rules is None:
         return None
-    rules = settings.rules
     conditions = {
         name: None if values is None else sorted(values) for name, values in rules.conditions._asdict().items()
     }

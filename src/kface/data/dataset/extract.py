@@ -1,4 +1,4 @@
-"""From image files to a shard's bytes: what one worker does, without touching the data set's directory."""
+"""From images to a shard's bytes: what one worker does, without touching the data set's directory."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,14 @@ import cv2
 import numpy as np
 
 from kface.alignment import align
+from kface.data.dataset.items import Item
 from kface.data.dataset.manifest import shard_name
 from kface.data.dataset.records import encode_record
 from kface.data.dataset.settings import DatasetSettings
-from kface.data.dataset.sources import Item
 from kface.data.dataset.tfrecord import frame
-from kface.data.layout import annotation_beside, read_annotation
 from kface.errors import DatasetError, ImageError, KFaceError, LayoutError
 from kface.faces import Faces
-from kface.images import decode_image, encode_jpeg, in_batches, read_bytes
+from kface.images import encode_jpeg, in_batches
 from kface.mtcnn.again import of_subject
 from kface.mtcnn.brighten import brightened
 from kface.workers import settle
@@ -73,7 +72,7 @@ class Chunk(NamedTuple):
         subject: The identity.
         number: Which of the identity's shards, from 0.
         items: Its images.
-        references: By (resolution, camera), the files to take the landmarks from; for landmarks="camera" only.
+        references: By (resolution, camera), the images to take the landmarks from; for landmarks="camera" only.
         settings: Validated ones.
         detector: Has ``open()``; it is sent to the worker.
         parent: Process that does the writing.
@@ -83,7 +82,7 @@ class Chunk(NamedTuple):
     subject: str
     number: int
     items: tuple[Item, ...]
-    references: dict[tuple[str, int], list[str]]
+    references: dict[tuple[str, int], list[Item]]
     settings: DatasetSettings
     detector: Any
     parent: int
@@ -163,29 +162,18 @@ def _images_of(chunk: Chunk, refused: list[tuple[str, str]]) -> Iterator[tuple[I
     """Yield a chunk's images that can be read; the others go to `refused` with the reason."""
     for item in chunk.items:
         try:
-            image = read_source(item.path, named=chunk.settings.layout == "kface")
+            image = _read(item)
         except ImageError as error:
             refused.append((item.name, error.what))
             continue
         yield item, image
 
 
-def read_source(path: str, named: bool = True) -> np.ndarray:
-    """Read an image of a corpus as uint8 (h, w, 3), RGB.
-
-    Args:
-        path: The file.
-        named: Whether it must be what its name says, as in K-Face; people's own photographs often are not.
-
-    Raises:
-        ImageError: It is empty, truncated or too small, cannot be decoded, or is not the JPEG that its name says.
-    """
-    data = read_bytes(path)
-    if named and path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
-        raise ImageError("is not a JPEG image", path)
-    image = decode_image(data, path)
+def _read(item: Item) -> np.ndarray:
+    """Return an item's image; raises ImageError where it cannot be read or is too small."""
+    image = item.read()
     if min(image.shape[:2]) < MIN_SIDE:
-        raise ImageError("is too small ({1}x{0} pixels)".format(*image.shape[:2]), path)
+        raise ImageError("is too small ({1}x{0} pixels)".format(*image.shape[:2]), item.place)
     return image
 
 
@@ -236,13 +224,12 @@ class _Finder:
         if self.settings.landmarks == "annotation":
             found = [self._annotated(item) for item in items]
         left = [index for index, one in enumerate(found) if one is None]
-        for index, one in zip(
-            left, self.detect([items[index].path for index in left], [images[index] for index in left]), strict=False
-        ):
+        detected = self.detect([items[index] for index in left], [images[index] for index in left])
+        for index, one in zip(left, detected, strict=True):
             found[index] = one
         return found
 
-    def detect(self, paths: Sequence[str], images: Sequence[np.ndarray]) -> list[Found | None]:
+    def detect(self, items: Sequence[Item], images: Sequence[np.ndarray]) -> list[Found | None]:
         found: list[Found | None] = [None] * len(images)
         # Copies come last of all: no face that the images themselves show is looked for in them.
         ways: tuple[str | None, ...] = (None, *tuple(self.settings.brighten))
@@ -252,7 +239,9 @@ class _Finder:
                 break
             looked_at = [images[index] if way is None else brightened(images[index], way) for index in left]
             origin = f"{DETECTED if way is None else ON_COPY}, min_face {min_face:g}"
-            for index, faces in zip(left, _run(detector, [paths[index] for index in left], looked_at), strict=False):
+            for index, faces in zip(
+                left, _run(detector, [items[index].place for index in left], looked_at), strict=False
+            ):
                 if way is not None:
                     faces = of_subject(faces, images[index].shape, PART)
                 which = choose(faces, images[index].shape)
@@ -263,9 +252,9 @@ class _Finder:
     def _reuse(self, key: tuple[str, int]) -> Found | None:
         if key not in self.reused:
             self.reused[key] = None
-            for path in self.references.get(key, ()):
+            for item in self.references.get(key, ()):
                 try:
-                    found = self.detect([path], [read_source(path)])[0]
+                    found = self.detect([item], [_read(item)])[0]
                 except ImageError:
                     continue
                 if found is not None:
@@ -275,26 +264,15 @@ class _Finder:
         return self.reused[key]
 
     def _annotated(self, item: Item) -> Found | None:
-        path = annotation_beside(item.path)
-        if path is None:
-            return None
         try:
-            annotation = read_annotation(path, item.capture.camera)
+            marked = item.marked()
         except LayoutError:
             self.count("malformed annotation")
             return None
-        landmarks = annotation.five()
-        if landmarks is None:
-            return None
-        if "face" in annotation.boxes:
-            x, y, width, height = annotation.boxes["face"]
-            box = np.array([x, y, x + width, y + height], np.float32)
-        else:
-            box = np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
-        return Found(landmarks, box, 1.0, "annotation file")
+        return None if marked is None else Found(marked.landmarks, marked.box, 1.0, "annotation file")
 
 
-def _run(detector: Any, paths: Sequence[str], images: Sequence[np.ndarray]) -> list[Faces]:
+def _run(detector: Any, places: Sequence[str], images: Sequence[np.ndarray]) -> list[Faces]:
     try:
         found: list[Faces] = detector.detect_many(images)
         return found
@@ -303,7 +281,7 @@ def _run(detector: Any, paths: Sequence[str], images: Sequence[np.ndarray]) -> l
     except Exception as error:
         if isinstance(error, cv2.error) and getattr(error, "code", None) == cv2.Error.StsNoMem:
             raise MemoryError
-        where = paths[0] if len(paths) == 1 else f"{paths[0]} and the {len(paths) - 1} images after it"
+        where = places[0] if len(places) == 1 else f"{places[0]} and the {len(places) - 1} images after it"
         raise DatasetError(f"the detector failed ({type(error).__name__}: {error})", where)
 
 

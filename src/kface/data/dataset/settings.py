@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from kface import checks
+from kface.data.dataset.sources import SOURCES
 from kface.data.protocols import Protocol, get
 from kface.errors import ConfigError
 from kface.mtcnn import settings as cascade
 
-LAYOUTS = ("kface", "folders")
 LANDMARKS = ("image", "camera", "annotation")
 
 
@@ -18,8 +18,9 @@ class DatasetSettings(NamedTuple):
     """What goes into a data set: the same settings and the same images make the same bytes.
 
     Attributes:
-        layout: "kface", or "folders" for any corpus of the form ``DIR/<person>/<image>`` (no conditions then).
-        protocol: Which captures, see :mod:`kface.data.protocols`; without meaning for "folders".
+        layout: A key of :data:`~kface.data.dataset.sources.SOURCES`: "kface", or "folders" for any corpus of the form
+            ``DIR/<person>/<image>`` (no conditions then).
+        protocol: Which captures, see :mod:`kface.data.protocols`; without meaning where there are no conditions.
         test: Which share of the people tests (a float below 1), how many (an int), or which (a list).
         published: Whether K-Face's 30 published test people test where the corpus holds them all, whatever `test` says.
         seed: Of the split and of the selection.
@@ -68,15 +69,15 @@ class DatasetSettings(NamedTuple):
             ConfigError: A value has the wrong type, lies outside its range or contradicts another.
             ProtocolError: There is no such protocol.
         """
-        if self.layout not in LAYOUTS:
-            raise ConfigError("must be one of {}, not {!r}".format(", ".join(LAYOUTS), self.layout), "layout")
+        if self.layout not in SOURCES:
+            raise ConfigError("must be one of {}, not {!r}".format(", ".join(SOURCES), self.layout), "layout")
         if self.landmarks not in LANDMARKS:
             raise ConfigError("must be one of {}, not {!r}".format(", ".join(LANDMARKS), self.landmarks), "landmarks")
-        if self.layout == "folders" and self.landmarks != "image":
+        if self.landmarks not in SOURCES[self.layout].landmarks:
             raise ConfigError(
                 f"{self.landmarks!r} needs K-Face's cameras or annotation files",
                 "landmarks",
-                "use landmarks=image with layout=folders",
+                f"use landmarks=image with layout={self.layout}",
             )
         checks.whole("seed", self.seed, 0)
         if self.identities is not None:

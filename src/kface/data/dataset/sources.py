@@ -1,34 +1,21 @@
-"""Where images come from: a K-Face tree, or a folder of people. Both yield one person's images at a time."""
+"""Where images come from: a K-Face tree, or a folder of people. Each yields one person's images at a time."""
 
 import os
 from collections.abc import Iterable
-from typing import NamedTuple, Union
+from typing import TYPE_CHECKING
 
-from kface.data.dataset.settings import DatasetSettings
+from kface.data.dataset.items import FileItem, Item, PathLike, Source
 from kface.data.layout import Capture, Problems, Tree, is_directory, is_file
 from kface.data.protocols import select
 from kface.errors import LayoutError
 from kface.images import IMAGE_SUFFIXES, is_image_name
 from kface.text import printable
 
-PathLike = Union[str, "os.PathLike[str]"]
+if TYPE_CHECKING:
+    from kface.data.dataset.settings import DatasetSettings
 
 
-class Item(NamedTuple):
-    """One image to put into a data set.
-
-    Attributes:
-        path: The file.
-        name: What the data set calls it: K-Face's relative path, or ``person/file``.
-        capture: Its conditions; where the corpus has none, the four numbers are 0.
-    """
-
-    path: str
-    name: str
-    capture: Capture
-
-
-class KFaceSource:
+class KFaceSource(Source):
     """The captures that a protocol wants out of a K-Face tree.
 
     Args:
@@ -39,8 +26,11 @@ class KFaceSource:
         LayoutError: The root is no K-Face tree, or holds nobody.
     """
 
-    def __init__(self, root: PathLike, settings: DatasetSettings) -> None:
+    landmarks = ("image", "camera", "annotation")
+
+    def __init__(self, root: PathLike, settings: "DatasetSettings") -> None:
         self.settings = settings
+        self.rules = settings.rules
         self.conditions = settings.rules.conditions
         self.tree = Tree(root)
 
@@ -52,27 +42,28 @@ class KFaceSource:
         """Report what lies beside the identities."""
         self.tree.survey(self.conditions, problems)
 
-    def items(self, subject: str, problems: Problems | None = None) -> list[Item]:
+    def items(self, subject: str, problems: Problems | None = None) -> list[FileItem]:
         """Return one identity's images, sorted; `problems` receives what does not parse beside them."""
         paths = dict(self.tree.files_of(subject, self.conditions, problems))
         kept = select(paths, self.settings.max_per_identity, self.settings.seed)
-        return [Item(paths[capture], capture.path(), capture) for capture in kept]
+        return [FileItem(capture.path(), capture, paths[capture]) for capture in kept]
 
-    def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[str]]:
-        """Return where to look for each (resolution, camera)'s landmarks, the best file first.
+    def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[Item]]:
+        """Return where to look for each (resolution, camera)'s landmarks, the best image first.
 
         First comes S001/L1/E01, even where the protocol leaves it out, then what is most like it.
         """
         held: dict[tuple[str, int], list[Item]] = {}
         for item in items:
             held.setdefault((item.capture.resolution, item.capture.camera), []).append(item)
-        found = {}
+        found: dict[tuple[str, int], list[Item]] = {}
         for key, group in held.items():
             best = group[0].capture._replace(accessory=1, light=1, expression=1)
             path = self.tree.find(best)
             group = sorted(group, key=lambda item: (item.capture.accessory, -item.capture.lux, item.capture))
-            others = [item.path for item in group if item.path != path]
-            found[key] = ([] if path is None else [path]) + others[:MOST_REFERENCES]
+            others = [item for item in group if item.place != path]
+            first = [] if path is None else [FileItem(best.path(), best, path)]
+            found[key] = [*first, *others[:MOST_REFERENCES]]
         return found
 
 
@@ -80,7 +71,7 @@ class KFaceSource:
 MOST_REFERENCES = 5
 
 
-class FolderSource:
+class FolderSource(Source):
     """Any corpus of the form ``DIR/<person>/<image>``; folders below a person's are not entered.
 
     Args:
@@ -91,7 +82,7 @@ class FolderSource:
         LayoutError: The root cannot be read.
     """
 
-    def __init__(self, root: PathLike, settings: DatasetSettings) -> None:
+    def __init__(self, root: PathLike, settings: "DatasetSettings") -> None:
         self.settings = settings
         self.root = os.fspath(root)
         self._people: list[str] = []
@@ -153,14 +144,17 @@ class FolderSource:
                 # Those who have one are looked at when their images are planned.
                 problems.update(found)
 
-    def items(self, subject: str, problems: Problems | None = None) -> list[Item]:
+    def items(self, subject: str, problems: Problems | None = None) -> list[FileItem]:
         """Return one person's images, sorted by name; `problems` receives what else lies there."""
         files = self._files(subject, Problems() if problems is None else problems)
         most = self.settings.max_per_identity
         if most is not None and len(files) > most:
             files = [files[number * len(files) // most] for number in range(most)]
         capture = Capture(subject, 0, 0, 0, 0)
-        return [Item(os.path.join(self.root, subject, name), f"{subject}/{name}", capture) for name in files]
+        return [
+            FileItem(f"{subject}/{name}", capture, os.path.join(self.root, subject, name), strict=False)
+            for name in files
+        ]
 
     def _files(self, subject: str, problems: Problems) -> list[str]:
         found = []
@@ -179,10 +173,6 @@ class FolderSource:
         except OSError:
             return [("", "unreadable folder")]
 
-    def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[str]]:
-        """Return nothing: there are no cameras."""
-        return {}
-
 
 STRAY, FOLDER = "stray file", "folder inside a person's"
 
@@ -199,9 +189,10 @@ def _not_an_image(entry: "os.DirEntry[str]") -> str | None:
     return None if is_image_name(entry.name) else STRAY
 
 
-Source = KFaceSource | FolderSource
+#: By layout.
+SOURCES: dict[str, type[Source]] = {"kface": KFaceSource, "folders": FolderSource}
 
 
-def open_source(root: PathLike, settings: DatasetSettings) -> Source:
+def open_source(root: PathLike, settings: "DatasetSettings") -> Source:
     """Open the corpus that the settings' layout names; raises :class:`~kface.errors.LayoutError`."""
-    return (FolderSource if settings.layout == "folders" else KFaceSource)(root, settings)
+    return SOURCES[settings.layout](root, settings)

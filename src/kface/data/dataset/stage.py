@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kface import checks
-from kface.data.corpora import FolderCorpus, KFaceCorpus, SampleCorpus
+from kface.data.corpora import Corpus
 from kface.data.dataset.build import BuildReport, build
 from kface.data.dataset.settings import DatasetSettings
 from kface.errors import ConfigError
@@ -31,7 +31,7 @@ class DatasetJob:
     """
 
     settings: DatasetSettings
-    corpus: KFaceCorpus | FolderCorpus | SampleCorpus
+    corpus: Corpus
     jobs: int
     backend: str
     data_dir: Path
@@ -45,13 +45,18 @@ class DatasetJob:
         Raises:
             ConfigError: A value has the wrong type or lies outside its range.
         """
-        settings = settings_of(config)
+        corpus = instantiate(config["corpus"], "corpus")
+        if not isinstance(corpus, Corpus):
+            raise ConfigError(
+                f"{type(corpus).__name__} is no corpus", "corpus", "derive it from kface.data.corpora.Corpus"
+            )
+        settings = settings_of(config, corpus.layout)
         jobs = config["jobs"]
         if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
             raise ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs")
         return cls(
             settings=settings,
-            corpus=instantiate(config["corpus"], "corpus"),
+            corpus=corpus,
             jobs=jobs,
             backend=config["backend"],
             data_dir=Path(checks.text("data_dir", config["data_dir"])),
@@ -62,13 +67,16 @@ class DatasetJob:
     @property
     def directory(self) -> Path:
         """The data set's directory: other settings make another data set beside it."""
-        key = getattr(self.corpus, "key", self.corpus.name)
-        name = f"{key}-{self.settings.protocol.lower()}-{self.settings.fingerprint[:8]}"
+        name = f"{self.corpus.key}-{self.settings.protocol.lower()}-{self.settings.fingerprint[:8]}"
         return self.out or self.data_dir / "aligned" / name
 
 
-def settings_of(config: Any) -> DatasetSettings:
-    """Read the settings off a configuration with the groups corpus, protocol, detector and runtime.
+def settings_of(config: Any, layout: str) -> DatasetSettings:
+    """Read the settings off a configuration with the groups protocol, detector and runtime.
+
+    Args:
+        config: The configuration.
+        layout: The corpus's.
 
     Raises:
         ConfigError: A value has the wrong type or lies outside its range.
@@ -82,7 +90,7 @@ def settings_of(config: Any) -> DatasetSettings:
         )
     test = config.protocol.test
     return DatasetSettings(
-        layout=config.corpus.get("layout", "kface"),
+        layout=layout,
         protocol=config.protocol.name,
         test=test if isinstance(test, (int, float)) else list(test),
         published=config.protocol.published,

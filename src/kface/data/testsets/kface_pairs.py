@@ -26,7 +26,7 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
     rows, people = choose(manifest, captures, pairs, seed)
     synthetic = bool(manifest.source.get("synthetic"))
     title = "K-Face-shaped synthetic sample" if synthetic else "K-Face"
-    if manifest.source.get("layout") == "folders":
+    if manifest.source.get("layout", "kface") != "kface":
         title = f"unseen people of {manifest.source['name']}"
     return TestSet(
         name="kface",

@@ -13,6 +13,7 @@ from dataset_fakes import SUBJECTS, FakeMtcnn, captures, contents, picture, writ
 from kface.alignment import TEMPLATE, align
 from kface.data.dataset import DatasetSettings, build, choose, load, read, read_arrays, read_captures
 from kface.data.dataset import extract as extract_module
+from kface.data.dataset import items as items_module
 from kface.data.layout import Annotation, Capture, format_annotation, parse
 from kface.errors import ConfigError, DatasetError, LayoutError, ProtocolError
 from kface.faces import Faces
@@ -155,7 +156,7 @@ class TestRefusals:
                 make(tmp_path / "source", tmp_path / "out")
 
     def test_vanished_between_planning_and_reading(self, root, tmp_path, monkeypatch):
-        read_bytes = extract_module.read_bytes
+        read_bytes = items_module.read_bytes
         gone = root / captures()[0].path()
 
         def vanish(path):
@@ -163,7 +164,7 @@ class TestRefusals:
                 gone.unlink()
             return read_bytes(path)
 
-        monkeypatch.setattr(extract_module, "read_bytes", vanish)
+        monkeypatch.setattr(items_module, "read_bytes", vanish)
         manifest = make(root, tmp_path / "out").manifest
         assert [refused.reason for refused in manifest.refused] == ["cannot be read (No such file or directory)"]
 
