@@ -153,14 +153,14 @@ class FakeSession:
             x1, y1, x2, y2 = face.box
             if x1 <= x <= x2 and y1 <= y <= y2:
                 return self._make(face)
-        raise KFaceError("there is no face", f"({x:.0f}, {y:.0f})", "click a face")
+        raise KFaceError("no face at this point", f"({x:.0f}, {y:.0f})", "click a face")
 
     def pick_track(self, track):
         self._called("pick_track", track)
         for face in self.faces():
             if face.track == track:
                 return self._make(face)
-        raise KFaceError("is not in the picture", f"track {track}", "in it are: 1, 2")
+        raise KFaceError("is not in view", f"track {track}", "in view: 1, 2")
 
     def _make(self, face):
         crop = np.full((112, 112, 3), 150, np.uint8)
@@ -173,7 +173,7 @@ class FakeSession:
     def enrol(self, candidate, name, force=False):
         self._called("enrol", candidate, name, force)
         if candidate not in self._candidates:
-            raise KFaceError("is not kept any more", candidate, "pick the face again")
+            raise KFaceError("is no longer available", candidate, "pick the face again")
         face = self._candidates[candidate]
         if face.refusals and not force:
             raise KFaceError("is not good enough to enrol: " + ", ".join(face.refusals), "the face")
@@ -190,14 +190,14 @@ class FakeSession:
     def rename(self, person, name):
         self._called("rename", person, name)
         if person not in self.names:
-            raise KFaceError("nobody is enrolled under that name", person)
+            raise KFaceError("no such person", person)
         self.names[clean_name(name)] = self.names.pop(person)
         self.happen("gallery", person=name, reason="renamed from " + person)
 
     def delete(self, person):
         self._called("delete", person)
         if person not in self.names:
-            raise KFaceError("nobody is enrolled under that name", person)
+            raise KFaceError("no such person", person)
         del self.names[person]
         self.happen("gallery", person=person, reason="deleted")
 

@@ -47,7 +47,7 @@ def parser() -> Parser:
     """Return what reads the arguments; ``make bench-realtime`` takes the same."""
     made = Parser(
         prog="kface bench",
-        description="measure detector, embedder and complete streams on this machine; an estimate for a Jetson Nano beside it",
+        description="measure detector, embedder and complete streams on this machine, with an estimate for a Jetson Nano",
         examples=("kface bench --quick", "kface bench --bundle DIR --runtimes onnxruntime,openvino --seconds 30"),
     )
     made.add_argument(
@@ -66,14 +66,14 @@ def parser() -> Parser:
     )
     made.add_argument("--clip", metavar="FILE", help="a video with people to move over the picture")
     made.add_argument(
-        "--synthetic", action="store_true", help="people of the synthetic sample, even where real clips are"
+        "--synthetic",
+        action="store_true",
+        help="use people of the synthetic sample even where real clips are available",
     )
     made.add_argument(
-        "--seconds", type=float, metavar="SECONDS", help="length of each turn at a camera's pace, 0.5 to 3600 seconds"
+        "--seconds", type=float, metavar="SECONDS", help="length of each run at camera frame rate, 0.5 to 3600 seconds"
     )
-    made.add_argument(
-        "--out", metavar="FILE.json", help="where the report goes (default: outputs/<date>/{})".format(report.FILE)
-    )
+    made.add_argument("--out", metavar="FILE.json", help="report file (default: outputs/<date>/{})".format(report.FILE))
     return made
 
 
@@ -84,9 +84,9 @@ def wishes_of(arguments: argparse.Namespace) -> measure.Wishes:
         names = [name.strip() for name in arguments.runtimes.split(",") if name.strip()]
         for name in names:
             if name not in RUNTIMES:
-                raise ConfigError("there is no such runtime", name, "choose of: {}".format(", ".join(RUNTIMES)))
+                raise ConfigError("unknown runtime", name, "choose from: {}".format(", ".join(RUNTIMES)))
         if not names:
-            raise ConfigError("names no runtime", "--runtimes", "choose of: {}".format(", ".join(RUNTIMES)))
+            raise ConfigError("is empty", "--runtimes", "choose from: {}".format(", ".join(RUNTIMES)))
     if arguments.seconds is not None and not 0.5 <= arguments.seconds <= 3600:
         raise ConfigError("must be from 0.5 to 3600 s, not {:g}".format(arguments.seconds), "--seconds")
     return measure.Wishes(arguments.quick, names, arguments.clip, arguments.seconds, arguments.synthetic)
@@ -119,9 +119,9 @@ def open_bundles(
             opened[found[path]] = bundle.load(path.parent)
     if not opened:
         raise ConfigError(
-            "there is no bundle in {} or {}".format(outputs, elsewhere),
+            "no bundle in {} or {}".format(outputs, elsewhere),
             "--bundle",
-            "give one, or make it: kface export",
+            "pass --bundle DIR, or create one: kface export",
         )
     return list(opened.values())
 

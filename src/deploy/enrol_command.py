@@ -48,7 +48,7 @@ class Page(object):
         except ValueError:
             usable = False
         if not usable or parts.username is not None or parts.query or parts.path not in ("", "/"):
-            raise ConfigError("must be an address such as " + ADDRESS, "--url", "leave the token out of it")
+            raise ConfigError("must be an address such as " + ADDRESS, "--url", "leave out token and path")
         self._address = address.rstrip("/")
         self._token = token
         # No proxy: the token and the faces' names are for the session only.
@@ -69,16 +69,16 @@ class Page(object):
             with error:
                 raise KFaceError(_line(error.read(_LARGEST), error.code))
         except ValueError:
-            raise KFaceError("does not answer as a session does", self._address, "correct --url")
+            raise KFaceError("is not the page of a kface recogniser", self._address, "correct --url")
         except OSError as error:
             reason = getattr(error, "reason", error)
             raise KFaceError(
-                "no session answers ({})".format(getattr(reason, "strerror", None) or reason),
+                "cannot connect to the recogniser ({})".format(getattr(reason, "strerror", None) or reason),
                 self._address,
-                "start one: kface deploy",
+                "start it: kface deploy",
             )
         if not isinstance(value, dict):
-            raise KFaceError("does not answer as a session does", self._address, "correct --url")
+            raise KFaceError("is not the page of a kface recogniser", self._address, "correct --url")
         return value
 
 
@@ -99,15 +99,15 @@ def parser() -> Parser:
     """Return what reads the arguments."""
     made = Parser(
         prog="kface enrol",
-        description="enrol a face that a running recogniser (kface deploy) sees now",
+        description="enrol a face that is in view of a running recogniser (kface deploy)",
         examples=("kface enrol --list", 'kface enrol "Kim Min-su" --track 3'),
     )
-    made.add_argument("name", metavar="NAME", nargs="?", help="the person's, who may be enrolled already")
+    made.add_argument("name", metavar="NAME", nargs="?", help="name of the person, new or already enrolled")
     made.add_argument(
-        "--track", type=int, metavar="N", help="the face's track; may be left out where one face is in view"
+        "--track", type=int, metavar="N", help="track number of the face; optional if only one face is in view"
     )
-    made.add_argument("--force", action="store_true", help="enrol it although it is not good enough")
-    made.add_argument("--list", action="store_true", help="show the faces in view, with their tracks")
+    made.add_argument("--force", action="store_true", help="enrol even if the face is not good enough")
+    made.add_argument("--list", action="store_true", help="list the faces in view with their tracks")
     made.add_argument("--url", metavar="URL", default=ADDRESS, help="the recogniser's page (default: %(default)s)")
     made.add_argument(
         "--token-file",
@@ -119,7 +119,7 @@ def parser() -> Parser:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.list == (arguments.name is not None):
-        raise ConfigError("give either NAME or --list", None, "see kface enrol --help")
+        raise ConfigError("pass either NAME or --list", None, "see kface enrol --help")
     page = Page(arguments.url, find_token(arguments.token_file))
     return _list(page) if arguments.list else _enrol(page, typed_name(arguments.name), arguments)
 
@@ -127,7 +127,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _list(page: Page) -> int:
     found = page.call("faces")
     if not found["live"]:
-        raise KFaceError("there is no live picture", "the stream", "wait until it is live")
+        raise KFaceError("no live picture", "the stream", "wait for the stream")
     for face in found["faces"]:
         who = face["name"] if face["state"] == "recognised" else face["state"]
         score = "" if face["score"] is None else "\tscore {:.3f}".format(face["score"])
@@ -140,7 +140,7 @@ def _enrol(page: Page, name: str, arguments: argparse.Namespace) -> int:
     picked = page.call("pick", _which(page, arguments.track))
     if picked["refusals"] and not arguments.force:
         say("enrol: the face is not good enough: {}".format("; ".join(picked["refusals"])), sys.stderr)
-        say("enrol: take a sharp picture of the person from the front, or give --force", sys.stderr)
+        say("enrol: take a sharp picture of the person from the front, or pass --force", sys.stderr)
         return 1
     made = page.call("enrol", {"id": picked["id"], "name": name, "force": arguments.force})
     say("template {} of {}".format(made["template"], made["name"]))
@@ -154,7 +154,7 @@ def _which(page: Page, track: Optional[int]) -> Dict[str, Any]:
         return {"track": track}
     faces = page.call("faces")["faces"]
     if len(faces) != 1:
-        raise KFaceError("{} faces are in view".format(len(faces)), None, "give --track N; --list shows them")
+        raise KFaceError("{} faces are in view".format(len(faces)), None, "pass --track N; --list shows them")
     x1, y1, x2, y2 = faces[0]["box"]
     return {"x": (x1 + x2) / 2, "y": (y1 + y2) / 2}
 
@@ -164,4 +164,4 @@ def _line(data: bytes, status: int) -> str:
     try:
         return str(json.loads(data.decode("utf-8"))["error"])
     except (ValueError, KeyError, TypeError):
-        return "the session's page answers with status {}".format(status)
+        return "the page answered with status {}".format(status)

@@ -37,19 +37,19 @@ from kface.text import printable
 PASSPHRASE = "KFACE_GALLERY_PASSPHRASE"
 #: The limits of :class:`kface.gallery.Limits`: the value's name, and what is refused.
 GATES: Dict[str, Tuple[Any, str]] = {
-    "size": ("PIXELS", "refuse faces whose box's shorter side is below this many pixels"),
-    "sharpness": ("VARIANCE", "refuse faces whose Laplacian's variance, in squared grey levels, is below this"),
+    "size": ("PIXELS", "minimum face size: shorter side of its box in pixels"),
+    "sharpness": ("VARIANCE", "minimum sharpness: variance of the Laplacian in squared grey levels"),
     "yaw": (
         "PART",
-        "refuse faces whose nose is further off the middle than this part of the eyes' distance (0: from the front; about 0.5"
-        " times the tangent of the angle)",
+        "maximum offset of the nose from the middle as a part of the eyes' distance (0: frontal; about 0.5 times the tangent"
+        " of the angle)",
     ),
     "pitch": (
         ("LEAST", "LARGEST"),
-        "refuse faces whose nose is not between these parts of the way from the eyes (0) to the mouth (1)",
+        "range of the nose's position between eyes (0) and mouth (1)",
     ),
-    "roll": ("DEGREES", "refuse faces whose eyes' line is turned by more degrees"),
-    "outside": ("PART", "refuse faces of which a larger part of the width or height lies beyond the image's edge"),
+    "roll": ("DEGREES", "maximum tilt of the line through the eyes, in degrees"),
+    "outside": ("PART", "maximum part of the face's width or height beyond the image's edge"),
 }
 BUNDLE = "KFACE_BUNDLE"
 
@@ -63,7 +63,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         _complain(error)
         return 2
     except KeyboardInterrupt:
-        say("gallery: stopped; what was said to be enrolled is", sys.stderr)
+        say("gallery: interrupted; faces reported as enrolled are enrolled", sys.stderr)
         return 130
 
 
@@ -92,14 +92,14 @@ def parser() -> Parser:
     files.add_argument("--keyring", action="store_true", help="take the key from the operating system's keyring")
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--bundle", metavar="DIR", help="the exported model (default: {}, or the newest)".format(BUNDLE))
-    model.add_argument("--runtime", default="auto", choices=["auto"] + list(RUNTIMES), help="what runs the networks")
+    model.add_argument("--runtime", default="auto", choices=["auto"] + list(RUNTIMES), help="runtime of the networks")
     model.add_argument(
-        "--precision", default="fp32", choices=PRECISIONS, help="the embedder's, where the bundle has it"
+        "--precision", default="fp32", choices=PRECISIONS, help="precision of the embedder, if the bundle has it"
     )
 
     made = Parser(
         prog="kface gallery",
-        description="the people who are recognised: enrol, list, rename, merge, delete, export, import, match",
+        description="manage the people to recognise: enrol, list, rename, merge, delete, export, import, match",
         examples=(
             'kface gallery add "Lee Ji-eun" photo.jpg --bundle DIR',
             "kface gallery list",
@@ -115,7 +115,7 @@ def parser() -> Parser:
         return commands.add_parser(name, help=about, description=about, parents=list(parents) + [files])
 
     add = command("add", "enrol a person from images of one face each", model)
-    add.add_argument("name", metavar="NAME", help="the person's, who may be enrolled already")
+    add.add_argument("name", metavar="NAME", help="name of the person, new or already enrolled")
     add.add_argument("images", metavar="IMAGE", nargs="+", help="image file with one face")
     add.add_argument("--keep-crops", action="store_true", help="keep the faces, encrypted, for a later model")
     for limit, value in Limits()._asdict().items():
@@ -124,45 +124,44 @@ def parser() -> Parser:
             add.add_argument("--pitch", type=float, nargs=2, metavar=metavar, default=value, help=about)
         else:
             add.add_argument("--" + limit, type=float, metavar=metavar, default=value, help=about)
-    shown = command("list", "show who is enrolled, or the templates of some")
+    shown = command("list", "list the enrolled people, or the templates of some")
     shown.add_argument(
-        "names", metavar="NAME", nargs="*", help="whose templates are shown; without any, everybody is listed"
+        "names", metavar="NAME", nargs="*", help="list the templates of these people (default: list all people)"
     )
-    rename = command("rename", "give a person another name")
-    rename.add_argument("name", metavar="NAME", help="the name now")
-    rename.add_argument("new", metavar="NEW", help="the name from now on")
-    delete = command("delete", "forget a person, or one of a person's templates")
-    delete.add_argument("name", metavar="NAME", help="the person's, or the ID that an error named")
+    rename = command("rename", "rename a person")
+    rename.add_argument("name", metavar="NAME", help="current name")
+    rename.add_argument("new", metavar="NEW", help="new name")
+    delete = command("delete", "delete a person, or one of their templates")
+    delete.add_argument("name", metavar="NAME", help="name of the person, or the ID from an error message")
     delete.add_argument(
-        "--template", type=int, metavar="ID", help="only the template of this number; list NAME shows them"
+        "--template", type=int, metavar="ID", help="delete only this template; `list NAME` shows the numbers"
     )
-    merge = command("merge", "give a person another's templates, and forget the other")
-    merge.add_argument("into", metavar="NAME", help="who gets the templates")
-    merge.add_argument("other", metavar="OTHER", help="who is forgotten")
-    for name, about in (("export", "write all to one encrypted file"), ("import", "add everybody of an export")):
-        command(name, "{}; the passphrase is asked for, or in {}".format(about, PASSPHRASE)).add_argument(
+    merge = command("merge", "move one person's templates to another, and delete the first")
+    merge.add_argument("into", metavar="NAME", help="person who keeps the templates")
+    merge.add_argument("other", metavar="OTHER", help="person to delete")
+    for name, about in (
+        ("export", "write the gallery to one encrypted file"),
+        ("import", "add all people of an export"),
+    ):
+        command(name, "{}; the passphrase is read from the terminal or from {}".format(about, PASSPHRASE)).add_argument(
             "file", metavar="FILE", help="the encrypted file"
         )
-    command("check", "read everything, and list what is damaged, missing or was put back")
-    command(
-        "accept", "take the gallery as it is now, although it is older or lacks rows; what nobody can read is removed"
-    )
-    again = command("reenrol", "make all templates anew from kept crops, for another model", model)
+    command("check", "verify the gallery; list rows that are damaged, missing or out of date")
+    command("accept", "accept the gallery as it is, even if it is older or lacks rows; unreadable rows are removed")
+    again = command("reenrol", "recompute all templates from stored crops, for another model", model)
     again.add_argument("--discard", action="store_true", help="remove templates that have no crop")
-    match = command("match", "tell who is in images", model)
+    match = command("match", "identify the faces in images", model)
     match.add_argument("images", metavar="IMAGE", nargs="+", help="image file with any number of faces")
-    match.add_argument(
-        "-k", type=int, metavar="PEOPLE", default=1, help="how many of the most similar are shown for each face"
-    )
+    match.add_argument("-k", type=int, metavar="PEOPLE", default=1, help="number of candidates to list for each face")
     deciding = match.add_mutually_exclusive_group()
     deciding.add_argument(
         "--fmr",
         type=float,
         metavar="RATE",
-        help="false match rate, such as 1e-4, whose threshold decides (default: what the bundle recommends)",
+        help="use the threshold of this false match rate, such as 1e-4 (default: the bundle's recommendation)",
     )
     deciding.add_argument(
-        "--threshold", type=float, metavar="COSINE", help="the threshold itself, a cosine similarity of -1 to 1"
+        "--threshold", type=float, metavar="COSINE", help="similarity threshold, a cosine from -1 to 1"
     )
     return made
 
@@ -176,8 +175,8 @@ def _open(
 def _reader(arguments: argparse.Namespace) -> FaceReader:
     directory = chosen_bundle(arguments.bundle)
     if not directory:
-        remedy = "give the directory of an exported model, or make one: kface export"
-        raise ConfigError("is not given, and none is found in outputs or bundles", "--bundle", remedy)
+        remedy = "pass the directory of an exported model, or create one: kface export"
+        raise ConfigError("is not set, and no bundle was found in outputs or bundles", "--bundle", remedy)
     return open_reader(directory, arguments.runtime, arguments.precision)
 
 
@@ -186,10 +185,10 @@ def _passphrase(twice: bool) -> str:
     given = os.environ.get(PASSPHRASE)
     if given is None:
         if not sys.stdin.isatty():
-            raise ConfigError("is not set, and there is no terminal to ask on", PASSPHRASE, "set it")
+            raise ConfigError("is not set, and there is no terminal to ask for it", PASSPHRASE, "set it")
         given = getpass.getpass("Passphrase: ")
         if twice and getpass.getpass("Again: ") != given:
-            raise ConfigError("the two passphrases differ", None, "try again")
+            raise ConfigError("the passphrases do not match", None, "try again")
     return check_passphrase(given)
 
 
@@ -202,7 +201,7 @@ def _add(arguments: argparse.Namespace) -> int:
         enrolment = Enrolment(gallery, reader.recognizer, limits, arguments.keep_crops)
         known = enrolment.known_name(name)
         if known != name:
-            _complain("{}: is enrolled as {}, which looks the same".format(name, known))
+            _complain("{}: already enrolled as {}, which looks the same".format(name, known))
         for image in arguments.images:
             try:
                 made = enrolment.enrol_image(known, image)
@@ -236,9 +235,9 @@ def _check(arguments: argparse.Namespace) -> int:
         found = gallery.check()
         mode = stat.S_IMODE(os.stat(gallery.path).st_mode)
     if os.name != "nt" and mode & 0o077:
-        _complain("{}: others than its owner may use it (mode {:04o}); chmod 600 it".format(gallery.path, mode))
+        _complain("{}: accessible to other users (mode {:04o}); run chmod 600".format(gallery.path, mode))
     counts = "{} people, {} templates, {} crops".format(found.people, found.templates, found.crops)
-    _tell("{} can be used, after {} changes".format(counts, found.changes))
+    _tell("{} valid; {} changes recorded".format(counts, found.changes))
     if found.witness_fault:
         _complain("{}: {}".format(found.witness, found.witness_fault))
     return _damage(found.damage)
@@ -250,15 +249,15 @@ def _damage(damage: Sequence[Damage]) -> int:
         _complain(each)
     if damage:
         _complain(
-            "{} of these cannot be used; delete them by name or ID (rename gives a person a name again), restore them from an"
-            " export, or accept the gallery as it is: kface gallery accept".format(len(damage))
+            "rows that cannot be used: {}; delete them by name or ID (rename restores a lost name), import an export over the"
+            " gallery, or accept the gallery as it is: kface gallery accept".format(len(damage))
         )
     return 1 if damage else 0
 
 
 def _accept(arguments: argparse.Namespace) -> int:
     with _open(arguments, accept=True) as gallery:
-        for line in gallery.accepted or ["nothing was missing or changed"]:
+        for line in gallery.accepted or ["nothing to accept"]:
             _tell(line)
     return 0
 
@@ -277,14 +276,14 @@ def _delete(arguments: argparse.Namespace) -> int:
         elif arguments.template in [template.id for template in gallery.templates(name)]:
             gallery.delete_template(arguments.template)
         else:
-            raise ConfigError("has no template {}".format(arguments.template), name, "list NAME shows them")
+            raise ConfigError("has no template {}".format(arguments.template), name, "`list NAME` shows its templates")
     return 0
 
 
 def _merge(arguments: argparse.Namespace) -> int:
     into, other = typed_name(arguments.into), typed_name(arguments.other)
     with _open(arguments) as gallery:
-        _tell("{} templates of {} are {}'s now".format(gallery.merge(into, other), other, into))
+        _tell("{} templates of {} moved to {}".format(gallery.merge(into, other), other, into))
     return 0
 
 
@@ -299,14 +298,14 @@ def _import(arguments: argparse.Namespace) -> int:
     passphrase = _passphrase(False)
     with _open(arguments, create=True) as gallery:
         done = gallery.import_from(arguments.file, passphrase)
-    say("{} people new, {} templates added, {} known already".format(done.people, done.templates, done.known))
+    say("{} people added, {} templates added, {} already present".format(done.people, done.templates, done.known))
     return 0
 
 
 def _reenrol(arguments: argparse.Namespace) -> int:
     with _reader(arguments) as reader, _open(arguments, reader.recognizer.fingerprint) as gallery:
         done = gallery.reenrol(Enrolment(gallery, reader.recognizer).embed, arguments.discard)
-    say("{} templates made anew, {} removed".format(done.templates, done.discarded))
+    say("{} templates recomputed, {} removed".format(done.templates, done.discarded))
     return 0
 
 
@@ -338,7 +337,7 @@ def _decision(arguments: argparse.Namespace, reader: FaceReader, people: int) ->
         return Decision(arguments.threshold, arguments.threshold)
     if arguments.fmr is not None:
         if reader.thresholds is None:
-            raise ConfigError("the bundle has no thresholds", "--fmr", "give --threshold")
+            raise ConfigError("the bundle has no thresholds", "--fmr", "pass --threshold")
         threshold = reader.thresholds.at(arguments.fmr)
         return Decision(threshold, threshold, arguments.fmr)
     return None if reader.recognizer.decision is None else reader.recognizer.decision_for(people)

@@ -61,7 +61,7 @@ class GalleryWatch(object):
         for one in map(str, self._gallery.damage):
             if one not in self._damage:
                 self._damage.add(one)
-                self._log.add(GALLERY, reason="left out, because it is damaged: {}".format(one))
+                self._log.add(GALLERY, reason="skipped, damaged: {}".format(one))
 
     def _notice(self) -> bool:
         version, before = self._gallery.version(), self._version

@@ -34,7 +34,7 @@ def find_font() -> Optional[str]:
     named = os.environ.get(ENVIRONMENT)
     if named:
         if not os.path.isfile(named):
-            raise ConfigError("is not there", named, "correct {}".format(ENVIRONMENT))
+            raise ConfigError("does not exist", named, "correct {}".format(ENVIRONMENT))
         return named
     there = [place for place in PLACES if os.path.isfile(place)]
     return (there or sorted(glob.glob("/usr/share/fonts/truetype/**/*Gothic*.ttf", recursive=True)) or [None])[0]  # type: ignore[list-item]
@@ -122,7 +122,7 @@ class Labels(object):
             try:
                 self._fonts[height] = ImageFont.truetype(file, max(int(height * 0.7), 6))
             except (OSError, ImportError):
-                raise ConfigError("is no font that can be read", file, "correct {}".format(ENVIRONMENT))
+                raise ConfigError("is not a readable font", file, "correct {}".format(ENVIRONMENT))
         font = self._fonts[height]
         # textlength and the anchors are younger than the Pillow of JetPack 4.6.
         width = font.getmask(text).size[0] if text else 0

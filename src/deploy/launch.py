@@ -18,7 +18,7 @@ from typing import Iterator, List, Optional, Set, Tuple
 
 #: The directory of ``deploy`` and ``kface``.
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_REMEDY = "unpack the archive in a directory that only you can write to, such as your home"
+_REMEDY = "unpack the archive where only you can write, such as your home directory"
 
 
 def command(python: str, source: str, wheels: str, module: str, arguments: List[str]) -> List[str]:
@@ -106,10 +106,10 @@ def _weak(path: str, found: os.stat_result, users: Set[int], groups: Set[int], s
     if sticky and mode & stat.S_ISVTX:
         return None
     if mode & stat.S_IWOTH:
-        return "{} can be changed by everyone".format(path)
+        return "{} is writable by everyone".format(path)
     # With an access control list, the group's rights are the most that any user or group in the list may have.
     if mode & stat.S_IWGRP and (found.st_gid not in groups or _has_list(path)):
-        return "{} can be changed by its group (number {})".format(path, found.st_gid)
+        return "{} is writable by its group (number {})".format(path, found.st_gid)
     return None
 
 

@@ -137,7 +137,7 @@ def _close_bundle(session: Session) -> None:
 
 def _sample(settings: DeploySettings) -> StreamSettings:
     if not clip_path(CLIPS).is_file():
-        say("deploy: drawing a clip of the synthetic sample, once; that takes some seconds", sys.stderr)
+        say("deploy: rendering a clip of the synthetic sample (once, takes a few seconds)", sys.stderr)
     return StreamSettings("file", file=str(write_clip(CLIPS)), view=settings.view)
 
 

@@ -114,7 +114,7 @@ class Publisher(object):
             except KFaceError as error:
                 self._failed(subscription.output, error)
             if subscription.dropped:
-                line = "{}: {} of {} frames left out, because it was too slow"
+                line = "{}: {} of {} frames dropped: output too slow"
                 about = subscription.output.name, subscription.dropped, subscription.published
                 self.log.add(OUTPUT, reason=line.format(*about))
         self.viewer.close()
@@ -129,7 +129,7 @@ class Publisher(object):
         self.log.add(OUTPUT, reason=str(failure))
 
     def _late(self, output: Output) -> None:
-        self.log.add(OUTPUT, reason="{}: is too slow; frames are left out".format(output.name))
+        self.log.add(OUTPUT, reason="{}: too slow; dropping frames".format(output.name))
 
 
 def _written(error: Exception, name: str) -> KFaceError:
@@ -138,5 +138,5 @@ def _written(error: Exception, name: str) -> KFaceError:
     return KFaceError(
         "cannot be written ({})".format((isinstance(error, OSError) and error.strerror) or error),
         name,
-        "make room" if full else "give another place",
+        "make room" if full else "choose another path",
     )

@@ -61,7 +61,7 @@ class Candidates(object):
     def at(self, result: Result, x: float, y: float) -> Candidate:
         """Pick the face at a point, in pixels of the frame; raises KFaceError where there is none."""
         if not (math.isfinite(x) and math.isfinite(y)):
-            raise KFaceError("is no point of the picture", "({}, {})".format(x, y))
+            raise KFaceError("is outside the picture", "({}, {})".format(x, y))
         best = None  # type: Optional[Tuple[float, int]]
         for number, (x1, y1, x2, y2) in enumerate(result.faces.boxes.tolist()):
             # A face moves between the picture that was clicked and the newest one: a quarter of it around counts as well.
@@ -71,7 +71,7 @@ class Candidates(object):
                 if best is None or distance < best[0]:
                     best = distance, number
         if best is None:
-            raise KFaceError("there is no face", "({:.0f}, {:.0f})".format(x, y), "click a face")
+            raise KFaceError("no face at this point", "({:.0f}, {:.0f})".format(x, y), "click a face")
         return self._make(result, best[1])
 
     def of_track(self, result: Result, track: int) -> Candidate:
@@ -79,18 +79,20 @@ class Candidates(object):
         if track not in result.ids:
             seen = sorted(number for number in result.ids if number is not None)
             raise KFaceError(
-                "is not in the picture",
+                "is not in view",
                 "track {}".format(track),
-                "in it are: {}".format(", ".join(map(str, seen)) or "none"),
+                "in view: {}".format(", ".join(map(str, seen)) or "none"),
             )
         return self._make(result, result.ids.index(track))
 
     def get(self, id: str) -> Candidate:
-        """Return a candidate that was picked; raises KFaceError where it is not kept any more."""
+        """Return a candidate that was picked; raises KFaceError where it is no longer available."""
         with self._lock:
             kept = self._kept.get(id)
         if kept is None:
-            raise KFaceError("is not kept any more", "candidate {}".format(ascii(str(id)[:40])), "pick the face again")
+            raise KFaceError(
+                "is no longer available", "candidate {}".format(ascii(str(id)[:40])), "pick the face again"
+            )
         return kept
 
     def drop(self, id: str) -> None:

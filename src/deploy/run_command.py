@@ -102,15 +102,15 @@ def run(settings: DeploySettings) -> int:
 def parser() -> SettingsParser:
     """Return what reads the arguments."""
     made = SettingsParser(
-        "deploy", prog="kface deploy", description="recognise people in a stream, until it ends or is stopped"
+        "deploy", prog="kface deploy", description="recognise people in a video stream until it ends or is stopped"
     )
     made.add_argument(
         "--config",
         metavar="PATH",
-        help="a plain YAML file with all settings, or a directory with further choices for the groups (default: {}, or"
+        help="YAML file with all settings, or directory with further choices for the groups (default: {}, or"
         " the packaged settings)".format(CONFIG),
     )
-    made.add_argument("--show", action="store_true", help="print the settings, and do nothing")
+    made.add_argument("--show", action="store_true", help="print the settings and exit")
     return made
 
 
@@ -224,13 +224,13 @@ def _look_after(session: Session, settings: DeploySettings, notifier: Notifier, 
 def _conclude(session: Session) -> None:
     status = session.status
     seconds = max(time.time() - status.started, 1e-3)
-    line = "{} frames in {:.1f} s ({:.1f} a second), {} left out for newer ones".format(
+    line = "{} frames in {:.1f} s ({:.1f} fps), {} skipped for newer ones".format(
         status.processed, seconds, status.processed / seconds, status.skipped
     )
     if status.losses:
         line += ", stream lost {}".format("once" if status.losses == 1 else "{} times".format(status.losses))
     if status.dropped:
-        line += ", {} missed by outputs that were too slow".format(status.dropped)
+        line += ", {} dropped by slow outputs".format(status.dropped)
     if session.shortfall is not None:
         line += "; {}".format(session.shortfall)
     say("deploy: {}".format(line), sys.stderr)

@@ -222,7 +222,7 @@ class Session(object):
             force: Enrol it even where it is not good enough.
 
         Raises:
-            KFaceError: The candidate is not kept any more, or not good enough, or the name is none.
+            KFaceError: The candidate is no longer available, or the face is not good enough, or the name is invalid.
         """
         return self._registrar.enrol(candidate, name, force)
 
@@ -362,7 +362,7 @@ class Session(object):
 
     def _refuse_after_the_end(self) -> None:
         if self._closed:
-            raise KFaceError("has ended", "the session", "start another one")
+            raise KFaceError("has ended", "the session", "start another session")
 
     def _state(self) -> Tuple[str, str]:
         return self._line.state(self._closed)
@@ -370,7 +370,7 @@ class Session(object):
     def _newest(self) -> Result:
         result = self._publisher.viewer.newest()
         if result is None:
-            raise KFaceError("there is no live picture", "the stream", "wait until it is live")
+            raise KFaceError("no live picture", "the stream", "wait for the stream")
         return result
 
 

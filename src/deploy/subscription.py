@@ -144,9 +144,9 @@ class Subscription(object):
                     self.dropped += left
                     self._queue.clear()
                 raise KFaceError(
-                    "no write has returned for {:g} s; what was queued ({} frames) is lost".format(stuck, left),
+                    "write blocked for {:g} s; {} queued frames lost".format(stuck, left),
                     self.output.name,
-                    "look whether the disk is there",
+                    "check the disk",
                 )
 
     # ---- with the lock held

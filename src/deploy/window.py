@@ -105,7 +105,7 @@ def find_backend() -> str:
     try:
         import tkinter
     except ImportError:
-        raise ConfigError("there is nothing to show a window with", "outputs.window", REMEDY)
+        raise ConfigError("no library can show a window", "outputs.window", REMEDY)
     return tkinter.__name__
 
 
@@ -140,7 +140,7 @@ class _OpenCvScreen(object):
             cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
             cv2.setMouseCallback(title, lambda event, x, y, *_: click(x, y) if event == cv2.EVENT_LBUTTONDOWN else None)
         except cv2.error as error:
-            raise ConfigError("a window cannot be opened ({})".format(first_line(error)), "outputs.window", REMEDY)
+            raise ConfigError("cannot open a window ({})".format(first_line(error)), "outputs.window", REMEDY)
 
     def alive(self) -> bool:
         return self._open
@@ -178,12 +178,12 @@ class _TkScreen(object):
         try:
             import tkinter
         except ImportError:
-            raise ConfigError("there is no tkinter", "outputs.window", REMEDY)
+            raise ConfigError("tkinter is not installed", "outputs.window", REMEDY)
         self._tk: Any = tkinter
         try:
             self._root: Any = tkinter.Tk()
         except tkinter.TclError as error:
-            raise ConfigError("a window cannot be opened ({})".format(first_line(error)), "outputs.window", REMEDY)
+            raise ConfigError("cannot open a window ({})".format(first_line(error)), "outputs.window", REMEDY)
         self._open = True
         self._root.title(title)
         self._root.resizable(False, False)

@@ -192,12 +192,12 @@ def test_times_are_those_of_the_smallest_face_and_of_each_face(crops, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--runtimes", "onnxruntime,caffe"], "caffe: there is no such runtime; choose of: tensorrt"),
-        (["--runtimes", ","], "--runtimes: names no runtime"),
+        (["--runtimes", "onnxruntime,caffe"], "caffe: unknown runtime; choose from: tensorrt"),
+        (["--runtimes", ","], "--runtimes: is empty"),
         (["--seconds", "0.1"], "--seconds: must be from 0.5 to 3600 s, not 0.1"),
         (["--seconds", "nan"], "--seconds: must be from 0.5 to 3600 s, not nan"),
         (["--bundle", "absent"], "absent: there is no bundle"),
-        ([], "--bundle: there is no bundle in outputs or bundles; give one, or make it: kface export"),
+        ([], "--bundle: no bundle in outputs or bundles; pass --bundle DIR, or create one: kface export"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):
@@ -240,7 +240,7 @@ def test_the_newest_bundle_of_each_model(directory, monkeypatch, tmp_path):
     both = bench_command.open_bundles(None, str(outputs), str(tmp_path))
     assert [made.directory for made in both] == [directory, tmp_path / "dlib-resnet"]
     assert len(bench_command.open_bundles(None, "absent", str(tmp_path))) == 1
-    with pytest.raises(ConfigError, match="there is no bundle in absent or nowhere"):
+    with pytest.raises(ConfigError, match="no bundle in absent or nowhere"):
         bench_command.open_bundles(None, "absent", "nowhere")
     monkeypatch.setenv(bench_command.BUNDLE, str(directory))
     assert [made.directory for made in bench_command.open_bundles(None, "absent")] == [directory]

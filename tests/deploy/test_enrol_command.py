@@ -46,7 +46,7 @@ def test_a_face_that_is_not_good_enough_needs_force(session, url, capsys):
 
 def test_the_only_face_needs_no_track(session, url, capsys):
     assert enrol_command.main(["Lee", "--url", url]) == 2
-    assert "2 faces are in view; give --track N; --list shows them" in capsys.readouterr().err
+    assert "2 faces are in view; pass --track N; --list shows them" in capsys.readouterr().err
     faces = session.faces
     session.faces = lambda: faces()[:1]
     session._candidates["kept"] = None
@@ -58,8 +58,8 @@ def test_the_only_face_needs_no_track(session, url, capsys):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["Lee", "--track", "9"], "track 9: is not in the picture"), (["  ", "--track", "1"], "a name must not be empty"),
-        ([], "give either NAME or --list"), (["Lee", "--list"], "give either NAME or --list"),
+        (["Lee", "--track", "9"], "track 9: is not in view"), (["  ", "--track", "1"], "a name must not be empty"),
+        ([], "pass either NAME or --list"), (["Lee", "--list"], "pass either NAME or --list"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_one_line(url, capsys, arguments, line):
@@ -72,16 +72,16 @@ def test_what_is_refused_is_one_line(url, capsys, arguments, line):
 def test_no_live_picture(session, url, capsys):
     session.lose()
     assert enrol_command.main(["--list", "--url", url]) == 2
-    assert "there is no live picture" in capsys.readouterr().err
+    assert "no live picture" in capsys.readouterr().err
 
 
 def test_another_token(session, url, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("KFACE_WEB_TOKEN", TOKEN + "-another")
     assert enrol_command.main(["Lee", "--track", "1", "--url", url]) == 2
-    assert "the token is another one" in capsys.readouterr().err
+    assert "wrong token" in capsys.readouterr().err
     monkeypatch.delenv("KFACE_WEB_TOKEN")
     assert enrol_command.main(["Lee", "--track", "1", "--url", url]) == 2
-    assert "there is no token; start the session first" in capsys.readouterr().err
+    assert "no token; start kface deploy first" in capsys.readouterr().err
     path = tmp_path / "token"
     path.write_text(TOKEN)
     path.chmod(0o600)
@@ -91,7 +91,7 @@ def test_another_token(session, url, capsys, monkeypatch, tmp_path):
 def test_a_session_that_does_not_run(url, capsys):
     assert enrol_command.main(["Lee", "--track", "1", "--url", "http://127.0.0.1:9"]) == 2
     error = capsys.readouterr().err
-    assert "http://127.0.0.1:9: no session answers (Connection refused); start one" in error
+    assert "http://127.0.0.1:9: cannot connect to the recogniser (Connection refused); start it" in error
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_the_token_does_not_follow_a_redirect(url, capsys):
     ):
         assert enrol_command.main(["--list", "--url", address]) == 2
         assert reached == []
-    assert "answers with status 302" in capsys.readouterr().err
+    assert "the page answered with status 302" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"\xff", b""])
 def test_something_else_answers_there(url, capsys, body):
     with stranger(200, [], body) as (address, _):
         assert enrol_command.main(["--list", "--url", address]) == 2
-    assert "does not answer as a session does; correct --url" in capsys.readouterr().err
+    assert "is not the page of a kface recogniser; correct --url" in capsys.readouterr().err

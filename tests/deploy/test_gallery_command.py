@@ -195,7 +195,7 @@ def test_a_cut_face_and_one_that_is_not_upright_are_refused(run):
     assert (status, out) == (1, "")
     lines = err.splitlines()
     assert "cut: is not good enough to enrol: " in lines[0]
-    assert "outside 0.333 (the face reaches out of the picture: at most 0.1 of it)" in lines[0]
+    assert "outside 0.333 (the face extends beyond the picture: at most 0.1 of it)" in lines[0]
     assert "rolled: is not good enough to enrol: " in lines[1]
     assert "roll 89.7 (" in lines[1]
     assert "the face is not upright: at most 45 degrees" in lines[1]
@@ -209,7 +209,7 @@ def test_the_pitch_can_be_overridden_like_the_others(run):
     assert "(from 0.6 to 0.7)" in err
     assert run("add", "Kim", "a.1", "--bundle", "B", "--pitch", "0", "1")[0] == 0
     status, _, err = run("add", "Kim", "a.1", "--bundle", "B", "--pitch", "0.7", "0.6")
-    assert (status, err) == (2, "gallery: --pitch: must be the least and the largest, not 0.7 and 0.6\n")
+    assert (status, err) == (2, "gallery: --pitch: must be minimum and maximum, not 0.7 and 0.6\n")
     assert run("add", "Kim", "a.1", "--bundle", "B", "--size", "nan")[0] == 2
 
 
@@ -217,20 +217,20 @@ def test_the_same_face_under_another_name_is_a_warning(run):
     run("add", "Kim", "a.1", "--bundle", "B")
     status, out, err = run("add", "Lee", "a.1", "b.2", "--bundle", "B")
     assert (status, out) == (0, "a.1: template 2 of Lee\nb.2: template 3 of Lee\n")
-    assert err == "gallery: a.1: warning: the same picture is enrolled as Kim\n"
+    assert err == "gallery: a.1: warning: the same picture is already enrolled as Kim\n"
 
 
 def test_rename_merge_delete(run):
     run("add", "Kim", "a.1", "a.2", "--bundle", "B")
     run("add", "Lee", "a.3", "--bundle", "B")
     assert run("rename", "Lee", "Park")[0] == 0
-    assert run("merge", "Kim", "Park") == (0, "1 templates of Park are Kim's now\n", "")
+    assert run("merge", "Kim", "Park") == (0, "1 templates of Park moved to Kim\n", "")
     assert run("delete", "Kim", "--template", "2")[0] == 0
     status, _, err = run("delete", "Kim", "--template", "2")
-    assert (status, err) == (2, "gallery: Kim: has no template 2; list NAME shows them\n")
+    assert (status, err) == (2, "gallery: Kim: has no template 2; `list NAME` shows its templates\n")
     assert run("delete", "Kim") == (0, "2 templates of Kim deleted\n", "")
     assert run("list") == (0, "", "")
-    assert run("delete", "Kim") == (2, "", "gallery: Kim: nobody is enrolled under that name; list shows who is\n")
+    assert run("delete", "Kim") == (2, "", "gallery: Kim: no such person; `kface gallery list` shows the names\n")
 
 
 def test_export_and_import(run, home, monkeypatch):
@@ -239,18 +239,18 @@ def test_export_and_import(run, home, monkeypatch):
     status, _, err = run("export", home / "out")
     assert (status, err) == (
         2,
-        "gallery: KFACE_GALLERY_PASSPHRASE: is not set, and there is no terminal to ask on; set it\n",
+        "gallery: KFACE_GALLERY_PASSPHRASE: is not set, and there is no terminal to ask for it; set it\n",
     )
     monkeypatch.setenv("KFACE_GALLERY_PASSPHRASE", "four words of passphrase")
     assert run("export", home / "out")[:2] == (0, "1 people written to {}\n".format(home / "out"))
     other = ["--gallery", home / "other.db", "--key-file", home / "other.key"]
-    assert run("import", home / "out", *other) == (0, "1 people new, 1 templates added, 0 known already\n", "")
+    assert run("import", home / "out", *other) == (0, "1 people added, 1 templates added, 0 already present\n", "")
     assert find_key(home / "other.key") != find_key()
     assert "Kim, score 1.000" in run("match", "x.1", "--bundle", "B", *other)[1]
     monkeypatch.setenv("KFACE_GALLERY_PASSPHRASE", "another passphrase")
     status, _, err = run("import", home / "out", *other)
     assert status == 2
-    assert "the passphrase is another one" in err
+    assert "the passphrase is wrong" in err
     assert err.count("\n") == 1
 
 
@@ -263,9 +263,9 @@ def test_the_passphrase_is_asked_for_twice_when_it_is_new(run, home, monkeypatch
     monkeypatch.setattr("sys.stdin", Terminal())
     answers = ["a long passphrase", "a long passphrasf", "a long passphrase", "a long passphrase", "a long passphrase"]
     monkeypatch.setattr("getpass.getpass", lambda prompt: answers.pop(0))
-    assert run("export", home / "out") == (2, "", "gallery: the two passphrases differ; try again\n")
+    assert run("export", home / "out") == (2, "", "gallery: the passphrases do not match; try again\n")
     assert run("export", home / "out")[0] == 0
-    assert run("import", home / "out")[:2] == (0, "0 people new, 0 templates added, 1 known already\n")
+    assert run("import", home / "out")[:2] == (0, "0 people added, 0 templates added, 1 already present\n")
     assert answers == []
 
 
@@ -274,12 +274,12 @@ def test_another_model_is_refused_until_the_crops_are_embedded_anew(run):
     run("add", "Lee", "a.2", "--bundle", "B")
     status, _, err = run("match", "a.1", "--bundle", "C")
     assert status == 2
-    assert "of another model (BBBB) than this one (CCCC)" in err
+    assert "from another model (BBBB) than this one (CCCC)" in err
     assert "gallery reenrol" in err
     status, _, err = run("reenrol", "--bundle", "C")
     assert status == 2
     assert "1 of 2 templates, of 1 people, have no crop" in err
-    assert run("reenrol", "--bundle", "C", "--discard") == (0, "1 templates made anew, 1 removed\n", "")
+    assert run("reenrol", "--bundle", "C", "--discard") == (0, "1 templates recomputed, 1 removed\n", "")
     assert [line.split("\t")[:2] for line in run("list")[1].splitlines()] == [
         ["Kim", "1 templates"],
         ["Lee", "0 templates"],
@@ -307,9 +307,9 @@ def test_what_decides_can_be_chosen(run):
 
 def test_what_is_missing_is_said_in_one_line(run, home):
     for arguments, what in (
-        (["list"], "there is no gallery; enrol somebody first"),
-        (["match", "a.1", "--bundle", "B"], "there is no gallery"),
-        (["add", "Kim", "a.1"], "--bundle: is not given, and none is found in outputs or bundles"),
+        (["list"], "no gallery; enrol someone first"),
+        (["match", "a.1", "--bundle", "B"], "no gallery"),
+        (["add", "Kim", "a.1"], "--bundle: is not set, and no bundle was found in outputs or bundles"),
         (["add", " ", "a.1", "--bundle", "B"], "a name must not be empty"),
     ):
         status, out, err = run(*arguments)
@@ -396,13 +396,13 @@ def edit(home, statement):
 def test_damage_is_listed_and_the_others_are_recognised(run, home):
     run("add", "Kim", "a.1", "b.2", "--bundle", "B")
     run("add", "Lee", "c.3", "--bundle", "B")
-    assert run("check") == (0, "2 people, 3 templates, 0 crops can be used, after 3 changes\n", "")
+    assert run("check") == (0, "2 people, 3 templates, 0 crops valid; 3 changes recorded\n", "")
     edit(home, "UPDATE template SET sealed = zeroblob(9) WHERE id = 1")
     for command in ("check", "list"):
         status, _, err = run(command)
         assert status == 1
         assert "Kim: template 1 of the person" in err
-        assert "1 of these cannot be used" in err
+        assert "rows that cannot be used: 1" in err
         assert "gallery accept" in err
     assert ": Lee, score 1.000" in run("match", "x.3", "--bundle", "B")[1]
     assert run("delete", "Kim", "--template", "1")[0] == 0
@@ -418,12 +418,12 @@ def test_an_older_gallery_is_refused_until_it_is_accepted(run, home):
     for command in (["list"], ["check"], ["add", "Park", "d.4", "--bundle", "B"]):
         status, out, err = run(*command)
         assert (status, out) == (2, "")
-        assert "an older file was put in its place" in err
+        assert "it was replaced by an older file" in err
         assert err.endswith("kface gallery accept\n")
     status, out, _ = run("accept")
-    assert (status, out) == (0, "change 1 of it is the newest (it was 2)\n")
+    assert (status, out) == (0, "its newest change is 1 (it was 2)\n")
     assert run("list")[0] == 0
-    assert run("accept")[1] == "nothing was missing or changed\n"
+    assert run("accept")[1] == "nothing to accept\n"
 
 
 def test_nothing_from_the_file_reaches_the_terminal(run, home):
@@ -444,10 +444,10 @@ def test_a_name_with_joiners_is_listed_as_typed_and_one_that_looks_the_same_is_s
     assert run("list")[1].startswith(name + "\t")
     status, out, err = run("add", "علیرضا", "b.2", "--bundle", "B")
     assert (status, out) == (0, "b.2: template 2 of {}\n".format(name))
-    assert "is enrolled as {}, which looks the same".format(name) in err
+    assert "already enrolled as {}, which looks the same".format(name) in err
     status, _, err = run("add", "\u3164", "a.1", "--bundle", "B")
     assert status == 2
-    assert "a name must not hold U+3164, which cannot be seen" in err
+    assert "a name must not contain U+3164, which is invisible" in err
 
 
 def test_an_export_onto_the_gallery_or_its_key_is_refused(run, home, monkeypatch):
@@ -456,5 +456,5 @@ def test_an_export_onto_the_gallery_or_its_key_is_refused(run, home, monkeypatch
     for path in ("data/kface/gallery.db", "data/kface/gallery.db-wal", "config/kface/gallery.key"):
         status, _, err = run("export", home / path)
         assert status == 2
-        assert "give another file for the export" in err
+        assert "choose another file for the export" in err
     assert run("list")[0] == 0

@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path):
         with pytest.raises(ConfigError) as caught:
             JsonLines(str(path))
         assert str(caught.value).startswith("{}: cannot be written (".format(path))
-        assert str(caught.value).endswith("give another outputs.json")
+        assert str(caught.value).endswith("choose another outputs.json")
 
 
 def test_a_full_disk_is_an_error_of_the_file(tmp_path):
@@ -202,7 +202,7 @@ def test_a_film_that_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"must end in \.mp4 or \.avi"):
         VideoOutput(str(tmp_path / "film.mkv"), 20.0, live=False)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(ConfigError, match=r"cannot be written \(.*\); give another outputs\.video"):
+    with pytest.raises(ConfigError, match=r"cannot be written \(.*\); choose another outputs\.video"):
         VideoOutput(str(tmp_path / "file" / "film.mp4"), 20.0, live=False)
 
 
@@ -241,7 +241,7 @@ def writer(monkeypatch):
 def test_an_opencv_that_cannot_write_it_says_so(tmp_path, writer, monkeypatch):
     monkeypatch.setattr(writer, "opens", False)
     output = VideoOutput(str(tmp_path / "film.mp4"), 20.0, live=False)
-    with pytest.raises(KFaceError, match="this OpenCV cannot write such a video"):
+    with pytest.raises(KFaceError, match="this OpenCV cannot write this video format"):
         output.write(result(), [])
     output.close([])
     assert not (tmp_path / "film.mp4").exists()
@@ -250,7 +250,7 @@ def test_an_opencv_that_cannot_write_it_says_so(tmp_path, writer, monkeypatch):
 def test_a_film_of_which_nothing_got_to_the_disk_is_an_error(tmp_path, writer):
     output = VideoOutput(str(tmp_path / "film.mp4"), 20.0, live=False)
     output.write(result(), [])
-    with pytest.raises(KFaceError, match=r"film\.mp4: nothing was written; make room"):
+    with pytest.raises(KFaceError, match=r"film\.mp4: nothing was written; free some space"):
         output.close([])
 
 
@@ -366,7 +366,7 @@ def test_a_link_to_another_file_is_not_followed(tmp_path, make, there):
         other.chmod(0o644)
     path.symlink_to(other)
     with pytest.raises(
-        ConfigError, match=r"link\.avi: cannot be written \(a link to another file\); give another outputs\."
+        ConfigError, match=r"link\.avi: cannot be written \(a link to another file\); choose another outputs\."
     ):
         make(str(path))
     assert other.exists() == there

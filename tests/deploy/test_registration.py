@@ -38,8 +38,8 @@ def test_a_face_is_picked_by_its_track(candidates, two):
     assert candidates.of_track(two, 4).track == 4
     with pytest.raises(KFaceError) as caught:
         candidates.of_track(two, 5)
-    assert str(caught.value) == "track 5: is not in the picture; in it are: 4, 9"
-    with pytest.raises(KFaceError, match="in it are: none"):
+    assert str(caught.value) == "track 5: is not in view; in view: 4, 9"
+    with pytest.raises(KFaceError, match="in view: none"):
         candidates.of_track(result(0, alone=[((0, 0, 20, 20), KIM)]), 1)
 
 
@@ -48,7 +48,7 @@ def test_a_point_near_a_face_will_do(candidates, two):
     assert candidates.at(two, 81, 90).track == 4
     assert candidates.at(two, 140, 149).track == 4
     for x, y in ((79, 90), (140, 151), (300, 170), (-1, -1)):
-        with pytest.raises(KFaceError, match="there is no face; click a face"):
+        with pytest.raises(KFaceError, match="no face at this point; click a face"):
             candidates.at(two, x, y)
 
 
@@ -60,7 +60,7 @@ def test_of_two_faces_the_nearer_one_is_picked_as_sizes_go(candidates, two):
 
 @pytest.mark.parametrize("point", [(float("nan"), 1), (1, float("inf"))])
 def test_a_point_is_two_numbers(candidates, two, point):
-    with pytest.raises(KFaceError, match="is no point of the picture"):
+    with pytest.raises(KFaceError, match="is outside the picture"):
         candidates.at(two, *point)
 
 
@@ -89,7 +89,7 @@ def test_the_last_candidates_are_kept(candidates, two):
     assert len(set(many)) == KEPT + 1
     with pytest.raises(KFaceError) as caught:
         candidates.get(many[0])
-    assert str(caught.value) == "candidate 'c1': is not kept any more; pick the face again"
+    assert str(caught.value) == "candidate 'c1': is no longer available; pick the face again"
     assert candidates.get(many[1]).id == many[1]
     candidates.drop(many[1])
     candidates.drop(many[1])

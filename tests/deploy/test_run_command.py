@@ -67,7 +67,7 @@ def test_a_film_is_read_without_loss(config, film, recognizer, capsys, monkeypat
     assert sorted(name.split("-", 2)[2] for name in os.listdir("faces")) == ["track1-김.jpg", "track2-unknown.jpg"]
     assert lines[0] == "toy on fake, 1 person enrolled, watching file:" + film
     assert lines[-1].startswith("{} frames in ".format(FRAMES))
-    assert lines[-1].endswith(" a second), 0 left out for newer ones")
+    assert lines[-1].endswith(" fps), 0 skipped for newer ones")
     assert recognizer.embedder.closed
 
 
@@ -179,17 +179,17 @@ def test_a_full_disk_costs_one_output_and_the_status(config, film, recognizer, c
 
 def test_an_output_that_fails_at_the_very_end_is_told(config, film, recognizer, capsys, monkeypatch):
     def close(output, events):
-        raise KFaceError("nothing was written", output.name, "make room, or give another outputs.video")
+        raise KFaceError("nothing was written", output.name, "free some space, or choose another outputs.video")
 
     monkeypatch.setattr(VideoOutput, "close", close)
     assert main(config, "source=" + film, "every_frame=true", "outputs.video=out.avi") == 1
-    assert "out.avi: nothing was written; make room, or give another outputs.video" in told(capsys)
+    assert "out.avi: nothing was written; free some space, or choose another outputs.video" in told(capsys)
 
 
 def test_an_output_that_cannot_be_opened_ends_it_before_it_begins(config, film, recognizer, capsys):
     os.mkdir("folder")
     assert main(config, "source=" + film, "every_frame=true", "outputs.json=folder") == 2
-    assert told(capsys) == ["folder: cannot be written (Is a directory); give another outputs.json"]
+    assert told(capsys) == ["folder: cannot be written (Is a directory); choose another outputs.json"]
     assert recognizer.embedder.closed
 
 
@@ -201,7 +201,7 @@ def test_a_film_that_ends_early_is_told_everywhere(config, film, recognizer, cap
         stream.write(data[: len(data) * 2 // 3])
     assert main(config, "source=cut.avi", "every_frame=true", "outputs.json=a.jsonl") == 3
     lines = told(capsys)
-    assert "frames lost (damaged or missing), the file is cut off" in lines[-1]
+    assert "frames lost (damaged or missing), the file is truncated" in lines[-1]
     assert any(line.startswith("ended: file:cut.avi: ") for line in lines)
     with open("a.jsonl", encoding="utf-8") as stream:
         last = json.loads(stream.read().splitlines()[-1])
@@ -225,11 +225,11 @@ def test_a_camera_that_refuses_the_password_is_told_at_once(config, capsys, monk
 
 def test_a_camera_that_can_never_be_opened_here_is_told_at_once(config, capsys, monkeypatch):
     def refuse(settings):
-        raise ConfigError("makes OpenCV print passwords", "OPENCV_VIDEOIO_DEBUG", "unset it, and start again")
+        raise ConfigError("makes OpenCV log passwords", "OPENCV_VIDEOIO_DEBUG", "unset it and start again")
 
     install(monkeypatch.setattr, camera=refuse)
     assert main(config, "source=rtsp://127.0.0.1/live", "seconds=20") == 2
-    assert told(capsys)[-1] == "OPENCV_VIDEOIO_DEBUG: makes OpenCV print passwords; unset it, and start again"
+    assert told(capsys)[-1] == "OPENCV_VIDEOIO_DEBUG: makes OpenCV log passwords; unset it and start again"
 
 
 def test_a_camera_that_is_off_may_come_later(config, capsys, monkeypatch):
@@ -293,7 +293,7 @@ def test_the_first_drawing_of_the_sample_is_announced(config, film, recognizer, 
 
     monkeypatch.setattr(opening, "write_clip", write_clip)
     assert main(config, "every_frame=true") == 0
-    assert drawn == ["deploy: drawing a clip of the synthetic sample, once; that takes some seconds\n"]
+    assert drawn == ["deploy: rendering a clip of the synthetic sample (once, takes a few seconds)\n"]
     assert told(capsys)[0].endswith("watching synthetic sample")
     assert main(config, "every_frame=true") == 0
     assert drawn[1] == ""

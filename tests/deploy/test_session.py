@@ -108,7 +108,7 @@ def test_a_stalled_camera_is_lost_and_no_old_picture_is_live(camera, monkeypatch
         heard(session, "stream")
         assert until(lambda: session.status.losses == 1)
         assert session.status.faces == 0
-        with pytest.raises(KFaceError, match="there is no live picture"):
+        with pytest.raises(KFaceError, match="no live picture"):
             session.pick(80, 90)
         camera.scene = picture(AT_KIM)
         camera.resume.set()
@@ -248,7 +248,7 @@ def test_a_failure_of_the_stream_reaches_the_caller(gallery):
     class Bad(Film):
         def frames(self):
             yield from super(Bad, self).frames()
-            raise StreamError("has a frame 2 that cannot be decoded", "file:a.mp4")
+            raise StreamError("cannot be decoded at frame 2", "file:a.mp4")
 
     session = play(Bad([picture()] * 2), gallery)
     output = Kept()
@@ -266,7 +266,7 @@ def test_a_failure_of_the_stream_reaches_the_caller(gallery):
 def test_what_the_caller_fails_with_counts_more(gallery):
     class Bad(Film):
         def frames(self):
-            raise StreamError("holds no picture", "file:a.mp4")
+            raise StreamError("has no frame", "file:a.mp4")
 
     def fail():
         with play(Bad([]), gallery) as session:
@@ -293,9 +293,9 @@ def test_without_thresholds_it_does_not_begin(gallery):
             OSError(errno.ENOSPC, "No space left on device"),
             "kept.txt: cannot be written (No space left on device); make",
         ),
-        (OSError(errno.EIO, "Input/output error"), "kept.txt: cannot be written (Input/output error); give another"),
+        (OSError(errno.EIO, "Input/output error"), "kept.txt: cannot be written (Input/output error); choose another"),
         (OSError("strange"), "kept.txt: cannot be written (strange)"),
-        (KFaceError("this OpenCV cannot write such a video", "a.mp4"), "a.mp4: this OpenCV cannot write"),
+        (KFaceError("this OpenCV cannot write this video format", "a.mp4"), "a.mp4: this OpenCV cannot write"),
     ],
 )
 def test_an_output_that_fails_is_let_go_and_the_others_go_on(gallery, failure, says):

@@ -236,11 +236,11 @@ def test_hangul_is_a_files_name_in_any_locale(folder):
 
 def test_a_directory_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(ConfigError, match=r"file: cannot be used \(.*\); give another outputs\.snapshots"):
+    with pytest.raises(ConfigError, match=r"file: cannot be used \(.*\); choose another outputs\.snapshots"):
         make(tmp_path / "file")
     if os.geteuid():
         (tmp_path / "locked").mkdir(mode=0o500)
-        with pytest.raises(ConfigError, match=r"locked: cannot be written; give another outputs\.snapshots"):
+        with pytest.raises(ConfigError, match=r"locked: cannot be written; choose another outputs\.snapshots"):
             make(tmp_path / "locked")
 
 

@@ -197,9 +197,7 @@ def test_a_write_that_does_not_return_is_given_up(heard):
     subscription.close([])
     with pytest.raises(KFaceError) as caught:
         subscription.join(0.2)
-    assert str(caught.value) == (
-        "slow.avi: no write has returned for 0.2 s; what was queued (4 frames) is lost; look whether the disk is there"
-    )
+    assert str(caught.value) == ("slow.avi: write blocked for 0.2 s; 4 queued frames lost; check the disk")
     assert subscription.dropped == 4
     output.go_on.set()
 
@@ -244,8 +242,8 @@ def test_a_slow_output_slows_neither_the_session_nor_the_other_outputs(camera, m
         assert len(slow.numbers) - before < 50
         assert session.status.dropped > 0
     told = [one.reason for one in session.wait_events(0, 0) if one.kind == "output"]
-    assert told[0] == "slow.avi: is too slow; frames are left out"
-    assert told[1] == "slow.avi: {} of {} frames left out, because it was too slow".format(
+    assert told[0] == "slow.avi: too slow; dropping frames"
+    assert told[1] == "slow.avi: {} of {} frames dropped: output too slow".format(
         session.status.dropped, len(slow.numbers) + session.status.dropped
     )
     assert len(told) == 2

@@ -289,18 +289,16 @@ def test_letters_can_be_read_on_any_colour():
 
 def test_the_font_can_be_named_and_must_be_one(tmp_path, monkeypatch):
     monkeypatch.setenv("KFACE_FONT", str(tmp_path / "none.ttf"))
-    with pytest.raises(ConfigError, match=r"none\.ttf: is not there; correct KFACE_FONT"):
+    with pytest.raises(ConfigError, match=r"none\.ttf: does not exist; correct KFACE_FONT"):
         Labels()
     pytest.importorskip("PIL")
     (tmp_path / "bad.ttf").write_bytes(b"no font")
     monkeypatch.setenv("KFACE_FONT", str(tmp_path / "bad.ttf"))
-    with pytest.raises(ConfigError, match=r"bad\.ttf: is no font that can be read; correct KFACE_FONT"):
+    with pytest.raises(ConfigError, match=r"bad\.ttf: is not a readable font; correct KFACE_FONT"):
         Labels()
 
 
-LONG = (
-    "rtsp://192.168.100.200:8554/Streaming/Channels/101: delivers no picture since 3 s, and the next attempt is in 4 s"
-)
+LONG = "rtsp://192.168.100.200:8554/Streaming/Channels/101: no frame for 3 s, and the next attempt is in 4 s"
 
 
 @pytest.mark.parametrize("pillow", [True, False])

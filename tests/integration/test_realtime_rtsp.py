@@ -83,7 +83,7 @@ def test_two_people_are_enrolled_from_a_stream_and_recognised_later(surroundings
         status, _, err = deploy(wrong, *run, "web.enabled=false", "seconds=20")
         assert status == 2
         assert err.splitlines()[-1].startswith("deploy: rtsp://127.0.0.1:")
-        assert "refused the id or the password" in err.splitlines()[-1]
+        assert "rejected the id or the password" in err.splitlines()[-1]
 
         log = tmp_path / "first.log"
         with open(str(log), "w") as stream:

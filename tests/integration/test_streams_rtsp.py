@@ -173,7 +173,7 @@ def test_a_wrong_password_is_one_clear_line_and_a_right_one_plays(clip, login):
             first, threads = output.splitlines()
             assert "kface-stream-rtsp" in threads
             if word == wrong:
-                assert first == f"{server.uri}: refused the id or the password; correct them in the stream's settings"
+                assert first == f"{server.uri}: rejected the id or the password; correct them in the stream's settings"
             else:
                 assert json.loads(first)["shape"] == [240, 320, 3]
         assert server.uri in everything

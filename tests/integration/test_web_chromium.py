@@ -234,7 +234,7 @@ def test_people_are_renamed_and_deleted_after_a_question(browser, session):
     browser.click("#delete .danger")
     browser.until("return document.querySelectorAll('#people li').length === 0", "the deletion")
     assert session.names == {}
-    assert "Nobody is registered" in browser.text("#no-people")
+    assert "No one is registered" in browser.text("#no-people")
 
 
 def test_the_threshold_is_shown_and_set(browser, session):
@@ -271,7 +271,7 @@ def test_a_program_that_is_gone_is_seen_and_found_again(browser, session, server
         session.happen("unknown", track=10)
         browser.until("return document.querySelector('#events').innerText.includes('track 10')", "the event")
     with WebServer(session, WebSettings(port=port), token=TOKEN + "-another"):
-        browser.until("return document.querySelector('#alarm').innerText.includes('not valid any more')", "the reason")
+        browser.until("return document.querySelector('#alarm').innerText.includes('has expired')", "the reason")
 
 
 def test_a_feed_that_breaks_off_goes_on_where_it_was(browser, session, server):
@@ -310,7 +310,7 @@ def test_a_hidden_page_takes_nothing(browser, session, server):
 
 
 def test_without_a_token_there_is_one_line(shared, server):
-    for address, reason in (("/", "needs its token"), ("/?token=" + "x" * 20, "the token is another one")):
+    for address, reason in (("/", "token required"), ("/?token=" + "x" * 20, "wrong token")):
         shared.go(server.address + address)
         lines = shared.text().strip().splitlines()
         assert len(lines) == 1

@@ -76,7 +76,7 @@ def settings_for_board(settings: Mapping[str, Any]) -> Dict[str, Any]:
     stream = dict(made.get("stream") or {})
     if stream.pop("password", None) or (watched is not None and watched.password):
         raise ConfigError(
-            "a password does not go into the archive", "stream.password", "set KFACE_STREAM_PASSWORD on the board"
+            "a password must not go into the archive", "stream.password", "set KFACE_STREAM_PASSWORD on the board"
         )
     stream.pop("id", None)
     if "stream" in made:
@@ -123,7 +123,7 @@ def pack(bundle_directory: PathLike, settings: Mapping[str, Any], out: PathLike,
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise ConfigError("cannot be written ({})".format(error.strerror or error), path, "give another --out")
+        raise ConfigError("cannot be written ({})".format(error.strerror or error), path, "choose another --out")
     return Packed(path, release, len(contents), path.stat().st_size, chosen)
 
 
@@ -163,8 +163,8 @@ def _contents(directory: Path, chosen: BoardBundle, settings: Mapping[str, Any])
         path = sources.parent / name
         if path.is_file():
             made[name] = _made(_read(path))
-    head = "# The settings of the recogniser on this board; sudo systemctl restart kface after a change.\n"
-    head += "# User and password of a camera do not belong here: /etc/kface/environment has them.\n"
+    head = "# Settings of the recogniser on this board. After a change: sudo systemctl restart kface\n"
+    head += "# A camera's user and password belong in /etc/kface/environment, not here.\n"
     made["deploy.yaml"] = _made((head + write_file(settings)).encode("utf-8"))
     return made
 
@@ -184,7 +184,7 @@ def _sources(root: Path, package: str) -> Dict[str, _File]:
             if name.startswith(".") or name.endswith(_MADE) or path in left_out:
                 continue
             if path.is_symlink():
-                raise ConfigError("is a link", path, "put the file itself there")
+                raise ConfigError("is a link", path, "replace it by the file itself")
             inside = "src/{}".format(path.relative_to(root).as_posix())
             made[inside] = _made(_read(path), 0o755 if inside.endswith(".sh") else 0o644)
     return made
@@ -221,7 +221,7 @@ def _add(archive: tarfile.TarFile, name: str, file: _File) -> None:
         archive.addfile(entry, reader)
     # What goes out is what was checked, even if somebody exports meanwhile.
     if reader.sha256.hexdigest() != file.sha256:
-        raise ConfigError("changed while it was packed", file.path, "pack again")
+        raise ConfigError("changed while being packed", file.path, "pack again")
 
 
 class _Hashing(io.RawIOBase):

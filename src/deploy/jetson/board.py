@@ -93,7 +93,7 @@ def read_board(system: System) -> Board:
         release = _numbers(packages["nvidia-l4t-core"].partition("-")[0])
     model = system.read("/proc/device-tree/model") if release else None
     return Board(
-        model or ("a Jetson without a name" if release else "a PC or an unknown board"),
+        model or ("an unnamed Jetson" if release else "a PC or an unknown board"),
         release,
         jetpack_of(release, packages.get("nvidia-jetpack")),
         _memory(system.read("/proc/meminfo") or ""),

@@ -84,13 +84,13 @@ def _reason(file: File, precision: str, wanted: Sequence[File]) -> Optional[str]
     if file.format == "engine":
         return "built for another machine"
     if file.format == "uff":
-        return "no runtime of the recogniser reads it: TensorRT takes the ONNX file"
+        return "no runtime of the recogniser reads it: TensorRT uses the ONNX file"
     if file.precision not in ("fp32", precision):
-        return "the settings ask for precision {}, and TensorRT's engines come from the fp32 network".format(precision)
+        return "precision {} is set, and TensorRT builds its engines from the fp32 network".format(precision)
     if file.format == "onnx":
         if file.batch != DYNAMIC:
-            return "another file takes any batch" if any(one.batch == DYNAMIC for one in wanted) else None
-        return "the same network in a newer operator set" if (file.opset or 0) > OPSET else "the same network again"
+            return "another file accepts any batch size" if any(one.batch == DYNAMIC for one in wanted) else None
+        return "the same network in a newer opset" if (file.opset or 0) > OPSET else "the same network again"
     return None
 
 

@@ -22,9 +22,9 @@ SMALL_MEMORY, SWAP = 5120, 3072
 ELEMENTS = (
     ("rtspsrc", "gstreamer1.0-plugins-good", "network cameras", False),
     ("h264parse", "gstreamer1.0-plugins-bad", "network cameras and files", False),
-    ("avdec_h264", "gstreamer1.0-libav", "decoding in software", False),
-    ("nvv4l2decoder", "nvidia-l4t-gstreamer", "decoding in hardware", True),
-    ("nvvidconv", "nvidia-l4t-gstreamer", "cameras and decoding in hardware", True),
+    ("avdec_h264", "gstreamer1.0-libav", "software decoding", False),
+    ("nvv4l2decoder", "nvidia-l4t-gstreamer", "hardware decoding", True),
+    ("nvvidconv", "nvidia-l4t-gstreamer", "cameras and hardware decoding", True),
     ("nvarguscamerasrc", "nvidia-l4t-gstreamer", "the ribbon camera", True),
 )
 #: The last ones for Python 3.6.
@@ -86,16 +86,19 @@ def probe(system: System, source: str, name: str, *arguments: str) -> Dict[str, 
     env = {"OPENBLAS_CORETYPE": "ARMV8"} if platform.machine() == "aarch64" else {}
     made = system.ask(launched(system, source, "deploy.jetson.probe", (name,) + arguments), env)
     if made.status == -signal.SIGILL:
-        return {"error": "ends with an illegal instruction", "remedy": "export OPENBLAS_CORETYPE=ARMV8 and try again"}
+        return {
+            "error": "crashes with an illegal instruction",
+            "remedy": "export OPENBLAS_CORETYPE=ARMV8 and try again",
+        }
     if made.status < 0:
-        return {"error": "ends its process with signal {}".format(-made.status)}
+        return {"error": "is killed by signal {}".format(-made.status)}
     lines = made.output.strip().splitlines()
     try:
         found = json.loads(lines[-1])
     except (IndexError, ValueError):
         found = None
     if not isinstance(found, dict):
-        return {"error": (made.error.strip().splitlines() or ["gives no answer (status {})".format(made.status)])[-1]}
+        return {"error": (made.error.strip().splitlines() or ["no output (status {})".format(made.status)])[-1]}
     return found
 
 
@@ -155,11 +158,11 @@ def _opencv(system: System, board: Board, source: str) -> Finding:
     told = probe(system, source, "cv2")
     if "error" in told:
         return Finding("opencv", MISSING, str(told["error"]), packages, remedy=str(told.get("remedy", "")))
-    text = "{} {} GStreamer".format(told["version"], "with" if told["gstreamer"] else "without")
+    text = ("{} with GStreamer" if told["gstreamer"] else "{} without GStreamer").format(told["version"])
     if told["gstreamer"]:
         return Finding("opencv", OK, text)
     where = str(told["path"])
-    text += ": no ribbon camera, no decoding in hardware"
+    text += ": no ribbon camera, no hardware decoding"
     if "dist-packages" in where and "local" not in where:
         return Finding("opencv", ADVICE, text, packages)
     return Finding(
@@ -176,7 +179,7 @@ def _gstreamer(system: System, board: Board) -> List[Finding]:
     tool = "gst-inspect-1.0"
     if system.ask([tool, "--version"]).status == 127:
         packages = tuple(sorted({row[1] for row in ELEMENTS if not row[3]} | {"gstreamer1.0-tools"}))
-        return [Finding("gstreamer", ADVICE, "its tools are not installed: cameras cannot be judged", packages)]
+        return [Finding("gstreamer", ADVICE, "its tools are not installed: cameras not checked", packages)]
     missing = [
         row
         for row in ELEMENTS
@@ -205,7 +208,7 @@ def _swap(board: Board) -> Finding:
     text = "{} MiB, {} MiB swap on disk".format(board.memory, board.swap)
     if board.memory and board.memory < SMALL_MEMORY and board.swap < SWAP:
         return Finding(
-            "memory", ADVICE, text + ": engines may not get built", remedy="add 4 GB of swap (docs/jetson.md)"
+            "memory", ADVICE, text + ": engine builds may run out of memory", remedy="add 4 GB of swap (docs/jetson.md)"
         )
     return Finding("memory", OK, text)
 
@@ -218,7 +221,7 @@ def _mode(system: System) -> Optional[Finding]:
     told = system.ask(["nvpmodel", "-q"])
     found = re.search(r"NV Power Mode:\s*(\S+)\s+(\d+)", told.output)
     if not found:
-        return Finding("power", ADVICE, "nvpmodel tells no mode", remedy="sudo nvpmodel -q shows why")
+        return Finding("power", ADVICE, "nvpmodel reports no mode", remedy="sudo nvpmodel -q shows why")
     # Mode 0 is the largest on a Nano, but 15 W on an Orin Nano: the names tell.
     modes = re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+?)\s*>", system.read("/etc/nvpmodel.conf") or "")
     best = [(number, name) for number, name in modes if name.upper().startswith("MAXN")]
@@ -226,8 +229,8 @@ def _mode(system: System) -> Optional[Finding]:
     if not best or name.upper().startswith("MAXN"):
         return Finding("power", OK, "mode {} ({})".format(name, number))
     # MAXN_SUPER comes after MAXN and is more.
-    way = "sudo nvpmodel -m {} makes it {}".format(*best[-1])
-    return Finding("power", ADVICE, "mode {} ({}) holds the board back".format(name, number), remedy=way)
+    way = "sudo nvpmodel -m {} selects {}".format(*best[-1])
+    return Finding("power", ADVICE, "mode {} ({}) limits the board".format(name, number), remedy=way)
 
 
 def _clocks(system: System) -> Optional[Finding]:
@@ -238,8 +241,8 @@ def _clocks(system: System) -> Optional[Finding]:
         if least is None or most is None:
             continue
         if least == most:
-            return Finding("clocks", OK, "the GPU's clock is fixed")
-        return Finding("clocks", ADVICE, "the GPU's clock rises with its load only", remedy="sudo jetson_clocks")
+            return Finding("clocks", OK, "the GPU clock is fixed")
+        return Finding("clocks", ADVICE, "the GPU clock follows the load", remedy="sudo jetson_clocks")
     return None
 
 
@@ -248,10 +251,10 @@ def _fan(system: System) -> Optional[Finding]:
     speeds += [system.read(name) for name in system.glob("/sys/class/hwmon/hwmon*/pwm1")]
     if not speeds:
         return Finding(
-            "fan", ADVICE, "none is seen", remedy="under load a board without one slows down: watch tegrastats"
+            "fan", ADVICE, "not found", remedy="without one the board throttles under load: watch tegrastats"
         )
     if all(speed == "0" for speed in speeds):
-        return Finding("fan", OK, "stands still at present")
+        return Finding("fan", OK, "not spinning")
     return Finding("fan", OK, "turns")
 
 

@@ -62,12 +62,12 @@ def read_environment(text: str) -> Dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not equals or not re.match(r"[A-Za-z_][A-Za-z0-9_]*\Z", name):
-            raise ConfigError("is no NAME=value", "{}, line {}".format(ENVIRONMENT_FILE, number), "mend the line")
+            raise ConfigError("is not NAME=value", "{}, line {}".format(ENVIRONMENT_FILE, number), "correct the line")
         try:
             made[name] = " ".join(shlex.split(value))
         except ValueError:
             raise ConfigError(
-                "has a quote that is not closed",
+                "has an unclosed quote",
                 "{}, line {}".format(ENVIRONMENT_FILE, number),
                 "put the value in single quotes",
             )
@@ -78,12 +78,12 @@ def become(user: str) -> None:
     """Give up root's rights for a user's, for good.
 
     Raises:
-        ConfigError: This is neither root nor that user, or there is no such user.
+        ConfigError: The user is neither root nor that user, or does not exist.
     """
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise ConfigError("there is no such user", user, "install kface: sudo ./install.sh")
+        raise ConfigError("no such user", user, "install kface: sudo ./install.sh")
     if os.geteuid() == entry.pw_uid:
         return
     if os.geteuid() != 0:
@@ -111,7 +111,7 @@ def main(argv: Optional[List[str]] = None) -> int:
             os.chdir(STATE)
         _replace(dict(dict(kept, PATH=PATH, **environment()), **given), arguments)
     except PermissionError:
-        print("kface: {}: may not be read; sudo kface ...".format(ENVIRONMENT_FILE), file=sys.stderr)
+        print("kface: {}: permission denied; run sudo kface ...".format(ENVIRONMENT_FILE), file=sys.stderr)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         print("kface: {}: cannot be used ({})".format(ENVIRONMENT_FILE, reason), file=sys.stderr)

@@ -32,16 +32,16 @@ def main(argv: Optional[List[str]] = None) -> int:
         _print("install: {}: {}".format(error.filename or "a file", error.strerror or error), sys.stderr)
         return 2
     except KeyboardInterrupt:
-        _print("install: stopped; start it again to go on", sys.stderr)
+        _print("install: interrupted; run it again to continue", sys.stderr)
         return 130
     return 0
 
 
 def _run(system: System, arguments: argparse.Namespace) -> None:
     if not system.dry and os.geteuid() != 0 and system.root == "/":
-        raise InstallError("needs root's rights", "install.sh", "sudo ./install.sh, or look with --dry-run")
+        raise InstallError("requires root", "install.sh", "run sudo ./install.sh, or preview with --dry-run")
     if arguments.purge and not arguments.uninstall:
-        raise InstallError("goes with --uninstall only", "--purge")
+        raise InstallError("requires --uninstall", "--purge")
     installer = Installer(system, arguments.archive, arguments)
     with installer.releases.locked():
         if arguments.rollback:
@@ -49,31 +49,33 @@ def _run(system: System, arguments: argparse.Namespace) -> None:
         elif not arguments.uninstall:
             installer.run()
     if arguments.uninstall:
-        if arguments.purge and not system.dry and not arguments.yes and not agreed("forget everybody who is enrolled?"):
+        if arguments.purge and not system.dry and not arguments.yes and not agreed("delete everyone who is enrolled?"):
             raise InstallError("nothing was removed", "--purge", "give --yes")
         service.take_away(system, arguments.purge)
-        kept = "" if arguments.purge else "; /var/lib/kface and /etc/kface are kept"
+        kept = "" if arguments.purge else "; /var/lib/kface and /etc/kface kept"
         system.say("kface {} removed{}".format("would be" if system.dry else "is", kept))
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="install.sh",
-        description="install the face recogniser on this board, build its engines, and start its service",
+        description="install the face recogniser on this board, build its engines and start its service",
         examples=("sudo ./install.sh", "./install.sh --dry-run", "sudo ./install.sh --rollback"),
     )
     parser.add_argument("--archive", default=os.curdir, help=argparse.SUPPRESS)
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--rollback", action="store_true", help="run the release before")
-    what.add_argument("--uninstall", action="store_true", help="remove the service; the gallery and the settings stay")
+    what.add_argument("--rollback", action="store_true", help="go back to the previous release")
+    what.add_argument("--uninstall", action="store_true", help="remove the service, keep the gallery and the settings")
     parser.add_argument(
-        "--purge", action="store_true", help="with --uninstall: remove the gallery and the settings too"
+        "--purge", action="store_true", help="with --uninstall: also remove the gallery and the settings"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="change nothing, and print every step")
-    parser.add_argument("--root", default="/", metavar="DIR", help="the directory that all files are below")
+    parser.add_argument("--dry-run", action="store_true", help="print every step and change nothing")
+    parser.add_argument("--root", default="/", metavar="DIR", help="root directory to install into")
     parser.add_argument(
-        "--skip-engines", action="store_true", help="build and verify none; the service does when it starts"
+        "--skip-engines",
+        action="store_true",
+        help="do not build and verify engines; the service builds them when it starts",
     )
     parser.add_argument("--skip-bench", action="store_true", help="do not measure the speed")
     parser.add_argument("--no-start", action="store_true", help="do not start the service")

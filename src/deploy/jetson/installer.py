@@ -66,7 +66,9 @@ class Installer(object):
                 if not isinstance(error, KFaceError):
                     raise
                 what = "step {} of {}, {}: {}".format(number, len(steps), name, error)
-                raise InstallError(what, None, "the release before runs on: {}".format(runs) if runs else None)
+                raise InstallError(
+                    what, None, "the previous release is still running: {}".format(runs) if runs else None
+                )
 
     def _run_on(self) -> Optional[str]:
         """Start what was stopped; return the release that runs, if one does."""
@@ -81,7 +83,7 @@ class Installer(object):
     def _check_archive(self) -> None:
         self.sums = read_sums(self.archive)
         self.name = release_name(self.archive)
-        self._say("kface {}, {} files, all as they were packed".format(self.name, len(self.sums)))
+        self._say("kface {}, {} files, checksums match".format(self.name, len(self.sums)))
 
     @property
     def place(self) -> str:
@@ -92,13 +94,13 @@ class Installer(object):
         board = self.board = read_board(self.system)
         self._say(board.model)
         if not board.is_jetson:
-            self._say("no Jetson: there will be no engines, and the processor does all")
+            self._say("not a Jetson: no engines, everything runs on the CPU")
             return
         assert board.l4t is not None
         release = ".".join(map(str, board.l4t))
         self._say("JetPack {} (L4T {})".format(board.jetpack or "unknown to this installer", release))
         if board.major in BRINGS:
-            self._say("which brings TensorRT {}, CUDA {}, OpenCV {}, Python {}".format(*BRINGS[board.major]))
+            self._say("comes with TensorRT {}, CUDA {}, OpenCV {}, Python {}".format(*BRINGS[board.major]))
         if not board.supported:
             raise InstallError("is too old", "L4T " + release, "flash JetPack {} or newer".format(OLDEST))
 
@@ -126,29 +128,29 @@ class Installer(object):
         return found
 
     def _mend(self, packages: List[str], wheels: List[str]) -> None:
-        self._say("apt can bring: {}".format(" ".join(packages) or "nothing"))
+        self._say("available from apt: {}".format(" ".join(packages) or "nothing"))
         if wheels:
-            self._say("pip can bring, into {}: {}".format(checks.WHEELS, " ".join(wheels)))
+            self._say("available from pip, into {}: {}".format(checks.WHEELS, " ".join(wheels)))
         if not self.system.dry and not self.arguments.yes and not agreed("    install them?"):
-            raise InstallError("not installed", " ".join(packages + wheels), "give --yes, or install them yourself")
+            raise InstallError("not installed", " ".join(packages + wheels), "pass --yes, or install them yourself")
         wait = ["-o", "DPkg::Lock::Timeout=300"]
         self.system.work(["apt-get", "update", "-q"] + wait)
         # One by one: a package that this release does not have must not keep the others out.
         for package in packages:
             argv = ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + wait + [package]
             if self.system.work(argv).status != 0:
-                self._say("{} could not be installed".format(package))
+                self._say("cannot install {}".format(package))
         if wheels:
             checks.fetch_wheels(self.system, wheels)
 
     def _put_release(self) -> None:
         if self.releases.put(self.archive, self.name, self.sums):
             if not self.system.dry:
-                self._say("{} is in its place".format(self.place))
+                self._say("{} installed".format(self.place))
             # Only root may write there, so that the service could not keep what it compiles.
             self.system.work([checks.python(), "-I", "-m", "compileall", "-q", self.system.path(self.place + "/src")])
         else:
-            self._say("{} is there already, and whole".format(self.place))
+            self._say("{} is already installed and complete".format(self.place))
         if not self.system.dry:
             # What was compared with its hashes is read from here on: the archive's directory may be another user's.
             self.archive = self.system.path(self.place)
@@ -175,22 +177,22 @@ class Installer(object):
             return
         if service.running(self.system):
             # Two recognisers do not fit into a Nano's memory, and would slow each other down while times are taken.
-            self._say("the service stops meanwhile")
+            self._say("stopping the service meanwhile")
             self._stopped = not self.system.dry
             service.stop(self.system)
-        self._say("on a Nano this takes up to half an hour; what was built before is taken")
+        self._say("takes up to half an hour on a Nano; existing engines are reused")
         made = self._as_user("kface.tensorrt", "verify", "--bundle", self.system.path(self.place + "/bundle"))
         if made == 1:
             raise InstallError(
-                "an engine gives other numbers than its network",
+                "an engine's output differs from its network's",
                 "verify-engines",
-                "see the line that DIFFERS; sudo rm -r /var/cache/kface/engines and try again",
+                "see the line DIFFERS; sudo rm -r /var/cache/kface/engines and try again",
             )
         if made != 0:
             raise InstallError(
-                "fails with status {}".format(made),
+                "failed with status {}".format(made),
                 "verify-engines",
-                "see its last line, and docs/jetson.md; or --skip-engines",
+                "see its last line and docs/jetson.md, or pass --skip-engines",
             )
 
     def _show_speed(self) -> None:
@@ -199,7 +201,7 @@ class Installer(object):
             return
         bundle, out = self.system.path(self.place + "/bundle"), self.system.path(STATE + "/bench.json")
         if self._as_user("deploy", "bench", "--quick", "--bundle", bundle, "--out", out) != 0:
-            self._say("no figures, see above; the installation goes on")
+            self._say("benchmark failed, see above; continuing")
 
     def _as_user(self, module: str, *arguments: str) -> int:
         """Run a module as the service's user, with the service's environment but this release; return the exit status."""
@@ -223,9 +225,11 @@ class Installer(object):
         if self.system.dry:
             self._say("would start {}".format(service.NAME))
         elif not service.booted(self.system):
-            self._say("systemd does not run here; by hand: sudo kface deploy --config {}".format(service.CONFIGURATION))
+            self._say(
+                "systemd is not running; start by hand: sudo kface deploy --config {}".format(service.CONFIGURATION)
+            )
         elif self.arguments.no_start:
-            self._say("not started, as wanted: sudo systemctl enable --now kface")
+            self._say("not started (--no-start); start it with: sudo systemctl enable --now kface")
         else:
             try:
                 service.start(self.system)
@@ -233,7 +237,7 @@ class Installer(object):
                 self._back(before, older)
                 raise
             self._stopped = False
-            self._say("{} runs, and starts at every boot".format(service.NAME))
+            self._say("{} is running and enabled at boot".format(service.NAME))
         # A dry run has not put the settings into their place.
         own = os.path.join(self.archive, "deploy.yaml")
         there = self.system.has(service.CONFIGURATION)
@@ -248,7 +252,7 @@ class Installer(object):
         """Undo what the start began."""
         if before is None or before == self.name:
             return
-        self._say("back to {}".format(before))
+        self._say("rolling back to {}".format(before))
         self._use(before)
         # What did not start is nothing to roll back to.
         if older is None:
@@ -263,7 +267,7 @@ class Installer(object):
         removed = self.releases.prune()
         self._say("removed: {}".format(", ".join(removed)) if removed else "nothing to remove")
         if self.releases.previous:
-            self._say("the one before is kept: sudo {}/install.sh --rollback".format(CURRENT))
+            self._say("the previous release is kept: sudo {}/install.sh --rollback".format(CURRENT))
 
     def rollback(self) -> None:
         """Run the release before.
@@ -273,7 +277,7 @@ class Installer(object):
         """
         before = self.releases.previous
         if before is None or before == self.releases.current:
-            raise InstallError("there is none to go back to", "the release before", "install an older archive")
+            raise InstallError("does not exist", "the previous release", "install an older archive")
         now = self.releases.current
         self.board = read_board(self.system)
         self._use(before)
@@ -286,7 +290,7 @@ class Installer(object):
                     with contextlib.suppress(InstallError):
                         service.start(self.system, 0)
                 raise
-        self._say("{} runs in place of {}; {} stays as it is".format(before, now, service.CONFIGURATION))
+        self._say("{} is running instead of {}; {} is unchanged".format(before, now, service.CONFIGURATION))
 
 
 def agreed(question: str) -> bool:

@@ -42,29 +42,29 @@ def parser() -> SettingsParser:
         "--out",
         metavar="FILE.tar.gz",
         default=OUT,
-        help="the archive, or a directory that it goes into (default: %(default)s)",
+        help="archive file, or directory for it (default: %(default)s)",
     )
-    made.add_argument("--host", metavar="USER@BOARD", help="send it there and run its installer")
-    made.add_argument("--port", type=int, metavar="PORT", help="TCP port of ssh, with --host (default: ssh's own)")
+    made.add_argument("--host", metavar="USER@BOARD", help="copy the archive there and run its installer")
+    made.add_argument("--port", type=int, metavar="PORT", help="with --host: TCP port of ssh (default: ssh's own)")
     made.add_argument(
-        "--dry-run", action="store_true", help="with --host: change nothing there, but print what would be done"
+        "--dry-run", action="store_true", help="with --host: print what would be done there and change nothing"
     )
     made.add_argument(
-        "--whole-bundle", action="store_true", help="pack all files of the bundle, those that no board uses as well"
+        "--whole-bundle", action="store_true", help="pack all files of the bundle, including those that no board uses"
     )
     return made
 
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.host is None and (arguments.port is not None or arguments.dry_run):
-        raise ConfigError("goes with --host only", "--port" if arguments.port is not None else "--dry-run")
+        raise ConfigError("requires --host", "--port" if arguments.port is not None else "--dry-run")
     # A wrong address is told before a minute is spent on packing.
     host = None if arguments.host is None else Host.parse(arguments.host, arguments.port)
     settings = resolve(arguments.overrides)
     directory = chosen_bundle(arguments.bundle or settings.get("bundle"))
     if not directory:
         raise ConfigError(
-            "none is found in outputs or bundles", "--bundle", "give --bundle DIR, or make one: kface export"
+            "no bundle in outputs or bundles", "--bundle", "pass --bundle DIR, or create one: kface export"
         )
     packed = pack(directory, settings, arguments.out, arguments.whole_bundle)
     print(
@@ -106,17 +106,15 @@ def notes(settings: DeploySettings) -> List[str]:
         settings: Those in the archive.
     """
     if settings.stream is None:
-        return [
-            "it will watch a clip of the synthetic sample; a camera: source=csi://0, stream=rtsp stream.address=..."
-        ]
-    made = ["it will watch {}".format(settings.stream.uri)]
+        return ["source: a clip of the synthetic sample; for a camera: source=csi://0, stream=rtsp stream.address=..."]
+    made = ["source: {}".format(settings.stream.uri)]
     if settings.stream.kind == "rtsp":
-        made.append("a camera's user and password are not in the archive; where it has them, set on the board")
+        made.append("a camera's user and password are not in the archive; set them on the board:")
         made.append(
             "  KFACE_STREAM_ID and KFACE_STREAM_PASSWORD in /etc/kface/environment, then: sudo systemctl restart kface"
         )
     if settings.stream.kind == "file":
-        made.append("the file has to be on the board already, outside of /home (the service sees nothing there)")
+        made.append("the file must already be on the board, outside of /home (which the service cannot see)")
     return made
 
 

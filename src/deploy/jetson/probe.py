@@ -21,7 +21,7 @@ def _numpy() -> Dict[str, Any]:
     # A product, because OpenBLAS chooses its kernel then, and may choose one that this processor lacks.
     product = np.ones((64, 64), np.float32) @ np.ones((64, 64), np.float32)
     if product[0, 0] != 64:
-        raise ValueError("numpy multiplies wrongly")
+        raise ValueError("numpy computes a wrong product")
     return {"version": np.__version__}
 
 
@@ -53,7 +53,7 @@ def _cryptography() -> Dict[str, Any]:
     cipher = Cipher(bytes(32))
     nonce, sealed = cipher.seal(b"face", b"probe")
     if cipher.open(nonce, sealed, b"probe") != b"face":
-        raise ValueError("cryptography does not open what it sealed")
+        raise ValueError("cryptography cannot decrypt what it encrypted")
     return {"version": cryptography.__version__}
 
 
@@ -75,7 +75,7 @@ def _runtimes(directory: str) -> Dict[str, Any]:
     from kface.networks import RUNTIMES, open_network, runtimes
 
     opened = bundle.load(directory, "sizes")
-    reason = "none is installed"
+    reason = "not installed"
     # On the GPU TensorRT would build an engine, which takes minutes; it is looked at by itself.
     for name in [name for name in runtimes() if not RUNTIMES[name].gpu]:
         try:

@@ -37,15 +37,15 @@ def read_sums(folder: str) -> Dict[str, str]:
     for name, digest in sums.items():
         parts = name.split("/")
         if not name or ".." in parts or "" in parts or not re.match(r"[0-9a-f]{64}\Z", digest):
-            raise InstallError("has a line that cannot be", path, _AGAIN)
+            raise InstallError("has an invalid line", path, _AGAIN)
         _compare(os.path.join(folder, name), digest)
     for place, folders, names in os.walk(folder):
-        # What Python writes while the installer runs is no part of the archive.
+        # What Python writes while the installer runs is not part of the archive.
         folders[:] = [name for name in folders if name != "__pycache__"]
         for name in names:
             inside = os.path.relpath(os.path.join(place, name), folder)
             if inside not in sums and inside != SUMS:
-                raise InstallError("is no part of the archive", os.path.join(place, name), "unpack it anew")
+                raise InstallError("is not part of the archive", os.path.join(place, name), "unpack the archive again")
     return sums
 
 
@@ -57,7 +57,7 @@ def _compare(path: str, digest: str) -> None:
     except OSError as error:
         raise InstallError("cannot be read ({})".format(error.strerror or error), path, _AGAIN)
     if found != digest:
-        raise InstallError("was changed: its SHA-256 is not the one of {}".format(SUMS), path, _AGAIN)
+        raise InstallError("was changed: its SHA-256 does not match {}".format(SUMS), path, _AGAIN)
 
 
 def release_name(folder: str) -> str:
@@ -74,7 +74,7 @@ def release_name(folder: str) -> str:
     except OSError as error:
         raise InstallError("cannot be read ({})".format(error.strerror or error), folder, _AGAIN)
     if not found:
-        raise InstallError("tells no version", source, _AGAIN)
+        raise InstallError("has no version", source, _AGAIN)
     return "{}-{}".format(found.group(1), digest[:12])
 
 
@@ -116,12 +116,12 @@ class Releases(object):
         home = self._system.path(HOME)
         if os.path.lexists(home) and not _ours(home):
             # What somebody has prepared in it would run as root, or as the service.
-            raise InstallError("belongs to another user, or others can change it", HOME, "move it away")
+            raise InstallError("belongs to another user, or is writable by others", HOME, "move it elsewhere")
         self._system.folder(HOME, 0o755)
         handle = os.open(home + "/.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             if not lock(handle, wait=False):
-                raise InstallError("another installer is at work", HOME, "wait for it")
+                raise InstallError("another installer is running", HOME, "wait until it has finished")
             yield
         finally:
             os.close(handle)
@@ -151,7 +151,7 @@ class Releases(object):
         try:
             self._copy(folder, self._system.path(part), sums)
             if sha256_file(self._system.path(part + "/" + SUMS))[:12] != name[-12:]:
-                raise InstallError("was changed meanwhile", os.path.join(folder, SUMS), _AGAIN)
+                raise InstallError("was changed during the installation", os.path.join(folder, SUMS), _AGAIN)
             os.chmod(self._system.path(part), 0o755)
             if self._system.has(place):
                 # What is damaged makes room in two renames: the service that runs from it keeps its open files.
@@ -164,7 +164,7 @@ class Releases(object):
             raise
         except OSError as error:
             self._system.remove(part)
-            raise InstallError("cannot be copied ({})".format(error.strerror or error), place, "make room on the disk")
+            raise InstallError("cannot be copied ({})".format(error.strerror or error), place, "free some disk space")
         return True
 
     def _copy(self, folder: str, target: str, sums: Dict[str, str]) -> None:

@@ -44,7 +44,7 @@ class Host(NamedTuple):
         """
         found = _HOST.match(text)
         if not found:
-            raise ConfigError("is no address of a board", ascii(text), "give user@board, such as kim@10.0.0.7")
+            raise ConfigError("is not a board's address", ascii(text), "use user@board, such as kim@10.0.0.7")
         if port is not None and not 1 <= port <= 65535:
             raise ConfigError("must be from 1 to 65535, not {}".format(port), "--port")
         return cls(found.group(1), found.group(2).strip("[]"), port)
@@ -126,7 +126,7 @@ class Remote(object):
             )
         if made.returncode != 0:
             reason = told[-1] if told else "no reason given"
-            remedy = "try it by hand: ssh {}".format(self.host.target())
+            remedy = "try by hand: ssh {}".format(self.host.target())
             raise RemoteError("{} failed ({})".format(argv[0], reason), self.host.target(), remedy)
         return (made.stdout or b"").decode("utf-8", "replace")
 
@@ -151,7 +151,9 @@ def install(path: str, release: str, host: Host, options: Sequence[str] = ()) ->
         # What a login script prints would else become a part of a path.
         if not re.match(r"/[A-Za-z0-9._/-]+\Z", folder):
             raise RemoteError(
-                "mktemp answers {}".format(ascii(folder[:80])), host.target(), "keep its login scripts from printing"
+                "unexpected output of mktemp: {}".format(ascii(folder[:80])),
+                host.target(),
+                "its login scripts must not print anything",
             )
         try:
             remote.send(path, folder)
@@ -160,7 +162,7 @@ def install(path: str, release: str, host: Host, options: Sequence[str] = ()) ->
             with contextlib.suppress(KFaceError):
                 remote.ask(["rm", "-rf", "--", folder])
         if status == 255:
-            raise RemoteError("the connection was lost", host.target(), "run it again: every step can be repeated")
+            raise RemoteError("the connection was lost", host.target(), "run it again; every step can be repeated")
         return status
 
 

@@ -43,11 +43,11 @@ def make_user(system: System) -> None:
     """
     if system.entry("passwd", USER) is None:
         argv = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", STATE]
-        system.must(argv + ["--shell", "/usr/sbin/nologin", USER], "make the user by hand, and start again")
+        system.must(argv + ["--shell", "/usr/sbin/nologin", USER], "create the user by hand, and run it again")
     for group in ("video", "render"):
         entry = system.entry("group", group)
         if entry is not None and USER not in entry[-1].split(","):
-            system.must(["usermod", "-a", "-G", group, USER], "add the user to the group by hand, and start again")
+            system.must(["usermod", "-a", "-G", group, USER], "add the user to the group by hand, and run it again")
 
 
 def make_folders(system: System) -> None:
@@ -76,10 +76,10 @@ def put_settings(system: System, text: bytes) -> str:
         system.remove(CONFIGURATION + ".new")
         said = "is the archive's"
     elif shipped == text:
-        said = "is yours and stays; the archive's is the one that it was made from"
+        said = "has your changes and is kept; the archive's is unchanged"
     else:
         system.write(CONFIGURATION + ".new", text, 0o640, "root", USER)
-        said = "is yours and stays; the archive's new one is deploy.yaml.new beside it"
+        said = "has your changes and is kept; the archive's new one is deploy.yaml.new beside it"
     system.write(SHIPPED, text, 0o600)
     return said
 
@@ -120,9 +120,9 @@ def put_key(system: System) -> str:
         return "is {}".format(KEY)
     if system.has(GALLERY):
         raise InstallError(
-            "is gone, and the gallery {} cannot be read without it".format(GALLERY),
+            "is missing, and the gallery {} cannot be read without it".format(GALLERY),
             KEY,
-            "put the key back, or move the gallery away",
+            "restore the key, or move the gallery elsewhere",
         )
     system.write(KEY, base64.b64encode(os.urandom(32)) + b"\n", 0o600, USER, USER)
     return "is new: {}; keep a copy of it elsewhere".format(KEY)
@@ -162,14 +162,14 @@ def put_unit(system: System, release: str, board: Board) -> None:
 def devices(board: Board) -> str:
     """Return the drop-in of the unit that allows a board's devices alone; all, where no device of its GPU is seen."""
     lines = [
-        "# Written by the installer, from the devices that it saw; sudo systemctl edit kface adds others.",
+        "# Written by the installer from the devices found; add others with: sudo systemctl edit kface",
         "[Service]",
     ]
     if board.is_jetson and not any(node.startswith("/dev/nv") for node in board.nodes):
-        return "\n".join(lines + ["# None of the GPU was seen: nothing is restricted.", "DevicePolicy=auto", ""])
+        return "\n".join(lines + ["# No GPU device found: nothing is restricted.", "DevicePolicy=auto", ""])
     lines += [
         "DevicePolicy=closed",
-        "# Cameras, those that are plugged in later as well.",
+        "# Cameras, including those plugged in later.",
         "DeviceAllow=char-video4linux rw",
     ]
     # systemd takes no patterns in paths, so each is named.
@@ -213,7 +213,7 @@ def start(system: System, settled: Optional[float] = None) -> None:
         if not running(system):
             told = system.ask(["journalctl", "-u", NAME, "-n", "4", "-o", "cat", "--no-pager"]).output.strip()
             reason = _reason(told.splitlines())
-            raise InstallError("does not stay alive ({})".format(reason), NAME, remedy)
+            raise InstallError("exited after the start ({})".format(reason), NAME, remedy)
         if time.monotonic() >= end:
             return
         time.sleep(min(0.5, max(end - time.monotonic(), 0.0)))
@@ -235,9 +235,9 @@ def tell_page(system: System, source: str, file: str) -> None:
     """
     told = probe(system, source, "settings", file)
     if "error" in told:
-        system.say("    {} cannot be read: {}".format(CONFIGURATION, told["error"]))
+        system.say("    cannot read {}: {}".format(CONFIGURATION, told["error"]))
         return
-    system.say("    it watches {}; settings: {}".format(told["source"], CONFIGURATION))
+    system.say("    source: {}; settings: {}".format(told["source"], CONFIGURATION))
     if not told["web"]:
         system.say("    the web page is off (web.enabled: false)")
         return
@@ -247,7 +247,9 @@ def tell_page(system: System, source: str, file: str) -> None:
     system.say("    page:     http://{}:{}/?token=TOKEN".format("127.0.0.1" if local else name, port))
     system.say("    token:    sudo sed -n 's/^KFACE_WEB_TOKEN=//p' {}".format(ENVIRONMENT_FILE))
     if local:
-        system.say("    from a PC: ssh -L {0}:127.0.0.1:{0} YOU@{1}, then the page's address there".format(port, name))
+        system.say(
+            "    from a PC: ssh -L {0}:127.0.0.1:{0} YOU@{1}, then open the page's address there".format(port, name)
+        )
 
 
 def take_away(system: System, purge: bool) -> None:
@@ -257,7 +259,7 @@ def take_away(system: System, purge: bool) -> None:
         InstallError: Something cannot be removed.
     """
     if booted(system) and system.has(UNIT):
-        system.must(["systemctl", "disable", "--now", NAME], "sudo systemctl stop kface, and start again")
+        system.must(["systemctl", "disable", "--now", NAME], "sudo systemctl stop kface, and run it again")
     for name in (UNIT, os.path.dirname(DEVICES), COMMAND, CACHE, HOME):
         system.remove(name)
     if booted(system):

@@ -96,7 +96,7 @@ class System(object):
         except OSError as error:
             return Outcome(127, "", error.strerror or str(error))
         except subprocess.TimeoutExpired:
-            return Outcome(124, "", "gave no answer in {:.0f} s".format(seconds))
+            return Outcome(124, "", "did not finish within {:.0f} s".format(seconds))
         return Outcome(made.returncode, _text(made.stdout), _text(made.stderr))
 
     def work(
@@ -154,7 +154,7 @@ class System(object):
         """
         made = self.work(argv, **options)
         if made.status != 0:
-            reason = made.output.splitlines()[-1] if made.output else "it told nothing"
+            reason = made.output.splitlines()[-1] if made.output else "no output"
             raise InstallError("failed with status {} ({})".format(made.status, reason), " ".join(argv[:4]), remedy)
 
     def write(self, name: str, data: bytes, mode: int, owner: str = "root", group: str = "root") -> bool:
@@ -229,7 +229,7 @@ class System(object):
             self.say("    would point {} at {}".format(name, target))
             return
         if os.path.lexists(path) and not os.path.islink(path):
-            raise InstallError("is there and is no link", name, "move it away")
+            raise InstallError("exists and is not a link", name, "move it elsewhere")
         temporary = "{}.kface-{}".format(path, os.getpid())
         try:
             os.symlink(target, temporary)

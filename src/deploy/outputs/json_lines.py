@@ -39,7 +39,7 @@ class JsonLines(Output):
             try:
                 handle = open_private(path, os.O_APPEND)
             except OSError as error:
-                raise ConfigError("cannot be written ({})".format(error.strerror), path, "give another outputs.json")
+                raise ConfigError("cannot be written ({})".format(error.strerror), path, "choose another outputs.json")
             self._stream = os.fdopen(handle, "w", encoding="utf-8")
 
     def write(self, result: Result, events: Sequence[Event]) -> None:

@@ -63,9 +63,11 @@ class Snapshots(Output):
             for name in there:
                 _make_private(os.path.join(directory, name))
         except OSError as error:
-            raise ConfigError("cannot be used ({})".format(error.strerror), directory, "give another outputs.snapshots")
+            raise ConfigError(
+                "cannot be used ({})".format(error.strerror), directory, "choose another outputs.snapshots"
+            )
         if not os.access(directory, os.W_OK | os.X_OK):
-            raise ConfigError("cannot be written", directory, "give another outputs.snapshots")
+            raise ConfigError("cannot be written", directory, "choose another outputs.snapshots")
         self._files: Deque[str] = collections.deque(os.path.join(directory, name) for name in there)
 
     def write(self, result: Result, events: Sequence[Event]) -> None:

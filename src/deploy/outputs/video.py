@@ -51,7 +51,7 @@ class VideoOutput(Output):
             # OpenCV only prints why it cannot write. A video of people is its owner's alone.
             os.close(open_private(path, os.O_TRUNC))
         except OSError as error:
-            raise ConfigError("cannot be written ({})".format(error.strerror), path, "give another outputs.video")
+            raise ConfigError("cannot be written ({})".format(error.strerror), path, "choose another outputs.video")
 
     def write(self, result: Result, events: Sequence[Event]) -> None:
         """Write a frame."""
@@ -70,7 +70,7 @@ class VideoOutput(Output):
             return
         self._writer.release()
         if not os.path.getsize(self.name):
-            raise KFaceError("nothing was written", self.name, "make room, or give another outputs.video")
+            raise KFaceError("nothing was written", self.name, "free some space, or choose another outputs.video")
 
     def _open(self, width: int, height: int) -> None:
         # Codecs of halved colour take even sides only.
@@ -78,7 +78,7 @@ class VideoOutput(Output):
         self._writer = cv2.VideoWriter(self.name, self._codec, self._fps, self._size)
         if not self._writer.isOpened():
             self._writer = None
-            raise KFaceError("this OpenCV cannot write such a video", self.name, "give one that ends in .avi")
+            raise KFaceError("this OpenCV cannot write this video format", self.name, "use a name ending in .avi")
 
     def _repeats(self, captured: float) -> int:
         """Return how often a frame is written so that the video keeps up with the frames' own time."""

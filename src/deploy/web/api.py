@@ -133,7 +133,7 @@ def _entry(person: "Person") -> Any:
 def _only(request: Mapping[str, Any], *keys: str) -> None:
     for key in request:
         if key not in keys:
-            raise RequestError("there is no such field", ascii(key)[:60], "choose: " + ", ".join(keys))
+            raise RequestError("unknown field", ascii(key)[:60], "choose: " + ", ".join(keys))
 
 
 def _field(request: Mapping[str, Any], key: str) -> Any:
@@ -145,11 +145,11 @@ def _field(request: Mapping[str, Any], key: str) -> Any:
 def _text(request: Mapping[str, Any], key: str) -> str:
     value = _field(request, key)
     if not isinstance(value, str):
-        raise RequestError("must be a text", key)
+        raise RequestError("must be a string", key)
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise RequestError("is no text that can be written", key)
+        raise RequestError("is not valid text", key)
     return value
 
 

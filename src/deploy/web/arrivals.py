@@ -157,7 +157,7 @@ class Arrivals(object):
                 return
             except OSError as error:
                 # No more files: a stranger's place is given up for whoever comes next.
-                LOGGER.warning("a connection to the page cannot be taken (%s)", error.strerror or error)
+                LOGGER.warning("cannot accept a connection to the page (%s)", error.strerror or error)
                 if not self._make_room(0):
                     self._ended.wait(_LOOK_S)
                 return
@@ -212,9 +212,9 @@ class Arrivals(object):
             return
         if not data:
             if one.state == BODY:
-                self._refuse(one, RefusedError(400, "the command is cut off"))
+                self._refuse(one, RefusedError(400, "the command is incomplete"))
             elif one.state == READING and bytes(one.data).strip():
-                self._refuse(one, RefusedError(400, "the request is cut off"))
+                self._refuse(one, RefusedError(400, "the request is incomplete"))
             elif one.state == READING:
                 self._close(one)
             else:
@@ -244,7 +244,7 @@ class Arrivals(object):
             one.connection.setblocking(False)
             self._waiting[one.connection.fileno()] = one
             self._selector.register(one.connection, selectors.EVENT_READ, one)
-            full = RefusedError(503, "too many requests at the same time: close other windows", ("Retry-After", "1"))
+            full = RefusedError(503, "too many simultaneous requests: close other windows", ("Retry-After", "1"))
             self._refuse(one, full)
 
     def _has_head(self, one: Arrival) -> bool:
@@ -258,12 +258,12 @@ class Arrivals(object):
         if (size if line < 0 else line) > request.LINE_BYTES:
             raise RefusedError(414, "the request line is too long")
         if size > request.HEAD_BYTES:
-            raise RefusedError(431, "the head of the request is too large")
+            raise RefusedError(431, "the request header is too large")
         if found is None:
             return False
         if found.group() != b"\r\n\r\n":
             one.request.path = "?"
-            raise RefusedError(400, "the request's lines do not end as they should")
+            raise RefusedError(400, "the request's lines have invalid endings")
         head = bytes(one.data[:size])
         del one.data[: found.end()]
         one.request.read(head)
@@ -299,7 +299,7 @@ class Arrivals(object):
             self._give_answer(one)
         elif one.state == BODY or (one.state == READING and one.data):
             seconds = BODY_S if one.state == BODY else KEEP_S if one.known else HEAD_S
-            self._refuse(one, RefusedError(408, "the request has not arrived in {:g} s".format(seconds)))
+            self._refuse(one, RefusedError(408, "the request did not arrive within {:g} s".format(seconds)))
         else:
             self._close(one)
 

@@ -22,10 +22,8 @@ ACCESS_LOGGER = logging.getLogger("deploy.web.access")
 SEND_S = 10.0
 #: Bytes of the largest body.
 BODY_BYTES = 1 << 14
-_NO_TOKEN = (
-    "the page needs its token: open /?token=TOKEN (the program printed it, or where it is), or reload after a link"
-)
-_NOT_RIGHT = "the token is another one: the program printed it, or where it is"
+_NO_TOKEN = "token required: open /?token=TOKEN (kface deploy printed the token or its file); after a link, reload"
+_NOT_RIGHT = "wrong token: kface deploy printed the token or its file"
 
 
 def admit(server: "Server", request: Request, address: str) -> None:
@@ -38,7 +36,7 @@ def admit(server: "Server", request: Request, address: str) -> None:
     """
     judge = server.access
     if not judge.knows_host(request.headers.get("host")):
-        raise RefusedError(421, "this is not the host that was asked for: use the address that the program printed")
+        raise RefusedError(421, "wrong host: use the address that kface deploy printed")
     given = request.parameter("token") if request.path == "/" else None
     found = judge.judge(request.headers) if given is None else judge.judge_token(given)
     if found != access.RIGHT:
@@ -48,18 +46,18 @@ def admit(server: "Server", request: Request, address: str) -> None:
             refused.delay = judge.delay(address, request.headers)
         raise refused
     if given is not None:
-        raise RefusedError(303, "go on to /", ("Location", "/"), ("Set-Cookie", judge.cookie))
+        raise RefusedError(303, "continue at /", ("Location", "/"), ("Set-Cookie", judge.cookie))
     methods = methods_of(server, request.path)
     if not methods:
-        raise RefusedError(404, "there is no such page")
+        raise RefusedError(404, "not found")
     if request.method not in methods:
         allowed = ", ".join(methods)
-        raise RefusedError(405, "this page takes {} only".format(allowed), ("Allow", allowed))
+        raise RefusedError(405, "this page accepts {} only".format(allowed), ("Allow", allowed))
     if request.method == "POST":
         _admit_command(request)
     elif request.length:
         # Not ignored: what is not read would be the next request.
-        raise RefusedError(400, "this page takes no body")
+        raise RefusedError(400, "this page accepts no body")
 
 
 def methods_of(server: "Server", path: str) -> List[str]:
@@ -75,13 +73,13 @@ def _admit_command(request: Request) -> None:
     if access.from_elsewhere(request.headers) or not access.same_origin(
         request.headers.get("origin"), request.headers.get("host", "")
     ):
-        raise RefusedError(403, "commands are taken from this page only")
+        raise RefusedError(403, "commands are accepted from this page only")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RefusedError(415, "commands must be application/json")
     if "content-length" not in request.headers:
         raise RefusedError(411, "commands must have a Content-Length")
     if request.length > BODY_BYTES:
-        raise RefusedError(413, "a command must have at most {} bytes".format(BODY_BYTES))
+        raise RefusedError(413, "a command may have at most {} bytes".format(BODY_BYTES))
 
 
 def read_command(body: bytes) -> Mapping[str, Any]:
@@ -94,7 +92,7 @@ def read_command(body: bytes) -> Mapping[str, Any]:
         value = json.loads(body.decode("utf-8"))
     # RecursionError: a body of brackets alone; ValueError: also a whole number of thousands of digits.
     except (ValueError, RecursionError):
-        raise RefusedError(400, "the command is not JSON")
+        raise RefusedError(400, "the command is not valid JSON")
     if not isinstance(value, dict):
         raise RefusedError(400, "the command must be a JSON object")
     return value
@@ -135,9 +133,7 @@ class Handler(object):
             request.close = True
         except Exception as error:
             LOGGER.exception("%s %s failed", request.method, ascii(request.path))
-            self._refuse(
-                RefusedError(500, "the program failed here ({}); its log says more".format(type(error).__name__))
-            )
+            self._refuse(RefusedError(500, "internal error ({}); see the log".format(type(error).__name__)))
         if self._status:
             note(self._address, request, self._status)
         return not request.close
@@ -164,7 +160,7 @@ class Handler(object):
     def _picture(self) -> None:
         found = self._server.pictures.newest()
         if found is None:
-            raise RefusedError(503, "there is no picture yet")
+            raise RefusedError(503, "no picture yet")
         self._answer(200, "image/jpeg", found.jpeg, [("X-Kface-Live", str(int(found.live)))])
 
     def _stream(self) -> None:
@@ -190,7 +186,7 @@ class Handler(object):
             self._send_head(200, head)
             return
         if not places.take():
-            line = "{} others are watching, more are not allowed: close one".format(places.count)
+            line = "{} viewers are connected, which is the limit: close one".format(places.count)
             raise RefusedError(503, line, ("Retry-After", "10"))
         try:
             self._send_head(200, head)

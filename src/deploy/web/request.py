@@ -83,7 +83,7 @@ class Request(object):
         for line in lines[1:]:
             found = _FIELD.match(line)
             if not found:
-                raise RefusedError(400, "the request has a header field that cannot be read")
+                raise RefusedError(400, "the request has a malformed header field")
             name, value = found.group(1).decode("ascii").lower(), found.group(2).decode("latin-1")
             if name in _ONCE and name in seen:
                 raise RefusedError(400, "the request has {} twice".format(name))
@@ -104,11 +104,11 @@ class Request(object):
             self.path = target.partition(b"?")[0].decode("latin-1")
         found = _LINE.match(line)
         if not found:
-            raise RefusedError(400, "this is not a request that can be read")
+            raise RefusedError(400, "malformed request")
         self.method = found.group(1).decode("ascii")
         major, minor = found.group(3), found.group(4)
         if major != b"1":
-            raise RefusedError(505, "this page speaks HTTP/1.1 only")
+            raise RefusedError(505, "only HTTP/1.1 is supported")
         self.close = minor == b"0"
         # Not http://HOST/...: a second host, which could be another one than that of the Host field.
         if not target.startswith(b"/"):
@@ -120,8 +120,8 @@ class Request(object):
         if "transfer-encoding" in self.headers:
             # Chunks are not read here, so that nobody has to agree where they end.
             if given is not None:
-                raise RefusedError(400, "the request has two lengths: Content-Length and Transfer-Encoding")
-            raise RefusedError(411, "bodies must have a Content-Length")
+                raise RefusedError(400, "Content-Length and Transfer-Encoding exclude each other")
+            raise RefusedError(411, "a body requires a Content-Length")
         if given is None:
             return
         if not re.match(r"[0-9]+\Z", given):
@@ -130,5 +130,5 @@ class Request(object):
         self.length = int(given) if len(given) < 16 else 10**15
         expect = self.headers.get("expect", "").lower()
         if expect not in ("", "100-continue"):
-            raise RefusedError(417, "this expectation is not met here")
+            raise RefusedError(417, "this expectation is not supported")
         self.continues = expect == "100-continue" and not self.close

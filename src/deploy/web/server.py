@@ -89,11 +89,13 @@ class WebServer(object):
         except (OSError, OverflowError) as error:
             where = "{}:{}".format(settings.host, settings.port)
             reason = getattr(error, "strerror", None) or error
-            raise ConfigError("the page cannot be there ({})".format(reason), where, "choose another web.port, or 0")
+            raise ConfigError(
+                "the page cannot be there ({})".format(reason), where, "choose another web.port, or 0 for any free port"
+            )
         self._token, self._server = token, server
         if not is_loopback(settings.host):
             LOGGER.warning(
-                "the page on %s is open to other machines and its traffic is not encrypted; better leave web.host at "
+                "the page on %s is reachable from other machines without encryption; better leave web.host at "
                 "127.0.0.1 and use ssh -L %d:127.0.0.1:%d, or a reverse proxy with TLS",
                 settings.host,
                 server.port,

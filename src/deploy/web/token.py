@@ -54,21 +54,21 @@ def check_token(token: str, where: object) -> str:
     token = token.strip()
     if not SHORTEST <= len(token) <= LONGEST:
         raise ConfigError(
-            "a token must have from {} to {} signs, not {}".format(SHORTEST, LONGEST, len(token)),
+            "a token must have {} to {} characters, not {}".format(SHORTEST, LONGEST, len(token)),
             where,
-            "make one: python3 -c 'import secrets; print(secrets.token_urlsafe())'",
+            "create one: python3 -c 'import secrets; print(secrets.token_urlsafe())'",
         )
     if not all("!" <= sign <= "~" for sign in token):
-        raise ConfigError("a token must be of ASCII letters, digits and signs, without spaces", where)
+        raise ConfigError("a token must consist of printable ASCII characters without spaces", where)
     return token
 
 
 def _read(path: str) -> str:
     try:
-        data = read_private(path, "token", "delete the file; the next start makes another", ConfigError)
+        data = read_private(path, "token", "delete the file; the next start creates another", ConfigError)
     except FileNotFoundError:
         raise ConfigError(
-            "there is no token", path, "start the session first, or set {} or {}".format(ENVIRONMENT, FILE_ENVIRONMENT)
+            "no token", path, "start kface deploy first, or set {} or {}".format(ENVIRONMENT, FILE_ENVIRONMENT)
         )
     return check_token(data.decode("latin-1"), path)
 
@@ -79,7 +79,7 @@ def _make(path: str) -> None:
         write_once(path, (secrets.token_urlsafe() + "\n").encode("ascii"))
     except OSError as error:
         raise ConfigError(
-            "a token cannot be written ({})".format(error.strerror or error),
+            "cannot write a token ({})".format(error.strerror or error),
             path,
             "set {} or {}".format(ENVIRONMENT, FILE_ENVIRONMENT),
         )

@@ -36,7 +36,7 @@ def check_passphrase(passphrase: str) -> str:
     """Return a passphrase in Unicode's composed form; raises GalleryError where it is too short."""
     composed = unicodedata.normalize("NFC", passphrase)
     if len(composed) < SHORTEST_PASSPHRASE:
-        raise GalleryError("a passphrase must have at least {} signs".format(SHORTEST_PASSPHRASE))
+        raise GalleryError("a passphrase must have at least {} characters".format(SHORTEST_PASSPHRASE))
     return composed
 
 
@@ -93,7 +93,7 @@ def _check_target(target: str) -> None:
     with open_regular(target) as stream:
         begins = stream.read(len(MAGIC))
     if begins not in (b"", MAGIC):
-        raise GalleryError("is there already, and is not an export", target, "give another file, or remove it first")
+        raise GalleryError("exists and is not a gallery export", target, "choose another file, or remove it first")
 
 
 def _write(stream: IO[bytes], header: bytes, cipher: Cipher, records: Iterable[bytes]) -> int:
@@ -130,7 +130,7 @@ def read(path: PathLike) -> "Iterator[Archive]":
         with open_regular(path) as stream:
             yield Archive(stream, path)
     except OSError as error:
-        raise GalleryError("cannot be read ({})".format(error.strerror or error), path, "give an export")
+        raise GalleryError("cannot be read ({})".format(error.strerror or error), path, "use a gallery export")
 
 
 class Archive(object):
@@ -169,25 +169,25 @@ class Archive(object):
                 data = cipher.open(nonce, self._take(length), _associated(tied, number, kind))
             except ForgedError:
                 raise GalleryError(
-                    "cannot be opened: the passphrase is another one, or the file was changed"
+                    "cannot be decrypted: the passphrase is wrong, or the file was changed"
                     if number == 0
-                    else "was changed after it was written (record {})".format(number),
+                    else "was changed since it was written (record {})".format(number),
                     self._path,
-                    "give the passphrase of this export",
+                    "use the passphrase of this export",
                 )
             if kind == END:
                 break
             yield data
             number += 1
         if self._stream.tell() != self._end:
-            raise GalleryError("goes on after its last record", self._path, DAMAGED)
+            raise GalleryError("has data after its last record", self._path, DAMAGED)
 
     def _check_hash(self) -> int:
         """Compare the file with the hash at its end, and return where that begins."""
         begins = self._stream.read(len(MAGIC)) == MAGIC
         end = self._stream.seek(0, os.SEEK_END) - DIGEST_BYTES
         if not begins:
-            raise GalleryError("is not a gallery's export", self._path, "give a file that `gallery export` wrote")
+            raise GalleryError("is not a gallery export", self._path, "use a file written by `kface gallery export`")
         self._stream.seek(0)
         digest = hashlib.sha256()
         left = max(end, 0)
@@ -198,7 +198,7 @@ class Archive(object):
             digest.update(block)
             left -= len(block)
         if self._stream.read() != digest.digest():
-            raise GalleryError("is damaged: its SHA-256 is not the one it ends with", self._path, DAMAGED)
+            raise GalleryError("is damaged: its SHA-256 does not match", self._path, DAMAGED)
         self._stream.seek(len(MAGIC))
         return end
 
@@ -217,7 +217,7 @@ class Archive(object):
         except (ValueError, RecursionError):
             facts = None
         if not isinstance(facts, dict):
-            raise GalleryError("has no header that can be read", self._path, DAMAGED)
+            raise GalleryError("has no readable header", self._path, DAMAGED)
         return facts
 
     def _costs(self) -> Tuple[bytes, Tuple[int, int, int]]:
@@ -225,7 +225,7 @@ class Archive(object):
             part = self.facts["scrypt"]
             salt, costs = bytes.fromhex(part["salt"]), (int(part["n"]), int(part["r"]), int(part["p"]))
         except (KeyError, TypeError, ValueError):
-            raise GalleryError("does not say how its key is derived", self._path, DAMAGED)
+            raise GalleryError("lacks the parameters of its key derivation", self._path, DAMAGED)
         if costs != SCRYPT and costs not in READ_COSTS:
-            raise GalleryError("asks for costs of scrypt that are out of range: {}".format(costs), self._path, DAMAGED)
+            raise GalleryError("has scrypt parameters out of range: {}".format(costs), self._path, DAMAGED)
         return salt, costs

@@ -92,7 +92,7 @@ class Cache(object):
                     how = UNLISTED if expected is None else CHANGED
                     damage.append(Damage(_what(template, person, how), str(person), names.get(person, ""), template))
                 elif str(person) not in lost:
-                    damage.append(Damage(_what(template, person, "has lost its person"), str(person), "", template))
+                    damage.append(Damage(_what(template, person, "belongs to no person"), str(person), "", template))
             damage += self._rows.missing(db, list(names) + list(lost), [row[0] for row in found])
             entries, matrix, places, unread = self._fill(db, entries, old, fingerprint, size)
             damage += [each._replace(name=names.get(each.person, "")) for each in unread]
@@ -119,7 +119,7 @@ class Cache(object):
         self.damage = tuple(damage)
         for each in damage:
             if each not in self._reported:
-                LOGGER.warning("%s: %s; it is left out", printable(self._store.path), printable(str(each)))
+                LOGGER.warning("%s: %s; skipped", printable(self._store.path), printable(str(each)))
         self._reported = set(damage)
 
 

@@ -58,7 +58,7 @@ def check(parts: Parts) -> Checked:
             elif person in names:
                 templates += 1
             elif str(person) not in lost:
-                what = "template {} of the person {} has lost its person".format(template, person)
+                what = "template {} of the person {} belongs to no person".format(template, person)
                 damage.append(Damage(what, str(person), "", template))
             try:
                 png = rows.crop(db, template, person, fingerprint)
@@ -71,6 +71,6 @@ def check(parts: Parts) -> Checked:
         there = [row[0] for row in found]
         damage += rows.missing(db, list(names) + list(lost), there)
         for (template,) in db.execute("SELECT template FROM crop WHERE template NOT IN (SELECT id FROM template)"):
-            damage.append(Damage("the crop of template {} has lost its template".format(template), "", "", template))
+            damage.append(Damage("the crop of template {} belongs to no template".format(template), "", "", template))
     said = tuple(each._replace(name=names.get(each.person, "")) for each in damage)
     return Checked(len(names), templates, crops, root.counter, said, parts.witness.path, parts.witness.fault)

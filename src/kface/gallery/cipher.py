@@ -26,9 +26,7 @@ def _aead(key: bytes) -> Any:
             warnings.simplefilter("ignore")
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError:
-        raise ConfigError(
-            "is not installed, and a gallery is encrypted with it", "cryptography", "install cryptography"
-        )
+        raise ConfigError("is not installed; galleries are encrypted with it", "cryptography", "install cryptography")
     return AESGCM(key)
 
 

@@ -151,9 +151,9 @@ class Enrolment(object):
             made = self._recognizer.embedder.run(crops)
         if made.failed.any():
             raise ModelError(
-                "gives no embedding for {} of {} faces".format(int(made.failed.sum()), len(crops)),
+                "has no embedding for {} of {} faces".format(int(made.failed.sum()), len(crops)),
                 None,
-                "take other pictures of them",
+                "use other pictures of them",
             )
         return made.vectors
 
@@ -185,7 +185,7 @@ def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Option
     if same:
         # Whoever had it first is the likeliest owner; nothing but rounding orders their scores.
         first = min(same, key=lambda match: getattr(match, "template", 0))
-        return "the same picture is enrolled as {}".format(first[0])
+        return "the same picture is already enrolled as {}".format(first[0])
     other, score = str(others[0][0]), float(others[0][1])
     if recognised is not None and score >= recognised:
         return "looks like {} (score {:.3f})".format(other, score)

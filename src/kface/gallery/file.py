@@ -125,11 +125,11 @@ class GalleryFile(object):
     def _known(self, db: sqlite3.Connection, who: str) -> str:
         found = self._rows.find(db, who)
         if found is None:
-            raise GalleryError("nobody is enrolled under that name", who, "list shows who is")
+            raise GalleryError("no such person", who, "`kface gallery list` shows the names")
         return found
 
     def _owner(self, db: sqlite3.Connection, template: int) -> str:
         row = db.execute("SELECT person FROM template WHERE id = ?", (template,)).fetchone()
         if row is None:
-            raise GalleryError("there is no template {}".format(template), self.path)
+            raise GalleryError("no such template: {}".format(template), self.path)
         return str(row[0])

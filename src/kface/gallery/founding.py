@@ -43,7 +43,7 @@ def prepare(parts: Parts, accept: bool = False) -> List[str]:
         schema = parts.store.schema()
     if schema < SCHEMA:
         if noted is not None and not accept:
-            what = "is empty" if schema == 0 else "an older file, of schema {}, was put in its place".format(schema)
+            what = "is empty" if schema == 0 else "it was replaced by an older file (schema {})".format(schema)
             raise GalleryError("{} (it had {} changes)".format(what, noted.counter), parts.store.path, ACCEPT)
         with parts.store.transaction() as db:
             # Another process may have been faster.
@@ -92,9 +92,9 @@ def _check_key(parts: Parts, schema: int) -> None:
     """Compare the key with the one that the gallery was made with, before anything is sealed with another."""
     if not _has_key(parts, schema):
         raise GalleryError(
-            "its key is another one (or its first entry was changed)",
+            "the key does not fit (or the gallery's key check was changed)",
             parts.store.path,
-            "give the key it was made with, or, if that is the right one, " + ACCEPT,
+            "use the key it was created with, or, if this is that key, " + ACCEPT,
         )
 
 
@@ -170,19 +170,17 @@ def _accept(parts: Parts, noted: Optional[Mark]) -> List[str]:
         root = _old_root(parts, db)
         listed = _listed(parts, db, root)
         if root is None:
-            said.append("the list of rows, which cannot be read, is made anew")
+            said.append("the row list could not be read and was rebuilt")
         else:
             parts.model.restore(root.model)
             if noted is not None and (root.gallery.hex() != noted.gallery or root.counter < noted.counter):
-                said.append("change {} of it is the newest (it was {})".format(root.counter, noted.counter))
+                said.append("its newest change is {} (it was {})".format(root.counter, noted.counter))
         counter = max(0 if root is None else root.counter, 0 if noted is None else noted.counter)
         following = int(db.execute("SELECT coalesce(max(id), 0) FROM template").fetchone()[0]) + 1
         parts.ledger.found(db, parts.model.text(), counter, max(following, 1 if root is None else root.next))
         there = _collect(parts, db, said)
         if not (proven or root is not None or there):
-            raise GalleryError(
-                "nothing in it can be read with this key", parts.store.path, "give the key it was made with"
-            )
+            raise GalleryError("this key decrypts nothing in it", parts.store.path, "use the key it was created with")
         _compare(listed, there, said)
         _put_check(parts)
         root = parts.ledger.write(db, parts.model.text())
@@ -227,24 +225,24 @@ def _collect(parts: Parts, db: sqlite3.Connection, said: List[str]) -> Set[bytes
             people.discard(person)
         else:
             db.execute("DELETE FROM person WHERE id IS ?", (person,))
-            said.append("the person {}, of whom nothing can be read, is removed".format(person))
+            said.append("removed person {}: nothing of it can be read".format(person))
     for person in sorted(set(templates.values()) - people):
         name = "unreadable {}".format(person[:8])
         # The handle of a name that cannot be read may be somebody else's.
         parts.rows.write_person(db, person, name)
         there.add(key_of(PERSON, person) or b"")
-        said.append("the person {} is called {} from now on; rename them".format(person, name))
+        said.append("person {} has no readable name and is now called {}; rename it".format(person, name))
     for template in broken:
         db.execute("DELETE FROM crop WHERE template = ?", (template,))
         db.execute("DELETE FROM template WHERE id = ?", (template,))
-        said.append("template {}, which cannot be read, is removed".format(template))
+        said.append("removed template {}: it cannot be read".format(template))
     for (template,) in db.execute("SELECT template FROM crop").fetchall():
         nonce, sealed = db.execute("SELECT nonce, sealed FROM crop WHERE template = ?", (template,)).fetchone()
         if _opens(parts, nonce, sealed, template_data("crop", template, templates.get(template), fingerprint)):
             note(CROP, template, nonce)
         else:
             db.execute("DELETE FROM crop WHERE template = ?", (template,))
-            said.append("the crop of template {}, which cannot be read, is removed".format(template))
+            said.append("removed the crop of template {}: it cannot be read".format(template))
     return there
 
 
@@ -263,6 +261,6 @@ def _compare(listed: Optional[Set[bytes]], there: Set[bytes], said: List[str]) -
         gone = sum(key[:1] == kind for key in listed - there)
         new = sum(key[:1] == kind for key in there - listed)
         if gone:
-            said.append("{} {} are missing, and are not expected any more".format(gone, name))
+            said.append("{} {} are missing and were taken off the row list".format(gone, name))
         if new:
-            said.append("{} {} were not on the list, and are on it now".format(new, name))
+            said.append("{} {} were not on the row list and were added to it".format(new, name))

@@ -102,10 +102,10 @@ class Gallery(GalleryFile):
         name = clean_name(name)
         vectors = unit(embeddings)
         if not len(vectors):
-            raise GalleryError("there is no embedding to enrol", name)
+            raise GalleryError("no embedding to enrol", name)
         crops = [None] * len(vectors) if crops is None else crops
         if len(crops) != len(vectors):
-            raise GalleryError("{} crops do not fit {} embeddings".format(len(crops), len(vectors)), name)
+            raise GalleryError("{} crops for {} embeddings".format(len(crops), len(vectors)), name)
         pngs = [None if crop is None else encode_crop(crop) for crop in crops]
         with self._writing() as db:
             fingerprint = self._model.claim(vectors.shape[1])
@@ -175,7 +175,7 @@ class Gallery(GalleryFile):
         with self._writing() as db:
             who = self._known(db, person)
             if self._rows.find_name(db, name) not in (None, who):
-                raise GalleryError("somebody is enrolled under that name", name, "merge the two, or take another name")
+                raise GalleryError("the name is already enrolled", name, "merge the two, or choose another name")
             self._rows.write_person(db, who, name)
 
     def delete(self, person: str) -> int:
@@ -211,7 +211,7 @@ class Gallery(GalleryFile):
         with self._writing() as db:
             stays, goes = self._known(db, into), self._known(db, other)
             if stays == goes:
-                raise GalleryError("is one and the same person", other, "give two")
+                raise GalleryError("is the same person twice", other, "give two")
             fingerprint = self._model.current() or ""
             moving = self._rows.entries(db, goes)
             for template, _, _ in moving:
@@ -243,9 +243,9 @@ class Gallery(GalleryFile):
             index = self._cache.current()
         if index.entries and index.matrix.shape[1] != probes.shape[1]:
             raise GalleryError(
-                "its templates have {} numbers, not {}".format(index.matrix.shape[1], probes.shape[1]),
+                "its templates have {} dimensions, not {}".format(index.matrix.shape[1], probes.shape[1]),
                 self.path,
-                "embed with the model that the gallery is of",
+                "use the model that the gallery was made with",
             )
         return search(index, probes, k, thresholds)
 

@@ -20,7 +20,7 @@ ENVIRONMENT = "KFACE_GALLERY_KEY"
 ENVIRONMENT_FILE = "KFACE_GALLERY_KEY_FILE"
 #: Names of the entry in the keyring.
 SERVICE, USER = "kface", "gallery key"
-LOST = "without its key a gallery cannot be read: restore the key, or enrol anew in another gallery file"
+LOST = "without its key a gallery cannot be read: restore the key, or enrol again in another gallery file"
 
 
 def default_key_file() -> Path:
@@ -65,13 +65,15 @@ def key_file(file: Optional[PathLike] = None, keyring: bool = False) -> Optional
 def _source(file: Optional[PathLike], keyring: bool) -> Tuple[str, Optional[str]]:
     """Return the key file, and what the environment has in its place."""
     if file is not None and keyring:
-        raise ConfigError("a key comes from a file or from the keyring, not from both", None, "give one of them")
+        raise ConfigError("a key file and the keyring exclude each other", None, "use one of them")
     if file is not None:
         return os.fspath(file), None
     text, named = os.environ.get(ENVIRONMENT) or None, os.environ.get(ENVIRONMENT_FILE) or None
     if text is not None and named is not None and not keyring:
         raise ConfigError(
-            "both are set", "{} and {}".format(ENVIRONMENT, ENVIRONMENT_FILE), "set the key itself, or its file's path"
+            "both are set",
+            "{} and {}".format(ENVIRONMENT, ENVIRONMENT_FILE),
+            "set either the key or the path of its file",
         )
     return named or os.fspath(default_key_file()), text
 
@@ -84,7 +86,7 @@ def _from_environment(text: str) -> bytes:
         # The text is not shown: it may be a key with a slip in it.
         if _looks_like_a_path(text):
             raise GalleryError(
-                "is the path of a file, and this variable holds the key itself",
+                "is the path of a file, but this variable takes the key itself",
                 where,
                 "set {} to the path instead".format(ENVIRONMENT_FILE),
             )
@@ -125,9 +127,9 @@ def _encode(key: bytes) -> str:
 
 def _read_file(path: str) -> bytes:
     try:
-        data = read_private(path, "key", "chmod 600 it, and think about who may have read it", GalleryError)
+        data = read_private(path, "key", "run chmod 600, and consider who may have read it", GalleryError)
     except FileNotFoundError:
-        raise GalleryError("there is no key", path, LOST)
+        raise GalleryError("no key", path, LOST)
     return decode_key(data.decode("utf-8-sig", "replace"), path)
 
 
@@ -139,7 +141,7 @@ def _make_file(path: str) -> None:
         raise GalleryError(
             "a key cannot be written ({})".format(error.strerror or error),
             path,
-            "give another key file, or set " + ENVIRONMENT_FILE,
+            "choose another key file, or set " + ENVIRONMENT_FILE,
         )
 
 
@@ -160,5 +162,5 @@ def _from_keyring(create: bool) -> bytes:
     except errors.KeyringError as error:
         raise ConfigError("cannot be used ({})".format(type(error).__name__), where, "use a key file")
     if text is None:
-        raise GalleryError("there is no key", where, LOST)
+        raise GalleryError("no key", where, LOST)
     return decode_key(text, where)

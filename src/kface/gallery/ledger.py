@@ -103,19 +103,17 @@ class Ledger(object):
             return self._root
         row = db.execute("SELECT nonce, sealed FROM ledger WHERE bucket = ?", (ROOT,)).fetchone()
         if row is None:
-            raise GalleryError("is damaged: its list of rows is missing", self._path, ACCEPT)
+            raise GalleryError("is damaged: its row list is missing", self._path, ACCEPT)
         if self._root is None or self._root.nonce != row[0]:
             try:
                 data = self._cipher.open(row[0], row[1], associated("ledger"))
                 self._root = _unpack_root(data, row[0])
             except (ForgedError, ValueError, struct.error):
-                raise GalleryError("is damaged: its list of rows was changed since it was written", self._path, ACCEPT)
+                raise GalleryError("is damaged: its row list was changed since it was written", self._path, ACCEPT)
         newest = self._newest
         if newest is not None and (self._root.gallery != newest.gallery or self._root.counter < newest.counter):
             raise GalleryError(
-                "an older file was put in its place (change {} instead of {})".format(
-                    self._root.counter, newest.counter
-                ),
+                "it was replaced by an older file (change {} instead of {})".format(self._root.counter, newest.counter),
                 self._path,
                 ACCEPT,
             )

@@ -37,7 +37,7 @@ class Model(object):
     def compare(self, sealed: str) -> None:
         """Compare the facts with what :meth:`text` was when they were sealed; raises GalleryError where they differ."""
         if self.text() != sealed:
-            raise GalleryError("of which model it is was changed since it was written", self._store.path, ACCEPT)
+            raise GalleryError("its model was changed since it was written", self._store.path, ACCEPT)
 
     def restore(self, sealed: str) -> None:
         """Set the facts to what was sealed; only inside a transaction."""
@@ -49,7 +49,7 @@ class Model(object):
         """Return the length of the embeddings that are there."""
         text = self._store.fact("embedding") or ""
         if not text.isdigit() or not 1 <= int(text) <= LONGEST:
-            raise GalleryError("is damaged: it does not say how long its embeddings are", self._store.path, RESTORE)
+            raise GalleryError("is damaged: it lacks the size of its embeddings", self._store.path, RESTORE)
         return int(text)
 
     def check(self) -> Tuple[str, int]:
@@ -79,9 +79,9 @@ class Model(object):
         fingerprint, known = self.check()
         if size != known:
             raise GalleryError(
-                "its templates have {} numbers, not {}".format(known, size),
+                "its templates have {} dimensions, not {}".format(known, size),
                 self._store.path,
-                "embed with the model that the gallery is of",
+                "use the model that the gallery was made with",
             )
         return fingerprint
 
@@ -91,11 +91,11 @@ class Model(object):
             self.adopt(fingerprint, size)
         if (self.current(), self.size()) != (fingerprint, size):
             raise GalleryError(
-                "its templates are of another model ({:.12}) than those of the export ({:.12})".format(
+                "its templates are from another model ({:.12}) than the export's ({:.12})".format(
                     self.current() or "", fingerprint
                 ),
                 self._store.path,
-                "import into a new gallery file, and make them anew there: kface gallery reenrol",
+                "import into a new gallery file and recompute them there: kface gallery reenrol",
             )
 
     def adopt(self, fingerprint: Optional[str], size: Optional[int]) -> None:
@@ -105,9 +105,9 @@ class Model(object):
 
     def _other(self, current: str, wanted: str) -> GalleryError:
         return GalleryError(
-            "its templates are of another model ({:.12}) than this one ({:.12})".format(current, wanted),
+            "its templates are from another model ({:.12}) than this one ({:.12})".format(current, wanted),
             self._store.path,
-            "make them anew from kept crops: kface gallery reenrol, or open it with the bundle it is of",
+            "recompute them from stored crops (kface gallery reenrol), or open it with its own bundle",
         )
 
     def _is_free(self) -> bool:

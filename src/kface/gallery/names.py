@@ -92,21 +92,23 @@ def _check_characters(name: str) -> None:
     for place, each in enumerate(name):
         if each in JOINERS:
             if not _is_needed(name, place):
-                raise _refused(each, "a name must not hold {} where no script needs it")
+                raise _refused(each, "a name must not contain {} where no script needs it")
         elif _is_mark(each):
             if not place or name[place - 1] == " ":
-                raise _refused(each, "a name must not begin a word with the mark {}")
+                raise _refused(each, "a word of a name must not begin with the combining mark {}")
             marks += not _is_variation(each)
             if marks > MOST_MARKS:
-                raise GalleryError("a name must have at most {} marks on a letter".format(MOST_MARKS), ascii(name[:40]))
+                raise GalleryError(
+                    "a name must have at most {} combining marks on a letter".format(MOST_MARKS), ascii(name[:40])
+                )
         elif each != " ":
             if not _can_be_seen(each):
-                raise _refused(each, "a name must not hold {}, which cannot be seen")
+                raise _refused(each, "a name must not contain {}, which is invisible")
             seen, marks = True, 0
         if each in BLANKS:
-            raise _refused(each, "a name must not hold {}, which cannot be seen")
+            raise _refused(each, "a name must not contain {}, which is invisible")
     if not seen:
-        raise GalleryError("a name must hold something that can be seen", ascii(name[:40]))
+        raise GalleryError("a name must contain a visible character", ascii(name[:40]))
 
 
 def _check_length(name: str) -> None:

@@ -50,7 +50,7 @@ def open_gallery(
         raise absent(target)
     key_path = find_key_file(key_file, keyring)
     if key_path is not None and os.path.realpath(key_path) == os.path.realpath(target):
-        raise ConfigError("is given as the gallery and as its key", target, "give two files")
+        raise ConfigError("is both the gallery and its key", target, "use two files")
     # A gallery whose key is gone must not get a new one: that would look as if nothing were lost.
     key = find_key(key_file, keyring, create=not there)
     gallery = Gallery(target, fingerprint, key, create, accept=accept)

@@ -69,9 +69,7 @@ class Limits(NamedTuple):
                 raise ConfigError("must be a number of at least 0, not {}".format(value), section + key)
         least, largest = self.pitch
         if not -np.inf < least <= largest < np.inf:
-            raise ConfigError(
-                "must be the least and the largest, not {} and {}".format(least, largest), section + "pitch"
-            )
+            raise ConfigError("must be minimum and maximum, not {} and {}".format(least, largest), section + "pitch")
 
 
 class Refusal(NamedTuple):
@@ -165,7 +163,7 @@ def refusals(count: int, quality: Optional[Quality], limits: Optional[Limits] = 
     if not abs(quality.roll) <= limits.roll:
         found.append(Refusal("roll", quality.roll, "the face is not upright: at most {:g} degrees".format(limits.roll)))
     if not quality.outside <= limits.outside:
-        bounds = "the face reaches out of the picture: at most {:g} of it".format(limits.outside)
+        bounds = "the face extends beyond the picture: at most {:g} of it".format(limits.outside)
         found.append(Refusal("outside", quality.outside, bounds))
     return found
 

@@ -29,11 +29,11 @@ def reenrol(parts: Parts, embed: Callable[[np.ndarray], np.ndarray], discard: bo
             without = [entry for entry in entries if entry[0] not in kept]
             if without and not discard:
                 raise GalleryError(
-                    "{} of {} templates, of {} people, have no crop and cannot be made anew".format(
+                    "{} of {} templates, of {} people, have no crop and cannot be recomputed".format(
                         len(without), len(entries), len({person for _, person, _ in without})
                     ),
                     store.path,
-                    "give discard (--discard) to remove them, and enrol these people again",
+                    "use discard (--discard) to remove them, and enrol these people again",
                 )
             missing = [entry for entry in entries if entry[0] in kept and entry not in made]
             if not missing:

@@ -17,9 +17,9 @@ from kface.gallery.values import Damage, now
 #: Template number, person, nonce, in the order of people.
 Entry = Tuple[int, str, bytes]
 CHANGED = "was changed since it was written, or moved"
-UNLISTED = "is not on the gallery's list (an old row that was put back, or the list was changed)"
+UNLISTED = "is not on the gallery's row list (an old row was restored, or the list was changed)"
 MISSING = "is missing"
-REPAIR = "{}, or delete that person by the ID and enrol them again".format(RESTORE)
+REPAIR = "{}, or delete the person by ID and enrol them again".format(RESTORE)
 #: With more rows than this to read, all are read in one go.
 MANY = 256
 

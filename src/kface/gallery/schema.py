@@ -6,8 +6,8 @@ import json
 SCHEMA = 2
 #: SQLite's mark of whose file it is: "kfac".
 APPLICATION = 0x6B666163
-RESTORE = "restore it from an export"
-ACCEPT = "put the right file back, or accept this one as it is: kface gallery accept"
+RESTORE = "import an export over it"
+ACCEPT = "restore the right file, or accept this one as it is: kface gallery accept"
 #: The list of rows, see :mod:`kface.gallery.ledger`; new in schema 2.
 LEDGER = "CREATE TABLE IF NOT EXISTS ledger (bucket INTEGER PRIMARY KEY, nonce BLOB NOT NULL, sealed BLOB NOT NULL)"
 #: A template's nonce is in the index by person: what changed is found without reading the templates themselves.

@@ -94,7 +94,7 @@ class Store(object):
             raise GalleryError(
                 "has schema version {}, this program reads {}".format(version, SCHEMA),
                 self.path,
-                "use the version of kface that made it, or enrol in another file",
+                "use the version of kface that wrote it, or enrol into another file",
             )
         return version
 
@@ -124,7 +124,7 @@ class Store(object):
                     raise
                 time.sleep(0.01)
         if str(mode).lower() != "wal":
-            raise GalleryError("cannot have a write-ahead log here", self.path, "put it on a local disk")
+            raise GalleryError("cannot use a write-ahead log here", self.path, "move it to a local disk")
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -136,13 +136,11 @@ class Store(object):
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 raise GalleryError(
-                    "another process uses it and did not let go of it for {:g} s".format(self._timeout),
+                    "locked by another process for {:g} s".format(self._timeout),
                     self.path,
                     "try again, or end that process",
                 )
-            raise GalleryError(
-                "cannot be used ({})".format(error), self.path, "look at the disk's space and its rights"
-            )
+            raise GalleryError("cannot be used ({})".format(error), self.path, "check free space and permissions")
         except sqlite3.DatabaseError as error:
             raise GalleryError("is damaged, or is not a gallery ({})".format(error), self.path, RESTORE)
 
@@ -203,4 +201,4 @@ class Store(object):
 
 def absent(path: PathLike) -> GalleryError:
     """Return the error of a file that is not there."""
-    return GalleryError("there is no gallery", path, "enrol somebody first: kface gallery add")
+    return GalleryError("no gallery", path, "enrol someone first: kface gallery add")

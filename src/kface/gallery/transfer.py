@@ -69,7 +69,7 @@ def check_target(path: PathLike, gallery: str, others: Iterable[str] = ()) -> No
             same = same or os.path.samefile(target, each)
         if same:
             what = "is the gallery itself" if each == kept[0] else "belongs to the gallery"
-            raise GalleryError(what, path, "give another file for the export")
+            raise GalleryError(what, path, "choose another file for the export")
 
 
 def export_to(path: PathLike, lock: Lock, db: sqlite3.Connection, rows: Rows, model: Model) -> int:
@@ -132,13 +132,13 @@ def _check(record: Record, path: PathLike) -> None:
     """Refuse what no gallery writes; raises GalleryError."""
     for when in [record.created] + [template.created for template in record.templates]:
         if not _TIME.match(when):
-            raise GalleryError("holds a person whose time {} is not one".format(ascii(when[:40])), path, DAMAGED)
+            raise GalleryError("has a person with an invalid time: {}".format(ascii(when[:40])), path, DAMAGED)
     for template in record.templates:
         if template.crop is not None:
             try:
                 decode_crop(template.crop, record.name)
             except GalleryError as error:
-                raise GalleryError("holds a crop of {} that {}".format(record.name, error.what), path, DAMAGED)
+                raise GalleryError("has a crop of {} that {}".format(record.name, error.what), path, DAMAGED)
 
 
 def _facts(archive: Archive, path: PathLike) -> Tuple[str, int]:
@@ -149,7 +149,7 @@ def _facts(archive: Archive, path: PathLike) -> Tuple[str, int]:
         or type(size) is not int
         or not 0 <= size <= LONGEST
     ):
-        raise GalleryError("does not say of which model it is", path, DAMAGED)
+        raise GalleryError("does not name its model", path, DAMAGED)
     return fingerprint, size
 
 
@@ -184,25 +184,25 @@ def unpack(data: bytes, size: int, path: PathLike) -> Record:
         name, created = _text(about["name"]), _text(about["created"])
         listed = [(_text(when), _length(crop)) for when, crop in about["templates"]]
     except (ValueError, KeyError, TypeError, RecursionError, struct.error):
-        raise GalleryError("holds a person that cannot be read", path, DAMAGED)
+        raise GalleryError("has a person that cannot be read", path, DAMAGED)
     try:
         name = clean_name(name)
     except GalleryError as error:
         raise GalleryError(
-            "holds a person whose name is refused ({})".format(error.what),
+            "has a person whose name is refused ({})".format(error.what),
             path,
-            "rename them where it was exported, and export again",
+            "rename the person where it was exported, and export again",
         )
     place = 4 + length
     end = place + 4 * size * len(listed)
     if len(data) != end + sum(crop or 0 for _, crop in listed):
-        raise GalleryError("holds a person whose templates are not whole", path, DAMAGED)
+        raise GalleryError("has a person with incomplete templates", path, DAMAGED)
     templates = []
     for when, crop in listed:
         vector = data[place : place + 4 * size]
         length_squared = float(np.square(np.frombuffer(vector, "<f4").astype(np.float64)).sum())
         if not abs(length_squared - 1) < 1e-3:
-            raise GalleryError("holds a template that is not of length 1", path, DAMAGED)
+            raise GalleryError("has a template that is not a unit vector", path, DAMAGED)
         templates.append(Enrolled(when, vector, None if crop is None else data[end : end + crop]))
         place, end = place + 4 * size, end + (crop or 0)
     return Record(name, created, templates)

@@ -138,9 +138,7 @@ def unit(embeddings: np.ndarray) -> np.ndarray:
         vectors = vectors[None]
     if vectors.ndim != 2 or vectors.shape[1] == 0 or vectors.dtype.kind not in "fiu":
         raise GalleryError(
-            "embeddings must be numbers of the shape (n, d), not {} {}".format(
-                vectors.dtype, np.asarray(embeddings).shape
-            )
+            "embeddings must be numbers of shape (n, d), not {} {}".format(vectors.dtype, np.asarray(embeddings).shape)
         )
     vectors = vectors.astype(np.float64)
     # Large values would overflow when they are squared.

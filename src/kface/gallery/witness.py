@@ -79,16 +79,16 @@ class Witness(object):
         if noted is None:
             return
         if noted.gallery != found.gallery:
-            raise GalleryError("another gallery was put in its place", self._gallery, ACCEPT)
+            raise GalleryError("it was replaced by another gallery", self._gallery, ACCEPT)
         if found.counter < noted.counter:
             raise GalleryError(
-                "an older file was put in its place (change {} instead of {})".format(found.counter, noted.counter),
+                "it was replaced by an older file (change {} instead of {})".format(found.counter, noted.counter),
                 self._gallery,
                 ACCEPT,
             )
         if found.counter == noted.counter and found.nonce != noted.nonce:
             raise GalleryError(
-                "another copy of it was put in its place (change {} is a different one)".format(found.counter),
+                "it was replaced by another copy (change {} differs)".format(found.counter),
                 self._gallery,
                 ACCEPT,
             )
@@ -132,7 +132,7 @@ class Witness(object):
         if tag != self._tag(body) or len(parts) != 4 or parts[0] != _MAGIC:
             # Another key's, of a gallery that was at this path before; or damaged, which nobody gains by.
             if data:
-                LOGGER.warning("%s: is not of this gallery's key, and is replaced", self.path)
+                LOGGER.warning("%s: belongs to another key; replaced", self.path)
             return None
         return Mark(parts[1], int(parts[2]), parts[3])
 
@@ -153,7 +153,7 @@ class Witness(object):
             os.close(handle)
 
     def _failed(self, error: OSError) -> None:
-        fault = "cannot be used ({}): an older gallery file that is put back will not be noticed".format(
+        fault = "cannot be used ({}): restoring an older gallery file will not be noticed".format(
             error.strerror or error
         )
         if not self.fault:

@@ -119,14 +119,16 @@ def check(settings: StreamSettings, able: Optional[Build] = None) -> None:
     able = build() if able is None else able
     if settings.kind == "csi" and not (able.gstreamer and able.jetson):
         raise ConfigError(
-            "needs a Jetson whose OpenCV has GStreamer", settings.uri, "use JetPack's OpenCV, or another kind of stream"
+            "needs a Jetson with GStreamer support in OpenCV",
+            settings.uri,
+            "use JetPack's OpenCV, or another kind of stream",
         )
     if settings.kind == "file":
         try:
             found = os.stat(settings.file)
         except (OSError, ValueError) as error:
             raise ConfigError(
-                "cannot be opened ({})".format(getattr(error, "strerror", None) or "no such path"), settings.file
+                "cannot be opened ({})".format(getattr(error, "strerror", None) or "no such file"), settings.file
             )
         if not stat.S_ISREG(found.st_mode):
             raise ConfigError("is not a file", settings.file)
@@ -148,7 +150,7 @@ def open_capture(settings: StreamSettings) -> Capture:
     check(settings, able)
     silence(able)
     if settings.password and _talks():
-        raise ConfigError("makes OpenCV print passwords", "OPENCV_VIDEOIO_DEBUG", "unset it, and start again")
+        raise ConfigError("makes OpenCV log passwords", "OPENCV_VIDEOIO_DEBUG", "unset it and start again")
     codec = ""
     if settings.kind == "rtsp":
         codec = video_codec(settings)
@@ -168,9 +170,9 @@ def open_capture(settings: StreamSettings) -> Capture:
         return capture
     remedy = {
         "rtsp": "check the camera's codec: H.264 suits every decoder",
-        "csi": "check the ribbon cable, and that no other program has the camera",
+        "csi": "check the ribbon cable, and that no other program uses the camera",
         "file": "convert it: ffmpeg -i FILE new.mp4",
-        "v4l2": "check that no other program has the camera",
+        "v4l2": "check that no other program uses the camera",
     }
     raise StreamError(
         "cannot be decoded" if settings.kind in ("rtsp", "file") else "cannot be opened",
@@ -237,18 +239,18 @@ def _open(source: DecoderChoice) -> Capture:
 
 def _check_device(settings: StreamSettings) -> None:
     if not os.path.exists(settings.device):
-        raise StreamError("there is no such camera", settings.uri, "plug it in; `ls /dev/video*` lists what there is")
+        raise StreamError("no such camera", settings.uri, "plug it in; `ls /dev/video*` lists the cameras")
     if not os.access(settings.device, os.R_OK | os.W_OK):
-        raise StreamError("may not be opened by this user", settings.uri, "add the user to the group video")
+        raise StreamError("this user may not open it", settings.uri, "add the user to the group video")
 
 
 def _check_length(settings: StreamSettings) -> None:
     user = settings.reveal_uri()[len("rtsp://") :].rpartition("@" + settings.authority)[0]
     if len(user.encode("utf-8")) > FFMPEG_CREDENTIALS:
         raise ConfigError(
-            "id and password are longer than the {} signs (percent-encoded) that FFmpeg takes".format(
+            "id and password are longer than FFmpeg's limit of {} characters (percent-encoded)".format(
                 FFMPEG_CREDENTIALS
             ),
             settings.uri,
-            "choose shorter ones",
+            "use shorter ones",
         )

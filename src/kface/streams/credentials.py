@@ -57,7 +57,7 @@ class Secret(object):
         return hash(self._text)
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Secret is not written anywhere")
+        raise TypeError("a Secret cannot be pickled")
 
     def __copy__(self) -> "Secret":
         return self
@@ -155,9 +155,11 @@ def _lines(path: PathLike) -> Any:
         with os.fdopen(handle, "rb") as stream:
             found = os.fstat(stream.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise ConfigError("is not a file", path, "name a file of lines ADDRESS ID PASSWORD")
+                raise ConfigError("is not a file", path, "use a file of lines ADDRESS ID PASSWORD")
             if found.st_mode & 0o077 or found.st_uid not in (0, os.geteuid()):
-                raise ConfigError("holds passwords and is open to other users", path, "chmod 600 it, and own it")
+                raise ConfigError(
+                    "holds passwords, and other users can read or change it", path, "make it yours, and run chmod 600"
+                )
             data = stream.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise ConfigError("cannot be read ({})".format(error.strerror or error), path)
@@ -166,7 +168,7 @@ def _lines(path: PathLike) -> Any:
     except ValueError:
         raise ConfigError("is not UTF-8", path, "save it as UTF-8")
     if len(data) > _LARGEST_FILE:
-        raise ConfigError("is larger than a file of credentials can be", path, "name another file")
+        raise ConfigError("is too large for a credentials file", path, "use another file")
     for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
         line = line.strip()
         if not line or line.startswith("#"):
@@ -174,8 +176,8 @@ def _lines(path: PathLike) -> Any:
         parts = line.split(None, 2)
         if len(parts) < 3:
             raise ConfigError(
-                "has a line {} that is not ADDRESS ID PASSWORD".format(number),
+                "line {} is not ADDRESS ID PASSWORD".format(number),
                 path,
-                "write the three with spaces between",
+                "separate the three by spaces",
             )
         yield parts[0], parts[1], parts[2]

@@ -86,10 +86,10 @@ def to_rgb(
         StreamError: There is no such picture in it.
     """
     if image is None or image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
-        raise StreamError("delivered a picture that is empty or not of 8 bits")
+        raise StreamError("delivered a frame that is empty or not 8-bit")
     channels = 1 if image.ndim == 2 else image.shape[2]
     if channels not in (1, 3, 4):
-        raise StreamError("delivered a picture of {} channels".format(channels))
+        raise StreamError("delivered a frame with {} channels".format(channels))
     height, width = image.shape[:2]
     # One side grows and none shrinks: no detail is lost.
     wide, high = width * max(aspect, 1.0), height * max(1 / aspect, 1.0)

@@ -40,7 +40,7 @@ class Shortfall(NamedTuple):
         if self.lost:
             said.append("{} of {} frames lost (damaged or missing)".format(self.lost, self.read + self.lost))
         if self.cut:
-            said.append("the file is cut off" + ("" if self.lost else " after frame {}".format(self.read)))
+            said.append("the file is truncated" + ("" if self.lost else " after frame {}".format(self.read)))
         return ", ".join(said)
 
 
@@ -91,7 +91,7 @@ class Pictures(object):
         """
         got, image = self._capture.retrieve()
         if not got:
-            raise StreamError("has a frame {} that cannot be decoded".format(self.number), self._settings.uri)
+            raise StreamError("cannot be decoded at frame {}".format(self.number), self._settings.uri)
         if image is not None and not self._check.made(self._capture, image):
             self._refuse()
         self._converts = True
@@ -124,7 +124,7 @@ class Pictures(object):
         return min(max(left, LEAST_TRIES), MOST_TRIES)
 
     def _refuse(self) -> None:
-        what = "its frames cannot be converted by OpenCV {}, most likely because they are interlaced"
+        what = "OpenCV {} cannot convert its frames, most likely because they are interlaced"
         remedy = (
             "convert it: ffmpeg -i FILE -vf yadif new.mp4"
             if self._file
@@ -134,7 +134,7 @@ class Pictures(object):
             raise UnusableStreamError(what.format(cv2.__version__), self._settings.uri, remedy)
         # In the middle a camera may have been set to another size: another attempt finds out.
         raise StreamError(
-            "frame {} cannot be converted by OpenCV {}: it is interlaced, or its size has changed".format(
+            "OpenCV {1} cannot convert frame {0}: it is interlaced, or its size has changed".format(
                 self.number, cv2.__version__
             ),
             self._settings.uri,

@@ -68,13 +68,13 @@ def video_codec(settings: StreamSettings, timeout: float = 3.0) -> str:
             "cannot be reached ({})".format(settings.hide(reason)), settings.uri, "check address, port and network"
         )
     if answer.code in (401, 403):
-        what = "refused the id or the password" if settings.password else "asks for an id and a password"
+        what = "rejected the id or the password" if settings.password else "requires an id and a password"
         raise StreamRefusedError(what, settings.uri, "correct them in the stream's settings")
     if answer.code == 404:
         raise StreamError("has no stream at this path", settings.uri, "correct the RTSP path")
     if answer.code >= 400:
         said = settings.hide(answer.text)[:80]
-        raise StreamError("answered {} {}".format(answer.code, said), settings.uri, "look at the camera's settings")
+        raise StreamError("answered {} {}".format(answer.code, said), settings.uri, "check the camera's settings")
     video = answer.body.partition("m=video")[2].partition("\nm=")[0]
     found = re.search(r"a=rtpmap:\s*\d+\s+([\w.-]+)/", video)
     return found.group(1).upper() if found else ""
@@ -93,11 +93,11 @@ def redirected(settings: StreamSettings, headers: List[Tuple[str, str]]) -> str:
         if (host, port) == (settings.address.lower(), settings.port):
             return found.group(3) or "/"
     raise UnusableStreamError(
-        "sends us to another address ({}), which does not get the id and the password".format(
+        "redirects to another address ({}), which is not given the id and the password".format(
             settings.hide(location)[:80] or "none is named"
         ),
         settings.uri,
-        "give that address in the stream's settings if it is the camera's",
+        "if it is the camera's, set that address in the stream's settings",
     )
 
 
@@ -214,9 +214,9 @@ def authorization(
     if any(value.lower().startswith("basic") for value in challenge):
         pair = "{}:{}".format(name, password).encode("utf-8")
         return "Basic " + base64.b64encode(pair).decode("ascii")
-    kinds = sorted({_kind(value) for value in challenge}) or ["no kind that it names"]
+    kinds = sorted({_kind(value) for value in challenge}) or ["none offered"]
     raise UnusableStreamError(
-        "asks for a login that is neither Basic nor Digest ({})".format(settings.hide(", ".join(kinds))[:80]),
+        "requires a login that is neither Basic nor Digest ({})".format(settings.hide(", ".join(kinds))[:80]),
         settings.uri,
         "choose one in the camera's settings",
     )

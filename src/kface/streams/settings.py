@@ -97,15 +97,15 @@ class StreamSettings(_Fields):
         checks.flag("stream.square_pixels", square_pixels)
         name, word = _secret(id, "stream.id"), _secret(password, "stream.password")
         if ":" in name.reveal():
-            raise ConfigError("must not hold a colon: RTSP ends the id there", "stream.id")
+            raise ConfigError("must not contain a colon, which ends the id in RTSP", "stream.id")
         if word and not name:
-            raise ConfigError("is missing, though there is a password", "stream.id")
+            raise ConfigError("is missing, but a password is set", "stream.id")
         video, where = os.fspath(file), str(device)
         if kind == "rtsp":
             _check_address(address)
             checks.whole("stream.port", port, 1, 65535)
             if not isinstance(path, str) or not path.isprintable():
-                raise ConfigError("must be a text without control characters", "stream.path")
+                raise ConfigError("must be text without control characters", "stream.path")
             path = path if path.startswith("/") else "/" + path
         elif kind == "file":
             if not video or "\0" in video:
@@ -160,7 +160,7 @@ class StreamSettings(_Fields):
             return cls(**dict(others, kind=scheme, device=rest[2:]))
         if re.match(r"[a-z][a-z0-9+.-]*\Z", scheme) and (rest.startswith("//") or (scheme in KINDS and _)):
             raise ConfigError(
-                "there is no such kind of stream", "stream", "give a file, rtsp://..., csi://0 or v4l2:///dev/video0"
+                "unknown kind of stream", "stream", "give a file, rtsp://..., csi://0 or v4l2:///dev/video0"
             )
         if re.match(r"/dev/video[0-9]+\Z", uri):
             return cls(**dict(others, kind="v4l2", device=uri))
@@ -244,11 +244,9 @@ def _size(value: Any, where: str) -> Size:
 def _secret(value: Any, where: str) -> Secret:
     text = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(text, str) or not all(sign.isprintable() for sign in text):
-        raise ConfigError("must be a text without control characters", where)
+        raise ConfigError("must be text without control characters", where)
     if text == MASK:
-        raise ConfigError(
-            "is the stars that stood for it", where, "give the real one, or none and a file of credentials"
-        )
+        raise ConfigError("is the mask shown in its place", where, "set the real one, or use a credentials file")
     return Secret(text)
 
 
@@ -266,7 +264,7 @@ def _file(rest: str) -> str:
         return rest
     host, slash, path = rest[2:].partition("/")
     if host not in ("", "localhost") or not slash:
-        raise ConfigError("a file's URI names another machine, or no path", "stream", "write file:PATH")
+        raise ConfigError("a file URI must have a path and no other host", "stream", "write file:PATH")
     return "/" + unquote(path)
 
 
@@ -274,7 +272,7 @@ def _path(path: str) -> str:
     """Return a file's path; a mistyped address of a camera is refused, and not shown as the name of a missing file."""
     if is_network(path) and not os.path.lexists(path.replace("\0", "")):
         raise ConfigError(
-            "is neither a file nor a stream's address", "stream", "write rtsp://ADDRESS:PORT/PATH, or the file's path"
+            "is neither a file nor a stream address", "stream", "write rtsp://ADDRESS:PORT/PATH, or the file's path"
         )
     return path
 
@@ -289,7 +287,7 @@ def _network(rest: str) -> Mapping[str, Any]:
         raise ConfigError(
             "is not rtsp://ID:PASSWORD@ADDRESS:PORT/PATH",
             "stream",
-            "percent-encode what is not a letter or digit in id and password, or give them apart",
+            "percent-encode all but letters and digits in id and password, or set them separately",
         )
     values = {"address": found.group(1).strip("[]"), "path": mark + path}
     if found.group(2):
@@ -299,7 +297,7 @@ def _network(rest: str) -> Mapping[str, Any]:
         try:
             values.update(id=unquote(name, errors="strict"), password=unquote(password, errors="strict"))
         except UnicodeDecodeError:
-            raise ConfigError("id or password are not percent-encoded UTF-8", "stream", "encode them again")
+            raise ConfigError("id or password is not percent-encoded UTF-8", "stream", "encode them again")
     return values
 
 

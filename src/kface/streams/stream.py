@@ -205,7 +205,7 @@ class Stream(VideoSource):
                         raise self._failure
                     if self._change.state in FINAL:
                         raise StreamError("has " + self._change.state.value, self.settings.uri)
-                    raise StreamError("delivered no picture within {:g} s".format(timeout), self.settings.uri)
+                    raise StreamError("no frame within {:g} s".format(timeout), self.settings.uri)
                 self._news.wait(left)
 
     def close(self) -> None:
@@ -276,7 +276,7 @@ class Stream(VideoSource):
                 deadline, now = worker.deadline(), time.monotonic()
                 if deadline is not None and now >= deadline:
                     patience = self._timing.stall if worker.live else self._timing.opening
-                    return StreamError("delivers no picture since {:g} s".format(patience), self.settings.uri)
+                    return StreamError("no frame for {:g} s".format(patience), self.settings.uri)
                 self._events.wait(self._timing.stall if deadline is None else deadline - now)
 
     def _pause(self, wait: float) -> bool:
@@ -318,7 +318,7 @@ class Stream(VideoSource):
                 try:
                     self._on_state(change)
                 except Exception:
-                    LOGGER.exception("the callback for a stream's states failed")
+                    LOGGER.exception("the stream's state callback failed")
 
     # ---- called from the reading thread
 

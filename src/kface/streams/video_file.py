@@ -46,7 +46,7 @@ class VideoFile(ReadAhead):
         super(VideoFile, self).__init__()
         self.settings = StreamSettings.from_uri(source) if isinstance(source, str) else source
         if self.settings.kind != "file":
-            raise ConfigError("is no video file", self.settings.uri, "read it as a Stream")
+            raise ConfigError("is not a video file", self.settings.uri, "open it as a Stream")
         self._pace = pace
         self._capture = (opener or open_capture)(self.settings)
         self._pictures = Pictures(self._capture, self.settings)
@@ -83,5 +83,5 @@ class VideoFile(ReadAhead):
                 yield Frame(rgb, time.monotonic(), number)
         if self._pictures.number < 0 and self._capture is not None:
             raise StreamError(
-                "holds no picture that can be decoded", self.settings.uri, "convert it: ffmpeg -i FILE new.mp4"
+                "has no frame that can be decoded", self.settings.uri, "convert it: ffmpeg -i FILE new.mp4"
             )

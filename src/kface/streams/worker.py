@@ -144,13 +144,13 @@ class Worker(object):
             # A decoder that was stuck hands out a picture from before, and calls that a success.
             if took > patience:
                 self.stalled = True
-                return StreamError("delivered no picture for {:.1f} s".format(took), self._settings.uri)
+                return StreamError("no frame for {:.1f} s".format(took), self._settings.uri)
             if not got:
                 if not file:
-                    return StreamError("stopped", self._settings.uri, "look whether the camera is on")
+                    return StreamError("stopped", self._settings.uri, "check that the camera is on")
                 if pictures.number < 0:
                     return StreamError(
-                        "holds no picture that can be decoded", self._settings.uri, "convert it: ffmpeg -i FILE new.mp4"
+                        "has no frame that can be decoded", self._settings.uri, "convert it: ffmpeg -i FILE new.mp4"
                     )
                 self.shortfall = pictures.shortfall
                 return None

@@ -108,7 +108,7 @@ BOARDS = {
         "memory": 7620,
         "python": "3.10.12",
         "lacking": {"cv2": "libopencv-python"},
-        "says": ("JetPack 6.2 (L4T 36.4.3)", "15W (0) holds the board back", "nvpmodel -m 2 makes it MAXN_SUPER"),
+        "says": ("JetPack 6.2 (L4T 36.4.3)", "15W (0) limits the board", "nvpmodel -m 2 selects MAXN_SUPER"),
     },
     "thor": {
         "release": "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, EABI: aarch64, DATE: Fri Aug 22 2025",
@@ -130,7 +130,7 @@ BOARDS = {
         "memory": 15900,
         "python": "3.11.2",
         "lacking": {"numpy": "python3-numpy", "runtimes": "wheels"},
-        "says": ("a PC or an unknown board", "no Jetson: there will be no engines"),
+        "says": ("a PC or an unknown board", "not a Jetson: no engines"),
     },
 }
 

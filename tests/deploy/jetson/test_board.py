@@ -129,17 +129,17 @@ def test_without_gstreamers_tools_they_come_first(make_board, system, monkeypatc
 def test_a_library_that_ends_its_process(board, system):
     (board.board / "signal" / "numpy").write_text(str(int(signal.SIGILL)))
     found = findings(board, system)["numpy"]
-    assert (found.state, found.text) == (MISSING, "ends with an illegal instruction")
+    assert (found.state, found.text) == (MISSING, "crashes with an illegal instruction")
     assert "OPENBLAS_CORETYPE=ARMV8" in found.remedy
     (board.board / "signal" / "numpy").write_text(str(int(signal.SIGKILL)))
-    assert findings(board, system)["numpy"].text == "ends its process with signal 9"
+    assert findings(board, system)["numpy"].text == "is killed by signal 9"
 
 
 def test_a_probe_that_talks_nonsense(board, system):
     opened = system(board)
     (board.board / "probe" / "yaml").write_text("Segmentation\n")
     board.board.joinpath("needs", "yaml").unlink()
-    assert probe(opened, "x", "yaml") == {"error": "gives no answer (status 0)"}
+    assert probe(opened, "x", "yaml") == {"error": "no output (status 0)"}
     (board.board / "probe" / "yaml").write_text('a warning\n{"version": "5"}\n')
     assert probe(opened, "x", "yaml") == {"version": "5"}
 
@@ -161,14 +161,14 @@ def test_little_room_on_the_disk(board, system, monkeypatch):
 @pytest.mark.parametrize(
     ("told", "modes", "state", "text"),
     [
-        ("NV Power Mode: 5W\n1\n", None, ADVICE, "sudo nvpmodel -m 0 makes it MAXN"),
+        ("NV Power Mode: 5W\n1\n", None, ADVICE, "sudo nvpmodel -m 0 selects MAXN"),
         ("NV Power Mode: MAXN\n0\n", None, OK, "mode MAXN (0)"),
         ("NV Fan Mode:quiet\nNV Power Mode: MODE_15W_6CORE\n2\n", None, ADVICE, "MODE_15W_6CORE (2)"),
         # An Orin Nano's mode 0 is not its largest.
-        ("NV Power Mode: 15W\n0\n", "15W 25W MAXN_SUPER", ADVICE, "sudo nvpmodel -m 2 makes it MAXN_SUPER"),
-        ("NV Power Mode: 15W\n1\n", "MAXN 15W MAXN_SUPER", ADVICE, "sudo nvpmodel -m 2 makes it MAXN_SUPER"),
+        ("NV Power Mode: 15W\n0\n", "15W 25W MAXN_SUPER", ADVICE, "sudo nvpmodel -m 2 selects MAXN_SUPER"),
+        ("NV Power Mode: 15W\n1\n", "MAXN 15W MAXN_SUPER", ADVICE, "sudo nvpmodel -m 2 selects MAXN_SUPER"),
         ("NV Power Mode: 7W\n1\n", "15W 7W", OK, "mode 7W (1)"),
-        ("permission denied\n", None, ADVICE, "tells no mode"),
+        ("permission denied\n", None, ADVICE, "reports no mode"),
     ],
 )
 def test_power_modes(told, modes, state, text, board, system):
@@ -184,7 +184,7 @@ def test_power_modes(told, modes, state, text, board, system):
 def test_clocks_and_fan(board, system):
     found = findings(board, system)
     assert (found["clocks"].state, found["clocks"].remedy) == (ADVICE, "sudo jetson_clocks")
-    assert found["fan"].text == "stands still at present"
+    assert found["fan"].text == "not spinning"
     board.put(GPU + "/min_freq", "921600000\n")
     board.put("/sys/devices/pwm-fan/target_pwm", "255\n")
     found = findings(board, system)

@@ -127,7 +127,7 @@ def test_what_is_packed_and_what_is_not_is_said_with_sizes(full, tmp_path, capsy
     assert pack_command.main(argv) == 0
     said = capsys.readouterr().out
     assert "  embedder.onnx                         0.0 MB\n" in said
-    assert "embedder.opset17.onnx                 0.0 MB left out: the same network in a newer operator set" in said
+    assert "embedder.opset17.onnx                 0.0 MB left out: the same network in a newer opset" in said
     assert "embedder.engine                       0.0 MB left out: built for another machine" in said
     assert "--whole-bundle packs these too" in said
     assert pack_command.main(argv + ["--whole-bundle"]) == 0

@@ -84,13 +84,13 @@ def test_a_whole_life(debian, tmp_path):
 
     status, said = within(debian, script)
     assert status == 2
-    assert "not installed; give --yes" in said
+    assert "not installed; pass --yes" in said
 
     status, said = within(debian, script, "--yes", "--skip-bench")
     if "SSLError" in said or "Temporary failure" in said or "No matching distribution" in said:
         pytest.skip("packages cannot be fetched from inside")
     assert status == 0, said
-    assert "systemd does not run here" in said
+    assert "systemd is not running" in said
     state = os.stat(str(debian / "var/lib/kface"))
     assert stat.S_IMODE(state.st_mode) == 0o700
     assert state.st_uid == os.stat(str(debian / "etc/kface/gallery.key")).st_uid != 0
@@ -110,14 +110,14 @@ def test_a_whole_life(debian, tmp_path):
     # What others can change is not installed.
     (debian / "srv" / script.split("/")[2] / "src" / "kface").chmod(0o777)
     status, said = within(debian, script, "--yes", "--skip-bench")
-    assert (status, "src/kface can be changed by everyone" in said) == (2, True), said
+    assert (status, "src/kface is writable by everyone" in said) == (2, True), said
     (debian / "srv" / script.split("/")[2] / "src" / "kface").chmod(0o755)
 
     # As the service's user and with its settings; somebody else may not.
     status, said = within(debian, "kface", "gallery", "list")
-    assert "/var/lib/kface/gallery.db: there is no gallery" in said
+    assert "/var/lib/kface/gallery.db: no gallery" in said
     status, said = within(debian, "runuser", "-u", "nobody", "--", "kface", "gallery", "list")
-    assert (status, "may not be read; sudo kface" in said) == (2, True)
+    assert (status, "permission denied; sudo kface" in said) == (2, True)
     # The recogniser itself, on the clip of the synthetic sample.
     argv = ["kface", "run", "--config", "/etc/kface/deploy.yaml", "seconds=5", "web.enabled=false"]
     status, said = within(debian, *argv)
@@ -125,7 +125,7 @@ def test_a_whole_life(debian, tmp_path):
     assert re.search(r"[1-9]\d* frames in", said), said
 
     status, said = within(debian, script, "--yes", "--skip-bench")
-    assert (status, "is there already, and whole" in said) == (0, True)
+    assert (status, "is already installed and complete" in said) == (0, True)
     status, said = within(debian, "/opt/kface/current/install.sh", "--uninstall", "--purge", "--yes")
     assert status == 0, said
     for name in ("opt/kface", "etc/kface", "var/lib/kface", "usr/local/bin/kface"):

@@ -108,7 +108,7 @@ def test_what_is_made_on_a_machine_stays_there(tmp_path):
     found = archive._sources(tmp_path, "kface")
     assert sorted(found) == ["src/kface/" + name for name in ("a.py", "k.cpp", "page.html", "run.sh")]
     (tmp_path / "kface" / "b.py").symlink_to(tmp_path / "kface" / "a.py")
-    with pytest.raises(ConfigError, match="b.py: is a link; put the file itself there"):
+    with pytest.raises(ConfigError, match="b.py: is a link; replace it by the file itself"):
         archive._sources(tmp_path, "kface")
 
 
@@ -131,7 +131,7 @@ def test_install_sh_runs_from_what_was_unpacked(bundle, tmp_path):
     assert "kface {}, ".format(release_name(str(top))) in said
     assert "ok       python" in said
     assert "would write /etc/kface/deploy.yaml" in said
-    assert "it watches rtsp" in said
+    assert "source: rtsp" in said
     assert list(root.rglob("*")) == [root / "opt"]
     assert not list(top.rglob("__pycache__"))
 
@@ -204,7 +204,7 @@ def test_a_bundle_that_changes_while_it_is_packed(bundle, tmp_path, monkeypatch)
         return real(root, package)
 
     monkeypatch.setattr(archive, "_sources", meanwhile)
-    with pytest.raises(ConfigError, match="embedder.onnx: changed while it was packed; pack again"):
+    with pytest.raises(ConfigError, match="embedder.onnx: changed while being packed; pack again"):
         pack(bundle, SETTINGS, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -217,7 +217,7 @@ def test_engines_of_another_machine_stay_here(bundle, tmp_path):
 
 def test_a_place_that_takes_nothing(bundle, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be written .*; give another --out"):
+    with pytest.raises(ConfigError, match="cannot be written .*; choose another --out"):
         pack(bundle, SETTINGS, tmp_path / "file" / "a.tar.gz")
 
 
@@ -248,9 +248,9 @@ def test_the_command(bundle, tmp_path, settings, capsys):
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
-        (["--port", "22"], "pack: --port: goes with --host only"),
-        (["--dry-run"], "pack: --dry-run: goes with --host only"),
-        (["--host", "-oProxyCommand=touch x"], "is no address of a board"),
+        (["--port", "22"], "pack: --port: requires --host"),
+        (["--dry-run"], "pack: --dry-run: requires --host"),
+        (["--host", "-oProxyCommand=touch x"], "is not a board's address"),
         (["--bundle", "no/such/bundle"], "there is no bundle"),
     ],
 )
@@ -265,7 +265,7 @@ def test_without_any_bundle(settings, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.delenv("KFACE_BUNDLE", raising=False)
     assert main([]) == 2
-    assert "give --bundle DIR, or make one: kface export" in capsys.readouterr().err
+    assert "pass --bundle DIR, or create one: kface export" in capsys.readouterr().err
 
 
 def test_a_board_s_commands_from_the_archive(bundle, tmp_path):
@@ -296,6 +296,6 @@ def test_options_that_are_none(capsys):
 def test_with_hydra_a_group_can_be_chosen(bundle, tmp_path, capsys):
     pytest.importorskip("hydra")
     assert main(["stream=csi", "--bundle", str(bundle), "--out", str(tmp_path / "a.tar.gz")]) == 0
-    assert "it will watch csi://0" in capsys.readouterr().out
+    assert "source: csi://0" in capsys.readouterr().out
     assert main(["stream.password=x", "--bundle", str(bundle)]) == 2
     assert "password must not be an argument" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def test_the_gallerys_cipher_is_tried(capsys, monkeypatch):
     pytest.importorskip("cryptography")
     assert asked(capsys, "cryptography")[0] == 0
     monkeypatch.setattr("kface.gallery.cipher.Cipher.open", lambda *_: b"other")
-    assert asked(capsys, "cryptography") == (1, {"error": "cryptography does not open what it sealed"})
+    assert asked(capsys, "cryptography") == (1, {"error": "cryptography cannot decrypt what it encrypted"})
 
 
 def test_what_is_not_there_is_told_in_a_line(capsys, monkeypatch):
@@ -84,7 +84,7 @@ def test_runtimes_are_those_that_read_the_embedder(capsys, monkeypatch, tmp_path
     assert found["error"] == ("no runtime here reads the embedder (opencv: is not a network that OpenCV can read)")
     # An installed TensorRT is never asked: it would build an engine.
     monkeypatch.setattr("kface.networks.runtimes", lambda: ["tensorrt"])
-    assert "none is installed" in asked(capsys, "runtimes", "x")[1]["error"]
+    assert "not installed" in asked(capsys, "runtimes", "x")[1]["error"]
 
 
 def test_settings(capsys, tmp_path):

@@ -104,7 +104,7 @@ def test_addresses(text, host, brackets):
     ],
 )
 def test_what_is_no_address(text):
-    with pytest.raises(ConfigError, match="is no address of a board; give user@board"):
+    with pytest.raises(ConfigError, match="is not a board's address; use user@board"):
         Host.parse(text)
 
 
@@ -161,7 +161,7 @@ def test_a_board_that_is_not_there(fake):
     with pytest.raises(RemoteError) as caught:
         install(fake.archive(), "kface-1-0", Host.parse("kim@nano"))
     assert str(caught.value) == (
-        "kim@nano: ssh failed (ssh: connect to host nano port 22: No route to host); try it by hand: ssh kim@nano"
+        "kim@nano: ssh failed (ssh: connect to host nano port 22: No route to host); try by hand: ssh kim@nano"
     )
     assert not fake.calls("scp")
 
@@ -175,7 +175,7 @@ def test_a_board_without_room(fake):
 
 def test_login_scripts_that_print(fake):
     (fake.folder / "mktemp").write_text("Welcome to $(rm -rf /)\n/tmp/x\n")
-    with pytest.raises(RemoteError, match="keep its login scripts from printing"):
+    with pytest.raises(RemoteError, match="its login scripts must not print anything"):
         install(fake.archive(), "kface-1-0", Host.parse("nano"))
     assert not fake.calls("scp")
 

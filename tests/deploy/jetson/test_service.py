@@ -73,7 +73,7 @@ def test_settings_follow_until_the_user_changes_them(ready, board):
     assert service.put_settings(ready, b"source: b\n") == "is the archive's"
     assert board.read("/etc/kface/deploy.yaml") == "source: b\n"
     board.put("/etc/kface/deploy.yaml", "source: mine\n")
-    assert "made from" in service.put_settings(ready, b"source: b\n")
+    assert "the archive's is unchanged" in service.put_settings(ready, b"source: b\n")
     assert not board.at("/etc/kface/deploy.yaml.new").exists()
     assert "deploy.yaml.new" in service.put_settings(ready, b"source: c\n")
     assert board.read("/etc/kface/deploy.yaml") == "source: mine\n"
@@ -115,7 +115,7 @@ def test_the_key_is_one_and_is_never_replaced(ready, board):
 
 def test_a_gallery_without_its_key_gets_no_new_one(ready, board):
     board.put("/var/lib/kface/gallery.db", "people")
-    with pytest.raises(InstallError, match="put the key back, or move the gallery away"):
+    with pytest.raises(InstallError, match="restore the key, or move the gallery elsewhere"):
         service.put_key(ready)
     assert not board.at("/etc/kface/gallery.key").exists()
     board.put("/etc/kface/environment", "KFACE_GALLERY_KEY=abc\n")
@@ -157,7 +157,7 @@ def test_another_python_goes_into_the_unit(ready, board, monkeypatch):
         ),
         ({"web": True, "host": "0.0.0.0", "port": 80, "source": "csi"}, ("http://porch:80/",), ("ssh -L",)),
         ({"web": False, "host": "", "port": 1, "source": "csi"}, ("the web page is off",), ("http",)),
-        ({"error": "tracks: there is no such setting"}, ("cannot be read: tracks",), ("http",)),
+        ({"error": "tracks: there is no such setting"}, ("cannot read /etc/kface/deploy.yaml: tracks",), ("http",)),
     ],
 )
 def test_where_the_page_is(answer, texts, absent, ready, board):
@@ -285,5 +285,5 @@ def test_commands_that_are_not_there_or_hang(tmp_path):
     assert system.work(["sleep", "5"], seconds=0.1).status == -9
     assert system.work(["sh", "-c", "echo one; echo two >&2; exit 3"]) == (3, "one\ntwo", "")
     assert lines == ["    | one", "    | two"]
-    with pytest.raises(InstallError, match="sh -c false: failed with status 1 \\(it told nothing\\); do this"):
+    with pytest.raises(InstallError, match="sh -c false: failed with status 1 \\(no output\\); do this"):
         system.must(["sh", "-c", "false"], "do this")

@@ -304,7 +304,7 @@ def test_more_than_allowed_are_refused_until_one_leaves(session, path):
             with opened(server, path) as third:
                 assert third.status == 503
                 assert third.headers["Retry-After"] == "10"
-                assert b"2 others are watching" in third.read()
+                assert b"2 viewers are connected" in third.read()
         wait_for(lambda: server._server.watching.taken + server._server.listening.taken == 0, "the places are free")
         with opened(server, path) as fourth:
             assert fourth.status == 200

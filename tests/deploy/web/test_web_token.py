@@ -54,7 +54,7 @@ def test_a_home_is_the_last_resort(monkeypatch):
 
 
 def test_a_client_makes_no_file(tmp_path):
-    with pytest.raises(ConfigError, match="there is no token; start the session first"):
+    with pytest.raises(ConfigError, match="no token; start kface deploy first"):
         find_token()
     assert not (tmp_path / "state").exists()
 
@@ -103,10 +103,10 @@ def test_what_cannot_be_read_or_made_says_so(tmp_path):
         find_token(tmp_path)
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(ConfigError, match="a token cannot be written .*; set KFACE_WEB_TOKEN or KFACE_WEB_TOKEN_FILE"):
+    with pytest.raises(ConfigError, match="cannot write a token .*; set KFACE_WEB_TOKEN or KFACE_WEB_TOKEN_FILE"):
         find_token(blocked / "token", create=True)
     damaged = tmp_path / "damaged"
     damaged.write_bytes(b"\xff\xfe" * 20)
     damaged.chmod(0o600)
-    with pytest.raises(ConfigError, match="a token must be of ASCII"):
+    with pytest.raises(ConfigError, match="a token must consist of printable ASCII"):
         find_token(damaged)

@@ -58,7 +58,7 @@ def test_how_much_outside_is_a_setting_and_the_reason_is_said():
     quality = measure(box, landmarks_in(box), crop_of(), SHAPE)
     assert quality.outside == pytest.approx(0.3)
     (refusal,) = refusals(1, quality)
-    assert str(refusal) == "outside 0.3 (the face reaches out of the picture: at most 0.1 of it)"
+    assert str(refusal) == "outside 0.3 (the face extends beyond the picture: at most 0.1 of it)"
     assert refusals(1, quality, Limits(outside=0.4)) == []
     assert measure(box, landmarks_in(box), crop_of()).outside == 0
 
@@ -191,7 +191,10 @@ PROBE = np.array([1, 0], np.float32)
 def test_a_face_that_is_enrolled_under_another_name_is_a_warning():
     assert duplicate(People(), "Park", PROBE, 0.6) is None
     assert duplicate(People(("Kim", 0.7), ("Lee", 0.2)), "Park", PROBE, 0.6) == "looks like Kim (score 0.700)"
-    assert duplicate(People(("Kim", 1.0), ("Lee", 0.2)), "Park", PROBE, 0.6) == "the same picture is enrolled as Kim"
+    assert (
+        duplicate(People(("Kim", 1.0), ("Lee", 0.2)), "Park", PROBE, 0.6)
+        == "the same picture is already enrolled as Kim"
+    )
     assert duplicate(People(("Kim", 0.59)), "Park", PROBE, 0.6) is None
     # Without thresholds only the very picture is sure.
     assert duplicate(People(("Kim", 0.99)), "Park", PROBE) is None
@@ -204,7 +207,7 @@ def test_the_picture_s_first_owner_is_named():
         for name, score, template in (("Later", 1.0, 7), ("First", 0.9999, 3), ("Like", 0.95, 1))
     )
     said = duplicate(People(later, Match("Middle", 1.0, "m", 5, None), first, like), "Park", PROBE, 0.6)
-    assert said == "the same picture is enrolled as First"
+    assert said == "the same picture is already enrolled as First"
 
 
 def test_more_of_the_same_person_is_no_warning_but_another_one_behind_it_is():

@@ -121,7 +121,7 @@ def test_what_has_no_embedding_is_not_enrolled_even_by_force(enrolment, recogniz
     recognizer.embedder.failed = True
     with pytest.raises(ImageError, match="cannot be enrolled: "):
         enrolment.enrol_image("Kim", image(), force=True)
-    with pytest.raises(ModelError, match="gives no embedding for 1 of 1 faces"):
+    with pytest.raises(ModelError, match="has no embedding for 1 of 1 faces"):
         enrolment.enrol_face("Kim", crop(1), force=True)
     assert gallery.list() == []
 
@@ -153,13 +153,13 @@ def test_a_name_that_cannot_be_one_is_refused_before_any_network_works(enrolment
 
 def test_a_face_under_a_second_name_is_a_warning_by_either_way(enrolment, recognizer):
     enrolment.enrol_image("Kim", image())
-    assert enrolment.enrol_image("Lee", image()).warning == "the same picture is enrolled as Kim"
-    assert enrolment.enrol_face("Park", crop(1)).warning == "the same picture is enrolled as Kim"
+    assert enrolment.enrol_image("Lee", image()).warning == "the same picture is already enrolled as Kim"
+    assert enrolment.enrol_face("Park", crop(1)).warning == "the same picture is already enrolled as Kim"
     recognizer.embedder.who = one(1) / np.linalg.norm(one(1)) + 0.5 * one(2) / np.linalg.norm(one(2))
     assert enrolment.enrol_face("Choi", crop(1)).warning.startswith("looks like ")
     # The threshold is what was set last.
     enrolment.recognised = 0.9999
-    assert enrolment.enrol_face("Han", crop(1)).warning == "the same picture is enrolled as Choi"
+    assert enrolment.enrol_face("Han", crop(1)).warning == "the same picture is already enrolled as Choi"
     enrolment.recognised = None
     recognizer.embedder.who = one(1) / np.linalg.norm(one(1)) + 0.3 * one(2) / np.linalg.norm(one(2))
     assert enrolment.enrol_face("Yun", crop(1)).warning is None

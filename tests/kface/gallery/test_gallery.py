@@ -116,7 +116,7 @@ def test_rename_keeps_templates_and_refuses_a_name_that_is_taken(gallery):
     gallery.rename("Kim", "Park")
     assert names(gallery) == ["Lee", "Park"]
     assert gallery.match(one(1))[0][0].name == "Park"
-    with pytest.raises(GalleryError, match="Lee: somebody is enrolled under that name; merge"):
+    with pytest.raises(GalleryError, match="Lee: the name is already enrolled; merge"):
         gallery.rename("Park", "Lee")
     gallery.rename("Park", " Park ")
     assert names(gallery) == ["Lee", "Park"]
@@ -173,7 +173,7 @@ def test_merge_moves_templates_and_crops(gallery, path):
     np.testing.assert_array_equal(gallery.crop(moved), crop(2))
     with open_at(path) as again:
         assert again.match(one(2))[0][0].name == "Kim"
-    with pytest.raises(GalleryError, match="one and the same"):
+    with pytest.raises(GalleryError, match="the same person twice"):
         gallery.merge("Kim", "Kim")
 
 
@@ -184,7 +184,7 @@ def test_nobody_is_said_to_be_nobody(gallery):
         lambda who: gallery.rename(who, "x"),
         lambda who: gallery.merge(who, who),
     ):
-        with pytest.raises(GalleryError, match="Choi: nobody is enrolled under that name"):
+        with pytest.raises(GalleryError, match="Choi: no such person"):
             call("Choi")
 
 
@@ -221,7 +221,7 @@ def test_very_long_and_very_short_embeddings_are_as_good_as_others(gallery):
 def test_add_many_is_all_or_nothing(gallery):
     with pytest.raises(GalleryError, match="crop must be"):
         gallery.add_many("Kim", vectors(1, 2), [crop(1), crop(2)[:50]])
-    with pytest.raises(GalleryError, match="1 crops do not fit 2 embeddings"):
+    with pytest.raises(GalleryError, match="1 crops for 2 embeddings"):
         gallery.add_many("Kim", vectors(1, 2), [crop(1)])
     with pytest.raises(GalleryError, match="no embedding"):
         gallery.add_many("Kim", np.zeros((0, SIZE), np.float32))
@@ -249,9 +249,9 @@ def test_a_failure_in_the_middle_leaves_nothing(gallery, monkeypatch):
 
 def test_another_length_is_refused(gallery):
     gallery.add("Kim", one(1))
-    with pytest.raises(GalleryError, match="16 numbers, not 8"):
+    with pytest.raises(GalleryError, match="16 dimensions, not 8"):
         gallery.add("Kim", one(1, 8))
-    with pytest.raises(GalleryError, match="16 numbers, not 8"):
+    with pytest.raises(GalleryError, match="16 dimensions, not 8"):
         gallery.match(one(1, 8))
 
 
@@ -265,7 +265,7 @@ def test_another_model_is_refused_with_the_way_out_until_nothing_is_left(path):
         gallery.add("Kim", one(1))
     with open_at(path, OTHER_MODEL) as gallery:
         for call in (lambda: gallery.add("Lee", one(2)), lambda: gallery.match(one(1))):
-            with pytest.raises(GalleryError, match=r"of another model \(aaaaaaaaaaaa\) than .*gallery reenrol"):
+            with pytest.raises(GalleryError, match=r"from another model \(aaaaaaaaaaaa\) than .*gallery reenrol"):
                 call()
         assert names(gallery) == ["Kim"]
         gallery.rename("Kim", "Park")
@@ -385,7 +385,7 @@ def test_what_is_committed_is_synced(gallery):
 
 
 def test_an_absent_gallery_is_made_only_where_that_is_wanted(tmp_path):
-    with pytest.raises(GalleryError, match="there is no gallery; enrol somebody first"):
+    with pytest.raises(GalleryError, match="no gallery; enrol someone first"):
         open_at(tmp_path / "gallery.db", create=False)
     assert list(tmp_path.iterdir()) == []
 
@@ -416,7 +416,7 @@ def test_a_gallery_that_another_holds_is_said_to_be_in_use(path):
         first.add("Kim", one(1))
         with first._store.transaction():
             assert names(second) == ["Kim"]
-            with pytest.raises(GalleryError, match=r"another process uses it .* for 0.1 s; try again"):
+            with pytest.raises(GalleryError, match=r"locked by another process for 0\.1 s; try again"):
                 second.add("Lee", one(2))
         second.add("Lee", one(2))
 
@@ -439,13 +439,13 @@ def test_an_empty_gallery_becomes_another_models_and_one_with_templates_does_not
         gallery.use_model(MODEL)
         with pytest.raises(GalleryError) as caught:
             gallery.use_model(OTHER_MODEL)
-        assert "of another model (aaaaaaaaaaaa) than this one (bbbbbbbbbbbb); make them anew" in str(caught.value)
+        assert "from another model (aaaaaaaaaaaa) than this one (bbbbbbbbbbbb); recompute them" in str(caught.value)
         # It is as it was.
         assert gallery.match(one(1))[0][0].name == "Kim"
         gallery.delete("Kim")
         gallery.use_model(OTHER_MODEL)
         gallery.add("Lee", one(2))
-    with pytest.raises(GalleryError, match="of another model"), open_at(tmp_path / "g.db") as gallery:
+    with pytest.raises(GalleryError, match="from another model"), open_at(tmp_path / "g.db") as gallery:
         gallery.match(one(1))
     with open_at(tmp_path / "g.db", OTHER_MODEL) as gallery:
         assert gallery.match(one(2))[0][0].name == "Lee"

@@ -179,7 +179,7 @@ def refuse(error):
     ("error", "hopeless"),
     [
         (StreamRefusedError("does not accept the id or the password", "rtsp://x"), True),
-        (ConfigError("makes OpenCV print passwords", "OPENCV_VIDEOIO_DEBUG"), True),
+        (ConfigError("makes OpenCV log passwords", "OPENCV_VIDEOIO_DEBUG"), True),
         (StreamError("cannot be reached", "rtsp://x"), False),
     ],
 )
@@ -192,7 +192,7 @@ def test_why_it_will_hardly_ever_play(error, hopeless):
 def test_a_file_without_a_picture_says_why_it_has_ended():
     with Stream(FILE, timing=QUICK, opener=Opener(Capture())) as source:
         assert until(lambda: source.state is State.ENDED)
-        assert "holds no picture" in str(source.refusal)
+        assert "has no frame" in str(source.refusal)
 
 
 def test_frames_that_nobody_read_are_counted():

@@ -106,7 +106,7 @@ def test_a_blocked_read_is_a_loss_although_it_later_succeeds(play):
     begun = time.monotonic()
     assert until(lambda: stream.losses == 1)
     assert time.monotonic() - begun < 5
-    assert until(lambda: any("no picture" in change.reason for change in changes if change.state is State.LOST))
+    assert until(lambda: any("no frame" in change.reason for change in changes if change.state is State.LOST))
     stream.wait_live(GENEROUS)
     assert stream.blocked == 1, "the thread that is stuck in the decoder is not waited for"
     assert stuck.released_by is None
@@ -170,7 +170,7 @@ def test_states_in_order_with_reasons_and_the_numbers_go_on(play):
     assert until(lambda: len(changes) >= 6)
     wanted = ["connecting", "live", "lost", "connecting", "lost", "connecting", "live"]
     assert until(lambda: [change.state.value for change in changes] == wanted)
-    assert changes[2].reason == "rtsp://127.0.0.1:554/live: stopped; look whether the camera is on"
+    assert changes[2].reason == "rtsp://127.0.0.1:554/live: stopped; check that the camera is on"
     assert changes[4].reason == "rtsp://127.0.0.1:554/live: cannot be reached"
     assert (changes[1].reason, changes[6].reason, stream.reason) == ("", "", "")
     assert stream.read(GENEROUS).number >= 3
@@ -209,13 +209,13 @@ def test_a_stream_that_had_settled_is_tried_again_soon(play):
 
 
 def test_refused_credentials_are_told_at_once_and_not_tried_again_soon(play):
-    opener = Opener(StreamRefusedError("refused the id or the password", CAMERA.uri, "correct them"))
+    opener = Opener(StreamRefusedError("rejected the id or the password", CAMERA.uri, "correct them"))
     stream = play(opener, timing=QUICK._replace(refused_wait=30.0))
     begun = time.monotonic()
     with pytest.raises(StreamRefusedError) as caught:
         stream.wait_live(20.0)
     assert time.monotonic() - begun < 15
-    assert str(caught.value) == "rtsp://127.0.0.1:554/live: refused the id or the password; correct them"
+    assert str(caught.value) == "rtsp://127.0.0.1:554/live: rejected the id or the password; correct them"
     time.sleep(0.5)
     assert len(opener.times) == 1
     assert stream.state is State.LOST
@@ -273,7 +273,7 @@ def test_an_empty_picture_is_a_loss(play, image):
     opener = Opener(lambda: Capture([image], endless=True))
     stream = play(opener)
     assert until(lambda: len(opener.times) >= 2)
-    assert "delivered a picture" in stream.reason
+    assert "delivered a frame" in stream.reason
 
 
 def test_pictures_after_a_stuck_line_are_as_old_as_the_wait(play):
@@ -400,7 +400,7 @@ def test_a_file_can_begin_again(play, clip):
 def test_a_file_without_a_picture_ends_with_the_reason(play, clip):
     opener = Opener(Capture())
     stream = play(opener, settings=clip, loop=True)
-    with pytest.raises(StreamError, match="holds no picture that can be decoded"):
+    with pytest.raises(StreamError, match="has no frame that can be decoded"):
         stream.wait_live(GENEROUS)
     assert stream.state is State.ENDED
     assert len(opener.times) == 1
@@ -482,7 +482,7 @@ def test_nothing_that_a_stream_shows_holds_credentials(play):
 def test_wait_live_says_that_nothing_came(play):
     blocker = Blocker()
     stream = play(Opener(lambda: blocker() and Capture()), timing=QUICK._replace(opening=30.0))
-    with pytest.raises(StreamError, match=r"delivered no picture within 0\.1 s"):
+    with pytest.raises(StreamError, match=r"no frame within 0\.1 s"):
         stream.wait_live(0.1)
     blocker.go.set()
 

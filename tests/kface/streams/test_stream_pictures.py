@@ -86,7 +86,7 @@ def ffmpeg():
 def test_a_picture_that_ffmpeg_complains_of_is_refused(ffmpeg):
     pictures = Pictures(Unconverted([picture(0)]), CAMERA)
     assert pictures.grab()
-    with pytest.raises(UnusableStreamError, match="127.0.0.1:554/live: its frames cannot be converted by OpenCV"):
+    with pytest.raises(UnusableStreamError, match="OpenCV .* cannot convert its frames"):
         pictures.retrieve()
 
 

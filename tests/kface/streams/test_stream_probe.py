@@ -142,11 +142,11 @@ def test_a_login_of_an_unknown_kind(serve):
 def test_wrong_and_missing_credentials(serve):
     refusal = answer("401 Unauthorized", ['WWW-Authenticate: Digest realm="r", nonce="n"'])
     server = serve(refusal, refusal)
-    with pytest.raises(StreamRefusedError, match="refused the id or the password; correct them") as caught:
+    with pytest.raises(StreamRefusedError, match="rejected the id or the password; correct them") as caught:
         video_codec(server.settings)
     assert "hush" not in repr(caught.value)
     server = serve(refusal)
-    with pytest.raises(StreamRefusedError, match="asks for an id and a password"):
+    with pytest.raises(StreamRefusedError, match="requires an id and a password"):
         video_codec(server.settings._replace(id="", password=""))
     assert len(server.requests) == 1
     with pytest.raises(StreamRefusedError):
@@ -157,7 +157,7 @@ def test_wrong_and_missing_credentials(serve):
     ("data", "said"),
     [
         (answer("404 Not Found"), "has no stream at this path; correct the RTSP path"),
-        (answer("453 Not \x1b[31m Enough hush-hush"), r"answered 453 Not \[31m Enough \*\*\*; look"),
+        (answer("453 Not \x1b[31m Enough hush-hush"), r"answered 453 Not \[31m Enough \*\*\*; check"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not answer as an RTSP server"),
         (b"\xff\xfe\x00" * 30000, "does not answer as an RTSP server"),
         (b"", "does not answer as an RTSP server"),
@@ -199,7 +199,7 @@ def test_a_redirect_is_followed_within_the_camera_only(serve):
     assert " rtsp://127.0.0.1:{}/moved RTSP".format(server.settings.port) in server.requests[1]
     for away in ("rtsp://127.0.0.2:{port}/live", "rtsp://127.0.0.1:1/live", "rtsps://127.0.0.1:{port}/live", ""):
         server = serve(moved(away))
-        with pytest.raises(UnusableStreamError, match="sends us to another address"):
+        with pytest.raises(UnusableStreamError, match="redirects to another address"):
             video_codec(server.settings)
         assert len(server.requests) == 1
     server = serve(*[moved("rtsp://127.0.0.1:{port}/live")] * 6)
@@ -218,7 +218,7 @@ def moved(location):
         (["NTLM"], "NTLM"),
         (["Bearer realm=x"], "Bearer"),
         (['Digest realm="r", nonce="n", algorithm=TIGER'], "Digest TIGER"),
-        ([], "no kind"),
+        ([], "none offered"),
     ],
 )
 def test_a_login_that_is_not_known_is_named(challenges, said):

@@ -222,7 +222,7 @@ def test_a_redirect_to_another_address_ends_it(play, what, form):
             break
     assert method == what
     assert until(lambda: relay.failure is not None)
-    assert "sends us to another address" in str(relay.failure)
+    assert "redirects to another address" in str(relay.failure)
     assert evil.connections == 0
     evil.close()
 
@@ -283,7 +283,7 @@ def test_a_real_decoder_is_not_led_away_even_where_the_question_beforehand_was_n
     monkeypatch.setattr(backends, "video_codec", lambda settings: "H264")
     evil = FakeCamera(lambda camera, method, url, headers: says("401 U", ['WWW-Authenticate: Basic realm="evil"']))
     camera = FakeCamera(away("rtsp://127.0.0.1:{}/live".format(evil.port), what))
-    with pytest.raises(StreamError, match="sends us to another address"):
+    with pytest.raises(StreamError, match="redirects to another address"):
         backends.open_capture(CAMERA._replace(port=camera.port))
     assert [request[0] for request in camera.requests][-1] == what
     assert evil.connections == 0

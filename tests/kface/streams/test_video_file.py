@@ -81,7 +81,7 @@ def test_leaving_in_the_middle_releases_the_file():
 
 
 def test_what_it_is_not_for(tmp_path):
-    with pytest.raises(ConfigError, match="is no video file; read it as a Stream"):
+    with pytest.raises(ConfigError, match="is not a video file; open it as a Stream"):
         VideoFile(CAMERA)
     with pytest.raises(ConfigError, match="pace: must be fast or native"):
         VideoFile("x.mp4", pace="slow")
@@ -93,13 +93,13 @@ def test_a_film_without_a_picture_and_one_that_cannot_be_decoded():
     def opened(capture):
         return VideoFile(StreamSettings("file", file="x"), opener=Opener(capture))
 
-    with pytest.raises(StreamError, match="holds no picture"):
+    with pytest.raises(StreamError, match="has no frame"):
         list(opened(Capture()))
     broken = Capture([picture(0), picture(1)])
     broken.retrieve = lambda: (broken.reads < 2, broken.image)
     frames = iter(opened(broken))
     assert next(frames).number == 0
-    with pytest.raises(StreamError, match="has a frame 1 that cannot be decoded"):
+    with pytest.raises(StreamError, match="cannot be decoded at frame 1"):
         next(frames)
 
 
