@@ -87,11 +87,9 @@ class WebServer(object):
         try:
             server = Server(self._session, settings, token, self._names, self._max_clients)
         except (OSError, OverflowError) as error:
-            where = "{}:{}".format(settings.host, settings.port)
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigError(
-                "the page cannot be there ({})".format(reason), where, "choose another web.port, or 0 for any free port"
-            )
+            reason = str(getattr(error, "strerror", None) or error)
+            what = "cannot listen on {}:{}: {}".format(settings.host, settings.port, reason[:1].lower() + reason[1:])
+            raise ConfigError(what, "page", "choose another web.port, or 0 for any free port")
         self._token, self._server = token, server
         if not is_loopback(settings.host):
             LOGGER.warning(

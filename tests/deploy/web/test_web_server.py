@@ -460,11 +460,11 @@ def test_nothing_is_printed(server, capfd):
 def test_a_port_that_is_taken_says_so(server, session):
     other = WebServer(session, WebSettings(port=server.port), token=TOKEN)
     with pytest.raises(
-        ConfigError, match="127.0.0.1:{}: the page cannot be there .*; choose another".format(server.port)
+        ConfigError, match="page: cannot listen on 127.0.0.1:{}: .*; choose another".format(server.port)
     ):
         other.start()
     for host in ("256.1.1.1", "192.0.2.1"):
-        with pytest.raises(ConfigError, match="the page cannot be there"):
+        with pytest.raises(ConfigError, match="cannot listen on {}:0: ".format(host)):
             WebServer(session, WebSettings(host=host, port=0), token=TOKEN).start()
     with pytest.raises(ConfigError, match="a token must have 16"):
         WebServer(session, WebSettings(port=0), token="short").start()
