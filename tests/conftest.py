@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Reasons to skip that no package mends: what is missing is somebody's data, a trained model, a board, or a right.
 BEYOND_PACKAGES = re.compile(
     "real faces are not here|the real clips are not here|the images of .* are not here|the clip .* is absent"
-    "|no exported model is named|no bundle was exported|there is no bundle in outputs"
+    "|no exported model is named|no bundle was exported"
     "|a file system is not allowed here|this machine has no IPv6|is installed here"
 )
 

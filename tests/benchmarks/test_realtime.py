@@ -98,4 +98,4 @@ def test_it_refuses_like_the_command(tmp_path, monkeypatch, capsys):
     assert realtime.main(["--seconds", "0"]) == 2
     assert capsys.readouterr()[1].startswith("bench-realtime: --seconds: must be")
     assert realtime.main([]) == 2
-    assert "there is no bundle" in capsys.readouterr()[1]
+    assert "no bundle in outputs or bundles" in capsys.readouterr()[1]

@@ -160,7 +160,7 @@ def test_the_keyboard_alone_registers_a_face_that_is_not_good_enough(browser, se
 
 def test_a_click_beside_faces_says_so_and_escape_closes_the_dialog(browser, session):
     click_face(browser, 320, 20)
-    browser.until("return document.querySelector('#said').innerText.includes('there is no face')", "the line")
+    browser.until("return document.querySelector('#said').innerText.includes('no face at this point')", "the line")
     click_face(browser, 135, 150)
     open_dialog(browser, "register")
     browser.keys(ESCAPE)

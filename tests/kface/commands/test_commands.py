@@ -171,8 +171,8 @@ def test_what_is_wrong_is_one_line(words, line, capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("KFACE_BUNDLE", raising=False)
     if line is None:
         # Options may be shortened as long as they mean one thing; this one then fails for another reason.
-        line = "gallery: --bundle: is not given, and none is found in outputs or bundles; "
-        line += "give the directory of an exported model, or make one: kface export"
+        line = "gallery: --bundle: is not set, and no bundle was found in outputs or bundles; "
+        line += "pass the directory of an exported model, or create one: kface export"
         assert main(words) == 2
     else:
         with pytest.raises(SystemExit) as caught:

@@ -151,7 +151,7 @@ def test_delete_template_leaves_the_person(gallery):
     gallery.delete_template(second)
     assert names(gallery) == ["Kim"]
     assert gallery.match(one(1)) == [[]]
-    with pytest.raises(GalleryError, match="no template {}".format(second)):
+    with pytest.raises(GalleryError, match="no such template: {}".format(second)):
         gallery.delete_template(second)
 
 
