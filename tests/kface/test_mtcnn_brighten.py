@@ -1,19 +1,24 @@
 """Brightened copies: what they are, when they are looked at, and that nothing that was found before changes."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from kface.data.dataset import DatasetSettings
 from kface.errors import ConfigError
 from kface.faces import Faces
 from kface.images import read_image
 from kface.mtcnn import Detector, settings
 from kface.mtcnn.again import added, alike, find_again, of_subject, without
 from kface.mtcnn.brighten import WAYS, brightened
+
+#: Data sets are a workstation's, whose Python is a newer one.
+WORKSTATION = sys.version_info >= (3, 10)
+if WORKSTATION:
+    from kface.data.dataset import DatasetSettings
 
 BOTH = ("clahe", "log_clahe")
 #: The copies of :func:`picture`, the same with OpenCV 4.1 and 5.0.
@@ -171,7 +176,8 @@ def test_by_default_a_detector_looks_at_no_copies(plain, monkeypatch):
 @pytest.mark.parametrize("nothing", [None, "none", "null", [], ()])
 def test_no_way_is_a_way(nothing):
     assert settings.brighten(nothing) == ()
-    assert DatasetSettings(brighten=nothing).validated().brighten == ()
+    if WORKSTATION:
+        assert DatasetSettings(brighten=nothing).validated().brighten == ()
 
 
 @pytest.mark.parametrize(
@@ -184,8 +190,9 @@ def test_what_is_no_way_is_refused_at_every_door(plain, value):
         assert "clahe, log, log_clahe, gamma" in str(caught.value)
         assert len(str(caught.value)) < 250
         assert "\n" not in str(caught.value)
-    with pytest.raises(ConfigError, match="^brighten: must be a list"):
-        DatasetSettings(brighten=value).validated()
+    if WORKSTATION:
+        with pytest.raises(ConfigError, match="^brighten: must be a list"):
+            DatasetSettings(brighten=value).validated()
 
 
 def test_a_way_comes_once_and_may_stand_alone():

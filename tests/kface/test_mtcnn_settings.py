@@ -1,14 +1,20 @@
 """The cascade's settings at every door, and images with nothing in them."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from kface.data.dataset import DatasetSettings
 from kface.data.layout import Capture
 from kface.data.sample import render, subject_names
 from kface.errors import ConfigError
 from kface.images import in_batches
 from kface.mtcnn import Detector, pyramid
+
+#: Data sets are a workstation's, whose Python is a newer one.
+WORKSTATION = sys.version_info >= (3, 10)
+if WORKSTATION:
+    from kface.data.dataset import DatasetSettings
 
 NAN, INF = float("nan"), float("inf")
 
@@ -44,8 +50,9 @@ def test_what_does_not_work_is_refused_at_every_door(detector, key, value):
     if key == "min_face":
         with pytest.raises(ConfigError, match="^detector.min_face"):
             detector.with_min_face(value)
-    with pytest.raises(ConfigError, match="^{}: must".format(key)):
-        DatasetSettings(**{key: value}).validated()
+    if WORKSTATION:
+        with pytest.raises(ConfigError, match="^{}: must".format(key)):
+            DatasetSettings(**{key: value}).validated()
 
 
 def test_numpy_numbers_and_arrays_are_numbers():
