@@ -31,11 +31,6 @@ class GalleryWatch(object):
         self._looked = time.monotonic()
         self._damage: Set[str] = set()
 
-    @property
-    def people(self) -> int:
-        """How many are enrolled."""
-        return self._gallery.size
-
     def look(self) -> None:
         """Look whether another program has changed the gallery, where the last look is a while ago; never waits."""
         # Where it is being changed here, the next look will do.

@@ -181,7 +181,7 @@ class Session(object):
             latency_p95_ms=p95,
             losses=line.source.losses,
             faces=0 if newest is None else newest.faces.count,
-            people=self._watch.people,
+            people=self._gallery.size,
             captured=counts.captured,
             skipped=counts.skipped,
             processed=counts.processed,

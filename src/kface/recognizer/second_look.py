@@ -61,12 +61,12 @@ class SecondLook(object):
         """Take what came of a look: whether it has shown a face."""
         self._since = 0
         self._looked = True
-        self._saved -= 1.0
+        # Its own work counts as well.
+        self._saved -= 1.0 - self._share
         if not found:
             self._turn += 1
 
     def frame(self, cascade: bool) -> None:
-        """End a frame: whether the cascade ran on it, and if it was looked at again, that is one run more."""
-        work = (1.0 if cascade else FOLLOWED) + (1.0 if self._looked and self._since == 0 else 0.0)
+        """End a frame: whether the cascade ran on it."""
         self._since += 1
-        self._saved = min(self._saved + self._share * work, 1.0)
+        self._saved = min(self._saved + self._share * (1.0 if cascade else FOLLOWED), 1.0)

@@ -67,9 +67,9 @@ def within(root, *argv):
 def test_a_whole_life(debian, tmp_path):
     from deploy.configuration import resolve
     from deploy.jetson.archive import pack
-    from deploy.settings import newest_bundle
+    from deploy.settings import chosen_bundle
 
-    bundle = os.environ.get("KFACE_BUNDLE") or newest_bundle()
+    bundle = chosen_bundle()
     if bundle is None:
         pytest.skip("no bundle was exported (kface export)")
     packed = pack(bundle, resolve(), tmp_path)

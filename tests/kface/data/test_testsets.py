@@ -18,25 +18,27 @@ def crop(seed, size=112):
     return encode_jpeg(np.random.default_rng(seed).integers(0, 256, (size, size, 3)).astype(np.uint8))
 
 
+class FakeDetector:
+    def __init__(self, **settings):
+        self.settings = settings
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def with_min_face(self, size):
+        return self
+
+
 @pytest.fixture
 def no_faces(monkeypatch):
     """A detector that finds nothing: the photographs here are noise."""
     from kface.data.testsets import faces
     from kface.faces import Faces
 
-    class Nothing:
-        def __init__(self, **settings):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def with_min_face(self, size):
-            return self
-
+    class Nothing(FakeDetector):
         def detect_many(self, images):
             return [Faces.empty() for _ in images]
 
@@ -81,20 +83,8 @@ def test_faces_are_detected_once(lfw, tmp_path, no_faces, monkeypatch):
         lfw_set(lfw, tmp_path / "cache", progress=False)
 
 
-class Dim:
+class Dim(FakeDetector):
     """Finds a face in the middle of whatever is bright; what is dark is none."""
-
-    def __init__(self, **settings):
-        self.settings = settings
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def with_min_face(self, size):
-        return self
 
     def detect_many(self, images):
         from kface.faces import Faces
