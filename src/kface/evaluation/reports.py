@@ -59,6 +59,11 @@ def _set(fields: Fields, given: dict[str, Any]) -> None:
     for far, figure in fields.json("tar_at_far").items():
         if figure is not None:
             _figure(tars, far)
+    if "pairs" in given:
+        pairs = fields.object("pairs")
+        for key in ("genuine", "impostor"):
+            pairs.whole(key)
+        fields.whole("people")
     fields.whole("images")
     fields.whole("failed_to_acquire")
     fields.object("raw_pixels").number("eer", 0, 1)

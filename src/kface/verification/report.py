@@ -14,7 +14,10 @@ FARS = (1e-2, 1e-3, 1e-4)
 
 
 class Figure(NamedTuple):
-    """A figure from 0 to 1 with its 95 % interval, where one was asked for."""
+    """A figure from 0 to 1 with its 95 % interval.
+
+    The interval is None where none was asked for, and where resampling cannot give one: see :func:`_informative`.
+    """
 
     value: float
     interval: Optional[Interval] = None
@@ -128,9 +131,18 @@ def _intervals(
         return dict.fromkeys(names + ["accuracy"])
     resampling = Resampling(people, replicates, seed)
     figures = [crossing] + [_tar(far) for far in fars]
-    found: Dict[Any, Optional[Interval]] = dict(zip(names, resampling.of_rates(ranked, *figures)))
+    found = dict(zip(names, resampling.of_rates(ranked, *figures)))
     found["accuracy"] = resampling.of_mean(right)
-    return found
+    return {name: _informative(interval) for name, interval in found.items()}
+
+
+def _informative(interval: Optional[Interval]) -> Optional[Interval]:
+    """Return an interval, or None where it has no width.
+
+    Where no pair is classified wrongly, or all are, every draw of people gives the same figure. An interval of no width would
+    then claim certainty, however few the pairs and people are.
+    """
+    return interval if interval is not None and interval.low < interval.high else None
 
 
 def _tar(far: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
