@@ -6,14 +6,14 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 from kface import checks, yaml_file
 from kface.errors import ConfigError
 from kface.fields import Settings
-from kface.mtcnn.settings import BRIGHTEN
+from kface.mtcnn import settings as cascade
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 #: Sections of a ``deploy.yaml`` that :func:`read_settings` reads, and the settings of each with what they are by default;
 #: others are other rooms'. By default the bundle's threshold table says what matches.
 SECTIONS: Dict[str, Dict[str, Any]] = {
-    "detector": {"min_face": 39.8, "thresholds": (0.6, 0.7, 0.8), "factor": 0.709, "brighten": BRIGHTEN},
+    "detector": cascade.OF_STREAMS,
     "runtime": {"name": "auto", "precision": "fp32"},
     "match": {"recognised": None, "unknown": None},
 }
