@@ -12,7 +12,7 @@ from kface.errors import KFaceError
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run a command and return its exit status; 2 where there is no such command, or its packages are missing."""
+    """Run a command and return its exit status; 2 where unknown command, or its packages are missing."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments:
         return _page(sys.stderr, 2)
@@ -74,7 +74,7 @@ def unknown(word: str, names: Sequence[str]) -> str:
     """Return what to say of a word that is no command: the nearest one."""
     near = difflib.get_close_matches(word, names, n=1)
     meant = "write {}, or see".format(near[0]) if near else "see"
-    return "there is no such command; {} kface --help".format(meant)
+    return "unknown command; {} kface --help".format(meant)
 
 
 def _page(stream: "object", status: int) -> int:

@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
         word = argument.partition("=")[0]
         near = difflib.get_close_matches(word, options, n=1)
         meant = "write {}, or see".format(near[0]) if near else "see"
-        return "{}: there is no such option; {} {} --help".format(word, meant, self.prog)
+        return "{}: unknown option; {} {} --help".format(word, meant, self.prog)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -153,8 +153,8 @@ def choose(word: str, choices: Sequence[str], what: str) -> str:
     """Return the line for a word that is none of the choices: the nearest one, or all."""
     near = difflib.get_close_matches(word, choices, n=1)
     if near:
-        return "{}: {}: there is no such choice; write {}".format(what, word, near[0])
-    return "{}: {}: there is no such choice; choose one of: {}".format(what, word, ", ".join(choices))
+        return "{}: {}: unknown choice; write {}".format(what, word, near[0])
+    return "{}: {}: unknown choice; choose one of: {}".format(what, word, ", ".join(choices))
 
 
 def columns() -> int:

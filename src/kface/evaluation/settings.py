@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kface import checks
 from kface.checks import flag, text, whole
 from kface.data.protocols import read_pairs
 from kface.errors import ConfigError
@@ -55,20 +56,21 @@ class EvaluateSettings:
             ConfigError: A path is absent, or a value is out of its range.
             ProtocolError: A file of pairs is damaged.
         """
-        given = config["evaluate"]
-        paths = {key: _path(given[key], f"evaluate.{key}") for key in ("lfw", "agedb30", "cfp_fp")}
-        return cls(
-            **paths,
-            pairs=_pairs(given["pairs"]),
-            bootstrap=whole("evaluate.bootstrap", given["bootstrap"], 0, MOST_DRAWS),
-            mirror=flag("evaluate.mirror", given.get("mirror", False)),
-            before=flag("evaluate.before", given.get("before", True)),
-            # A recipe from before the setting has the default.
-            brighten=cascade.brighten(given.get("brighten", cascade.BRIGHTEN), "evaluate."),
-            seed=0 if config["seed"] is None else whole("seed", config["seed"], 0, 2**32 - 1),
-            data_dir=Path(text("data_dir", config["data_dir"])),
-            progress=flag("progress", config["progress"]),
-        )
+        with checks.all_errors():
+            given = config["evaluate"]
+            paths = {key: _path(given[key], f"evaluate.{key}") for key in ("lfw", "agedb30", "cfp_fp")}
+            return cls(
+                **paths,
+                pairs=_pairs(given["pairs"]),
+                bootstrap=whole("evaluate.bootstrap", given["bootstrap"], 0, MOST_DRAWS),
+                mirror=flag("evaluate.mirror", given.get("mirror", False)),
+                before=flag("evaluate.before", given.get("before", True)),
+                # A recipe from before the setting has the default.
+                brighten=cascade.brighten(given.get("brighten", cascade.BRIGHTEN), "evaluate."),
+                seed=0 if config["seed"] is None else whole("seed", config["seed"], 0, 2**32 - 1),
+                data_dir=Path(text("data_dir", config["data_dir"])),
+                progress=flag("progress", config["progress"]),
+            )
 
     @property
     def photographs(self) -> bool:
@@ -80,17 +82,18 @@ def _path(value: Any, key: str) -> Path | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise ConfigError(f"must be a path, not {value!r}", key)
+        checks.refuse(ConfigError(f"must be a path, not {value!r}", key))
+        return None
     path = Path(value).expanduser()
     if not path.exists():
-        raise ConfigError("there is no such file or directory", f"{key}={value}", "mend the path or leave it out")
+        checks.refuse(ConfigError("does not exist", f"{key}={value}", "correct the path or leave it out"))
     return path
 
 
 def _pairs(value: Any) -> int | str | None:
     if isinstance(value, str):
         if not Path(value).is_file():
-            raise ConfigError("there is no such file", f"evaluate.pairs={value}")
+            raise ConfigError("does not exist", f"evaluate.pairs={value}", "correct the path")
         read_pairs(value)
         return value
     if value is None:

@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     arguments = parser().parse_args(list(arguments)).places
     strange = [argument for argument in arguments if "=" in argument and not argument.startswith("output_dir=")]
     if strange:
-        print(f"table5: {strange[0]}: there is no such key; the keys are: output_dir", file=sys.stderr)
+        print(f"table5: {strange[0]}: unknown key; the keys are: output_dir", file=sys.stderr)
         return 2
     places = [Path(argument.removeprefix("output_dir=")).expanduser() for argument in arguments] or [Path("outputs")]
     reports = collect(*places)

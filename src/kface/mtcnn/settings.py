@@ -7,6 +7,7 @@ In the checks, `section` is the prefix of a setting's name in an error.
 import numbers
 from typing import Any, Dict, Sequence, Tuple
 
+from kface import checks
 from kface.errors import ConfigError
 from kface.mtcnn.brighten import WAYS
 
@@ -48,9 +49,8 @@ def number(value: Any, key: str, least: float, most: float, what: str = "") -> f
     """
     good = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not good or not least <= value <= most:
-        raise ConfigError(
-            "must be a number from {:g} to {:g}{}, not {!r}".format(least, most, what, _short(value)), key
-        )
+        wrong = "must be a number from {:g} to {:g}{}, not {!r}".format(least, most, what, _short(value))
+        return checks.refuse(ConfigError(wrong, key), value)
     return float(value)
 
 

@@ -82,7 +82,7 @@ class Decision(NamedTuple):
         """
         other = sorted(set(match) - {"recognised", "unknown"})
         if other:
-            raise ConfigError("there is no such setting", "match." + str(other[0]), "choose: recognised, unknown")
+            raise ConfigError("unknown setting", "match." + str(other[0]), "choose: recognised, unknown")
         recognised, unknown = match.get("recognised"), match.get("unknown")
         if recognised is None and unknown is None:
             return cls.from_thresholds(table, people)

@@ -69,40 +69,49 @@ class DatasetSettings(NamedTuple):
             ConfigError: A value has the wrong type, lies outside its range or contradicts another.
             ProtocolError: There is no such protocol.
         """
-        if self.layout not in SOURCES:
-            raise ConfigError("must be one of {}, not {!r}".format(", ".join(SOURCES), self.layout), "layout")
-        if self.landmarks not in LANDMARKS:
-            raise ConfigError("must be one of {}, not {!r}".format(", ".join(LANDMARKS), self.landmarks), "landmarks")
-        if self.landmarks not in SOURCES[self.layout].landmarks:
-            raise ConfigError(
-                f"{self.landmarks!r} needs K-Face's cameras or annotation files",
-                "landmarks",
-                f"use landmarks=image with layout={self.layout}",
+        with checks.all_errors():
+            if self.layout not in SOURCES:
+                checks.refuse(
+                    ConfigError("must be one of {}, not {!r}".format(", ".join(SOURCES), self.layout), "layout")
+                )
+            if self.landmarks not in LANDMARKS:
+                checks.refuse(
+                    ConfigError("must be one of {}, not {!r}".format(", ".join(LANDMARKS), self.landmarks), "landmarks")
+                )
+            elif self.layout in SOURCES and self.landmarks not in SOURCES[self.layout].landmarks:
+                checks.refuse(
+                    ConfigError(
+                        f"{self.landmarks!r} needs K-Face's cameras or annotation files",
+                        "landmarks",
+                        f"use landmarks=image with layout={self.layout}",
+                    )
+                )
+            checks.whole("seed", self.seed, 0)
+            if self.identities is not None:
+                checks.whole("identities", self.identities, 2)
+            if self.max_per_identity is not None:
+                checks.whole("max_per_identity", self.max_per_identity, 1)
+            checks.whole("max_per_shard", self.max_per_shard, 1)
+            checks.whole("quality", self.quality, 1, 100)
+            checks.flag("published", self.published)
+            if not isinstance(self.runtime, str):
+                checks.refuse(ConfigError(f"must be a runtime's name, not {self.runtime!r}", "runtime"))
+            sizes = (self.min_face,) if isinstance(self.min_face, (int, float)) else self.min_face
+            if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
+                checks.refuse(ConfigError(f"must be numbers, not {sizes!r}", "min_face"))
+            min_face = tuple(cascade.min_face(size, "") for size in sizes)
+            if not min_face or list(min_face) != sorted(set(min_face), reverse=True):
+                checks.refuse(
+                    ConfigError(f"must fall from the first try to the last, not {list(min_face)}", "min_face")
+                )
+            return self._replace(
+                protocol=self.rules.name,
+                test=_tested(self.test),
+                min_face=min_face,
+                thresholds=cascade.thresholds(self.thresholds, ""),
+                factor=cascade.factor(self.factor, ""),
+                brighten=cascade.brighten(self.brighten, ""),
             )
-        checks.whole("seed", self.seed, 0)
-        if self.identities is not None:
-            checks.whole("identities", self.identities, 2)
-        if self.max_per_identity is not None:
-            checks.whole("max_per_identity", self.max_per_identity, 1)
-        checks.whole("max_per_shard", self.max_per_shard, 1)
-        checks.whole("quality", self.quality, 1, 100)
-        checks.flag("published", self.published)
-        if not isinstance(self.runtime, str):
-            raise ConfigError(f"must be a runtime's name, not {self.runtime!r}", "runtime")
-        sizes = (self.min_face,) if isinstance(self.min_face, (int, float)) else self.min_face
-        if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
-            raise ConfigError(f"must be numbers, not {sizes!r}", "min_face")
-        min_face = tuple(cascade.min_face(size, "") for size in sizes)
-        if not min_face or list(min_face) != sorted(set(min_face), reverse=True):
-            raise ConfigError(f"must fall from the first try to the last, not {list(min_face)}", "min_face")
-        return self._replace(
-            protocol=self.rules.name,
-            test=_tested(self.test),
-            min_face=min_face,
-            thresholds=cascade.thresholds(self.thresholds, ""),
-            factor=cascade.factor(self.factor, ""),
-            brighten=cascade.brighten(self.brighten, ""),
-        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON knows them."""

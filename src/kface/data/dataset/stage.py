@@ -45,24 +45,27 @@ class DatasetJob:
         Raises:
             ConfigError: A value has the wrong type or lies outside its range.
         """
-        corpus = instantiate(config["corpus"], "corpus")
-        if not isinstance(corpus, Corpus):
-            raise ConfigError(
-                f"{type(corpus).__name__} is no corpus", "corpus", "derive it from kface.data.corpora.Corpus"
+        with checks.all_errors():
+            corpus = instantiate(config["corpus"], "corpus")
+            if not isinstance(corpus, Corpus):
+                checks.refuse(
+                    ConfigError(
+                        f"{type(corpus).__name__} is not a corpus", "corpus", "derive it from kface.data.corpora.Corpus"
+                    )
+                )
+            settings = settings_of(config, corpus.layout)
+            jobs = config["jobs"]
+            if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
+                checks.refuse(ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs"))
+            return cls(
+                settings=settings,
+                corpus=corpus,
+                jobs=jobs,
+                backend=config["backend"],
+                data_dir=Path(checks.text("data_dir", config["data_dir"])),
+                out=Path(str(config["out"])) if config.get("out") else None,
+                progress=checks.flag("progress", config["progress"]),
             )
-        settings = settings_of(config, corpus.layout)
-        jobs = config["jobs"]
-        if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
-            raise ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs")
-        return cls(
-            settings=settings,
-            corpus=corpus,
-            jobs=jobs,
-            backend=config["backend"],
-            data_dir=Path(checks.text("data_dir", config["data_dir"])),
-            out=Path(str(config["out"])) if config.get("out") else None,
-            progress=checks.flag("progress", config["progress"]),
-        )
 
     @property
     def directory(self) -> Path:
@@ -84,7 +87,7 @@ def settings_of(config: Any, layout: str) -> DatasetSettings:
     readers = [name for name, runtime in RUNTIMES.items() if ".onnx" in runtime.formats]
     if config.runtime.name not in ("auto", *readers):
         raise ConfigError(
-            "there is no such runtime",
+            "unknown runtime",
             "runtime.name=" + str(config.runtime.name),
             "choose one of: auto, " + ", ".join(readers),
         )
