@@ -369,9 +369,7 @@ def test_too_little_memory_is_one_line(tmp_path):
         [sys.executable, "-c", program, str(path)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert (
-        done.stdout.decode("utf-8")
-        .strip()
-        .endswith("large.jpg: needs more memory than there is; make the image smaller")
+        done.stdout.decode("utf-8").strip().endswith("large.jpg: needs more memory than is available; reduce its size")
     )
     assert done.stderr == b""
 

@@ -172,7 +172,7 @@ def test_mistakes_are_answered_with_the_choices(overrides, message):
             ["evaluate.brighten=bright"],
             r"^evaluate\.brighten: must be a list of ways to brighten an image, not 'bright'",
         ),
-        (["evaluate.brighten=[log,log]"], r"^evaluate\.brighten: has a way twice"),
+        (["evaluate.brighten=[log,log]"], r"^evaluate\.brighten: a way is given twice"),
         (["detector.brighten=[bright]"], r"^detector\.brighten: must be a list of ways to brighten an image"),
         (["detector.brighten=5"], r"^detector\.brighten: must be a list of ways"),
         (["detector.landmarks=guess"], "landmarks"),

@@ -1,7 +1,7 @@
 """The three networks as ONNX graphs, built from lists of weights in Keras' order.
 
 There are two forms of each. The plain one has PRelu nodes, which every runtime knows. ONNX Runtime computes those without
-vector instructions and leaves its blocked memory layout for them: half of the cascade's time. The split form writes
+vector instructions and leaves its blocked memory layout for them, which takes half of the cascade's time. The split form writes
 PReLU(x) = s x + (1 - s) max(x, 0) as depthwise convolutions, which stay in that layout; the values differ by rounding.
 """
 
@@ -9,14 +9,14 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-#: What TensorRT 8.2 (the Nano) reads.
+#: The newest that TensorRT 8.2 (on the Nano) reads.
 OPSET = 13
-#: The version that goes with it; ONNX Runtime 1.10 (Python 3.6) reads up to 8.
+#: ONNX Runtime 1.10 (Python 3.6) reads up to 8.
 IR_VERSION = 8
 
 
 class _Graph(object):
-    """Collects nodes; every node has one output and reads the one before unless told otherwise."""
+    """Collects nodes; every node has one output and takes explicit inputs."""
 
     def __init__(self, split: bool) -> None:
         self.split = split
@@ -66,7 +66,7 @@ def _pool(graph: _Graph, source: str, name: str, size: int, pads: Tuple[int, int
 
 
 def _gemm(graph: _Graph, source: str, name: str, kernel: np.ndarray, bias: np.ndarray) -> str:
-    """Add a dense layer; its kernel goes from (in, out) to (out, in), the one form that every OpenCV reads rightly."""
+    """Add a dense layer; its kernel goes from (in, out) to (out, in), the one form that every OpenCV reads correctly."""
     return graph.add("Gemm", [source], name, [kernel.T, bias], transB=1)
 
 
@@ -74,7 +74,7 @@ def _difference(kernel: np.ndarray, bias: np.ndarray) -> Tuple[np.ndarray, np.nd
     """Return the weights of the difference of the two logits; its sigmoid is the second output of their softmax.
 
     The sigmoid is left to :func:`kface.mtcnn.boxes.probability`: runtimes approximate it differently near 1, where the
-    order of the proposals is decided, and no importer can take a softmax along a wrong axis.
+    order of the proposals is decided, and no importer can apply a softmax along a wrong axis.
     """
     return kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
 

@@ -35,7 +35,7 @@ PART = 0.2
 NO_FACE = "no face found"
 #: Where landmarks come from, as the manifest counts them.
 DETECTED, ON_COPY = "detected", "detected on a brightened copy"
-NO_MEMORY = "needs more memory than there is"
+NO_MEMORY = "needs more memory than is available"
 
 CONDITIONS = ("accessory", "light", "expression", "camera")
 

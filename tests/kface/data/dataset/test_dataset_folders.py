@@ -165,7 +165,7 @@ def test_one_image_without_memory_is_one_refused_image(tmp_path, monkeypatch):
 
     monkeypatch.setattr(extract_module, "_run", limited)
     manifest = make(root, tmp_path / "out").manifest
-    assert [tuple(refused) for refused in manifest.refused] == [("p1/large.png", "needs more memory than there is")]
+    assert [tuple(refused) for refused in manifest.refused] == [("p1/large.png", "needs more memory than is available")]
     assert manifest.images() == 12
 
 
