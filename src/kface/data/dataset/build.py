@@ -13,7 +13,7 @@ import cv2
 
 from kface.data.dataset.extract import Chunk, DetectorFactory, Extracted, Mtcnn
 from kface.data.dataset.items import Item, Source
-from kface.data.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard, shard_name
+from kface.data.dataset.manifest import FILE, DatasetManifest, PathLike, Refused, Shard, shard_name
 from kface.data.dataset.parallel import results_of
 from kface.data.dataset.settings import DatasetSettings
 from kface.data.dataset.sources import open_source
@@ -39,7 +39,7 @@ class BuildReport(NamedTuple):
         seconds: How long it took.
     """
 
-    manifest: Manifest
+    manifest: DatasetManifest
     built: int
     kept: int
     seconds: float
@@ -247,7 +247,7 @@ def _manifest(
     problems: Problems,
     plan: list[Work],
     entries: dict[str, dict[str, Any] | None],
-) -> Manifest:
+) -> DatasetManifest:
     shards: list[Shard] = []
     refused: list[Refused] = []
     subjects: dict[str, int] = {}
@@ -287,7 +287,7 @@ def _manifest(
     found = {
         kind: {"times": problem.times, "examples": list(problem.examples)} for kind, problem in problems.kinds().items()
     }
-    return Manifest(
+    return DatasetManifest(
         directory=directory,
         source=origin,
         protocol=_protocol(rules),
@@ -310,7 +310,7 @@ def _protocol(rules: Protocol | None) -> dict[str, Any] | None:
     return {"name": rules.name, "conditions": conditions}
 
 
-def _publish(workspace: Workspace, manifest: Manifest, plan: list[Work]) -> None:
+def _publish(workspace: Workspace, manifest: DatasetManifest, plan: list[Work]) -> None:
     """Remove what no longer belongs, and write the manifest where it changed."""
     path = workspace.directory / FILE
     try:
@@ -325,7 +325,7 @@ def _publish(workspace: Workspace, manifest: Manifest, plan: list[Work]) -> None
         raise workspace.cannot_write(error)
 
 
-def _is_written(path: Path, manifest: Manifest) -> bool:
+def _is_written(path: Path, manifest: DatasetManifest) -> bool:
     try:
         return bool(read_json(path) == json.loads(json.dumps(manifest.as_dict())))
     except (OSError, ValueError, RecursionError):

@@ -43,7 +43,7 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Manifest(NamedTuple):
+class DatasetManifest(NamedTuple):
     """A finished data set.
 
     Attributes:
@@ -95,7 +95,7 @@ class Manifest(NamedTuple):
         return found
 
 
-def load(directory: PathLike, verify: str | None = "sizes") -> Manifest:
+def load(directory: PathLike, verify: str | None = "sizes") -> DatasetManifest:
     """Open a data set.
 
     Args:
@@ -129,11 +129,11 @@ def load(directory: PathLike, verify: str | None = "sizes") -> Manifest:
     fault = _fault(found)
     if fault:
         raise DatasetError(f"is damaged ({fault})", path, "remove it and " + REBUILD)
-    manifest = Manifest(
+    manifest = DatasetManifest(
         directory=Path(directory),
         shards=tuple(Shard(**shard) for shard in found["shards"]),
         refused=tuple(Refused(**refused) for refused in found["refused"]),
-        **{name: found[name] for name in Manifest._fields if name not in ("directory", "shards", "refused")},
+        **{name: found[name] for name in DatasetManifest._fields if name not in ("directory", "shards", "refused")},
     )
     if verify is not None:
         for shard in manifest.shards:

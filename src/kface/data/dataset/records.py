@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kface.alignment import SIZE
-from kface.data.dataset.manifest import REBUILD, Manifest, PathLike, load
+from kface.data.dataset.manifest import REBUILD, DatasetManifest, PathLike, load
 from kface.data.dataset.tfrecord import decode_example, encode_example, unframe
 from kface.data.layout import Capture, parse
 from kface.errors import DatasetError, ImageError, LayoutError
@@ -65,7 +65,7 @@ def encode_record(
 
 
 def read(
-    dataset: Manifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
+    dataset: DatasetManifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
 ) -> Iterator[Record]:
     """Yield the faces of a data set, shard by shard.
 
@@ -89,14 +89,14 @@ def read(
 
 
 def read_captures(
-    dataset: Manifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
+    dataset: DatasetManifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
 ) -> list[Capture]:
     """Return the conditions of the faces that :func:`read` yields, in its order, without decoding an image."""
     return [_capture(features) for _, features in _examples(dataset, split, subjects)]
 
 
 def read_arrays(
-    dataset: Manifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
+    dataset: DatasetManifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
 ) -> tuple[np.ndarray, list[Capture]]:
     """Return all faces at once, for evaluation.
 
@@ -111,7 +111,7 @@ def read_arrays(
     Raises:
         DatasetError: A shard (named) is missing, truncated or damaged.
     """
-    manifest = dataset if isinstance(dataset, Manifest) else load(dataset)
+    manifest = dataset if isinstance(dataset, DatasetManifest) else load(dataset)
     wanted = None if subjects is None else set(subjects)
     count = sum(shard.images for shard in manifest.of(split) if wanted is None or shard.subject in wanted)
     images = np.empty((count, SIZE, SIZE, 3), np.uint8)
@@ -123,9 +123,9 @@ def read_arrays(
 
 
 def _examples(
-    dataset: Manifest | PathLike, split: str | None, subjects: Iterable[str] | None
+    dataset: DatasetManifest | PathLike, split: str | None, subjects: Iterable[str] | None
 ) -> Iterator[tuple[str, dict]]:
-    manifest = dataset if isinstance(dataset, Manifest) else load(dataset)
+    manifest = dataset if isinstance(dataset, DatasetManifest) else load(dataset)
     wanted = None if subjects is None else set(subjects)
     for shard in manifest.of(split):
         if wanted is not None and shard.subject not in wanted:

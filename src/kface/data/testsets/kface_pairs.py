@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kface.data.dataset import Manifest, read_arrays
+from kface.data.dataset import DatasetManifest, read_arrays
 from kface.data.layout import Capture
 from kface.data.protocols import make_pairs, read_pairs
 from kface.data.testsets.base import TestSet
 from kface.errors import ProtocolError
 
 
-def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0) -> TestSet:
+def kface_set(manifest: DatasetManifest, pairs: int | str | Path = 6000, seed: int = 0) -> TestSet:
     """Make the test set of a data set.
 
     Args:
@@ -40,7 +40,7 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
 
 
 def choose(
-    manifest: Manifest, captures: list[Capture], pairs: int | str | Path, seed: int
+    manifest: DatasetManifest, captures: list[Capture], pairs: int | str | Path, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose the pairs of :func:`kface_set`: int64 (m, 2), indices of the captures; int64 (n,), who is in each of them."""
     captures = _told_apart(captures)
