@@ -15,7 +15,7 @@ from kface.files import read_regular
 from kface.images import decode_image
 
 
-class Record(NamedTuple):
+class FaceRecord(NamedTuple):
     """One aligned face.
 
     Attributes:
@@ -66,7 +66,7 @@ def encode_record(
 
 def read(
     dataset: DatasetManifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
-) -> Iterator[Record]:
+) -> Iterator[FaceRecord]:
     """Yield the faces of a data set, shard by shard.
 
     Args:
@@ -78,7 +78,7 @@ def read(
         DatasetError: A shard (named) is missing, truncated or damaged.
     """
     for where, features in _examples(dataset, split, subjects):
-        yield Record(
+        yield FaceRecord(
             _image(features["image"][0], where),
             features["path"][0].decode("utf-8", "surrogateescape"),
             _capture(features),
