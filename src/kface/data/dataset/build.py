@@ -45,8 +45,8 @@ class BuildReport(NamedTuple):
     seconds: float
 
 
-class Work(NamedTuple):
-    """One shard to be: its key, its place in the corpus, how many images go in, and the fingerprint of their files."""
+class PlannedShard(NamedTuple):
+    """A shard to write: its key, its place in the corpus, its number of images, and the fingerprint of their files."""
 
     key: str
     split: str
@@ -149,7 +149,7 @@ def _pieces(items: Sequence[Item], size: int) -> Iterator[tuple[int, Sequence[It
 
 def _plan(
     source: Source, people: Split, settings: DatasetSettings, header: dict[str, Any], problems: Problems
-) -> Iterator[Work]:
+) -> Iterator[PlannedShard]:
     """Yield the shards to be, without holding more than one identity's images."""
     for part, subjects in (("test", people.test), ("train", people.train)):
         for subject in subjects:
@@ -160,7 +160,7 @@ def _plan(
                 extra = sorted((item for found in several for item in found), key=lambda item: item.place)
             for number, piece in _pieces(items, settings.max_per_shard):
                 key = shard_name(part, subject, number)
-                yield Work(key, part, subject, number, len(piece), _fingerprint(piece, extra, settings))
+                yield PlannedShard(key, part, subject, number, len(piece), _fingerprint(piece, extra, settings))
 
 
 def _fingerprint(items: Sequence[Item], extra: Sequence[Item], settings: DatasetSettings) -> str:
@@ -179,7 +179,7 @@ def _make(
     source: Source,
     settings: DatasetSettings,
     detector: DetectorFactory,
-    pending: list[Work],
+    pending: list[PlannedShard],
     entries: dict[str, dict[str, Any] | None],
     workspace: Workspace,
     jobs: int,
@@ -199,7 +199,7 @@ def _make(
 
 
 def _chunks(
-    source: Source, settings: DatasetSettings, detector: DetectorFactory, pending: list[Work]
+    source: Source, settings: DatasetSettings, detector: DetectorFactory, pending: list[PlannedShard]
 ) -> Iterator[Chunk]:
     """Yield the work in full, an identity's images at a time."""
     subject: str | None = None
@@ -215,7 +215,7 @@ def _chunks(
         yield Chunk(work.split, work.subject, work.number, piece, references, settings, detector, os.getpid())
 
 
-def _entry(work: Work, done: Extracted) -> dict[str, Any]:
+def _entry(work: PlannedShard, done: Extracted) -> dict[str, Any]:
     shard = None
     if done.images:
         file = f"{SHARDS}/{work.key}.tfrecord"
@@ -245,7 +245,7 @@ def _manifest(
     rules: Protocol | None,
     header: dict[str, Any],
     problems: Problems,
-    plan: list[Work],
+    plan: list[PlannedShard],
     entries: dict[str, dict[str, Any] | None],
 ) -> DatasetManifest:
     shards: list[Shard] = []
@@ -310,7 +310,7 @@ def _protocol(rules: Protocol | None) -> dict[str, Any] | None:
     return {"name": rules.name, "conditions": conditions}
 
 
-def _publish(workspace: Workspace, manifest: DatasetManifest, plan: list[Work]) -> None:
+def _publish(workspace: Workspace, manifest: DatasetManifest, plan: list[PlannedShard]) -> None:
     """Remove what no longer belongs, and write the manifest where it changed."""
     path = workspace.directory / FILE
     try:
