@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import cv2
 
 from kface.data.dataset.extract import Chunk, DetectorFactory, Extracted, Mtcnn
-from kface.data.dataset.items import Item, Source
+from kface.data.dataset.items import CorpusSource, Item
 from kface.data.dataset.manifest import FILE, DatasetManifest, PathLike, Refused, Shard, shard_name
 from kface.data.dataset.parallel import results_of
 from kface.data.dataset.settings import DatasetSettings
@@ -131,7 +131,7 @@ def build(
     return BuildReport(manifest, built, kept, time.time() - began)
 
 
-def _split(source: Source, settings: DatasetSettings) -> Split:
+def _split(source: CorpusSource, settings: DatasetSettings) -> Split:
     identities = settings.identities
     if identities is None and source.rules is not None:
         identities = source.rules.identities
@@ -148,7 +148,7 @@ def _pieces(items: Sequence[Item], size: int) -> Iterator[tuple[int, Sequence[It
 
 
 def _plan(
-    source: Source, people: Split, settings: DatasetSettings, header: dict[str, Any], problems: Problems
+    source: CorpusSource, people: Split, settings: DatasetSettings, header: dict[str, Any], problems: Problems
 ) -> Iterator[PlannedShard]:
     """Yield the shards to be, without holding more than one identity's images."""
     for part, subjects in (("test", people.test), ("train", people.train)):
@@ -176,7 +176,7 @@ def _fingerprint(items: Sequence[Item], extra: Sequence[Item], settings: Dataset
 
 
 def _make(
-    source: Source,
+    source: CorpusSource,
     settings: DatasetSettings,
     detector: DetectorFactory,
     pending: list[PlannedShard],
@@ -199,7 +199,7 @@ def _make(
 
 
 def _chunks(
-    source: Source, settings: DatasetSettings, detector: DetectorFactory, pending: list[PlannedShard]
+    source: CorpusSource, settings: DatasetSettings, detector: DetectorFactory, pending: list[PlannedShard]
 ) -> Iterator[Chunk]:
     """Yield the work in full, an identity's images at a time."""
     subject: str | None = None

@@ -120,7 +120,7 @@ class FileItem(Item):
         return _stamp(annotation_beside(self.path))
 
 
-class Source(ABC):
+class CorpusSource(ABC):
     """A corpus as the data set's builder sees it.
 
     A new kind is added to :data:`kface.data.dataset.sources.SOURCES`, under its layout's name.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kface.data.dataset.items import FileItem, Item, PathLike, Source
+from kface.data.dataset.items import CorpusSource, FileItem, Item, PathLike
 from kface.data.layout import Capture, Problems, Tree, is_directory, is_file
 from kface.data.protocols import select
 from kface.errors import LayoutError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kface.data.dataset.settings import DatasetSettings
 
 
-class KFaceSource(Source):
+class KFaceSource(CorpusSource):
     """The captures that a protocol wants out of a K-Face tree.
 
     Args:
@@ -71,7 +71,7 @@ class KFaceSource(Source):
 MOST_REFERENCES = 5
 
 
-class FolderSource(Source):
+class FolderSource(CorpusSource):
     """Any corpus of the form ``DIR/<person>/<image>``; folders below a person's are not entered.
 
     Args:
@@ -190,9 +190,9 @@ def _not_an_image(entry: "os.DirEntry[str]") -> str | None:
 
 
 #: By layout.
-SOURCES: dict[str, type[Source]] = {"kface": KFaceSource, "folders": FolderSource}
+SOURCES: dict[str, type[CorpusSource]] = {"kface": KFaceSource, "folders": FolderSource}
 
 
-def open_source(root: PathLike, settings: "DatasetSettings") -> Source:
+def open_source(root: PathLike, settings: "DatasetSettings") -> CorpusSource:
     """Open the corpus that the settings' layout names; raises :class:`~kface.errors.LayoutError`."""
     return SOURCES[settings.layout](root, settings)
