@@ -130,7 +130,7 @@ def test_a_set_without_an_interval_says_how_large_it_is(outputs):
 def test_the_command_without_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert table5.main() == 2
-    assert "there are no runs" in capsys.readouterr().err
+    assert "contains no runs" in capsys.readouterr().err
 
 
 def test_reports_of_other_versions_are_refused(outputs, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 
 from kface.verification import Curve, operating_point
 
-#: Told apart by people who see colours differently (Okabe and Ito).
+#: Distinguishable with colour vision deficiency (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 STYLES = ("-", "--", "-.", ":")
 TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
@@ -39,7 +39,7 @@ def plot_roc(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None
 
 
 def plot_det(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None:
-    """Draw FNMR over FMR, both on normal deviate scales (Martin et al., 1997): normal scores give straight lines."""
+    """Draw FNMR over FMR, both on normal deviate scales (Martin et al., 1997): normal scores give lines."""
     figure, axes = _figure()
     normal = NormalDist()
     probit = np.vectorize(normal.inv_cdf, otypes=[float])
@@ -74,7 +74,7 @@ def _label(title: str, curve: Curve) -> str:
 
 
 def _figure() -> tuple[Any, Any]:
-    # The object interface needs no display and leaves the caller's backend alone.
+    # The object interface needs no display and does not change the caller's backend.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -86,6 +86,6 @@ def _figure() -> tuple[Any, Any]:
 
 
 def _save(figure: Any, path: Path) -> None:
-    # Below the axes: inside there is always some curve in the way.
+    # Below the axes, as inside it would cover a curve.
     figure.legend(loc="outside lower center", frameon=False)
     figure.savefig(path, dpi=110)

@@ -53,7 +53,7 @@ def measured_on(result: dict[str, Any]) -> str:
 
 
 def title(run: dict[str, Any]) -> str:
-    """Return what a report is about: backbone and loss, what ran it where it was not a run of ours, and the corpus."""
+    """Return a report's title: backbone and loss, the network for a bundle or an embedder, and the corpus."""
     name = f"{run['backbone']} + {run['loss']}" if run["loss"] else run["backbone"]
     network = f" ({run['network']})" if run.get("network") else ""
     return f"{name}{network}, trained on {run['trained_on']}"
@@ -118,7 +118,7 @@ def row(report: dict[str, Any]) -> str:
 
 
 def _shown(key: str, result: dict[str, Any]) -> str:
-    """Return a test set's name; other people than K-Face's are not called by its name, nor compared with the paper's."""
+    """Return a test set's name; other people than K-Face's have another name, and are not compared with the paper's."""
     if result["synthetic_sample"]:
         return "synthetic sample"
     return str(result["title"]) if key == "kface" else SETS[key]
@@ -127,10 +127,10 @@ def _shown(key: str, result: dict[str, Any]) -> str:
 def collect(*places: Path) -> list[dict[str, Any]]:
     """Return the newest report of each backbone, loss and network, in Table 5's order.
 
-    Reports that cannot be read are left out, and a line says so.
+    Unreadable reports are left out, with a line on standard error.
 
     Args:
-        places: Output directories (``<date>/<run>/report.json``), or directories that hold a report themselves.
+        places: Output directories (``<date>/<run>/report.json``), or directories with a report.
     """
     newest: dict[tuple[str, str, str], dict[str, Any]] = {}
     for path in _reports(places):
@@ -157,7 +157,7 @@ def _reports(places: Iterable[Path]) -> Iterator[Path]:
 
 
 def table(reports: Iterable[dict[str, Any]]) -> str:
-    """Return the whole table in Markdown: accuracy in %, ours above the paper's."""
+    """Return the complete table in Markdown: accuracy in %, ours above the paper's."""
     lines = ["| | " + " | ".join(SETS.values()) + " |", "|---" * (len(SETS) + 1) + "|"]
     for report in reports:
         run = report["run"]
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     reports = collect(*places)
     if not reports:
         named = ", ".join(str(place) for place in places)
-        print(f"table5: there are no runs in {named}; run: kface train backbone=resnet50 loss=arcface", file=sys.stderr)
+        print(f"table5: {named}: contains no runs; run: kface train backbone=resnet50 loss=arcface", file=sys.stderr)
         return 2
     print(table(reports))
     return 0

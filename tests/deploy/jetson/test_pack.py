@@ -279,7 +279,7 @@ def test_a_board_s_commands_from_the_archive(bundle, tmp_path):
         seen[words[0] if len(words) < 3 else "TAB"] = (done.returncode, out.decode("utf-8"), err.decode("utf-8"))
     assert "\n  gallery " in seen["--help"][1]
     assert "\n  train " not in seen["--help"][1]
-    assert seen["train"] == (2, "", "kface: train: a board does not have this command; use it on a workstation\n")
+    assert seen["train"] == (2, "", "kface: train: not available on a board; run it on a workstation\n")
     assert re.search(r"^  outputs.json ", seen["deploy"][1], re.MULTILINE), seen["deploy"]
     assert "stream=csi" in seen["TAB"][1]
 

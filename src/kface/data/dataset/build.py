@@ -1,4 +1,4 @@
-"""Builds the aligned data set: plans the shards, has them made on all cores, and writes them as they come."""
+"""Builds the aligned data set: plans the shards, has workers make them, and writes them as they finish."""
 
 import hashlib
 import json
@@ -25,18 +25,18 @@ from kface.files import read_json, sha256_bytes, write_json
 from kface.progress import Progress
 from kface.text import printable
 
-#: More processes than any cluster's node has cores are a slip of the keyboard.
+#: Maximum number of processes; a larger one is a typing error.
 MOST_JOBS = 4096
 
 
 class BuildReport(NamedTuple):
-    """What :func:`build` did.
+    """The result of :func:`build`.
 
     Attributes:
         manifest: The finished data set.
-        built: Images that were looked at in this run.
-        kept: Images whose shards were there already.
-        seconds: How long it took.
+        built: Number of images that were processed in this run.
+        kept: Number of images whose shards existed already.
+        seconds: Duration.
     """
 
     manifest: DatasetManifest
@@ -70,34 +70,34 @@ def build(
 ) -> BuildReport:
     """Detect, align and shard a corpus into 112x112 faces.
 
-    Killed at any moment and started again, this ends with the same bytes as an undisturbed run; with nothing changed it
-    does nothing; with changed images it makes their shards anew. The crops are JPEG with OpenCV's usual 4:2:0 chroma.
+    Killed at any moment and restarted, it gives the same bytes as an uninterrupted run. Without changes it does nothing; with
+    changed images it rebuilds their shards. The crops are JPEG with OpenCV's usual 4:2:0 chroma.
 
     Args:
         root: The corpus.
         out: The data set's directory.
-        settings: What decides the content.
-        jobs: Worker processes; -1 for one a core.
+        settings: Determine the content.
+        jobs: Number of worker processes; -1 for one per core.
         backend: Any joblib backend: "loky", "multiprocessing", "threading", "dask", "ray", "spark", or one that was
             registered before.
-        progress: Whether to show a progress bar, and to say so where there is nothing to do.
+        progress: Whether to show a progress bar, or that nothing is to be done.
         detector: Finds the faces. MTCNN by default.
-        name: What to call the corpus; by default its directory's name.
-        synthetic: Whether the corpus is a procedural one.
+        name: The corpus's name; by default its directory's.
+        synthetic: Whether the corpus is synthetic.
 
     Returns:
-        What was done, with the manifest.
+        The manifest, and what was done.
 
     Raises:
-        ConfigError: A setting, `jobs` or `backend` is none.
-        LayoutError: The root is not such a corpus.
-        ProtocolError: There are too few people to split.
+        ConfigError: A setting, `jobs` or `backend` is wrong.
+        LayoutError: The root is not a corpus of this layout.
+        ProtocolError: The corpus has too few people to split.
         DatasetError: The directory cannot be written, is in use or was built with other settings; a worker died; or no
             image could be used.
     """
     began = time.time()
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0 or not -MOST_JOBS <= jobs <= MOST_JOBS:
-        raise ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs")
+        raise ConfigError(f"must be a number of processes, or -1 for one per core, not {jobs!r}", "jobs")
     settings = (settings or DatasetSettings()).validated()
     detector = detector or Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)
     source = open_source(root, settings)
@@ -114,7 +114,7 @@ def build(
         source.survey(problems)
         plan = list(_plan(source, people, settings, header, problems))
         if not plan:
-            raise DatasetError(f"holds no image that the protocol {settings.protocol} wants", root)
+            raise DatasetError(f"contains no image for the protocol {settings.protocol}", root)
         entries = {work.key: workspace.entry(work.key, work.fingerprint) for work in plan}
         pending = [work for work in plan if entries[work.key] is None]
         kept = sum(work.images for work in plan if entries[work.key] is not None)
@@ -125,7 +125,7 @@ def build(
         manifest = _manifest(workspace.directory, origin, source.rules, header, problems, plan, entries)
         _publish(workspace, manifest, plan)
     if progress and not pending:
-        print(f"data set: nothing to do, {printable(out)} holds {manifest.images():,} images")
+        print(f"data set: nothing to do, {printable(out)} contains {manifest.images():,} images")
     if not manifest.shards:
         raise DatasetError(f"none of its {kept + built:,} images could be used ({manifest.refused[0].reason})", root)
     return BuildReport(manifest, built, kept, time.time() - began)
@@ -150,7 +150,7 @@ def _pieces(items: Sequence[Item], size: int) -> Iterator[tuple[int, Sequence[It
 def _plan(
     source: CorpusSource, people: Split, settings: DatasetSettings, header: dict[str, Any], problems: Problems
 ) -> Iterator[PlannedShard]:
-    """Yield the shards to be, without holding more than one identity's images."""
+    """Yield the shards to write, with at most one identity's images in memory."""
     for part, subjects in (("test", people.test), ("train", people.train)):
         for subject in subjects:
             items = source.items(subject, problems)
@@ -164,7 +164,7 @@ def _plan(
 
 
 def _fingerprint(items: Sequence[Item], extra: Sequence[Item], settings: DatasetSettings) -> str:
-    """Return a hash of the names, sizes and times of all files that decide a shard's content."""
+    """Return a hash of the names, sizes and times of all files that determine a shard's content."""
     digest = hashlib.sha256()
     for item in items:
         digest.update(f"{item.name}\0{item.stamp()}\n".encode("utf-8", "surrogateescape"))
@@ -186,7 +186,7 @@ def _make(
     backend: str,
     progress: bool,
 ) -> None:
-    """Do the pending work, and write each piece as soon as it comes."""
+    """Make the pending shards, and write each as soon as it is finished."""
     by_key = {work.key: work for work in pending}
     chunks = _chunks(source, settings, detector, pending)
     bar = Progress(sum(work.images for work in pending), "data set", "images", enabled=progress)
@@ -201,7 +201,7 @@ def _make(
 def _chunks(
     source: CorpusSource, settings: DatasetSettings, detector: DetectorFactory, pending: list[PlannedShard]
 ) -> Iterator[Chunk]:
-    """Yield the work in full, an identity's images at a time."""
+    """Yield the chunks of work, with one identity's images in memory at a time."""
     subject: str | None = None
     items: Sequence[Item] = ()
     pieces: dict[int, Sequence[Item]] = {}
@@ -311,7 +311,7 @@ def _protocol(rules: Protocol | None) -> dict[str, Any] | None:
 
 
 def _publish(workspace: Workspace, manifest: DatasetManifest, plan: list[PlannedShard]) -> None:
-    """Remove what no longer belongs, and write the manifest where it changed."""
+    """Remove stray files, and write the manifest where it changed."""
     path = workspace.directory / FILE
     try:
         strays = list(workspace.strays([work.key for work in plan], [shard.file for shard in manifest.shards]))

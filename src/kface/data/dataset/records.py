@@ -1,4 +1,4 @@
-"""One aligned face as a tf.train.Example, and reading them back."""
+"""Writes aligned faces as tf.train.Example, and reads them back."""
 
 import struct
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ class FaceRecord(NamedTuple):
 
     Attributes:
         image: uint8 (112, 112, 3), RGB.
-        path: What the data set calls the source image.
+        path: The source image's name in the data set.
         capture: Its conditions; for a corpus without them only the subject is set.
         landmarks: float32 (5, 2), x y in the source image's pixels.
         box: float32 (4,), x1 y1 x2 y2 in the source image's pixels.
@@ -42,7 +42,7 @@ def encode_record(
 
     Args:
         jpeg: The 112x112 crop.
-        path: What to call the source image.
+        path: The source image's name.
         capture: Its conditions.
         landmarks: float32 (5, 2), in the source image.
         box: float32 (4,), in the source image.
@@ -132,22 +132,24 @@ def _examples(
             continue
         path = manifest.directory / shard.file
         try:
-            # A shard that grew past what the manifest says is not the one that was written.
+            # A shard that is larger than in the manifest was changed.
             found = [decode_example(record) for record in unframe(read_regular(path, shard.bytes))]
             for features in found:
                 _check(features)
         except OSError as error:
             raise DatasetError(f"cannot be read ({error.strerror or error})", path, REBUILD)
         except (ValueError, struct.error) as error:
-            fault = "holds something else than faces" if isinstance(error, struct.error) else str(error)
+            fault = "contains something other than faces" if isinstance(error, struct.error) else str(error)
             raise DatasetError(fault, path, "remove it and " + REBUILD)
         if len(found) != shard.images:
-            raise DatasetError(f"holds {len(found)} images, not {shard.images}", path, "remove it and " + REBUILD)
+            raise DatasetError(
+                f"contains {len(found)} images instead of {shard.images}", path, "remove it and " + REBUILD
+            )
         for features in found:
             yield str(path), features
 
 
-#: How many values each feature of a record has.
+#: Number of values of each feature of a record.
 _COUNTS = {"image": 1, "path": 1, "subject": 1, "landmarks": 10, "box": 4, "score": 1}
 _NUMBERS = ("accessory", "light", "expression", "camera")
 
@@ -157,7 +159,7 @@ def _check(features: dict) -> None:
         kind = bytes if name in ("image", "path", "subject") else int if name in _NUMBERS else float
         values = features.get(name)
         if not isinstance(values, list) or len(values) != count or not all(type(value) is kind for value in values):
-            raise ValueError(f"holds something else than faces ({name})")
+            raise ValueError(f"contains something other than faces ({name})")
 
 
 def _image(jpeg: bytes, where: str) -> np.ndarray:
@@ -180,7 +182,7 @@ def _capture(features: dict) -> Capture:
     if not capture.camera:
         return capture
     try:
-        # The resolution is the one condition that only the path tells.
+        # The resolution is the only condition that stands in the path alone.
         return capture._replace(resolution=parse(features["path"][0].decode("ascii", "replace")).resolution)
     except LayoutError:
         return capture

@@ -18,14 +18,14 @@ from kface.text import printable
 
 @dataclass(frozen=True)
 class DatasetJob:
-    """A data set that is to be built, as its configuration describes it.
+    """A data set to build, according to its configuration.
 
     Attributes:
-        settings: What goes into it.
-        corpus: Where the images come from.
-        jobs: Processes; -1 for one a core.
+        settings: Determine its content.
+        corpus: The source of its images.
+        jobs: Number of processes; -1 for one per core.
         backend: joblib's.
-        data_dir: Holds the data sets that are named after the corpus and the settings.
+        data_dir: Directory of the data sets that are named after corpus and settings.
         out: The data set's directory; None for one in ``data_dir``.
         progress: Whether to show progress bars.
     """
@@ -56,7 +56,9 @@ class DatasetJob:
             settings = settings_of(config, corpus.layout)
             jobs = config["jobs"]
             if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
-                checks.refuse(ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs"))
+                checks.refuse(
+                    ConfigError(f"must be a number of processes, or -1 for one per core, not {jobs!r}", "jobs")
+                )
             return cls(
                 settings=settings,
                 corpus=corpus,
@@ -69,7 +71,7 @@ class DatasetJob:
 
     @property
     def directory(self) -> Path:
-        """The data set's directory: other settings make another data set beside it."""
+        """The data set's directory; other settings have another one."""
         name = f"{self.corpus.key}-{self.settings.protocol.lower()}-{self.settings.fingerprint[:8]}"
         return self.out or self.data_dir / "aligned" / name
 
@@ -104,7 +106,7 @@ def settings_of(config: Any, layout: str) -> DatasetSettings:
         min_face=_several(config.detector.min_face, "detector.min_face"),
         thresholds=_several(config.detector.thresholds, "detector.thresholds"),
         factor=config.detector.factor,
-        # A recipe that was kept from before the setting was there looked at no copies.
+        # Recipes older than the setting did not brighten.
         brighten=cascade.brighten(config.detector.get("brighten"), "detector."),
         runtime=config.runtime.name,
     ).validated()
@@ -117,7 +119,7 @@ def _several(value: Any, key: str) -> tuple[Any, ...]:
 
 
 def prepare(job: DatasetJob) -> BuildReport:
-    """Write the corpus if it is the sample, and build the data set, or what is missing of both."""
+    """Write the corpus if it is the sample, and build the data set; existing parts of both are kept."""
     root = job.corpus.prepare(progress=job.progress)
     return build(
         root,
@@ -132,7 +134,7 @@ def prepare(job: DatasetJob) -> BuildReport:
 
 
 def summary(report: BuildReport) -> str:
-    """Return a line about a data set, and one for each kind of file or folder that was left out of it."""
+    """Return a line about a data set, and one for each kind of file or folder that was left out."""
     manifest = report.manifest
     text = "data set: {} images of {} people to train, {} of {} to test, {} refused, in {}".format(
         manifest.images("train"),
