@@ -81,7 +81,7 @@ class TestContent:
     def test_middle_resolution_survives_the_round_trip(self, tmp_path):
         wanted = [capture._replace(resolution="Low") for capture in captures()]
         write_tree(tmp_path / "source", wanted)
-        with pytest.raises(DatasetError, match="no image that the protocol paper wants"):
+        with pytest.raises(DatasetError, match="no image for the protocol paper"):
             make(tmp_path / "source", tmp_path / "out")
 
     def test_protocol_and_cap(self, root, tmp_path):
