@@ -48,7 +48,7 @@ def refuse(error: ConfigError, value: Any = None) -> Any:
     return value
 
 
-def whole(key: str, value: Any, least: int, most: Optional[int] = None, remedy: Optional[str] = None) -> int:
+def whole(key: str, value: object, least: int, most: Optional[int] = None, remedy: Optional[str] = None) -> int:
     """Return a whole number; raises ConfigError where it is not one or out of its range."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
         limits = "of at least {}".format(least) if most is None else "from {} to {}".format(least, most)
@@ -92,14 +92,14 @@ def number(
     return float(value)
 
 
-def flag(key: str, value: Any) -> bool:
+def flag(key: str, value: object) -> bool:
     """Return true or false; raises ConfigError where it is something else."""
     if not isinstance(value, bool):
         return refuse(ConfigError("must be true or false, not {!r}".format(value), key), value)
     return value
 
 
-def text(key: str, value: Any) -> str:
+def text(key: str, value: object) -> str:
     """Return a text that is not empty; raises ConfigError."""
     if not isinstance(value, str) or not value.strip():
         return refuse(ConfigError("must be a text, not {!r}".format(value), key), value)

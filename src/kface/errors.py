@@ -4,7 +4,7 @@ A :class:`KFaceError` states in one line what is wrong, with which file or setti
 line and exit with status 2; a traceback is a defect.
 """
 
-from typing import Any, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 from kface.redaction import redact
 from kface.text import printable
@@ -23,7 +23,7 @@ class KFaceError(Exception):
         a.jpg: not a JPEG image; re-copy the file
     """
 
-    def __init__(self, what: str, where: Optional[Any] = None, remedy: Optional[str] = None) -> None:
+    def __init__(self, what: str, where: Optional[object] = None, remedy: Optional[str] = None) -> None:
         # A quoted setting may contain a login.
         self.what = redact(what)
         self.where = None if where is None else redact(str(where))

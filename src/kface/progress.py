@@ -7,7 +7,7 @@ import shutil
 import sys
 import threading
 import time
-from typing import Any, Iterable, Iterator, Optional, TextIO, TypeVar
+from typing import Iterable, Iterator, Optional, TextIO, TypeVar
 
 Item = TypeVar("Item")
 
@@ -70,7 +70,7 @@ class Progress(object):
             self._thread.start()
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()

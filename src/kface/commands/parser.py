@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import textwrap
-from typing import Any, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, List, Match, NoReturn, Optional, Sequence, Tuple
 
 from kface.commands.table import COMMANDS, EXITS
 from kface.text import printable
@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         meant = "write {}, or see".format(near[0]) if near else "see"
         return "{}: unknown option; {} {} --help".format(word, meant, self.prog)
 
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
+    def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
             self.error(choose(str(value), list(map(str, action.choices)), _name(action)))
 
@@ -187,7 +187,7 @@ def page_end(exits: Sequence[Tuple[int, str]], examples: Sequence[str]) -> List[
     return lines
 
 
-def _not_a(match: Any) -> str:
+def _not_a(match: "Match[str]") -> str:
     kinds = {"int": "a whole number", "float": "a number"}
     return "{}: must be {}, not {}".format(match.group(1), kinds.get(match.group(2), match.group(2)), match.group(3))
 
@@ -206,7 +206,7 @@ def _invocation(action: argparse.Action) -> str:
     return ", ".join(action.option_strings) + value
 
 
-def _shown(default: Any) -> str:
+def _shown(default: object) -> str:
     if isinstance(default, (list, tuple)):
         return " ".join(map(_shown, default))
     return "{:g}".format(default) if isinstance(default, float) else str(default)

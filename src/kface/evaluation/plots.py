@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kface.verification import Curve, operating_point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Distinguishable with colour vision deficiency (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
@@ -73,7 +77,7 @@ def _label(title: str, curve: Curve) -> str:
     return f"{title} ({curve.genuine:,} genuine, {curve.impostors:,} impostor pairs)"
 
 
-def _figure() -> tuple[Any, Any]:
+def _figure() -> "tuple[Figure, Axes]":
     # The object interface needs no display and does not change the caller's backend.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -85,7 +89,7 @@ def _figure() -> tuple[Any, Any]:
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> None:
+def _save(figure: "Figure", path: Path) -> None:
     # Below the axes, as inside it would cover a curve.
     figure.legend(loc="outside lower center", frameon=False)
     figure.savefig(path, dpi=110)

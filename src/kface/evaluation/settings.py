@@ -78,7 +78,7 @@ class EvaluateSettings:
         return any(path is not None for path in (self.lfw, self.agedb30, self.cfp_fp))
 
 
-def _path(value: Any, key: str) -> Path | None:
+def _path(value: object, key: str) -> Path | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
@@ -90,7 +90,7 @@ def _path(value: Any, key: str) -> Path | None:
     return path
 
 
-def _pairs(value: Any) -> int | str | None:
+def _pairs(value: object) -> int | str | None:
     if isinstance(value, str):
         if not Path(value).is_file():
             raise ConfigError("does not exist", f"evaluate.pairs={value}", "correct the path")

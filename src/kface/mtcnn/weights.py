@@ -3,7 +3,9 @@
 import importlib.util
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
+
+import numpy as np
 
 from kface.errors import ModelError
 from kface.files import read_json, sha256_bytes, write_atomic, write_json
@@ -152,7 +154,7 @@ def _wheel() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "assets" / "weights"
 
 
-def _load(source: Path, name: str) -> List[Any]:
+def _load(source: Path, name: str) -> List[np.ndarray]:
     path = source / (name + ".lz4")
     try:
         data = path.read_bytes()

@@ -1,6 +1,6 @@
 """The figures of one test set."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -125,8 +125,9 @@ def verify(
 
 def _intervals(
     ranked: Ranked, people: np.ndarray, right: np.ndarray, fars: List[float], replicates: int, seed: int
-) -> "Dict[Any, Optional[Interval]]":
-    names: List[Any] = ["eer"] + list(fars)
+) -> "Dict[Union[str, float], Optional[Interval]]":
+    names: List[Union[str, float]] = ["eer"]
+    names += fars
     if replicates < 1:
         return dict.fromkeys(names + ["accuracy"])
     resampling = Resampling(people, replicates, seed)

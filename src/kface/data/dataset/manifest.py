@@ -174,7 +174,7 @@ def _fault(found: dict[str, Any]) -> str | None:
     return next(("shards: " + fault for fault in map(shard_fault, found["shards"]) if fault), None)
 
 
-def shard_fault(row: Any) -> str | None:
+def shard_fault(row: object) -> str | None:
     """Return the error in a shard's description as JSON, or None."""
     if not isinstance(row, dict) or sorted(row) != sorted(Shard._fields):
         return "fields"

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
 
 from kface.data.dataset.extract import Chunk, Extracted, extract
 from kface.errors import ConfigError, DatasetError, KFaceError
@@ -61,7 +61,7 @@ def _register(backend: str) -> None:
         raise ConfigError(f"is not installed here ({error})", "backend=" + backend, f"pip install {package}")
 
 
-def _waves(chunks: Iterator[Chunk], joblib: Any) -> Iterator[Extracted]:
+def _waves(chunks: Iterator[Chunk], joblib: ModuleType) -> Iterator[Extracted]:
     size = 4 * max(joblib.effective_n_jobs(), 1)
     wave: list[Chunk] = []
     for chunk in chunks:

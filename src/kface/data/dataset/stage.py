@@ -1,6 +1,6 @@
 """The data set stage: from a configuration to a data set directory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,8 @@ def settings_of(config: Any, layout: str) -> DatasetSettings:
     ).validated()
 
 
-def _several(value: Any, key: str) -> tuple[Any, ...]:
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+def _several(value: object, key: str) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise ConfigError(f"must be a list of numbers, not {value!r}", key, f"write it as {key}=[A,B]")
     return tuple(value)
 

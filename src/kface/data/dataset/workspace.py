@@ -58,7 +58,7 @@ class Workspace:
             raise self.cannot_write(error)
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._drop_lock()
 
     def cannot_write(self, error: OSError) -> DatasetError:
@@ -162,7 +162,7 @@ class Workspace:
             )
 
 
-def _is_entry(found: Any) -> bool:
+def _is_entry(found: object) -> bool:
     """Return whether a journal's entry has the form that :func:`kface.data.dataset.build` writes."""
     if not isinstance(found, dict) or set(found) != {"fingerprint", "shard", "refused", "conditions", "landmarks"}:
         return False

@@ -4,7 +4,6 @@ Some store their images or labels as NumPy arrays; :mod:`kface.data.testsets.pla
 """
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -55,7 +54,7 @@ def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
     return encoded, np.array([bool(label) for label in labels])
 
 
-def _encoded(image: Any) -> bytes:
+def _encoded(image: object) -> bytes:
     """Return an encoded image's bytes (cv2.imencode returns arrays, (n,) or (n, 1)); empty for other values."""
     if isinstance(image, (bytes, bytearray)):
         return bytes(image)
@@ -64,7 +63,7 @@ def _encoded(image: Any) -> bytes:
     return b""
 
 
-def _is_truth(label: Any) -> bool:
+def _is_truth(label: object) -> bool:
     return isinstance(label, (bool, int, np.bool_, np.integer)) and label in (0, 1)
 
 
