@@ -80,7 +80,7 @@ def test_what_cannot_be_measured_is_refused():
         ([1, 2], [True, True], "genuine and impostor"),
         ([1, 2], [False, False], "genuine and impostor"),
         ([], [], "genuine and impostor"),
-        ([1, np.nan], [True, False], "no number"),
+        ([1, np.nan], [True, False], "not a number"),
         ([1, 2, 3], [True, False], "same shape"),
     ):
         with pytest.raises(KFaceError, match=message):

@@ -30,8 +30,8 @@ def percent(figure: dict[str, Any] | None, digits: int = 2, measured_on: str = "
     """Return a figure with its interval, such as ``87.45 [85.10, 89.62]``, or "not available".
 
     Args:
-        figure: Its value and its interval; one of no width, as older reports have it, is left out: where there is no error to
-            resample it says nothing.
+        figure: Its value and its interval; one of zero width, as in older reports, is left out: without an error to
+            resample it is meaningless.
         digits: Behind the decimal point.
         measured_on: Shown in parentheses in place of the interval, such as ``100.00 (12 pairs of 4 people)``.
     """
