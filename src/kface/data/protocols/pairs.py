@@ -53,7 +53,7 @@ def make_pairs(
     impostor_there = (sum(sizes) ** 2 - sum(size * size for size in sizes)) // 2
     if count < 1 or n_genuine > genuine_there or n_impostor > impostor_there:
         raise ProtocolError(
-            "{} people with {} images give {} genuine and {} impostor pairs, fewer than {} and {}".format(
+            "{} people with {} images give {} genuine and {} impostor pairs, not the requested {} and {}".format(
                 len(sizes), sum(sizes), genuine_there, impostor_there, n_genuine, n_impostor
             ),
             remedy="ask for fewer pairs or keep more images",

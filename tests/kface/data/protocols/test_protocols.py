@@ -186,7 +186,7 @@ class TestPairs:
 
     @pytest.mark.parametrize("count", [0, 44, 1000])
     def test_too_few(self, count):
-        with pytest.raises(ProtocolError, match="2 people with 10 images make 24 genuine and 21 impostor pairs"):
+        with pytest.raises(ProtocolError, match="2 people with 10 images give 24 genuine and 21 impostor pairs"):
             make_pairs(captures_of(T1, people(2))[:10], count)
 
     def test_one_person_makes_no_impostor(self):
