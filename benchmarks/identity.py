@@ -30,7 +30,7 @@ from kface import bundle
 from kface.errors import ConfigError, KFaceError
 from kface.files import write_json
 from kface.progress import Progress
-from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, Result
+from kface.recognizer import FaceRecognizer, Frame, OperatingPoint, Pipeline, Result
 
 BUNDLE = "bundles/dlib-resnet"
 FPS = 25.0
@@ -151,8 +151,8 @@ def measure(options: Options) -> dict[str, Any]:
         Progress(None, "bench-identity", "clips") as progress,
     ):
         table = bundle.load(settings.bundle, check="sizes").manifest.thresholds
-        recognizer.decision = Decision.from_settings(settings.match, table, GALLERY)
-        decision = recognizer.needed_decision()
+        recognizer.operating_point = OperatingPoint.from_settings(settings.match, table, GALLERY)
+        operating_point = recognizer.needed_operating_point()
         album = Album(recognizer, settings.enrolment)
         camera = Camera(backgrounds(shared_data() / "video", options.seed))
         for people in every:
@@ -171,7 +171,11 @@ def measure(options: Options) -> dict[str, Any]:
         "quick": options.quick,
         "seed": options.seed,
         "fps": FPS,
-        "thresholds": {"recognised": decision.recognised, "unknown": decision.unknown, "fmr": decision.fmr},
+        "thresholds": {
+            "recognised": operating_point.recognised,
+            "unknown": operating_point.unknown,
+            "fmr": operating_point.fmr,
+        },
         "tracks": None if settings.pipeline.tracks is None else settings.pipeline.tracks._asdict(),
         "scenes": {scene: figures(scores, FPS) for scene, scores in parts.items()},
         "total": figures(total(list(parts.values())), FPS),

@@ -54,7 +54,7 @@ def beside_the_obvious(bundle: Bundle, wishes: measure.Wishes) -> dict[str, Any]
     gallery = Enrolled(recognizer.embedder.size)
     people = {f"stranger {number}": template for number, template in enumerate(gallery.matrix)}
     same = FaceRecognizer(
-        recognizer.detector.with_min_face(20.0), recognizer.embedder, recognizer.fingerprint, recognizer.decision
+        recognizer.detector.with_min_face(20.0), recognizer.embedder, recognizer.fingerprint, recognizer.operating_point
     )
     frames, turns = (QUICK_TURN, QUICK_TURNS) if wishes.quick else (TURN, TURNS)
     rows = []

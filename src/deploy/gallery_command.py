@@ -30,7 +30,7 @@ from kface.gallery import (
 from kface.gallery.archive import check_passphrase
 from kface.gallery.values import clean_name
 from kface.networks import RUNTIMES
-from kface.recognizer import RECOGNISED, Decision
+from kface.recognizer import RECOGNISED, OperatingPoint
 from kface.recognizer.templates import Template
 from kface.text import printable
 
@@ -314,7 +314,7 @@ def _match(arguments: argparse.Namespace) -> int:
         raise ConfigError("must be at least 1, not {}".format(arguments.k), "-k")
     refused = 0
     with _reader(arguments) as reader, _open(arguments, reader.recognizer.fingerprint) as gallery:
-        decision = _decision(arguments, reader, gallery.size)
+        operating_point = _operating_point(arguments, reader, gallery.size)
         for image in arguments.images:
             try:
                 faces = reader.recognizer.faces(image)
@@ -326,24 +326,26 @@ def _match(arguments: argparse.Namespace) -> int:
                 _tell("{}: no face".format(image))
             for number, face in enumerate(faces, 1):
                 place = "{}: face {} at {:.0f},{:.0f}-{:.0f},{:.0f}".format(image, number, *face.box)
-                _tell("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, decision)))
+                _tell("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, operating_point)))
     return 1 if refused else 0
 
 
-def _decision(arguments: argparse.Namespace, reader: FaceReader, people: int) -> Optional[Decision]:
+def _operating_point(arguments: argparse.Namespace, reader: FaceReader, people: int) -> Optional[OperatingPoint]:
     if arguments.threshold is not None:
         if not -1 <= arguments.threshold <= 1:
             raise ConfigError("must be a cosine, from -1 to 1, not {:g}".format(arguments.threshold), "--threshold")
-        return Decision(arguments.threshold, arguments.threshold)
+        return OperatingPoint(arguments.threshold, arguments.threshold)
     if arguments.fmr is not None:
         if reader.thresholds is None:
             raise ConfigError("the bundle has no thresholds", "--fmr", "pass --threshold")
         threshold = reader.thresholds.at(arguments.fmr)
-        return Decision(threshold, threshold, arguments.fmr)
-    return None if reader.recognizer.decision is None else reader.recognizer.decision_for(people)
+        return OperatingPoint(threshold, threshold, arguments.fmr)
+    return None if reader.recognizer.operating_point is None else reader.recognizer.operating_point_for(people)
 
 
-def _answer(gallery: Gallery, reader: FaceReader, face: Template, k: int, decision: Optional[Decision]) -> str:
+def _answer(
+    gallery: Gallery, reader: FaceReader, face: Template, k: int, operating_point: Optional[OperatingPoint]
+) -> str:
     if face.failed:
         return str(face.reason)
     found = gallery.match(face.embedding, k, reader.thresholds)[0]
@@ -351,7 +353,7 @@ def _answer(gallery: Gallery, reader: FaceReader, face: Template, k: int, decisi
         return "unknown (nobody is enrolled)"
     parts = []
     for match in found:
-        state = "" if decision is None else decision.state(match.score)
+        state = "" if operating_point is None else operating_point.state(match.score)
         name = match.name if state in (RECOGNISED, "") else "{} (nearest {})".format(state, match.name)
         rate = "" if match.fmr is None else ", FMR {:g}".format(match.fmr)
         parts.append("{}, score {:.3f}{}".format(name, match.score, rate))

@@ -20,7 +20,7 @@ from deploy.view import LivePicture, scale_to
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
 from kface.gallery import Enrolled, Gallery, Person
-from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
 from kface.streams import Frame, Shortfall, StateChange, VideoSource
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -247,14 +247,14 @@ class Session(object):
         self._registrar.delete(person)
 
     @property
-    def decision(self) -> Decision:
+    def operating_point(self) -> OperatingPoint:
         """The thresholds."""
-        return self._recognition.decision
+        return self._recognition.operating_point
 
     @property
     def threshold(self) -> float:
         """The cosine from which on a face is recognised (Table 7 of the paper has the distance in its place)."""
-        return self._recognition.decision.recognised
+        return self._recognition.operating_point.recognised
 
     def set_threshold(self, recognised: float, unknown: Optional[float] = None) -> None:
         """Judge by another threshold from the next frame on; it lasts as long as the session.
@@ -345,7 +345,7 @@ class Session(object):
     def _publish(self, line: Line, pipeline: Pipeline, result: Result) -> None:
         with self._publishing:
             if pipeline is self._recognition.pipeline:
-                self._publisher.publish(result, self._recognition.decision.fmr, line.complete)
+                self._publisher.publish(result, self._recognition.operating_point.fmr, line.complete)
 
     def _fail(self, error: BaseException) -> None:
         """End because of a mistake in an output."""

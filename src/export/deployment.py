@@ -3,7 +3,7 @@
 import math
 
 from kface.bundle import Thresholds
-from kface.recognizer.decision import TARGETS, Decision
+from kface.recognizer.operating_point import TARGETS, OperatingPoint
 from kface.recognizer.settings import SECTIONS
 
 
@@ -14,7 +14,7 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
         name: The model's.
         thresholds: Its table; without one the thresholds are left open.
     """
-    decision = Decision.from_thresholds(thresholds)
+    operating_point = OperatingPoint.from_thresholds(thresholds)
     measured = set() if thresholds is None else {row.target for row in thresholds.rows if row.threshold is not None}
     origin = "" if thresholds is None else f" on {thresholds.source}"
     detector, runtime = SECTIONS["detector"], SECTIONS["runtime"]
@@ -31,11 +31,13 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
         f"  precision: {runtime['precision']}             # or fp16, int8, where the bundle has them",
         "match:                        # cosine similarity",
     ]
-    if decision is None:
+    if operating_point is None:
         lines += ["  recognised: null            # no threshold could be measured: set one", "  unknown: null"]
     else:
         # Rounded up: rounded down, a threshold would accept more than its FMR.
-        upper, lower = (math.ceil(cosine * 1e4) / 1e4 for cosine in (decision.recognised, decision.unknown))
+        upper, lower = (
+            math.ceil(cosine * 1e4) / 1e4 for cosine in (operating_point.recognised, operating_point.unknown)
+        )
         recognised = next(fmr for fmr in TARGETS if fmr in measured)
         lines += [
             f"  recognised: {upper:.4f}          # from here: FMR {recognised:g}{origin}",

@@ -9,7 +9,7 @@ from deploy.bench.probe import Observed, Work
 from deploy.bench.scenes import Clip
 from kface import alignment
 from kface.faces import Faces
-from kface.recognizer import Decision
+from kface.recognizer import OperatingPoint
 from kface.recognizer.embedder import Embeddings
 
 
@@ -64,10 +64,10 @@ class FakeRecognizer(object):
     def __init__(self, detector=None):
         self.detector = detector or BrightFaces()
         self.embedder = OneDirection()
-        self.decision = Decision(0.6, 0.3, 1e-4)
+        self.operating_point = OperatingPoint(0.6, 0.3, 1e-4)
 
-    def needed_decision(self):
-        return self.decision
+    def needed_operating_point(self):
+        return self.operating_point
 
 
 def clip_of_squares(frames=12, lost=()):

@@ -18,10 +18,10 @@ from kface.faces import Faces
 from kface.gallery import Limits
 from kface.recognizer import (
     RECOGNISED,
-    Decision,
     FaceRecognizer,
     Frame,
     Identity,
+    OperatingPoint,
     PipelineSettings,
     Result,
     TrackSettings,
@@ -33,7 +33,7 @@ from kface.streams import ReadAhead, Stream, StreamSettings, Timing
 from kface.streams import stream as stream_module
 
 SIZE = 16
-DECISION = Decision(0.6, 0.3, 1e-4)
+POINT = OperatingPoint(0.6, 0.3, 1e-4)
 FINGERPRINT = "a" * 64
 KEY = bytes(range(32))
 CAMERA = StreamSettings("rtsp", address="127.0.0.1", path="/live")
@@ -143,7 +143,7 @@ class FakeEmbedder(object):
 
 
 def make_recognizer():
-    return FaceRecognizer(FakeDetector(), FakeEmbedder(), FINGERPRINT, DECISION)
+    return FaceRecognizer(FakeDetector(), FakeEmbedder(), FINGERPRINT, POINT)
 
 
 def open_test_gallery(path):

@@ -20,7 +20,7 @@ from kface.bundle import Row, Thresholds
 from kface.errors import ImageError
 from kface.gallery import enrolment, find_key
 from kface.images import read_image
-from kface.recognizer import Decision
+from kface.recognizer import OperatingPoint
 from kface.recognizer.embedder import Embeddings
 from kface.recognizer.templates import Template
 from kface.verification.report import Figure
@@ -68,10 +68,10 @@ class Recognizer:
     """Images are names: ``kim.1`` has the face of the person with the number 1, ``two`` has two."""
 
     detector = None
-    decision = Decision(0.7, 0.3, 1e-3)
+    operating_point = OperatingPoint(0.7, 0.3, 1e-3)
 
-    def decision_for(self, people):
-        return self.decision
+    def operating_point_for(self, people):
+        return self.operating_point
 
     def __init__(self, fingerprint):
         self.fingerprint = fingerprint

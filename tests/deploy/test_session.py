@@ -8,9 +8,9 @@ import time
 import pytest
 from deploy_fakes import (
     AT_KIM,
-    DECISION,
     GENEROUS,
     KIM,
+    POINT,
     QUICK,
     Film,
     NoGallery,
@@ -73,7 +73,7 @@ def test_people_are_recognised_in_a_stream(camera, gallery):
         assert view.live
         assert [face.state for face in view.faces] == ["recognised", "unknown"]
         assert heard(session, "recognised").person == "Kim"
-        assert heard(session, "recognised").fmr == DECISION.fmr
+        assert heard(session, "recognised").fmr == POINT.fmr
         status = session.status
         assert (status.source, status.stream, status.reason, status.model) == ("rtsp://camera", "live", "", "toy")
         assert (status.faces, status.people, status.runtime, status.losses) == (2, 1, "fake", 0)

@@ -8,11 +8,11 @@ from deploy_fakes import (
     AT_KIM,
     AT_PARK,
     CAMERA,
-    DECISION,
     FINGERPRINT,
     GENEROUS,
     KIM,
     PARK,
+    POINT,
     QUICK,
     Camera,
     FakeDetector,
@@ -38,7 +38,7 @@ from deploy import opening
 from deploy import subscription as subscription_module
 from deploy.outputs import Output
 from kface.errors import ConfigError, GalleryError, KFaceError
-from kface.recognizer import Decision, FaceRecognizer, Runner
+from kface.recognizer import FaceRecognizer, OperatingPoint, Runner
 from kface.streams import State, Stream, StreamError, StreamSettings, VideoFile
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -277,8 +277,8 @@ def test_nothing_is_changed_after_the_end(gallery):
 # ---- another bundle
 
 
-def recognizer_of(fingerprint, decision=DECISION):
-    return FaceRecognizer(FakeDetector(), FakeEmbedder(), fingerprint, decision)
+def recognizer_of(fingerprint, operating_point=POINT):
+    return FaceRecognizer(FakeDetector(), FakeEmbedder(), fingerprint, operating_point)
 
 
 def test_another_runtime_of_the_same_model_goes_on_with_the_thresholds_that_were_set(camera, gallery):
@@ -324,7 +324,7 @@ def test_an_empty_gallery_goes_over_to_the_new_model(camera, gallery, tmp_path):
     with watch(camera, gallery) as session:
         shown(session, lambda view: len(view.faces) == 2)
         picked = session.pick(80, 90)
-        session.change_bundle(recognizer_of(OTHER, Decision(0.8, 0.4, 1e-5)), "other")
+        session.change_bundle(recognizer_of(OTHER, OperatingPoint(0.8, 0.4, 1e-5)), "other")
         assert (session.threshold, session.status.model) == (0.8, "other")
         # What was picked before is embedded by the new model.
         session.enrol(picked.id, "Kim")

@@ -10,10 +10,10 @@ from deploy_fakes import (
     ALONE,
     AT_KIM,
     AT_PARK,
-    DECISION,
     KIM,
     LEE,
     PARK,
+    POINT,
     Camera,
     Film,
     NoGallery,
@@ -34,7 +34,7 @@ from deploy.recognition import Recognition
 from kface.bundle import Row, Thresholds
 from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
 from kface.gallery import Limits
-from kface.recognizer import Decision
+from kface.recognizer import OperatingPoint
 from kface.verification.report import Figure
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -291,17 +291,17 @@ def test_a_threshold_takes_effect_with_the_next_pictures(camera, gallery):
         session._recognition.thresholds = table
         shown(session, lambda view: "Kim" in names(view))
         session.set_threshold(0.9)
-        assert (session.threshold, session.decision.unknown, session.decision.fmr) == (0.9, 0.3, 0.0009)
+        assert (session.threshold, session.operating_point.unknown, session.operating_point.fmr) == (0.9, 0.3, 0.0009)
         view = shown(session, lambda view: view.live and "Kim" not in names(view))
         assert view.faces[0].state == "undecided"
         session.set_threshold(0.95, 0.85)
         shown(session, lambda view: view.live and view.faces[0].state == "unknown")
         session.set_threshold(0.7)
-        assert session.decision.unknown == 0.7
+        assert session.operating_point.unknown == 0.7
         shown(session, lambda view: "Kim" in names(view))
         # The lower one never lies above.
         session.set_threshold(0.2)
-        assert session.decision == (0.2, 0.2, None)
+        assert session.operating_point == (0.2, 0.2, None)
 
 
 @pytest.mark.parametrize(
@@ -311,24 +311,24 @@ def test_what_is_no_threshold_is_refused_and_nothing_changes(values, gallery):
     session = play(Film([picture(AT_KIM)]), gallery)
     with pytest.raises(ConfigError, match=r"match\."):
         session.set_threshold(*values)
-    assert session.decision == DECISION
+    assert session.operating_point == POINT
     session.stop()
 
 
 def test_the_more_are_enrolled_the_stricter_it_is_unless_a_threshold_was_set(gallery, monkeypatch):
     recognizer = make_recognizer()
-    monkeypatch.setattr(recognizer, "_decide", lambda people: Decision(min(0.5 + 0.1 * people, 0.9), 0.3))
+    monkeypatch.setattr(recognizer, "_decide", lambda people: OperatingPoint(min(0.5 + 0.1 * people, 0.9), 0.3))
     recognition = Recognition(settings_with(), gallery, recognizer, "toy", None)
-    assert recognition.decision.recognised == 0.5
+    assert recognition.operating_point.recognised == 0.5
     gallery.add("Kim", unit(KIM))
     gallery.add("Park", unit(PARK))
     recognition.people_changed()
-    assert recognition.decision.recognised == 0.7
+    assert recognition.operating_point.recognised == 0.7
     assert recognition.enrolment().recognised == 0.7
     recognition.set_threshold(0.55, None)
     gallery.add("Lee", unit(LEE))
     recognition.people_changed()
-    assert recognition.decision.recognised == 0.55
+    assert recognition.operating_point.recognised == 0.55
 
 
 # ---- from a file

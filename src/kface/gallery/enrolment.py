@@ -71,7 +71,7 @@ class Enrolment(object):
         networks: Optional["contextlib.AbstractContextManager[Any]"] = None,
     ) -> None:
         self.gate = QualityGate(limits, recognizer.detector)
-        self.recognised = None if recognizer.decision is None else recognizer.decision.recognised
+        self.recognised = None if recognizer.operating_point is None else recognizer.operating_point.recognised
         self.gallery = gallery
         self._recognizer = recognizer
         self._keep_crops = keep_crops

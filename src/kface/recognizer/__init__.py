@@ -7,7 +7,7 @@ Example:
     True
 """
 
-from kface.recognizer.decision import RECOGNISED, UNDECIDED, UNKNOWN, Decision
+from kface.recognizer.operating_point import RECOGNISED, UNDECIDED, UNKNOWN, OperatingPoint
 from kface.recognizer.pipeline import Frame, Pipeline, Result, Times
 from kface.recognizer.recognizer import FaceRecognizer
 from kface.recognizer.runner import Runner
@@ -20,11 +20,11 @@ __all__ = [
     "RECOGNISED",
     "UNDECIDED",
     "UNKNOWN",
-    "Decision",
     "FaceRecognizer",
     "Frame",
     "Identified",
     "Identity",
+    "OperatingPoint",
     "Pipeline",
     "PipelineSettings",
     "Result",

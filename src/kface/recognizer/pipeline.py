@@ -9,8 +9,8 @@ import numpy as np
 from kface import alignment
 from kface.faces import Faces
 from kface.recognizer.crops import Crops, crops_of
-from kface.recognizer.decision import Decision
 from kface.recognizer.finder import Finder
+from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.recognizer import FaceRecognizer, best_matches
 from kface.recognizer.settings import PipelineSettings
 from kface.recognizer.tracks import Tracker, TrackState
@@ -98,7 +98,7 @@ class Result(NamedTuple):
 class Pipeline(object):
     """Recognises people in the frames of one stream.
 
-    To be called from one thread; :meth:`gallery_changed` and :meth:`set_decision` from any.
+    To be called from one thread; :meth:`gallery_changed` and :meth:`set_operating_point` from any.
 
     Args:
         recognizer: Finds and embeds faces; not to be used elsewhere at the same time. Where its detector brightens images,
@@ -117,18 +117,18 @@ class Pipeline(object):
         settings.check()
         self._recognizer = recognizer
         self._gallery = gallery
-        self._decision = recognizer.needed_decision()
-        self._tracker = None if settings.tracks is None else Tracker(settings.tracks, self._decision)
+        self._operating_point = recognizer.needed_operating_point()
+        self._tracker = None if settings.tracks is None else Tracker(settings.tracks, self._operating_point)
         self._finder = Finder(recognizer.detector, self._tracker, settings.dnn_size)
         self._changed = threading.Event()
-        self._next_decision = self._decision
+        self._next_operating_point = self._operating_point
         self._next = 0
 
     def gallery_changed(self) -> None:
         """Let the views of the tracks vote anew with the next frame, because the gallery's people have changed."""
         self._changed.set()
 
-    def set_decision(self, decision: Decision) -> None:
+    def set_operating_point(self, operating_point: OperatingPoint) -> None:
         """Judge by other thresholds from the next frame on; the views of the tracks are counted anew with them.
 
         The recogniser keeps its own.
@@ -136,8 +136,8 @@ class Pipeline(object):
         Raises:
             ConfigError: A threshold is no cosine, or `unknown` is above `recognised`.
         """
-        decision.check()
-        self._next_decision = decision
+        operating_point.check()
+        self._next_operating_point = operating_point
 
     def process(self, frame: Any) -> Result:
         """Recognise the people in the next frame.
@@ -152,9 +152,9 @@ class Pipeline(object):
         self._next = frame.number + 1
         began = time.perf_counter()
         # One for the whole frame, whatever other threads set meanwhile.
-        self._decision = self._next_decision
+        self._operating_point = self._next_operating_point
         if self._tracker is not None:
-            self._tracker.decision = self._decision
+            self._tracker.operating_point = self._operating_point
         found = self._finder.find(frame.image)
         faces = found.faces
         looked = time.perf_counter()
@@ -203,10 +203,10 @@ class Pipeline(object):
         self, faces: int, which: Sequence[int], failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
     ) -> List[Identity]:
         """Return who the faces are where each decides for itself."""
-        found = [count([], self._decision)] * faces
+        found = [count([], self._operating_point)] * faces
         for number, bad, (person, score) in zip(which, failed, matches):
             if not bad:
-                found[number] = count([Vote(person, score, 1.0)], self._decision)
+                found[number] = count([Vote(person, score, 1.0)], self._operating_point)
         return found
 
 

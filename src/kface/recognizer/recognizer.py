@@ -17,8 +17,8 @@ from kface.mtcnn import Detector
 from kface.networks import runtimes
 from kface.recognizer import templates as made
 from kface.recognizer.crops import crops_of
-from kface.recognizer.decision import UNKNOWN, Decision
 from kface.recognizer.embedder import Embedder
+from kface.recognizer.operating_point import UNKNOWN, OperatingPoint
 from kface.recognizer.settings import SECTIONS
 from kface.recognizer.templates import Identified, Template, Templates, Verification
 from kface.recognizer.views import alignable
@@ -43,15 +43,15 @@ class FaceRecognizer(object):
         detector: Finds faces and landmarks.
         embedder: Embeds aligned faces.
         fingerprint: The bundle's.
-        decision: The thresholds for one comparison; None where there are none.
-        decide: Returns the thresholds for a search among so many people, see :meth:`Decision.from_settings`; where None,
-            `decision` holds for any number.
+        operating_point: The thresholds for one comparison; None where there are none.
+        decide: Returns the thresholds for a search among so many people, see :meth:`OperatingPoint.from_settings`; where None,
+            `operating_point` holds for any number.
 
     Attributes:
         detector: As given.
         embedder: As given.
         fingerprint: As given.
-        decision: As given.
+        operating_point: As given.
 
     Example:
         >>> recognizer = FaceRecognizer.load("bundle")  # doctest: +SKIP
@@ -64,13 +64,13 @@ class FaceRecognizer(object):
         detector: Detector,
         embedder: Embedder,
         fingerprint: str,
-        decision: Optional[Decision] = None,
-        decide: Optional[Callable[[int], Optional[Decision]]] = None,
+        operating_point: Optional[OperatingPoint] = None,
+        decide: Optional[Callable[[int], Optional[OperatingPoint]]] = None,
     ) -> None:
         self.detector = detector
         self.embedder = embedder
         self.fingerprint = fingerprint
-        self.decision = decision
+        self.operating_point = operating_point
         self._decide = decide
 
     @classmethod
@@ -108,8 +108,8 @@ class FaceRecognizer(object):
         known = opened.manifest.file(DETECTOR_MANIFEST)
         if sha256_file(opened.path(known.path)) != known.sha256:
             raise ModelError("was changed: its SHA-256 is not the bundle's", opened.path(known.path), "copy it again")
-        decide = partial(Decision.from_settings, match or {}, opened.manifest.thresholds)
-        decision = decide()
+        decide = partial(OperatingPoint.from_settings, match or {}, opened.manifest.thresholds)
+        operating_point = decide()
         # The cascade is ONNX: where the embedder's runtime cannot read that, another one finds the faces.
         finder = runtime if runtime == "auto" or runtime in runtimes(".onnx") else "auto"
         embedder = Embedder(opened, runtime, precision, threads)
@@ -118,7 +118,7 @@ class FaceRecognizer(object):
         except Exception:
             embedder.close()
             raise
-        return cls(found, embedder, opened.manifest.fingerprint, decision, decide)
+        return cls(found, embedder, opened.manifest.fingerprint, operating_point, decide)
 
     def close(self) -> None:
         """Give the networks' memory back and end their threads: the embedder's, and those of the detector and all like it.
@@ -203,16 +203,16 @@ class FaceRecognizer(object):
             ConfigError: There is no threshold.
             ImageError: One is no such image, or its file cannot be read.
         """
-        decision = self.needed_decision()
+        operating_point = self.needed_operating_point()
         pair = self.embed([image_a, image_b])
         if pair.failed.any():
             names = ("first", "second")
             reason = ", ".join(
                 "{} image: {}".format(name, why) for name, why in zip(names, pair.reasons) if why is not None
             )
-            return Verification(FAILED, False, decision.recognised, decision.fmr, reason)
+            return Verification(FAILED, False, operating_point.recognised, operating_point.fmr, reason)
         score = float(np.clip(np.dot(pair.embeddings[0], pair.embeddings[1]), -1, 1))
-        return Verification(score, score >= decision.recognised, decision.recognised, decision.fmr)
+        return Verification(score, score >= operating_point.recognised, operating_point.recognised, operating_point.fmr)
 
     def identify(self, image: Image, gallery: Any) -> List[Identified]:
         """Tell who is in an image.
@@ -228,32 +228,32 @@ class FaceRecognizer(object):
             ConfigError: There is no threshold.
             ImageError: It is no such image, or the file cannot be read.
         """
-        decision = self.decision_for(gallery.size)
+        operating_point = self.operating_point_for(gallery.size)
         found = self._embed_all([image])
         best = best_matches(gallery, found.embeddings, found.failed)
         return [
             Identified(
                 face,
-                decision.state(match[1]),
-                None if decision.state(match[1]) == UNKNOWN else match[0],
+                operating_point.state(match[1]),
+                None if operating_point.state(match[1]) == UNKNOWN else match[0],
                 match[1],
-                decision.fmr,
+                operating_point.fmr,
             )
             for face, match in zip(found.one_by_one(), best)
         ]
 
-    def decision_for(self, people: int) -> Decision:
+    def operating_point_for(self, people: int) -> OperatingPoint:
         """Return the thresholds for a search among so many people; raises ConfigError where there are none."""
         found = None if self._decide is None else self._decide(people)
-        return self.needed_decision() if found is None else found
+        return self.needed_operating_point() if found is None else found
 
-    def needed_decision(self) -> Decision:
+    def needed_operating_point(self) -> OperatingPoint:
         """Return the thresholds for one comparison; raises ConfigError where there are none."""
-        if self.decision is None:
+        if self.operating_point is None:
             raise ConfigError(
                 "the bundle has no threshold", "match.recognised", "give match.recognised and match.unknown"
             )
-        return self.decision
+        return self.operating_point
 
     def _embed_all(self, images: Sequence[Image]) -> Templates:
         pixels = [_pixels(image) for image in images]

@@ -4,7 +4,7 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kface.recognizer.decision import RECOGNISED, UNDECIDED, Decision
+from kface.recognizer.operating_point import RECOGNISED, UNDECIDED, OperatingPoint
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.views import Seen, View, differs, drifted, is_new, seen_in
 from kface.recognizer.votes import Identity, Vote, count, side
@@ -101,7 +101,7 @@ class Track(object):
         self._step = np.zeros((2,), np.float32)
         self._anchor: Optional[np.ndarray] = None
         self._seen: Optional[Seen] = None
-        self._counted: Optional[Tuple[Decision, Identity]] = None
+        self._counted: Optional[Tuple[OperatingPoint, Identity]] = None
 
     def place(self, box: np.ndarray, landmarks: np.ndarray, score: float, frame: int) -> None:
         """Say where the face was found in a frame."""
@@ -138,7 +138,7 @@ class Track(object):
         self._suspect = self._suspect or self.missing > 0 or self.changes(view, settings)
         self._look = view.look
 
-    def wants(self, view: View, box: np.ndarray, frame: int, decision: Decision, settings: TrackSettings) -> bool:
+    def wants(self, view: View, box: np.ndarray, frame: int, point: OperatingPoint, settings: TrackSettings) -> bool:
         """Return whether a view is worth an embedding.
 
         It is while there are few; where it is not sure to be the same person's (less often the longer that lasts); where the
@@ -156,12 +156,12 @@ class Track(object):
             or follow
             or since >= min(settings.refresh, RECHECK * 2**self._calm)
             or self.jumps(box, settings)
-            or is_new(view, self._to_compare(decision, settings), settings)
+            or is_new(view, self._to_compare(point, settings), settings)
         )
 
-    def _to_compare(self, decision: Decision, settings: TrackSettings) -> Seen:
+    def _to_compare(self, point: OperatingPoint, settings: TrackSettings) -> Seen:
         """Return what a view has to differ from to be a new one: the newest one, while that speaks against the others."""
-        if self._against or self._doubtful(decision, settings):
+        if self._against or self._doubtful(point, settings):
             return seen_in([self.sightings[-1].view])
         return self._all_seen()
 
@@ -178,7 +178,7 @@ class Track(object):
         return float(np.median(cosines)), float(cosines.max())
 
     def add(
-        self, sighting: Optional[Sighting], decision: Decision, settings: TrackSettings
+        self, sighting: Optional[Sighting], point: OperatingPoint, settings: TrackSettings
     ) -> Optional[List[Sighting]]:
         """Let a view vote, unless it is another person's.
 
@@ -187,22 +187,22 @@ class Track(object):
         """
         if sighting is None:
             return None
-        if not self._joins(sighting, decision, settings):
+        if not self._joins(sighting, point, settings):
             # One such view is a blur or a neighbour; several that agree are somebody else.
             self._strangers = (self._strangers + [sighting])[-settings.takeover :]
             self._against += 1
-            if len(self._strangers) < settings.takeover or not _alike(self._strangers, decision):
+            if len(self._strangers) < settings.takeover or not _alike(self._strangers, point):
                 return None
-            if self._others(decision, settings):
+            if self._others(point, settings):
                 return self._strangers
-            if self._count(decision, settings).person is not None:
+            if self._count(point, settings).person is not None:
                 return None
             # Not unlike enough to be another one, and there is no name that would be wrong.
             self._join(self._strangers, settings)
             return None
-        unsure = bool(self.sightings) and self.likeness(sighting)[0] < decision.recognised
+        unsure = bool(self.sightings) and self.likeness(sighting)[0] < point.recognised
         self._join([sighting], settings)
-        opposed = side(sighting.vote, decision) != self._count(decision, settings).person
+        opposed = side(sighting.vote, point) != self._count(point, settings).person
         self._against = self._against + 1 if opposed or unsure else 0
         return None
 
@@ -213,38 +213,38 @@ class Track(object):
         self._strangers, self._suspect = [], False
         self._seen = self._counted = None
 
-    def _joins(self, sighting: Sighting, decision: Decision, settings: TrackSettings) -> bool:
+    def _joins(self, sighting: Sighting, point: OperatingPoint, settings: TrackSettings) -> bool:
         if not self.sightings or (not self._suspect and len(self.sightings) < settings.views):
             return True
         median, closest = self.likeness(sighting)
-        identity, vote = self._count(decision, settings), sighting.vote
-        recognised = decision.state(vote.score) == RECOGNISED
+        identity, vote = self._count(point, settings), sighting.vote
+        recognised = point.state(vote.score) == RECOGNISED
         # The gallery speaks of somebody else by name, or of the very person.
         other = recognised and vote.person != identity.person
         same = recognised and identity.state == RECOGNISED and vote.person == identity.person
         if self._suspect:
-            return same or (median >= decision.recognised and not other)
-        return median >= decision.recognised or same or (closest >= decision.unknown and not other)
+            return same or (median >= point.recognised and not other)
+        return median >= point.recognised or same or (closest >= point.unknown and not other)
 
-    def _others(self, decision: Decision, settings: TrackSettings) -> bool:
+    def _others(self, point: OperatingPoint, settings: TrackSettings) -> bool:
         """Return whether strangers that are alike are not the track's person."""
-        person = self._count(decision, settings).person
+        person = self._count(point, settings).person
         return all(
-            side(stranger.vote, decision) != person or self.likeness(stranger)[0] < decision.unknown
+            side(stranger.vote, point) != person or self.likeness(stranger)[0] < point.unknown
             for stranger in self._strangers
         )
 
-    def _doubtful(self, decision: Decision, settings: TrackSettings) -> bool:
+    def _doubtful(self, point: OperatingPoint, settings: TrackSettings) -> bool:
         """Return whether the newest views speak against what the older ones say."""
-        if self._suspect or (len(self._strangers) > 1 and _alike(self._strangers, decision)):
+        if self._suspect or (len(self._strangers) > 1 and _alike(self._strangers, point)):
             return True
-        identity, newest = self._count(decision, settings), [one.vote for one in self.sightings[-settings.takeover :]]
+        identity, newest = self._count(point, settings), [one.vote for one in self.sightings[-settings.takeover :]]
         if len(newest) == len(self.sightings):
             return False
         if identity.state == RECOGNISED:
             # A cross-fade, or a head that turns away: the older views do not answer for what is there now.
-            return not any(vote.person == identity.person and vote.score >= decision.recognised for vote in newest)
-        return all(side(vote, decision) != identity.person for vote in newest)
+            return not any(vote.person == identity.person and vote.score >= point.recognised for vote in newest)
+        return all(side(vote, point) != identity.person for vote in newest)
 
     @property
     def kept(self) -> List[Sighting]:
@@ -257,22 +257,22 @@ class Track(object):
         self.sightings, self._strangers = anew[: len(self.sightings)], anew[len(self.sightings) :]
         self._counted = None
 
-    def _count(self, decision: Decision, settings: TrackSettings) -> Identity:
-        if self._counted is None or self._counted[0] is not decision:
+    def _count(self, point: OperatingPoint, settings: TrackSettings) -> Identity:
+        if self._counted is None or self._counted[0] is not point:
             votes = [sighting.vote for sighting in self.sightings]
-            self._counted = decision, count(votes, decision, settings.views)
+            self._counted = point, count(votes, point, settings.views)
         return self._counted[1]
 
-    def state(self, frame: int, decision: Decision, settings: TrackSettings) -> TrackState:
+    def state(self, frame: int, point: OperatingPoint, settings: TrackSettings) -> TrackState:
         """Return what is known about the track."""
-        identity = self._count(decision, settings)
-        if self._doubtful(decision, settings):
+        identity = self._count(point, settings)
+        if self._doubtful(point, settings):
             identity = identity._replace(state=UNDECIDED)
         return TrackState(
             self.number, self.box, self.landmarks, self.score, identity, self.missing, frame - self._first + 1
         )
 
 
-def _alike(sightings: Sequence[Sighting], decision: Decision) -> bool:
+def _alike(sightings: Sequence[Sighting], point: OperatingPoint) -> bool:
     vectors = np.stack([sighting.embedding for sighting in sightings])
-    return bool((vectors @ vectors.T >= decision.unknown).all())
+    return bool((vectors @ vectors.T >= point.unknown).all())

@@ -12,7 +12,7 @@ import numpy as np
 from kface.faces import Faces
 from kface.mtcnn.boxes import overlaps
 from kface.recognizer.association import Pair, best_pairs, clear_pairs
-from kface.recognizer.decision import Decision
+from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.track import Sighting, Track, TrackState
 from kface.recognizer.views import View
@@ -31,13 +31,13 @@ class Tracker(object):
 
     Args:
         settings: How.
-        decision: The thresholds, for votes and for whether two embeddings are of the same person.
+        operating_point: The thresholds, for votes and for whether two embeddings are of the same person.
     """
 
-    def __init__(self, settings: TrackSettings, decision: Decision) -> None:
+    def __init__(self, settings: TrackSettings, operating_point: OperatingPoint) -> None:
         settings.check()
         self.settings = settings
-        self.decision = decision
+        self.operating_point = operating_point
         self.ended: List[TrackState] = []
         self._tracks: List[Track] = []
         self._numbers = 0
@@ -158,7 +158,9 @@ class Tracker(object):
             (len(self._tracks[number].sightings), self._tracks[number].embedded, face)
             for face, number in clear.items()
             if self._looked[face]
-            and self._tracks[number].wants(views[face], faces.boxes[face], self._frame, self.decision, self.settings)
+            and self._tracks[number].wants(
+                views[face], faces.boxes[face], self._frame, self.operating_point, self.settings
+            )
         ]
         # Those that are known least come first, then those whose last embedding is the oldest.
         followed = [face for _, _, face in sorted(wanting)[: self.settings.budget]]
@@ -264,10 +266,10 @@ class Tracker(object):
         cosines = np.array([[self._tracks[number].likeness(given.get(face)) for face in faces] for number in tracks])
         median, closest = cosines[..., 0], cosines[..., 1]
         # Where it was a moment ago it may look otherwise; after a gap it has to be alike, and elsewhere surely so.
-        allowed = near & (seen[:, None] | (closest >= self.decision.unknown))
-        allowed |= median >= self.decision.recognised
+        allowed = near & (seen[:, None] | (closest >= self.operating_point.unknown))
+        allowed |= median >= self.operating_point.recognised
         # Likeness goes first, by the thresholds, since one network's cosines lie far apart and another's close together.
-        levels = (median >= self.decision.recognised).astype(int) + (median >= self.decision.unknown)
+        levels = (median >= self.operating_point.recognised).astype(int) + (median >= self.operating_point.unknown)
         scores = levels + 0.5 * iou + 0.1 * median
         return [(tracks[row], faces[column]) for row, column in best_pairs(scores, allowed)]
 
@@ -275,13 +277,13 @@ class Tracker(object):
         """Show a track its face, and return it: or the new one that begins where another person has taken it over."""
         if self._looked[face]:
             track.suspect(self._views[face], self.settings)
-        others = track.add(sighting, self.decision, self.settings)
+        others = track.add(sighting, self.operating_point, self.settings)
         if others:
             self.ended.append(self._state(track))
             track = self._new()
             track.suspect(self._views[face], self.settings)
             for other in others:
-                track.add(other, self.decision, self.settings)
+                track.add(other, self.operating_point, self.settings)
         if sighting is not None:
             track.embedded = self._frame
         box, landmarks, score = self._faces.boxes[face], self._faces.landmarks[face], float(self._faces.scores[face])
@@ -296,4 +298,4 @@ class Tracker(object):
         return Track(self._numbers, self._frame)
 
     def _state(self, track: Track) -> TrackState:
-        return track.state(self._frame, self.decision, self.settings)
+        return track.state(self._frame, self.operating_point, self.settings)

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, NamedTuple, Sequence
 
-from kface.recognizer.decision import UNDECIDED, UNKNOWN, Decision
+from kface.recognizer.operating_point import UNDECIDED, UNKNOWN, OperatingPoint
 from kface.verification.scores import FAILED
 
 #: A person needs more than this share of the weight.
@@ -41,12 +41,12 @@ class Identity(NamedTuple):
     votes: int
 
 
-def side(vote: Vote, decision: Decision) -> Any:
+def side(vote: Vote, point: OperatingPoint) -> Any:
     """Return the person that a vote is for; None below the lower threshold."""
-    return vote.person if decision.state(vote.score) != UNKNOWN else None
+    return vote.person if point.state(vote.score) != UNKNOWN else None
 
 
-def count(votes: Sequence[Vote], decision: Decision, least: int = 1) -> Identity:
+def count(votes: Sequence[Vote], point: OperatingPoint, least: int = 1) -> Identity:
     """Count votes.
 
     A vote below the lower threshold is one for nobody. The side with the most weight wins; its person is recognised where it
@@ -54,7 +54,7 @@ def count(votes: Sequence[Vote], decision: Decision, least: int = 1) -> Identity
 
     Args:
         votes: In any order.
-        decision: The thresholds.
+        point: The thresholds.
         least: With fewer votes nothing is decided.
     """
     if not votes:
@@ -62,13 +62,13 @@ def count(votes: Sequence[Vote], decision: Decision, least: int = 1) -> Identity
     weights: Dict[Any, float] = {}
     scores: Dict[Any, float] = {}
     for vote in votes:
-        whose = side(vote, decision)
+        whose = side(vote, point)
         weights[whose] = weights.get(whose, 0.0) + vote.weight
         scores[whose] = scores.get(whose, 0.0) + vote.weight * vote.score
     winner = max(weights, key=lambda whose: weights[whose])
     share = weights[winner] / sum(weights.values())
     score = scores[winner] / weights[winner]
-    state = UNKNOWN if winner is None else decision.state(score)
+    state = UNKNOWN if winner is None else point.state(score)
     if len(votes) < least or share <= MAJORITY:
         state = UNDECIDED
     return Identity(state, winner, score, share, len(votes))

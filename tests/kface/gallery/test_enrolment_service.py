@@ -11,7 +11,7 @@ from kface.errors import GalleryError, ImageError, ModelError
 from kface.faces import Faces
 from kface.gallery import Enrolled, Enrolment, Limits, Refusal
 from kface.images import encode_jpeg
-from kface.recognizer import Decision, FaceRecognizer
+from kface.recognizer import FaceRecognizer, OperatingPoint
 from kface.recognizer.embedder import Embeddings
 
 LENIENT = Limits(10.0, 1.0, 0.9, (0.0, 1.0))
@@ -65,7 +65,7 @@ def gallery(tmp_path):
 
 @pytest.fixture
 def recognizer():
-    return FaceRecognizer(Detector(), Embedder(), MODEL, Decision(0.6, 0.3))
+    return FaceRecognizer(Detector(), Embedder(), MODEL, OperatingPoint(0.6, 0.3))
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ import numpy as np
 from kface import alignment
 from kface.faces import Faces
 from kface.mtcnn.boxes import covered, overlaps
-from kface.recognizer.decision import Decision
 from kface.recognizer.embedder import Embeddings
+from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.recognizer import best_matches
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
 from kface.recognizer.views import View
 
 SIZE = 16
-DECISION = Decision(0.6, 0.3, 1e-4)
+POINT = OperatingPoint(0.6, 0.3, 1e-4)
 
 
 def unit(number, size=SIZE):
@@ -65,12 +65,12 @@ class Scene(object):
     Args:
         settings: The tracker's.
         gallery: Who is enrolled; by default ann and bob.
-        decision: The thresholds.
+        operating_point: The thresholds.
         look: Returns what somebody looks like by who it is; by default there are no pixels to look at.
     """
 
-    def __init__(self, settings=None, gallery=None, decision=DECISION, look=None):
-        self.tracker = Tracker(settings or TrackSettings(), decision)
+    def __init__(self, settings=None, gallery=None, operating_point=POINT, look=None):
+        self.tracker = Tracker(settings or TrackSettings(), operating_point)
         self.look = look or (lambda name: None)
         self.gallery = Gallery({"ann": unit(0), "bob": unit(1)}) if gallery is None else gallery
         self.embedded = []

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, Scene, faces_at, mixed, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, Scene, faces_at, mixed, unit
 
 from kface import alignment
 from kface.errors import ConfigError
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings
-from kface.recognizer.decision import Decision
+from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
 from kface.recognizer.views import appearance, differs
@@ -21,8 +21,8 @@ LATE = TrackSettings(refresh=1000)
 class Scale(object):
     """People whose cosines lie where a network has them: two people's near `apart`, those of one near `together`."""
 
-    def __init__(self, apart, together, decision, seed=0):
-        self.apart, self.together, self.decision = apart, together, decision
+    def __init__(self, apart, together, operating_point, seed=0):
+        self.apart, self.together, self.operating_point = apart, together, operating_point
         self.random = np.random.RandomState(seed)
         self.people = {name: self._direction() for name in PEOPLE}
         self.shared = self._direction()
@@ -47,11 +47,11 @@ class Scale(object):
 
 
 def narrow(**how):
-    return Scale(0.86, 0.97, Decision(0.942, 0.91, 1e-4), **how)
+    return Scale(0.86, 0.97, OperatingPoint(0.942, 0.91, 1e-4), **how)
 
 
 def wide(**how):
-    return Scale(0.1, 0.7, Decision(0.45, 0.3, 1e-4), **how)
+    return Scale(0.1, 0.7, OperatingPoint(0.45, 0.3, 1e-4), **how)
 
 
 SCALES = pytest.mark.parametrize("scale", [narrow, wide])
@@ -74,7 +74,7 @@ class Faces(object):
 
 
 def scene_of(people, enrolled, settings=LATE, look=None):
-    return Scene(settings, people.gallery(*enrolled), people.decision, look)
+    return Scene(settings, people.gallery(*enrolled), people.operating_point, look)
 
 
 def show(scene, people, *names, **at):
@@ -189,7 +189,7 @@ def test_somebody_who_takes_the_place_of_one_who_left_has_to_be_alike(scale):
     for _ in range(3):
         scene.step({})
     # Like enough for the lower threshold, as one in a hundred strangers is; not for the upper one.
-    between = (2 * people.decision.unknown + people.decision.recognised) / 3
+    between = (2 * people.operating_point.unknown + people.operating_point.recognised) / 3
     ann = scene.gallery.people["ann"]
     other = np.zeros_like(ann)
     other[:2] = ann[1], -ann[0]
@@ -309,7 +309,7 @@ def test_looks_do_not_change_with_the_light_and_flat_ones_are_none():
 @pytest.mark.parametrize("value", [1.5, -1.1, float("nan")])
 def test_a_correlation_is_from_minus_one_to_one(value):
     with pytest.raises(ConfigError, match="tracks.changed"):
-        Tracker(TrackSettings(changed=value), DECISION)
+        Tracker(TrackSettings(changed=value), POINT)
 
 
 def pattern(level):
@@ -323,7 +323,7 @@ def pattern(level):
 
 def test_the_pipeline_looks_at_the_pixels_and_embeds_in_the_very_frame_of_a_cut():
     here = faces_at([(150, 100, 112)])
-    recognizer = FaceRecognizer(FakeDetector({10: here, 20: here}), FakeEmbedder(), "f" * 64, DECISION)
+    recognizer = FaceRecognizer(FakeDetector({10: here, 20: here}), FakeEmbedder(), "f" * 64, POINT)
     gallery = Gallery({"ann": unit(1), "bob": unit(2)})
     pipeline = Pipeline(recognizer, gallery, PipelineSettings(LATE._replace(detect_every=1)))
     ann = [pipeline.process(pattern(10)) for _ in range(8)]
@@ -343,7 +343,7 @@ def test_a_name_needs_one_of_the_newest_views():
     assert scene.run(20, {"ann": HERE})[-1]["ann"][1].state == "recognised"
     states = [shown["ann"][1].state for shown in scene.run(5, {"ann": HERE}, looks={"ann": unsure})]
     assert states == ["recognised", "recognised", "undecided", "undecided", "undecided"]
-    assert scene.tracker.states()[0].identity.score > DECISION.recognised
+    assert scene.tracker.states()[0].identity.score > POINT.recognised
     # One view that is surely the person's is enough to have the name again, on the same track.
     number, who = scene.step({"ann": HERE})["ann"]
     assert (number, who.state, who.person) == (1, "recognised", "ann")

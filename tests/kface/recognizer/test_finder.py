@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, FakeDetector, faces_at, grey
+from recognizer_fakes import POINT, FakeDetector, faces_at, grey
 
 from kface.errors import ImageError
 from kface.faces import Faces
@@ -82,7 +82,7 @@ def test_without_tracks_it_is_the_detectors_word():
     assert found.faces.count == 3
     assert (found.owners, found.detected, found.brightened, found.again) == (None, True, None, 0.0)
     # Nobody could follow a face that cannot be aligned.
-    followed = Finder(FakeDetector({10: broken}), Tracker(TrackSettings(), DECISION)).find(grey(10))
+    followed = Finder(FakeDetector({10: broken}), Tracker(TrackSettings(), POINT)).find(grey(10))
     np.testing.assert_array_equal(followed.faces.boxes, ROW.boxes[1:])
 
 
@@ -93,7 +93,7 @@ def test_a_frame_in_which_all_are_followed_asks_for_no_cascade():
         asked.append(boxes)
         return ROW.take(np.array([1, 0])), np.array([1, 0])
 
-    tracker = Tracker(TrackSettings(refine=2), DECISION)
+    tracker = Tracker(TrackSettings(refine=2), POINT)
     detector = FakeDetector({10: ROW}, refine)
     finder = Finder(detector, tracker)
     assert tracker.count == 0

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 import recognizer_fakes as fakes
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.mtcnn.boxes import overlaps
-from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, PipelineSettings, TrackSettings
+from kface.recognizer import FaceRecognizer, Frame, OperatingPoint, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer.embedder import Embeddings
 
 OFF = PipelineSettings(tracks=None)
@@ -26,8 +26,8 @@ FOUND = {
 PEOPLE = {"ann": unit(1), "bob": unit(3)}
 
 
-def fake(found=FOUND, decision=DECISION, refine=None):
-    return FaceRecognizer(FakeDetector(found, refine), FakeEmbedder(), "f", decision)
+def fake(found=FOUND, operating_point=POINT, refine=None):
+    return FaceRecognizer(FakeDetector(found, refine), FakeEmbedder(), "f", operating_point)
 
 
 def test_without_tracks_each_frame_stands_alone():
@@ -145,25 +145,25 @@ def test_other_thresholds_count_from_the_next_frame_on():
         result = pipeline.process(grey(20))
     assert (result.identities[0].state, result.identities[0].person) == ("undecided", "dan")
     asked = list(looks_like.calls)
-    for decision, state, person in (
-        (Decision(0.45, 0.3), "recognised", "dan"),
-        (Decision(0.8, 0.55), "unknown", None),
-        (Decision(0.51, 0.49), "undecided", "dan"),
+    for operating_point, state, person in (
+        (OperatingPoint(0.45, 0.3), "recognised", "dan"),
+        (OperatingPoint(0.8, 0.55), "unknown", None),
+        (OperatingPoint(0.51, 0.49), "undecided", "dan"),
     ):
-        pipeline.set_decision(decision)
+        pipeline.set_operating_point(operating_point)
         result = pipeline.process(grey(20))
         assert (result.identities[0].state, result.identities[0].person, result.embedded) == (state, person, 0)
         assert [track.identity for track in result.tracks] == list(result.identities)
     # The votes were counted anew: nobody was asked for them, and the recogniser itself is as it was.
     assert looks_like.calls == asked
-    assert recognizer.decision == DECISION
+    assert recognizer.operating_point == POINT
 
 
 def test_other_thresholds_without_tracks():
     pipeline = Pipeline(fake(), Gallery({"ann": fakes.mixed(unit(1), unit(7), 0.5)}), OFF)
     states = [pipeline.process(grey(10)).identities[0].state]
-    pipeline.set_decision(Decision(0.9, 0.8))
-    pipeline.set_decision(Decision(0.4, 0.3))
+    pipeline.set_operating_point(OperatingPoint(0.9, 0.8))
+    pipeline.set_operating_point(OperatingPoint(0.4, 0.3))
     states.append(pipeline.process(grey(10)).identities[0].state)
     assert states == ["undecided", "recognised"]
 
@@ -182,27 +182,29 @@ def test_tracks_part_by_the_new_thresholds_too():
     recognizer.embedder.run = lambda crops: Embeddings(
         np.stack([fakes.mixed(unit(1), unit(8), 0.4)] * len(crops)), np.zeros((len(crops),), bool)
     )
-    pipeline.set_decision(Decision(0.6, 0.5))
+    pipeline.set_operating_point(OperatingPoint(0.6, 0.5))
     assert [pipeline.process(grey(10)).ids for _ in range(4)][-1] == (2,)
 
 
-@pytest.mark.parametrize("wrong", [Decision(0.3, 0.6), Decision(1.5, 0.2), Decision(0.5, float("nan"))])
+@pytest.mark.parametrize(
+    "wrong", [OperatingPoint(0.3, 0.6), OperatingPoint(1.5, 0.2), OperatingPoint(0.5, float("nan"))]
+)
 def test_thresholds_that_are_none_change_nothing(wrong):
     pipeline = Pipeline(fake(), Gallery(PEOPLE), OFF)
     with pytest.raises(ConfigError, match="match"):
-        pipeline.set_decision(wrong)
+        pipeline.set_operating_point(wrong)
     assert pipeline.process(grey(10)).identities[0].state == "recognised"
 
 
 def test_thresholds_may_come_from_another_thread_at_any_time():
     pipeline = Pipeline(fake(), Gallery({"ann": fakes.mixed(unit(1), unit(7), 0.5)}), OFF)
-    pipeline.set_decision(Decision(0.4, 0.3))
+    pipeline.set_operating_point(OperatingPoint(0.4, 0.3))
     stop = threading.Event()
 
     def turn():
         while not stop.is_set():
-            pipeline.set_decision(Decision(0.4, 0.3))
-            pipeline.set_decision(Decision(0.9, 0.8))
+            pipeline.set_operating_point(OperatingPoint(0.4, 0.3))
+            pipeline.set_operating_point(OperatingPoint(0.9, 0.8))
 
     thread = threading.Thread(target=turn)
     thread.start()
@@ -211,7 +213,7 @@ def test_thresholds_may_come_from_another_thread_at_any_time():
     thread.join()
     # Each frame is judged by one of the two, never by a mixture.
     assert states <= {"recognised", "unknown"}
-    pipeline.set_decision(Decision(0.4, 0.3))
+    pipeline.set_operating_point(OperatingPoint(0.4, 0.3))
     assert pipeline.process(grey(10)).identities[0].state == "recognised"
 
 
@@ -255,7 +257,7 @@ def test_the_detector_sees_less_and_the_embedder_the_frame_itself():
             height, width = images[0].shape[:2]
             return [faces_at([(width / 2.0, height / 2.0, height / 2.0)])]
 
-    recognizer = FaceRecognizer(Resized({}), FakeEmbedder(), "f", DECISION)
+    recognizer = FaceRecognizer(Resized({}), FakeEmbedder(), "f", POINT)
     gallery = Gallery(PEOPLE)
     result = Pipeline(recognizer, gallery, PipelineSettings(None, (100, 500))).process(grey(10, (200, 301)))
     assert [identity.person for identity in result.identities] == ["ann"]
@@ -273,7 +275,7 @@ def test_the_detector_sees_less_and_the_embedder_the_frame_itself():
 
 def test_it_needs_thresholds():
     with pytest.raises(ConfigError, match="match.recognised"):
-        Pipeline(fake(decision=None), Gallery())
+        Pipeline(fake(operating_point=None), Gallery())
     with pytest.raises(ConfigError, match="tracks.missing"):
         Pipeline(fake(), Gallery(), PipelineSettings(TrackSettings(missing=-1)))
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 
 from kface.errors import ImageError, KFaceError
 from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, Runner
@@ -350,7 +350,7 @@ def test_a_slot_that_stays_empty_is_waited_for_as_long_as_that_is_wanted():
 
 
 def test_a_pipeline_gives_the_same_in_threads_as_in_a_loop():
-    recognizer = FaceRecognizer(FakeDetector({10: faces_at([(150, 100, 90)])}), FakeEmbedder(), "f", DECISION)
+    recognizer = FaceRecognizer(FakeDetector({10: faces_at([(150, 100, 90)])}), FakeEmbedder(), "f", POINT)
     frames = [grey(10)] * 4 + [grey(99)] * 3 + [grey(10)] * 3
     gallery = Gallery({"ann": unit(1)})
     settings = PipelineSettings(tracks=None)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 from tiny_bundle import models_or_skip
 
 from kface.faces import Faces
@@ -116,7 +116,7 @@ def levels_of(rgb):
 
 
 def pipeline_of(found, settings=OFF):
-    recognizer = FaceRecognizer(Dim(found), FakeEmbedder(), "f", DECISION)
+    recognizer = FaceRecognizer(Dim(found), FakeEmbedder(), "f", POINT)
     return Pipeline(recognizer, Gallery({"ann": unit(1)}), settings), recognizer.detector
 
 
@@ -223,7 +223,7 @@ def test_somebody_who_walks_in_the_dark_is_one_track(sample_faces, reduced):
         frames.append(frame)
     seen = {}
     for ways in ((), BOTH):
-        recognizer = FaceRecognizer(Detector(min_face=39.8, threads=1, brighten=ways), FakeEmbedder(), "f", DECISION)
+        recognizer = FaceRecognizer(Detector(min_face=39.8, threads=1, brighten=ways), FakeEmbedder(), "f", POINT)
         settings = PipelineSettings(TrackSettings(detect_every=5), reduced)
         pipeline = Pipeline(recognizer, None, settings)
         seen[ways] = [pipeline.process(frame) for frame in frames]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, Gallery, Scene, faces_at, mixed, unit
+from recognizer_fakes import POINT, Gallery, Scene, faces_at, mixed, unit
 
 from kface.errors import ConfigError
 from kface.mtcnn.boxes import overlaps
@@ -226,7 +226,7 @@ def test_a_new_enrolment_is_seen_without_another_embedding():
     states = {state.number: state.identity for state in scene.tracker.states()}
     assert (states[2].state, states[2].person) == ("recognised", "eve")
     assert states[1].state == "unknown"
-    Tracker(TrackSettings(), DECISION).rematch(lambda some: pytest.fail("nobody is there"))
+    Tracker(TrackSettings(), POINT).rematch(lambda some: pytest.fail("nobody is there"))
 
 
 def test_all_faces_of_a_frame_are_asked_for_at_once():
@@ -304,7 +304,7 @@ def test_a_missing_track_is_not_looked_for_where_another_is():
 
 
 def test_a_face_without_an_embedding_is_followed_and_undecided():
-    tracker = Tracker(TrackSettings(), DECISION)
+    tracker = Tracker(TrackSettings(), POINT)
     faces = faces_at([(50, 50, 40)])
     for _ in range(3):
         assert tracker.begin(faces, [View(np.zeros((5, 2)), 40.0, 100.0)]) == [0]
@@ -332,5 +332,5 @@ def test_a_face_without_an_embedding_is_followed_and_undecided():
 )
 def test_wrong_settings(wrong, key):
     with pytest.raises(ConfigError, match="tracks." + key) as caught:
-        Tracker(TrackSettings(**wrong), DECISION)
+        Tracker(TrackSettings(**wrong), POINT)
     assert "\n" not in str(caught.value)

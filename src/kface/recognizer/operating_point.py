@@ -20,7 +20,7 @@ TARGETS = (1e-4, 1e-3, 1e-2)
 CHANCES = 3e-3
 
 
-class Decision(NamedTuple):
+class OperatingPoint(NamedTuple):
     """How cosines are judged.
 
     Attributes:
@@ -50,7 +50,7 @@ class Decision(NamedTuple):
             )
 
     @classmethod
-    def from_thresholds(cls, table: Optional[Thresholds], people: int = 1) -> Optional["Decision"]:
+    def from_thresholds(cls, table: Optional[Thresholds], people: int = 1) -> Optional["OperatingPoint"]:
         """Return what a bundle's table recommends; None where it has no threshold.
 
         Args:
@@ -69,7 +69,7 @@ class Decision(NamedTuple):
     @classmethod
     def from_settings(
         cls, match: Mapping[str, Any], table: Optional[Thresholds] = None, people: int = 1
-    ) -> Optional["Decision"]:
+    ) -> Optional["OperatingPoint"]:
         """Return what the section ``match`` of a ``deploy.yaml`` says.
 
         Args:
