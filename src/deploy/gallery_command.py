@@ -31,7 +31,7 @@ from kface.gallery.archive import check_passphrase
 from kface.gallery.values import clean_name
 from kface.networks import RUNTIMES
 from kface.recognizer import RECOGNISED, OperatingPoint
-from kface.recognizer.templates import Template
+from kface.recognizer.embeddings import FaceEmbedding
 from kface.text import printable
 
 PASSPHRASE = "KFACE_GALLERY_PASSPHRASE"
@@ -344,7 +344,7 @@ def _operating_point(arguments: argparse.Namespace, reader: FaceReader, people: 
 
 
 def _answer(
-    gallery: Gallery, reader: FaceReader, face: Template, k: int, operating_point: Optional[OperatingPoint]
+    gallery: Gallery, reader: FaceReader, face: FaceEmbedding, k: int, operating_point: Optional[OperatingPoint]
 ) -> str:
     if face.failed:
         return str(face.reason)

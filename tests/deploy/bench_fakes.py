@@ -10,7 +10,7 @@ from deploy.bench.scenes import Clip
 from kface import alignment
 from kface.faces import Faces
 from kface.recognizer import OperatingPoint
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer.embedder import EmbedderOutput
 
 
 def faces_at(boxes):
@@ -54,7 +54,7 @@ class OneDirection(object):
     def run(self, crops):
         vectors = np.zeros((len(crops), self.size), np.float32)
         vectors[:, 0] = 1
-        return Embeddings(vectors, np.zeros((len(crops),), bool))
+        return EmbedderOutput(vectors, np.zeros((len(crops),), bool))
 
     def close(self):
         self.size = 0

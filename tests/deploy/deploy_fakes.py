@@ -26,7 +26,7 @@ from kface.recognizer import (
     Result,
     TrackSettings,
 )
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer.embedder import EmbedderOutput
 from kface.recognizer.pipeline import Times
 from kface.recognizer.track import TrackState
 from kface.streams import ReadAhead, Stream, StreamSettings, Timing
@@ -136,7 +136,7 @@ class FakeEmbedder(object):
             assert self.gate.wait(GENEROUS)
         vectors = [unit(float(crop[20:92, 20:92].mean())) for crop in crops]
         failed = np.full((len(crops),), self.broken)
-        return Embeddings(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
+        return EmbedderOutput(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
 
     def close(self):
         self.closed = True

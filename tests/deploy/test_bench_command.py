@@ -17,7 +17,7 @@ from deploy.bench.networks import Effort
 from kface import alignment, bundle
 from kface.errors import ConfigError, ModelError
 from kface.mtcnn import Detector
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer.embedder import EmbedderOutput
 
 LEAST = Effort(rounds=1, seconds=0.0, chunks=1, frames=5, paced=0.3, paced_turns=1, settle=0.1)
 
@@ -157,7 +157,7 @@ class Sleepy(object):
 
     def run(self, crops):
         time.sleep(0.03)
-        return Embeddings(np.ones((len(crops), 2), np.float32), np.zeros((len(crops),), bool))
+        return EmbedderOutput(np.ones((len(crops), 2), np.float32), np.zeros((len(crops),), bool))
 
     def close(self):
         self.min_face = None

@@ -21,8 +21,8 @@ from kface.errors import ImageError
 from kface.gallery import enrolment, find_key
 from kface.images import read_image
 from kface.recognizer import OperatingPoint
-from kface.recognizer.embedder import Embeddings
-from kface.recognizer.templates import Template
+from kface.recognizer.embedder import EmbedderOutput
+from kface.recognizer.embeddings import FaceEmbedding
 from kface.verification.report import Figure
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(kface.__file__)))
@@ -41,7 +41,7 @@ TABLE = Thresholds(
 def face(seed, **changes):
     random = np.random.RandomState(seed)
     vector = random.normal(size=256).astype(np.float32)
-    made = Template(
+    made = FaceEmbedding(
         vector / np.linalg.norm(vector),
         False,
         None,
@@ -82,7 +82,7 @@ class Recognizer:
 
     def run(self, crops):
         vectors = crops[:, ::28, ::28].reshape(len(crops), -1).astype(np.float32)
-        return Embeddings(vectors, np.zeros((len(crops),), bool))
+        return EmbedderOutput(vectors, np.zeros((len(crops),), bool))
 
     def close(self):
         self.fingerprint = None

@@ -19,12 +19,12 @@ LARGEST = 64
 SHORTEST = 1e-6
 
 
-class Embeddings(NamedTuple):
+class EmbedderOutput(NamedTuple):
     """What came out.
 
     Attributes:
-        vectors: float32 (n, d), of length 1; zeros where one failed.
-        failed: bool (n,), where the network gave nothing that has a direction.
+        vectors: float32 (n, d), of length 1; zeros where it failed.
+        failed: bool (n,), where the network returned zeros or numbers that are not finite.
     """
 
     vectors: np.ndarray
@@ -87,7 +87,7 @@ class Embedder(object):
         """Give the network's memory back."""
         self._network.close()
 
-    def run(self, crops: np.ndarray) -> Embeddings:
+    def run(self, crops: np.ndarray) -> EmbedderOutput:
         """Embed aligned faces.
 
         Args:
@@ -97,7 +97,7 @@ class Embedder(object):
             ModelError: The network cannot run, or gives something else than n embeddings of the manifest's length.
         """
         if not len(crops):
-            return Embeddings(np.zeros((0, self.size), np.float32), np.zeros((0,), bool))
+            return EmbedderOutput(np.zeros((0, self.size), np.float32), np.zeros((0,), bool))
         fixed = self.file.batch if isinstance(self.file.batch, int) else None
         step = fixed or LARGEST
         parts = [self._part(crops[start : start + step], fixed) for start in range(0, len(crops), step)]
@@ -107,7 +107,7 @@ class Embedder(object):
         lengths = np.sqrt((raw * raw).sum(axis=1))
         failed = lengths < SHORTEST
         raw[failed] = 0
-        return Embeddings((raw / np.where(failed, 1, lengths)[:, None]).astype(np.float32), failed)
+        return EmbedderOutput((raw / np.where(failed, 1, lengths)[:, None]).astype(np.float32), failed)
 
     def _part(self, crops: np.ndarray, fixed: Optional[int]) -> np.ndarray:
         count = len(crops)

@@ -1,4 +1,4 @@
-"""The recogniser for everyday use: images in; templates, verifications and identities out."""
+"""The recogniser for everyday use: images in; embeddings, verifications and identities out."""
 
 import os
 from functools import partial
@@ -15,12 +15,19 @@ from kface.files import sha256_file
 from kface.images import read_image
 from kface.mtcnn import Detector
 from kface.networks import runtimes
-from kface.recognizer import templates as made
 from kface.recognizer.crops import crops_of
 from kface.recognizer.embedder import Embedder
+from kface.recognizer.embeddings import (
+    NO_FACE,
+    NOT_ALIGNED,
+    NOT_FINITE,
+    Embeddings,
+    FaceEmbedding,
+    Identified,
+    Verification,
+)
 from kface.recognizer.operating_point import UNKNOWN, OperatingPoint
 from kface.recognizer.settings import SECTIONS
-from kface.recognizer.templates import Identified, Template, Templates, Verification
 from kface.recognizer.views import alignable
 from kface.sharpness import sharpness
 from kface.verification.scores import FAILED
@@ -134,28 +141,28 @@ class FaceRecognizer(object):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def faces(self, image: Image) -> List[Template]:
+    def faces(self, image: Image) -> List[FaceEmbedding]:
         """Find all faces of an image and embed them.
 
         Args:
             image: uint8 (h, w, 3) RGB, or the path of an image file.
 
         Returns:
-            A template for each face, best detection first; one that cannot be embedded says so.
+            An embedding of each face, best detection first; one that cannot be embedded says so.
 
         Raises:
             ImageError: It is no such image, or the file cannot be read.
         """
         return self._embed_all([image]).one_by_one()
 
-    def embed(self, images: Union[Image, Sequence[Image]]) -> Templates:
-        """Make a template of the largest face of each image; all of them go through the networks together.
+    def embed(self, images: Union[Image, Sequence[Image]]) -> Embeddings:
+        """Embed the largest face of each image; all images go through the networks together.
 
         Args:
             images: One image or several: uint8 (h, w, 3) RGB, or paths.
 
         Returns:
-            A template for each image, in order. Where there is no face, or it cannot be embedded, the template says so.
+            An embedding for each image, in order. Where there is no face, or it cannot be embedded, the entry says so.
 
         Raises:
             ImageError: One is no such image, or its file cannot be read.
@@ -168,7 +175,7 @@ class FaceRecognizer(object):
         found = self.embed_faces(pixels, largest)
         return _one_each(found, [faces.count for faces in largest])
 
-    def embed_faces(self, images: Sequence[np.ndarray], faces: Sequence[Faces]) -> Templates:
+    def embed_faces(self, images: Sequence[np.ndarray], faces: Sequence[Faces]) -> Embeddings:
         """Embed faces that were found before, all faces of all images in one batch.
 
         Args:
@@ -176,7 +183,7 @@ class FaceRecognizer(object):
             faces: The faces of each.
 
         Returns:
-            The templates of the first image's faces, then of the second's, and so on.
+            The embeddings of the first image's faces, then of the second's, and so on.
         """
         together = Faces.join(faces)
         crops = [crops_of(image, some) for image, some in zip(images, faces)]
@@ -187,10 +194,8 @@ class FaceRecognizer(object):
         embeddings[fit] = out.vectors
         failed = np.ones((len(fit),), bool)
         failed[fit] = out.failed
-        reasons = tuple(
-            (made.NOT_FINITE if good else made.NOT_ALIGNED) if bad else None for bad, good in zip(failed, fit)
-        )
-        return Templates(embeddings, failed, reasons, together, stacked, sharpness(stacked), self.fingerprint)
+        reasons = tuple((NOT_FINITE if good else NOT_ALIGNED) if bad else None for bad, good in zip(failed, fit))
+        return Embeddings(embeddings, failed, reasons, together, stacked, sharpness(stacked), self.fingerprint)
 
     def verify(self, image_a: Image, image_b: Image) -> Verification:
         """Tell whether the largest faces of two images are the same person's.
@@ -255,7 +260,7 @@ class FaceRecognizer(object):
             )
         return self.operating_point
 
-    def _embed_all(self, images: Sequence[Image]) -> Templates:
+    def _embed_all(self, images: Sequence[Image]) -> Embeddings:
         pixels = [_pixels(image) for image in images]
         return self.embed_faces(pixels, self.detector.detect_many(pixels))
 
@@ -279,19 +284,19 @@ def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> Li
     return found
 
 
-def _one_each(found: Templates, counts: Sequence[int]) -> Templates:
-    """Give every image a template: a failed one where it has no face."""
+def _one_each(found: Embeddings, counts: Sequence[int]) -> Embeddings:
+    """Give every image an entry: a failed one where it has no face."""
     places = np.cumsum([0] + list(counts))
-    blank = Templates(
+    blank = Embeddings(
         np.zeros((1, found.embeddings.shape[1]), np.float32),
         np.ones((1,), bool),
-        (made.NO_FACE,),
+        (NO_FACE,),
         Faces(np.zeros((1, 4), np.float32), np.zeros((1,), np.float32), np.zeros((1, 5, 2), np.float32)),
         np.zeros((1,) + found.crops.shape[1:], np.uint8),
         np.zeros((1,), np.float32),
         found.fingerprint,
     )
-    with_blank = Templates(
+    with_blank = Embeddings(
         np.concatenate([found.embeddings, blank.embeddings]),
         np.concatenate([found.failed, blank.failed]),
         found.reasons + blank.reasons,

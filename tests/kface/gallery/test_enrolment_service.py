@@ -12,7 +12,7 @@ from kface.faces import Faces
 from kface.gallery import Enrolled, Enrolment, Limits, Refusal
 from kface.images import encode_jpeg
 from kface.recognizer import FaceRecognizer, OperatingPoint
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer.embedder import EmbedderOutput
 
 LENIENT = Limits(10.0, 1.0, 0.9, (0.0, 1.0))
 BOXES = [(20, 20, 140, 140), (160, 20, 280, 140)]
@@ -54,7 +54,7 @@ class Embedder(object):
     def run(self, crops):
         assert self.lock is None or self.lock.locked()
         vectors = np.stack([self.who / np.linalg.norm(self.who)] * len(crops)) if len(crops) else np.zeros((0, 16))
-        return Embeddings(vectors.astype(np.float32), np.full((len(crops),), self.failed))
+        return EmbedderOutput(vectors.astype(np.float32), np.full((len(crops),), self.failed))
 
 
 @pytest.fixture

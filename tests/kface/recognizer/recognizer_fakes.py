@@ -5,7 +5,7 @@ import numpy as np
 from kface import alignment
 from kface.faces import Faces
 from kface.mtcnn.boxes import covered, overlaps
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer.embedder import EmbedderOutput
 from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.recognizer import best_matches
 from kface.recognizer.settings import TrackSettings
@@ -167,7 +167,7 @@ class FakeEmbedder(object):
         levels = [int(crop[56, 56, 0]) for crop in crops]
         failed = np.array([level == 255 for level in levels], bool)
         vectors = [np.zeros((SIZE,)) if bad else unit(level // 10) for level, bad in zip(levels, failed)]
-        return Embeddings(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
+        return EmbedderOutput(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
 
     def close(self):
         self.batches = None

@@ -14,7 +14,7 @@ from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.mtcnn.boxes import overlaps
 from kface.recognizer import FaceRecognizer, Frame, OperatingPoint, Pipeline, PipelineSettings, TrackSettings
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer.embedder import EmbedderOutput
 
 OFF = PipelineSettings(tracks=None)
 FOUND = {
@@ -174,12 +174,12 @@ def test_tracks_part_by_the_new_thresholds_too():
     pipeline = Pipeline(recognizer, Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=1, refresh=1)))
     for _ in range(4):
         pipeline.process(grey(10))
-    recognizer.embedder.run = lambda crops: Embeddings(
+    recognizer.embedder.run = lambda crops: EmbedderOutput(
         np.stack([fakes.mixed(unit(1), unit(7), 0.4)] * len(crops)), np.zeros((len(crops),), bool)
     )
     for _ in range(5):
         assert pipeline.process(grey(10)).ids == (1,)
-    recognizer.embedder.run = lambda crops: Embeddings(
+    recognizer.embedder.run = lambda crops: EmbedderOutput(
         np.stack([fakes.mixed(unit(1), unit(8), 0.4)] * len(crops)), np.zeros((len(crops),), bool)
     )
     pipeline.set_operating_point(OperatingPoint(0.6, 0.5))
