@@ -6,7 +6,7 @@ import numpy as np
 
 from kface.recognizer.operating_point import RECOGNISED, UNDECIDED, OperatingPoint
 from kface.recognizer.settings import TrackSettings
-from kface.recognizer.views import Seen, View, differs, drifted, is_new, seen_in
+from kface.recognizer.views import FaceView, Seen, differs, drifted, is_new, seen_in
 from kface.recognizer.votes import Identity, Vote, count, side
 
 #: A face whose middle moves by more than this part of its side from one frame to the next has jumped.
@@ -27,7 +27,7 @@ class Sighting(NamedTuple):
         vote: What the gallery said.
     """
 
-    view: View
+    view: FaceView
     embedding: np.ndarray
     vote: Vote
 
@@ -129,16 +129,18 @@ class Track(object):
         away = float(np.abs((box[:2] + box[2:]) / 2 - centre).max())
         return away > JUMP * side or not side <= settings.grown * new or not new <= settings.grown * side
 
-    def changes(self, view: View, settings: TrackSettings) -> bool:
+    def changes(self, view: FaceView, settings: TrackSettings) -> bool:
         """Return whether a face looks otherwise than where it was looked at before, as after a cut."""
         return differs(view.look, self._look, settings.changed)
 
-    def suspect(self, view: View, settings: TrackSettings) -> None:
+    def suspect(self, view: FaceView, settings: TrackSettings) -> None:
         """Take note of what a face looks like; it may be another person's where it was missing, or looks otherwise at once."""
         self._suspect = self._suspect or self.missing > 0 or self.changes(view, settings)
         self._look = view.look
 
-    def wants(self, view: View, box: np.ndarray, frame: int, point: OperatingPoint, settings: TrackSettings) -> bool:
+    def wants(
+        self, view: FaceView, box: np.ndarray, frame: int, point: OperatingPoint, settings: TrackSettings
+    ) -> bool:
         """Return whether a view is worth an embedding.
 
         It is while there are few; where it is not sure to be the same person's (less often the longer that lasts); where the

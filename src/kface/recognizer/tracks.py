@@ -15,7 +15,7 @@ from kface.recognizer.association import Pair, best_pairs, clear_pairs
 from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.track import Sighting, Track, TrackState
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 from kface.recognizer.votes import Vote
 
 #: Tracks whose boxes overlap by more than this are in each other's way: whose face is whose is looked at afterwards.
@@ -48,7 +48,7 @@ class Tracker(object):
         self._looked = np.ones((0,), bool)
         self._crossed: Set[int] = set()
         self._places: Optional[List[int]] = None
-        self._views: Sequence[View] = ()
+        self._views: Sequence[FaceView] = ()
         self._pairs: List[Pair] = []
         self._wanted: List[int] = []
 
@@ -115,7 +115,7 @@ class Tracker(object):
     def begin(
         self,
         faces: Faces,
-        views: Sequence[View],
+        views: Sequence[FaceView],
         owners: Optional[np.ndarray] = None,
         looked: Optional[np.ndarray] = None,
     ) -> List[int]:

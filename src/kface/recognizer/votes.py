@@ -15,7 +15,7 @@ class Vote(NamedTuple):
     Attributes:
         person: The most similar one; None where the gallery has nobody.
         score: Cosine with that person's template.
-        weight: See :attr:`kface.recognizer.views.View.weight`.
+        weight: See :attr:`kface.recognizer.views.FaceView.weight`.
     """
 
     person: Any

@@ -10,7 +10,7 @@ from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.recognizer import best_matches
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 
 SIZE = 16
 POINT = OperatingPoint(0.6, 0.3, 1e-4)
@@ -101,7 +101,7 @@ class Scene(object):
         for name, area in zip(names, faces.areas):
             shape = alignment.TEMPLATE.astype(np.float64)
             shape[2, 0] += (turned or {}).get(name, 0.0)
-            views.append(View(shape, float(np.sqrt(area)), (sharp or {}).get(name, 100.0), self.look(name)))
+            views.append(FaceView(shape, float(np.sqrt(area)), (sharp or {}).get(name, 100.0), self.look(name)))
         which = self.tracker.begin(faces, views, None if detected else owners)
         vectors = [self._vector(names[face], looks or {}) for face in which]
         vectors = np.stack(vectors) if vectors else np.zeros((0, SIZE), np.float32)

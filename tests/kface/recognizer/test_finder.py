@@ -10,7 +10,7 @@ from kface.recognizer.finder import Finder, Found
 from kface.recognizer.reduced import Reduced
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 
 ROW = faces_at([(60, 100, 50), (150, 100, 60), (240, 100, 40)])
 
@@ -98,7 +98,7 @@ def test_a_frame_in_which_all_are_followed_asks_for_no_cascade():
     finder = Finder(detector, tracker)
     assert tracker.count == 0
     assert finder.find(grey(10)).detected
-    tracker.begin(ROW, [View(face, 50.0, 100.0) for face in ROW.landmarks])
+    tracker.begin(ROW, [FaceView(face, 50.0, 100.0) for face in ROW.landmarks])
     tracker.finish(np.eye(3, dtype=np.float32), np.zeros((3,), bool), [(None, -2.0)] * 3)
     assert tracker.count == 3
     found = finder.find(grey(10))

@@ -9,7 +9,7 @@ from kface.mtcnn.boxes import overlaps
 from kface.recognizer.association import best_pairs, clear_pairs
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 
 STILL = {"ann": (100, 100, 80)}
 
@@ -307,7 +307,7 @@ def test_a_face_without_an_embedding_is_followed_and_undecided():
     tracker = Tracker(TrackSettings(), POINT)
     faces = faces_at([(50, 50, 40)])
     for _ in range(3):
-        assert tracker.begin(faces, [View(np.zeros((5, 2)), 40.0, 100.0)]) == [0]
+        assert tracker.begin(faces, [FaceView(np.zeros((5, 2)), 40.0, 100.0)]) == [0]
         assert tracker.finish(np.zeros((1, 16), np.float32), np.array([True]), [(None, -2.0)]) == [1]
     (state,) = tracker.states()
     assert (state.identity.state, state.identity.votes, state.frames) == ("undecided", 0, 3)

@@ -10,7 +10,7 @@ from kface.mtcnn.boxes import overlaps
 from kface.mtcnn.refine import beside
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer.tracks import AFRESH, Tracker
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 
 
 def row_of(count, step=0.0, apart=120):
@@ -19,7 +19,7 @@ def row_of(count, step=0.0, apart=120):
 
 
 def views(faces):
-    return [View(np.zeros((5, 2)), 60.0, 100.0) for _ in range(faces.count)]
+    return [FaceView(np.zeros((5, 2)), 60.0, 100.0) for _ in range(faces.count)]
 
 
 def show(tracker, faces, owners=None, looked=None, people=None):

@@ -10,7 +10,7 @@ from kface.bundle import Row, Thresholds
 from kface.errors import ConfigError
 from kface.recognizer.operating_point import OperatingPoint, bound
 from kface.recognizer.settings import TrackSettings
-from kface.recognizer.views import View, alignable, is_new, seen_in, views_of
+from kface.recognizer.views import FaceView, alignable, is_new, seen_in, views_of
 from kface.recognizer.votes import Vote, count
 from kface.verification.report import Figure
 
@@ -115,7 +115,7 @@ def test_votes():
 
 def test_larger_and_sharper_views_weigh_more():
     def weight(side, sharp):
-        return View(np.zeros((5, 2)), side, sharp).weight
+        return FaceView(np.zeros((5, 2)), side, sharp).weight
 
     assert weight(112, 100) == pytest.approx(0.5)
     assert weight(56, 100) == pytest.approx(0.25)
@@ -143,11 +143,11 @@ def test_a_view_does_not_change_with_place_size_or_roll():
 def test_sharpness_is_looked_at_only_where_it_matters():
     asked = []
     (one,) = views_of(faces_at([(60, 60, 40)]), lambda number: asked.append(number) or 80.0)
-    seen = seen_in([View(one.shape + 9, 40.0, 50.0)])
+    seen = seen_in([FaceView(one.shape + 9, 40.0, 50.0)])
     assert is_new(one, seen, TrackSettings())
     assert not asked
-    assert not is_new(one, seen_in([View(one.shape, 40.0, 50.0)]), TrackSettings())
-    assert is_new(one, seen_in([View(one.shape, 40.0, 39.0)]), TrackSettings())
+    assert not is_new(one, seen_in([FaceView(one.shape, 40.0, 50.0)]), TrackSettings())
+    assert is_new(one, seen_in([FaceView(one.shape, 40.0, 39.0)]), TrackSettings())
     assert one.weight == pytest.approx(40 / 112.0 * 80 / 180)
     assert asked == [0]
 
@@ -156,7 +156,7 @@ def test_a_view_is_new_where_none_shows_it():
     def view(turned=0.0, side=40.0, sharp=50.0):
         shape = alignment.TEMPLATE.astype(np.float64)
         shape[2, 0] += turned
-        return View(shape, side, sharp)
+        return FaceView(shape, side, sharp)
 
     seen = seen_in([view(), view(20.0), view(0, 60.0), view(0, 40.0, 90.0)])
     for new in (view(10.0), view(-6.0), view(26.0), view(0, 79.0), view(0, 40.0, 181.0)):
