@@ -12,7 +12,7 @@ import numpy as np
 from deploy.events import ENROLLED, GALLERY, EventLog
 from deploy.gallery_watch import GalleryWatch
 from kface.errors import KFaceError
-from kface.gallery import Enrolled, Enrolment, QualityGate
+from kface.gallery import EnrolledFace, Enrolment, QualityGate
 from kface.gallery.values import clean_name
 from kface.recognizer import RECOGNISED, Result
 
@@ -153,7 +153,7 @@ class Registrar(object):
         with self.enrolment.networks:
             return self._candidates.of_track(result, track)
 
-    def enrol(self, candidate: str, name: str, force: bool) -> Enrolled:
+    def enrol(self, candidate: str, name: str, force: bool) -> EnrolledFace:
         """See :meth:`deploy.session.Session.enrol`."""
         face = self._candidates.get(candidate)
         with self._watch.own_change():
@@ -162,7 +162,7 @@ class Registrar(object):
         self._log.add(ENROLLED, track=face.track, person=made.name, reason=made.warning or "")
         return made
 
-    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool) -> Enrolled:
+    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool) -> EnrolledFace:
         """See :meth:`deploy.session.Session.enrol_image`."""
         with self._watch.own_change():
             made = self.enrolment.enrol_image(name, image, force)

@@ -19,7 +19,7 @@ from deploy.status import Status
 from deploy.view import LivePicture, scale_to
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
-from kface.gallery import Enrolled, Gallery, Person
+from kface.gallery import EnrolledFace, Gallery, Person
 from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
 from kface.streams import Frame, Shortfall, StateChange, VideoSource
 
@@ -213,7 +213,7 @@ class Session(object):
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
         return self._registrar.pick_track(self._newest(), track)
 
-    def enrol(self, candidate: str, name: str, force: bool = False) -> Enrolled:
+    def enrol(self, candidate: str, name: str, force: bool = False) -> EnrolledFace:
         """Enrol a face that was picked; see :meth:`kface.gallery.Enrolment.enrol_face`.
 
         Args:
@@ -226,7 +226,7 @@ class Session(object):
         """
         return self._registrar.enrol(candidate, name, force)
 
-    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool = False) -> Enrolled:
+    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool = False) -> EnrolledFace:
         """Enrol the one face of an image, which is uint8 (h, w, 3) RGB, or a file.
 
         Raises:

@@ -26,7 +26,7 @@ SAME_PICTURE = 0.999
 COMPARED = 16
 
 
-class Enrolled(NamedTuple):
+class EnrolledFace(NamedTuple):
     """What was enrolled.
 
     Attributes:
@@ -59,7 +59,7 @@ class Enrolment(object):
 
     Example:
         >>> Enrolment(gallery, recognizer).enrol_image("Kim", "kim.jpg")  # doctest: +SKIP
-        Enrolled(name='Kim', template=1, warning=None)
+        EnrolledFace(name='Kim', template=1, warning=None)
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Enrolment(object):
         """
         return self.gallery.enrolled_name(name) or clean_name(name)
 
-    def enrol_image(self, name: str, image: Union[np.ndarray, PathLike], force: bool = False) -> Enrolled:
+    def enrol_image(self, name: str, image: Union[np.ndarray, PathLike], force: bool = False) -> EnrolledFace:
         """Enrol the one face of an image.
 
         Args:
@@ -116,7 +116,7 @@ class Enrolment(object):
 
     def enrol_face(
         self, name: str, crop: np.ndarray, refusals: Sequence[Union[str, Refusal]] = (), force: bool = False
-    ) -> Enrolled:
+    ) -> EnrolledFace:
         """Enrol a face that was found, and judged by the :attr:`gate`, before.
 
         Args:
@@ -157,9 +157,9 @@ class Enrolment(object):
             )
         return made.vectors
 
-    def _add(self, name: str, embedding: np.ndarray, crop: np.ndarray) -> Enrolled:
+    def _add(self, name: str, embedding: np.ndarray, crop: np.ndarray) -> EnrolledFace:
         warning = duplicate(self.gallery, name, embedding, self.recognised)
-        return Enrolled(name, self.gallery.add(name, embedding, crop if self._keep_crops else None), warning)
+        return EnrolledFace(name, self.gallery.add(name, embedding, crop if self._keep_crops else None), warning)
 
 
 def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Optional[float] = None) -> Optional[str]:

@@ -9,7 +9,7 @@ from gallery_fakes import MODEL, crop, one, open_at
 from kface import alignment
 from kface.errors import GalleryError, ImageError, ModelError
 from kface.faces import Faces
-from kface.gallery import Enrolled, Enrolment, Limits, Refusal
+from kface.gallery import EnrolledFace, Enrolment, Limits, Refusal
 from kface.images import encode_jpeg
 from kface.recognizer import FaceRecognizer, OperatingPoint
 from kface.recognizer.embedder import EmbedderOutput
@@ -78,7 +78,7 @@ def image(seed=0):
 
 
 def test_an_image_is_enrolled_and_its_person_recognised(enrolment, gallery):
-    assert enrolment.enrol_image(" Kim  Chulsoo", image()) == Enrolled("Kim Chulsoo", 1, None)
+    assert enrolment.enrol_image(" Kim  Chulsoo", image()) == EnrolledFace("Kim Chulsoo", 1, None)
     assert gallery.match(one(1))[0][0].name == "Kim Chulsoo"
     assert gallery.crop(1) is None
 
@@ -133,8 +133,8 @@ def test_a_face_that_was_picked(enrolment, gallery):
     assert str(caught.value).startswith(
         "the face: is not good enough to enrol: size 20 (at least 60 pixels), yaw 0.5 (from -0.3 to 0.3); take"
     )
-    assert enrolment.enrol_face("Kim", crop(1), [refusal], force=True) == Enrolled("Kim", 1, None)
-    assert enrolment.enrol_face("Kim", crop(1)) == Enrolled("Kim", 2, None)
+    assert enrolment.enrol_face("Kim", crop(1), [refusal], force=True) == EnrolledFace("Kim", 1, None)
+    assert enrolment.enrol_face("Kim", crop(1)) == EnrolledFace("Kim", 2, None)
 
 
 def test_a_name_that_looks_the_same_is_the_one_that_is_enrolled(enrolment):
