@@ -13,7 +13,7 @@ from deploy.line import NOTHING, Line, Made, added
 from deploy.outputs.base import Output
 from deploy.publishing import Publisher
 from deploy.recognition import Recognition
-from deploy.registration import Candidate, Registrar
+from deploy.registration import FaceCandidate, Registrar
 from deploy.settings import DeploySettings
 from deploy.status import Status
 from deploy.view import LivePicture, scale_to
@@ -203,13 +203,13 @@ class Session(object):
         """Return the events with numbers greater than `after`, at least one unless none comes in time."""
         return self._publisher.log.wait(after, timeout)
 
-    def pick(self, x: float, y: float) -> Candidate:
+    def pick(self, x: float, y: float) -> FaceCandidate:
         """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
         result = self._newest()
         scale = scale_to(result.frame.image, self.settings.view)
         return self._registrar.pick(result, x / scale, y / scale)
 
-    def pick_track(self, track: int) -> Candidate:
+    def pick_track(self, track: int) -> FaceCandidate:
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
         return self._registrar.pick_track(self._newest(), track)
 
@@ -217,7 +217,7 @@ class Session(object):
         """Enrol a face that was picked; see :meth:`kface.gallery.Enrolment.enrol_face`.
 
         Args:
-            candidate: The :attr:`Candidate.id`.
+            candidate: The :attr:`FaceCandidate.id`.
             name: Of the person, who may be enrolled already.
             force: Enrol it even where it is not good enough.
 
