@@ -30,7 +30,8 @@ from kface import bundle
 from kface.errors import ConfigError, KFaceError
 from kface.files import write_json
 from kface.progress import Progress
-from kface.recognizer import FaceRecognizer, Frame, OperatingPoint, Pipeline, Result
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
+from kface.streams import Frame
 
 BUNDLE = "bundles/dlib-resnet"
 FPS = 25.0

@@ -19,7 +19,6 @@ from kface.gallery import Limits
 from kface.recognizer import (
     RECOGNISED,
     FaceRecognizer,
-    Frame,
     Identity,
     OperatingPoint,
     PipelineSettings,
@@ -29,7 +28,7 @@ from kface.recognizer import (
 from kface.recognizer.embedder import EmbedderOutput
 from kface.recognizer.pipeline import Times
 from kface.recognizer.track import TrackState
-from kface.streams import ReadAhead, Stream, StreamSettings, Timing
+from kface.streams import Frame, ReadAhead, Stream, StreamSettings, Timing
 from kface.streams import stream as stream_module
 
 SIZE = 16

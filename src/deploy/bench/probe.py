@@ -10,7 +10,8 @@ from deploy.bench.scenes import Scene
 from deploy.bench.streaming import Enrolled, pipeline
 from kface.bundle import Bundle
 from kface.networks import Network
-from kface.recognizer import FaceRecognizer, Frame
+from kface.recognizer import FaceRecognizer
+from kface.streams import Frame
 
 #: Every so many frames of a 30 fps source one is looked at, as on a board that does 10 to 15 a second.
 STEP = 2

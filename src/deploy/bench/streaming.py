@@ -10,8 +10,8 @@ import numpy as np
 from deploy.bench.figures import figure
 from deploy.bench.networks import Effort, Rows
 from deploy.bench.scenes import FPS, Scene
-from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, Result, Runner, Times, TrackSettings
-from kface.streams import Stream, StreamSettings
+from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, Result, Runner, Times, TrackSettings
+from kface.streams import Frame, Stream, StreamSettings
 
 #: Templates to compare with; a product with so many costs next to nothing.
 TEMPLATES = 1000

@@ -9,7 +9,7 @@ Example:
 
 from kface.recognizer.embeddings import Embeddings, FaceEmbedding, Identified, Verification
 from kface.recognizer.operating_point import RECOGNISED, UNDECIDED, UNKNOWN, OperatingPoint
-from kface.recognizer.pipeline import Frame, Pipeline, Result, Times
+from kface.recognizer.pipeline import Pipeline, Result, Times
 from kface.recognizer.recognizer import FaceRecognizer
 from kface.recognizer.runner import Runner
 from kface.recognizer.settings import PipelineSettings, TrackSettings, read_settings
@@ -23,7 +23,6 @@ __all__ = [
     "Embeddings",
     "FaceEmbedding",
     "FaceRecognizer",
-    "Frame",
     "Identified",
     "Identity",
     "OperatingPoint",

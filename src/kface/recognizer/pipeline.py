@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -16,20 +16,7 @@ from kface.recognizer.settings import PipelineSettings
 from kface.recognizer.tracks import Tracker, TrackState
 from kface.recognizer.views import alignable, views_of
 from kface.recognizer.votes import Identity, Vote, count
-
-
-class Frame(NamedTuple):
-    """A frame of a stream; any value with these attributes will do in its place.
-
-    Attributes:
-        image: uint8 (h, w, 3), RGB.
-        time_monotonic: When it was captured, in seconds of ``time.monotonic()``.
-        number: Its place in the stream, from 0 on.
-    """
-
-    image: np.ndarray
-    time_monotonic: float
-    number: int
+from kface.streams.frame import Frame
 
 
 class Times(NamedTuple):
@@ -139,11 +126,11 @@ class Pipeline(object):
         operating_point.check()
         self._next_operating_point = operating_point
 
-    def process(self, frame: Any) -> Result:
+    def process(self, frame: Union[Frame, np.ndarray]) -> Result:
         """Recognise the people in the next frame.
 
         Args:
-            frame: A :class:`Frame`, another value with its attributes, or just an image: uint8 (h, w, 3), RGB.
+            frame: A :class:`kface.streams.Frame`, or just an image: uint8 (h, w, 3), RGB.
 
         Raises:
             ImageError: It is no such image.
@@ -210,6 +197,6 @@ class Pipeline(object):
         return found
 
 
-def as_frame(item: Any, number: int) -> Any:
-    """Return a frame as it is, and an image as a frame that was captured now."""
-    return item if hasattr(item, "image") else Frame(item, time.monotonic(), number)
+def as_frame(item: Union[Frame, np.ndarray], number: int) -> Frame:
+    """Return a frame unchanged, and an image as a frame that was captured now."""
+    return item if isinstance(item, Frame) else Frame(item, time.monotonic(), number)

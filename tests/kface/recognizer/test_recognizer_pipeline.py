@@ -13,8 +13,9 @@ from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.mtcnn.boxes import overlaps
-from kface.recognizer import FaceRecognizer, Frame, OperatingPoint, Pipeline, PipelineSettings, TrackSettings
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer.embedder import EmbedderOutput
+from kface.streams import Frame
 
 OFF = PipelineSettings(tracks=None)
 FOUND = {

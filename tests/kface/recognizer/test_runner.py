@@ -9,9 +9,9 @@ import pytest
 from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 
 from kface.errors import ImageError, KFaceError
-from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, Runner
+from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, Runner
 from kface.slot import ClosedError, Slot
-from kface.streams import ReadAhead
+from kface.streams import Frame, ReadAhead
 
 LONG = 20.0
 
