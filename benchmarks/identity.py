@@ -210,7 +210,7 @@ def found_in(result: Result) -> list[Found]:
     """Return the faces that a frame's result shows; without tracks each is one of its own."""
     numbers = [-1 - place if track is None else track for place, track in enumerate(result.ids)]
     return [
-        Found(tuple(float(value) for value in box), number, who.state, who.person)
+        Found(tuple(float(value) for value in box), number, who.state, who.name)
         for box, number, who in zip(result.faces.boxes, numbers, result.identities, strict=True)
     ]
 

@@ -29,7 +29,7 @@ class Event(NamedTuple):
         time: When, local time with its offset, ISO 8601 to the millisecond; of people: when the frame was captured.
         kind: "recognised", "unknown", "left", "stream", "enrolled" or "gallery".
         track: The track's number; None without one.
-        person: Who; None where nobody is known.
+        name: Who; None where nobody is known.
         score: Weighted mean cosine of the track's views; None where there is none.
         fmr: The false match rate of one comparison that the threshold stands for; None where none was measured.
         box: x1 y1 x2 y2 in pixels of the frame; None where there is no face.
@@ -41,7 +41,7 @@ class Event(NamedTuple):
     time: str
     kind: str
     track: Optional[int] = None
-    person: Optional[str] = None
+    name: Optional[str] = None
     score: Optional[float] = None
     fmr: Optional[float] = None
     box: Optional[Tuple[float, ...]] = None
@@ -49,8 +49,12 @@ class Event(NamedTuple):
     reason: str = ""
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return the event as JSON takes it; what is None or empty is left out."""
-        return {key: value for key, value in self._asdict().items() if value not in (None, "")}
+        """Return the event for JSON, where the name is called ``person``; fields that are None or empty are left out."""
+        return {
+            "person" if key == "name" else key: value
+            for key, value in self._asdict().items()
+            if value not in (None, "")
+        }
 
 
 def wall_time(monotonic: Optional[float] = None) -> str:
@@ -141,7 +145,7 @@ class Observer(object):
         if not result.ids or result.ids[0] is not None:
             for track in result.tracks:
                 identity = track.identity
-                who = (identity.state, identity.person)
+                who = (identity.state, identity.name)
                 if track.missing or identity.state not in (RECOGNISED, UNKNOWN) or self._told.get(track.number) == who:
                     continue
                 self._told[track.number] = who
@@ -149,8 +153,8 @@ class Observer(object):
             return found
         for box, identity in zip(result.faces.boxes, result.identities):
             if identity.state in (RECOGNISED, UNKNOWN):
-                last = self._present.get(identity.person)
-                self._present[identity.person] = result.frame.number
+                last = self._present.get(identity.name)
+                self._present[identity.name] = result.frame.number
                 if last is None or not 0 <= result.frame.number - last <= ABSENT_FRAMES:
                     found.append(self._met(identity, box, when, result, fmr, None))
         return found
@@ -158,7 +162,7 @@ class Observer(object):
     def finish(self) -> List[Event]:
         """Return the events of the stream's end: everybody who was there has left."""
         told, self._told = self._told, {}
-        return [self._log.add(LEFT, track=track, person=person) for track, (_, person) in sorted(told.items())]
+        return [self._log.add(LEFT, track=track, name=name) for track, (_, name) in sorted(told.items())]
 
     def _met(
         self, identity: Any, box: np.ndarray, when: str, result: Result, fmr: Optional[float], track: Any
@@ -167,7 +171,7 @@ class Observer(object):
             identity.state,
             when,
             track=track,
-            person=identity.person,
+            name=identity.name,
             score=score_of(identity),
             fmr=fmr if identity.state == RECOGNISED else None,
             box=box_of(box),
@@ -175,7 +179,7 @@ class Observer(object):
         )
 
     def _left(self, track: Any, when: str, result: Result) -> Event:
-        _, person = self._told.pop(track.number)
+        _, name = self._told.pop(track.number)
         return self._log.add(
-            LEFT, when, track=track.number, person=person, box=box_of(track.box), frame=result.frame.number
+            LEFT, when, track=track.number, name=name, box=box_of(track.box), frame=result.frame.number
         )

@@ -110,7 +110,7 @@ class FaceCandidates(object):
             crop,
             result.ids[number],
             (x1, y1, x2, y2),
-            identity.person if identity.state == RECOGNISED else "",
+            identity.name if identity.state == RECOGNISED else "",
             tuple(str(refusal) for refusal in self.gate.refusals(result.frame.image, face, crop)),
         )
         with self._lock:
@@ -159,24 +159,24 @@ class Registrar(object):
         with self._watch.own_change():
             made = self.enrolment.enrol_face(name, face.crop, face.refusals, force)
         self._candidates.drop(candidate)
-        self._log.add(ENROLLED, track=face.track, person=made.name, reason=made.warning or "")
+        self._log.add(ENROLLED, track=face.track, name=made.name, reason=made.warning or "")
         return made
 
     def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool) -> EnrolledFace:
         """See :meth:`deploy.session.Session.enrol_image`."""
         with self._watch.own_change():
             made = self.enrolment.enrol_image(name, image, force)
-        self._log.add(ENROLLED, person=made.name, reason=made.warning or "")
+        self._log.add(ENROLLED, name=made.name, reason=made.warning or "")
         return made
 
-    def rename(self, person: str, name: str) -> None:
-        """Give a person another name; raises GalleryError where that cannot be."""
+    def rename(self, name: str, new_name: str) -> None:
+        """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
         with self._watch.own_change():
-            self.enrolment.gallery.rename(person, name)
-        self._log.add(GALLERY, person=clean_name(name), reason="renamed from {}".format(person))
+            self.enrolment.gallery.rename(name, new_name)
+        self._log.add(GALLERY, name=clean_name(new_name), reason="renamed from {}".format(name))
 
-    def delete(self, person: str) -> None:
-        """Forget a person; raises GalleryError for nobody."""
+    def delete(self, name: str) -> None:
+        """Delete a person; raises GalleryError where the person does not exist."""
         with self._watch.own_change():
-            self.enrolment.gallery.delete(person)
-        self._log.add(GALLERY, person=person, reason="deleted")
+            self.enrolment.gallery.delete(name)
+        self._log.add(GALLERY, name=name, reason="deleted")

@@ -238,13 +238,13 @@ class Session(object):
         """Return who is enrolled, by name."""
         return self._gallery.list()
 
-    def rename(self, person: str, name: str) -> None:
-        """Give a person another name; raises GalleryError where that cannot be."""
-        self._registrar.rename(person, name)
+    def rename(self, name: str, new_name: str) -> None:
+        """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
+        self._registrar.rename(name, new_name)
 
-    def delete(self, person: str) -> None:
-        """Forget a person; raises GalleryError for nobody."""
-        self._registrar.delete(person)
+    def delete(self, name: str) -> None:
+        """Delete a person; raises GalleryError where the person does not exist."""
+        self._registrar.delete(name)
 
     @property
     def operating_point(self) -> OperatingPoint:

@@ -83,7 +83,7 @@ def caption(identity: Identity, track: Optional[int]) -> str:
     """Return what is written at a face: the name and the score, or what is not known."""
     which = "" if track is None else " #{}".format(track)
     if identity.state == RECOGNISED:
-        return "{} {:.2f}{}".format(identity.person, identity.score, which)
+        return "{} {:.2f}{}".format(identity.name, identity.score, which)
     return ("unknown" if identity.state == UNKNOWN else "...") + which
 
 
@@ -232,7 +232,7 @@ def faces_of(result: Result, scale: float = 1.0) -> Tuple[ViewFace, ...]:
                 track,
                 (x1, y1, x2, y2),
                 identity.state,
-                identity.person if identity.state == RECOGNISED else None,
+                identity.name if identity.state == RECOGNISED else None,
                 score_of(identity),
             )
         )

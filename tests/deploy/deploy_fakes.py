@@ -294,8 +294,8 @@ def play(film, gallery, **changes):
     return Session(settings_with(**changes), make_recognizer(), gallery, lambda on_state: film, "film", drop=False)
 
 
-def identity(state, person=None, score=0.9):
-    return Identity(state, person, score, 1.0, 3)
+def identity(state, name=None, score=0.9):
+    return Identity(state, name, score, 1.0, 3)
 
 
 def track(number, who, box=(10, 20, 60, 80), missing=0):
@@ -366,10 +366,8 @@ BOX = (100, 60, 160, 120)
 WHO = (KIM, 130, 90, 60)
 
 
-def event(kind="recognised", person="김철수", track_number=1, number=1, second=5, box=BOX):
-    return Event(
-        number, "2026-01-02T03:04:{:02d}.678+09:00".format(second), kind, track_number, person, box=box, frame=7
-    )
+def event(kind="recognised", name="김철수", track_number=1, number=1, second=5, box=BOX):
+    return Event(number, "2026-01-02T03:04:{:02d}.678+09:00".format(second), kind, track_number, name, box=box, frame=7)
 
 
 def shown(session, condition, seconds=GENEROUS):
@@ -389,14 +387,14 @@ def names(view):
 
 
 def kinds(session, after=0):
-    return [(event.kind, event.person) for event in session.wait_events(after, 0)]
+    return [(event.kind, event.name) for event in session.wait_events(after, 0)]
 
 
-def heard(session, kind, person=None, after=0):
+def heard(session, kind, name=None, after=0):
     """Wait for an event."""
 
     def there():
-        return [e for e in session.wait_events(after, 0.1) if e.kind == kind and person in (None, e.person)]
+        return [e for e in session.wait_events(after, 0.1) if e.kind == kind and name in (None, e.name)]
 
     assert until(there), kinds(session)
     return there()[0]

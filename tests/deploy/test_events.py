@@ -24,7 +24,7 @@ def observer():
 
 
 def told(events):
-    return [(event.kind, event.track, event.person) for event in events]
+    return [(event.kind, event.track, event.name) for event in events]
 
 
 def test_a_decision_is_told_once(observer):

@@ -54,7 +54,7 @@ class Kept(Output):
         self.rows, self.events, self.closed = [], [], None
 
     def write(self, result, events):
-        self.rows.append((result.frame.number, [identity.person for identity in result.identities], result.ids))
+        self.rows.append((result.frame.number, [identity.name for identity in result.identities], result.ids))
         self.events += events
 
     def close(self, events):
@@ -100,9 +100,9 @@ def test_another_camera_takes_the_place_of_the_first(camera, gallery):
     left = heard(session, "left", "Kim")
     assert kim.number < left.number < park.number
     assert park.track == kim.track == 1
-    told = [(event.kind, event.person) for event in output.events if event.person]
+    told = [(event.kind, event.name) for event in output.events if event.name]
     assert told == [("recognised", "Kim"), ("left", "Kim"), ("recognised", "Park")]
-    assert [(event.kind, event.person) for event in output.closed] == [("left", "Park")]
+    assert [(event.kind, event.name) for event in output.closed] == [("left", "Park")]
     assert reasons(session) == [
         "connecting",
         "live",

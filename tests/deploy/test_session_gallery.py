@@ -54,7 +54,7 @@ def test_a_face_is_picked_and_enrolled_and_recognised(camera, gallery):
         assert made.template in [one.id for one in gallery.templates("Kim Chulsoo")]
         assert shown(session, lambda view: "Kim Chulsoo" in names(view)).faces[0].track == picked.track
         assert heard(session, "enrolled").track == picked.track
-        assert heard(session, "enrolled").person == "Kim Chulsoo"
+        assert heard(session, "enrolled").name == "Kim Chulsoo"
         assert [person.name for person in session.people()] == ["Kim Chulsoo"]
         assert session.status.people == 1
         # Picked once, enrolled once.

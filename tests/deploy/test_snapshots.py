@@ -214,7 +214,7 @@ def test_a_snapshot_that_somebody_else_removed_is_no_error(folder):
 def test_no_name_leaves_the_directory(folder, name, safe):
     assert safe_name(name) == safe
     output = make(folder)
-    output.write(shown(7), [event(person=name)])
+    output.write(shown(7), [event(name=name)])
     assert taken(folder) == ["20260102-030405.678-track1-{}.jpg".format(safe)]
     assert sorted(path.name for path in folder.parent.iterdir()) == ["snapshots"]
 

@@ -181,8 +181,8 @@ def test_an_error_stays_in_the_dialog(browser, session):
 
 def test_a_name_is_never_markup(browser, session):
     register(browser, EVIL)
-    session.happen("unknown", person=EVIL, reason=EVIL)
-    session.happen("strange<b>", person=EVIL, reason=EVIL)
+    session.happen("unknown", name=EVIL, reason=EVIL)
+    session.happen("strange<b>", name=EVIL, reason=EVIL)
     session.lose(EVIL)
     browser.until("return document.querySelector('#alarm').innerText.includes('onerror')", "the reason")
     browser.until("return document.querySelectorAll('#events li').length >= 5", "the events")
@@ -320,9 +320,9 @@ def test_without_a_token_there_is_one_line(shared, server):
 
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_phone_has_no_horizontal_scroll(browser, session, width):
-    session.happen("recognised", person="W" * 60, track=12345, score=0.5)
+    session.happen("recognised", name="W" * 60, track=12345, score=0.5)
     session.names["x" * 120] = 1
-    session.happen("gallery", person="x" * 120, reason="renamed from " + "y" * 120)
+    session.happen("gallery", name="x" * 120, reason="renamed from " + "y" * 120)
     try:
         browser.devtools(
             "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True
@@ -351,7 +351,7 @@ def test_a_phone_has_no_horizontal_scroll(browser, session, width):
 
 
 def test_darkness_is_followed_and_everything_can_be_read(browser, session):
-    session.happen("recognised", person="Park", track=1, score=0.9)
+    session.happen("recognised", name="Park", track=1, score=0.9)
     session.lose()
     browser.until("return !document.querySelector('#alarm').hidden", "the alarm")
     grounds = []

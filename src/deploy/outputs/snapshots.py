@@ -87,7 +87,7 @@ class Snapshots(Output):
                 continue
             identity = result.identities[number]
             # A track in doubt may show somebody else, as after a cut, whose picture must not bear this name.
-            if (identity.state, identity.person) == taken.who:
+            if (identity.state, identity.name) == taken.who:
                 worth = _worth(result, number)
                 if worth > BETTER * taken.worth:
                     self._save(taken.path, result.frame.image, result.faces.boxes[number])
@@ -95,7 +95,7 @@ class Snapshots(Output):
 
     def _begin(self, result: Result, event: Event) -> None:
         stamp = re.sub(r"[-:]", "", event.time[:23]).replace("T", "-")
-        who = event.person if event.person is not None else event.kind
+        who = event.name if event.name is not None else event.kind
         track = "" if event.track is None else "-track{}".format(event.track)
         base = os.path.join(self.name, "{}{}-{}".format(stamp, track, safe_name(who)))
         path, twin = base + ENDING, 1
@@ -108,7 +108,7 @@ class Snapshots(Output):
             _remove(self._files.popleft())
         if event.track is not None and event.track in result.ids:
             worth = _worth(result, result.ids.index(event.track))
-            self._tracks[event.track] = _Taken(path, (event.kind, event.person), worth, result.frame.number)
+            self._tracks[event.track] = _Taken(path, (event.kind, event.name), worth, result.frame.number)
 
     def _save(self, path: str, rgb: np.ndarray, box: np.ndarray) -> None:
         write_atomic(path, encode_jpeg(cut(rgb, box), QUALITY), mode=0o600)

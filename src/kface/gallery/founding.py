@@ -116,17 +116,17 @@ def _upgrade(parts: Parts, db: sqlite3.Connection, accept: bool) -> None:
         following = max(following, int(last) + 1)
     parts.ledger.found(db, parts.model.text(), next=following)
     names: Dict[str, str] = {}
-    for person, _, nonce, sealed in rows:
+    for person_id, _, nonce, sealed in rows:
         try:
-            data = parts.cipher.open(nonce, sealed, associated("name", person, "", schema=1))
-            names[person] = data.decode("utf-8")
+            data = parts.cipher.open(nonce, sealed, associated("name", person_id, "", schema=1))
+            names[person_id] = data.decode("utf-8")
         except ForgedError:
             continue
     # The sealed name counts, not the handle: exchanged handles go back to whom they belong. A handle is unique, so all of them
     # make room first.
-    db.executemany("UPDATE person SET handle = CAST(id AS BLOB) WHERE id = ?", [(person,) for person in names])
-    for person, name in names.items():
-        parts.rows.write_person(db, person, name)
+    db.executemany("UPDATE person SET handle = CAST(id AS BLOB) WHERE id = ?", [(person_id,) for person_id in names])
+    for person_id, name in names.items():
+        parts.rows.write_person(db, person_id, name)
     for kind, table, number in (("template", "template", "id"), ("crop", "crop", "template")):
         _upgrade_table(parts, db, kind, table, number, fingerprint)
     _put_check(parts)
@@ -144,12 +144,12 @@ def _upgrade_table(parts: Parts, db: sqlite3.Connection, kind: str, table: str, 
         # One at a time: crops are large.
         query = "SELECT nonce, sealed FROM {} WHERE {} = ?".format(table, number)
         nonce, sealed = db.execute(query, (template,)).fetchone()
-        person = owners.get(template)
+        person_id = owners.get(template)
         try:
-            data = parts.cipher.open(nonce, sealed, associated(kind, person, fingerprint, schema=1))
+            data = parts.cipher.open(nonce, sealed, associated(kind, person_id, fingerprint, schema=1))
         except ForgedError:
             continue
-        nonce, sealed = parts.cipher.seal(data, template_data(kind, template, person, fingerprint))
+        nonce, sealed = parts.cipher.seal(data, template_data(kind, template, person_id, fingerprint))
         db.execute("UPDATE {} SET nonce = ?, sealed = ? WHERE {} = ?".format(table, number), (nonce, sealed, template))
         parts.ledger.note(TEMPLATE if kind == "template" else CROP, template, nonce)
 
@@ -210,28 +210,28 @@ def _collect(parts: Parts, db: sqlite3.Connection, said: List[str]) -> Set[bytes
         parts.ledger.note(kind, id, nonce)
         there.add(key_of(kind, id) or b"")
 
-    for template, person, nonce, sealed in db.execute("SELECT id, person, nonce, sealed FROM template").fetchall():
-        if _opens(parts, nonce, sealed, template_data("template", template, person, fingerprint)):
-            templates[template] = person
+    for template, person_id, nonce, sealed in db.execute("SELECT id, person, nonce, sealed FROM template").fetchall():
+        if _opens(parts, nonce, sealed, template_data("template", template, person_id, fingerprint)):
+            templates[template] = person_id
             note(TEMPLATE, template, nonce)
         else:
             broken.append(template)
     people: Set[str] = set()
-    for person, handle, nonce, sealed in db.execute("SELECT id, handle, nonce, sealed FROM person").fetchall():
-        people.add(person)
-        if _opens(parts, nonce, sealed, name_data(person, handle)):
-            note(PERSON, person, nonce)
-        elif person in templates.values():
-            people.discard(person)
+    for person_id, handle, nonce, sealed in db.execute("SELECT id, handle, nonce, sealed FROM person").fetchall():
+        people.add(person_id)
+        if _opens(parts, nonce, sealed, name_data(person_id, handle)):
+            note(PERSON, person_id, nonce)
+        elif person_id in templates.values():
+            people.discard(person_id)
         else:
-            db.execute("DELETE FROM person WHERE id IS ?", (person,))
-            said.append("removed person {}: nothing of it can be read".format(person))
-    for person in sorted(set(templates.values()) - people):
-        name = "unreadable {}".format(person[:8])
+            db.execute("DELETE FROM person WHERE id IS ?", (person_id,))
+            said.append("removed person {}: nothing of it can be read".format(person_id))
+    for person_id in sorted(set(templates.values()) - people):
+        name = "unreadable {}".format(person_id[:8])
         # The handle of a name that cannot be read may be somebody else's.
-        parts.rows.write_person(db, person, name)
-        there.add(key_of(PERSON, person) or b"")
-        said.append("person {} has no readable name and is now called {}; rename it".format(person, name))
+        parts.rows.write_person(db, person_id, name)
+        there.add(key_of(PERSON, person_id) or b"")
+        said.append("person {} has no readable name and is now called {}; rename it".format(person_id, name))
     for template in broken:
         db.execute("DELETE FROM crop WHERE template = ?", (template,))
         db.execute("DELETE FROM template WHERE id = ?", (template,))

@@ -30,7 +30,7 @@ def reenrol(parts: Parts, embed: Callable[[np.ndarray], np.ndarray], discard: bo
             if without and not discard:
                 raise GalleryError(
                     "{} of {} templates, of {} people, have no crop and cannot be recomputed".format(
-                        len(without), len(entries), len({person for _, person, _ in without})
+                        len(without), len(entries), len({person_id for _, person_id, _ in without})
                     ),
                     store.path,
                     "use discard (--discard) to remove them, and enrol these people again",

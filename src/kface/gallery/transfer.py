@@ -82,17 +82,17 @@ def export_to(path: PathLike, lock: Lock, db: sqlite3.Connection, rows: Rows, mo
 
 def _records(db: sqlite3.Connection, rows: Rows, fingerprint: str) -> Iterator[bytes]:
     names = rows.complete(db)
-    for person, created in db.execute("SELECT id, created FROM person").fetchall():
-        when = dict(db.execute("SELECT id, created FROM template WHERE person = ?", (person,)).fetchall())
+    for person_id, created in db.execute("SELECT id, created FROM person").fetchall():
+        when = dict(db.execute("SELECT id, created FROM template WHERE person = ?", (person_id,)).fetchall())
         templates = [
             ExportedTemplate(
                 when.get(template, created),
-                rows.vector(db, template, person, fingerprint),
-                rows.crop(db, template, person, fingerprint),
+                rows.vector(db, template, person_id, fingerprint),
+                rows.crop(db, template, person_id, fingerprint),
             )
-            for template, _, _ in rows.entries(db, person)
+            for template, _, _ in rows.entries(db, person_id)
         ]
-        yield pack(ExportedPerson(names[person], created, templates))
+        yield pack(ExportedPerson(names[person_id], created, templates))
 
 
 @contextlib.contextmanager
@@ -113,16 +113,16 @@ def import_from(source: Opened, path: PathLike, db: sqlite3.Connection, rows: Ro
         _check(record, path)
         if record.templates:
             model.accept(fingerprint, size)
-        person = rows.find_name(db, record.name)
-        if person is None:
+        person_id = rows.find_name(db, record.name)
+        if person_id is None:
             people += 1
-            person = rows.add_person(db, record.name, record.created)
-        there = rows.vectors(db, person, fingerprint)
+            person_id = rows.add_person(db, record.name, record.created)
+        there = rows.vectors(db, person_id, fingerprint)
         for template in record.templates:
             if template.vector in there:
                 known += 1
                 continue
-            rows.add_template(db, person, fingerprint, template.vector, template.crop, template.created)
+            rows.add_template(db, person_id, fingerprint, template.vector, template.crop, template.created)
             there.add(template.vector)
             added += 1
     return Imported(people, added, known)

@@ -110,13 +110,13 @@ class Identified(NamedTuple):
     Attributes:
         face: The face.
         state: "recognised", "undecided" or "unknown".
-        person: Whom the gallery has for it: the person where recognised, the candidate where undecided, None where unknown.
+        name: Whom the gallery has for it: the person where recognised, the candidate where undecided, None where unknown.
         score: Cosine with the most similar template of the gallery; -2 where there is none to compare.
         fmr: The false match rate that "recognised" keeps to; None where none was measured.
     """
 
     face: FaceEmbedding
     state: str
-    person: Any
+    name: Any
     score: float
     fmr: Optional[float]

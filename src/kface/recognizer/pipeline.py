@@ -191,9 +191,9 @@ class Pipeline(object):
     ) -> List[Identity]:
         """Return who the faces are where each decides for itself."""
         found = [count([], self._operating_point)] * faces
-        for number, bad, (person, score) in zip(which, failed, matches):
+        for number, bad, (name, score) in zip(which, failed, matches):
             if not bad:
-                found[number] = count([Vote(person, score, 1.0)], self._operating_point)
+                found[number] = count([Vote(name, score, 1.0)], self._operating_point)
         return found
 
 

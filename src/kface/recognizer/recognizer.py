@@ -279,8 +279,8 @@ def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> Li
         return found
     for number, matches in zip(there, gallery.match(embeddings[there], 1)):
         if len(matches):
-            person, score = matches[0][0], matches[0][1]
-            found[number] = (person, float(score))
+            name, score = matches[0][0], matches[0][1]
+            found[number] = (name, float(score))
     return found
 
 

@@ -197,14 +197,14 @@ class Track(object):
                 return None
             if self._others(point, settings):
                 return self._strangers
-            if self._count(point, settings).person is not None:
+            if self._count(point, settings).name is not None:
                 return None
             # Not unlike enough to be another one, and there is no name that would be wrong.
             self._join(self._strangers, settings)
             return None
         unsure = bool(self.sightings) and self.likeness(sighting)[0] < point.recognised
         self._join([sighting], settings)
-        opposed = side(sighting.vote, point) != self._count(point, settings).person
+        opposed = side(sighting.vote, point) != self._count(point, settings).name
         self._against = self._against + 1 if opposed or unsure else 0
         return None
 
@@ -222,17 +222,17 @@ class Track(object):
         identity, vote = self._count(point, settings), sighting.vote
         recognised = point.state(vote.score) == RECOGNISED
         # The gallery speaks of somebody else by name, or of the very person.
-        other = recognised and vote.person != identity.person
-        same = recognised and identity.state == RECOGNISED and vote.person == identity.person
+        other = recognised and vote.name != identity.name
+        same = recognised and identity.state == RECOGNISED and vote.name == identity.name
         if self._suspect:
             return same or (median >= point.recognised and not other)
         return median >= point.recognised or same or (closest >= point.unknown and not other)
 
     def _others(self, point: OperatingPoint, settings: TrackSettings) -> bool:
         """Return whether strangers that are alike are not the track's person."""
-        person = self._count(point, settings).person
+        name = self._count(point, settings).name
         return all(
-            side(stranger.vote, point) != person or self.likeness(stranger)[0] < point.unknown
+            side(stranger.vote, point) != name or self.likeness(stranger)[0] < point.unknown
             for stranger in self._strangers
         )
 
@@ -245,8 +245,8 @@ class Track(object):
             return False
         if identity.state == RECOGNISED:
             # A cross-fade, or a head that turns away: the older views do not answer for what is there now.
-            return not any(vote.person == identity.person and vote.score >= point.recognised for vote in newest)
-        return all(side(vote, point) != identity.person for vote in newest)
+            return not any(vote.name == identity.name and vote.score >= point.recognised for vote in newest)
+        return all(side(vote, point) != identity.name for vote in newest)
 
     @property
     def kept(self) -> List[Sighting]:

@@ -13,12 +13,12 @@ class Vote(NamedTuple):
     """What the gallery says about one view.
 
     Attributes:
-        person: The most similar one; None where the gallery has nobody.
+        name: The most similar one; None where the gallery has nobody.
         score: Cosine with that person's template.
         weight: See :attr:`kface.recognizer.views.FaceView.weight`.
     """
 
-    person: Any
+    name: Any
     score: float
     weight: float
 
@@ -28,14 +28,14 @@ class Identity(NamedTuple):
 
     Attributes:
         state: "recognised", "undecided" or "unknown".
-        person: The person where recognised, the candidate (or None) where undecided, None where unknown.
+        name: The person where recognised, the candidate (or None) where undecided, None where unknown.
         score: Weighted mean of the cosines of the votes that agree; -2 without any vote.
         share: Their part of the weight, from 0 to 1.
         votes: How many views have voted.
     """
 
     state: str
-    person: Any
+    name: Any
     score: float
     share: float
     votes: int
@@ -43,7 +43,7 @@ class Identity(NamedTuple):
 
 def side(vote: Vote, point: OperatingPoint) -> Any:
     """Return the person that a vote is for; None below the lower threshold."""
-    return vote.person if point.state(vote.score) != UNKNOWN else None
+    return vote.name if point.state(vote.score) != UNKNOWN else None
 
 
 def count(votes: Sequence[Vote], point: OperatingPoint, least: int = 1) -> Identity:

@@ -319,7 +319,7 @@ def test_events_come_as_they_happen_with_status_and_faces(session, server):
         status = messages(answer, "status", 1)[0][2]
         assert (status["stream"], status["threshold"]) == ("live", 0.4)
         assert [face["track"] for face in messages(answer, "faces", 1)[0][2]["faces"]] == [1, 2]
-        session.happen("recognised", person="김민수\nevent: forged", track=1, score=np.float32(0.5))
+        session.happen("recognised", name="김민수\nevent: forged", track=1, score=np.float32(0.5))
         _, number, value = messages(answer, "event", 1)[0]
         assert value["person"] == "김민수\nevent: forged"
         assert value["score"] == 0.5

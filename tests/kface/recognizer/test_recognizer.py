@@ -94,14 +94,14 @@ def test_a_failure_to_enrol_verifies_nobody():
 def test_identification():
     gallery = Gallery({"ann": unit(3), "bob": unit(1)})
     first, second = recognizer().identify(grey(30), gallery)
-    assert (first.state, first.person, first.score, first.fmr) == ("recognised", "ann", 1.0, 1e-4)
+    assert (first.state, first.name, first.score, first.fmr) == ("recognised", "ann", 1.0, 1e-4)
     assert second.state == "recognised"
     assert gallery.calls == [2]
     (unknown,) = recognizer().identify(grey(20), gallery)
-    assert (unknown.state, unknown.person, unknown.score) == ("unknown", None, 0.0)
+    assert (unknown.state, unknown.name, unknown.score) == ("unknown", None, 0.0)
     likely = Gallery({"ann": fakes.mixed(unit(2), unit(9), 0.5)})
     (undecided,) = recognizer().identify(grey(20), likely)
-    assert (undecided.state, undecided.person) == ("undecided", "ann")
+    assert (undecided.state, undecided.name) == ("undecided", "ann")
     (failed,) = recognizer().identify(grey(255), gallery)
     assert (failed.state, failed.score, failed.face.failed) == ("unknown", FAILED, True)
     assert recognizer().identify(grey(10), Gallery())[0].state == "unknown"
@@ -265,9 +265,9 @@ def test_a_bundle_in_three_lines(real, sample_faces):
         # Two people in one picture, of other places and sizes than they were enrolled with.
         both = np.concatenate([two, np.zeros_like(two), one], axis=1)
         found = made.identify(both, gallery)
-        assert sorted((entry.person, entry.state) for entry in found) == [("one", "recognised"), ("two", "recognised")]
+        assert sorted((entry.name, entry.state) for entry in found) == [("one", "recognised"), ("two", "recognised")]
         left = min(found, key=lambda entry: entry.face.box[0])
-        assert left.person == "two"
+        assert left.name == "two"
 
 
 def test_the_detector_is_the_bundles(real, sample_faces):
@@ -294,7 +294,7 @@ def test_dark_faces_are_found_enrolled_and_verified_on_copies(real, sample_faces
         assert face.crop.max() <= dark.max()
         np.testing.assert_array_equal(face.crop, alignment.align(dark, face.landmarks[None])[0])
         assert made.verify(dark, dark).same
-        assert [found.person for found in made.identify(dark, Gallery({"one": face.embedding}))] == ["one"]
+        assert [found.name for found in made.identify(dark, Gallery({"one": face.embedding}))] == ["one"]
         plain = made.faces(sample_faces[1])
     for nothing in (None, "none", []):
         with FaceRecognizer.load(real, match=MATCH, threads=1, detector={"brighten": nothing}) as made:

@@ -36,8 +36,8 @@ def test_without_tracks_each_frame_stands_alone():
     gallery = Gallery(PEOPLE)
     pipeline = Pipeline(recognizer, gallery, OFF)
     one, two, none, failed = (pipeline.process(grey(level)) for level in (10, 30, 99, 255))
-    assert [(identity.state, identity.person) for identity in one.identities] == [("recognised", "ann")]
-    assert [identity.person for identity in two.identities] == ["bob", "bob"]
+    assert [(identity.state, identity.name) for identity in one.identities] == [("recognised", "ann")]
+    assert [identity.name for identity in two.identities] == ["bob", "bob"]
     assert (two.ids, two.tracks, two.detected, two.embedded) == ((None, None), (), True, 2)
     assert (none.faces.count, none.identities) == (0, ())
     assert [identity.state for identity in failed.identities] == ["undecided"]
@@ -132,7 +132,7 @@ def test_somebody_enrolled_meanwhile_is_recognised_in_the_next_frame():
     assert pipeline.process(grey(20)).identities[0].state == "unknown"
     pipeline.gallery_changed()
     result = pipeline.process(grey(20))
-    assert (result.identities[0].state, result.identities[0].person, result.embedded) == ("recognised", "dan", 0)
+    assert (result.identities[0].state, result.identities[0].name, result.embedded) == ("recognised", "dan", 0)
     asked = len(gallery.calls)
     pipeline.process(grey(20))
     assert len(gallery.calls) == asked
@@ -144,16 +144,16 @@ def test_other_thresholds_count_from_the_next_frame_on():
     pipeline = Pipeline(recognizer, looks_like, PipelineSettings(TrackSettings(detect_every=1)))
     for _ in range(5):
         result = pipeline.process(grey(20))
-    assert (result.identities[0].state, result.identities[0].person) == ("undecided", "dan")
+    assert (result.identities[0].state, result.identities[0].name) == ("undecided", "dan")
     asked = list(looks_like.calls)
-    for operating_point, state, person in (
+    for operating_point, state, name in (
         (OperatingPoint(0.45, 0.3), "recognised", "dan"),
         (OperatingPoint(0.8, 0.55), "unknown", None),
         (OperatingPoint(0.51, 0.49), "undecided", "dan"),
     ):
         pipeline.set_operating_point(operating_point)
         result = pipeline.process(grey(20))
-        assert (result.identities[0].state, result.identities[0].person, result.embedded) == (state, person, 0)
+        assert (result.identities[0].state, result.identities[0].name, result.embedded) == (state, name, 0)
         assert [track.identity for track in result.tracks] == list(result.identities)
     # The votes were counted anew: nobody was asked for them, and the recogniser itself is as it was.
     assert looks_like.calls == asked
@@ -242,7 +242,7 @@ def test_ended_tracks_are_told_once():
     pipeline = Pipeline(fake(), Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=1, missing=2)))
     for _ in range(4):
         pipeline.process(grey(10))
-    ended = [[state.identity.person for state in pipeline.process(grey(99)).ended] for _ in range(4)]
+    ended = [[state.identity.name for state in pipeline.process(grey(99)).ended] for _ in range(4)]
     assert ended == [[], [], ["ann"], []]
 
 
@@ -261,7 +261,7 @@ def test_the_detector_sees_less_and_the_embedder_the_frame_itself():
     recognizer = FaceRecognizer(Resized({}), FakeEmbedder(), "f", POINT)
     gallery = Gallery(PEOPLE)
     result = Pipeline(recognizer, gallery, PipelineSettings(None, (100, 500))).process(grey(10, (200, 301)))
-    assert [identity.person for identity in result.identities] == ["ann"]
+    assert [identity.name for identity in result.identities] == ["ann"]
     assert recognizer.detector.seen[0].shape == (66, 100, 3)
     centre = result.faces.boxes.reshape(2, 2).mean(axis=0)
     np.testing.assert_allclose(centre, [150.5, 100], atol=1e-3)
@@ -323,7 +323,7 @@ def test_without_tracks_it_is_the_detector_exactly(real, sample_faces):
         embeddings = real.embed_faces([frame], [faces]).embeddings
         gallery = Gallery({"first": embeddings[0], "second": embeddings[1]})
         named = Pipeline(real, gallery, OFF).process(frame)
-        assert [identity.person for identity in named.identities] == ["first", "second"]
+        assert [identity.name for identity in named.identities] == ["first", "second"]
 
 
 def test_people_who_walk_are_followed_and_named(real, sample_faces):
@@ -334,7 +334,7 @@ def test_people_who_walk_are_followed_and_named(real, sample_faces):
     assert sum(result.detected for result in results) < 10
     assert all(result.faces.count == 2 for result in results)
     assert {number for result in results for number in result.ids} == {1, 2}
-    names = {track.identity.person: track for track in results[-1].tracks}
+    names = {track.identity.name: track for track in results[-1].tracks}
     assert names["left"].box[0] < names["right"].box[0]
     assert [track.identity.state for track in names.values()] == ["recognised"] * 2
     assert sum(result.embedded for result in results) < 25

@@ -137,7 +137,7 @@ def test_a_face_that_only_the_copy_shows(settings):
     assert 0 < result.times.again <= result.times.detect
     # The crop is the frame's own: a face of level 10 is ann.
     assert (result.crops() == 10).all()
-    assert [identity.person for identity in result.identities if identity.person] in (["ann"], [])
+    assert [identity.name for identity in result.identities if identity.name] in (["ann"], [])
     # Bright, and nothing is found: an empty street.
     assert pipeline_of({}, settings)[0].process(grey(200)).brightened is None
 

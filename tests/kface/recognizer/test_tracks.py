@@ -19,7 +19,7 @@ def numbers(frames, name):
 
 
 def people(frames, name):
-    return [(frame[name][1].state, frame[name][1].person) for frame in frames if name in frame]
+    return [(frame[name][1].state, frame[name][1].name) for frame in frames if name in frame]
 
 
 def test_overlaps():
@@ -122,7 +122,7 @@ def test_a_track_ends_once_its_face_was_missing_for_too_long():
     scene.step({})
     assert scene.tracker.states() == []
     (ended,) = scene.ended
-    assert (ended.number, ended.identity.person, ended.missing) == (1, "ann", 5)
+    assert (ended.number, ended.identity.name, ended.missing) == (1, "ann", 5)
 
 
 def test_who_returns_in_time_goes_on_elsewhere_and_otherwise_begins_anew():
@@ -151,7 +151,7 @@ def test_a_person_slipped_in_between_two_frames_takes_over_with_a_new_track():
     assert numbers(frames, "bob")[0] == 1
     assert numbers(frames, "bob")[-1] == 2
     assert people(frames, "bob")[-1] == ("recognised", "bob")
-    assert [state.identity.person for state in scene.ended] == ["ann"]
+    assert [state.identity.name for state in scene.ended] == ["ann"]
     # The view after ten frames gives it away, and two more have to agree.
     assert numbers(frames, "bob").count(1) <= 10
 
@@ -161,7 +161,7 @@ def test_views_that_agree_with_nothing_take_nothing_over():
     scene.run(6, STILL)
     for number in range(12):
         frame = scene.step(STILL, looks={"ann": unit(3 + number)})
-        assert (frame["ann"][0], frame["ann"][1].state, frame["ann"][1].person) == (1, "recognised", "ann")
+        assert (frame["ann"][0], frame["ann"][1].state, frame["ann"][1].name) == (1, "recognised", "ann")
 
 
 @pytest.mark.parametrize("when", [0, 1, 2, 9])
@@ -170,8 +170,8 @@ def test_a_wrong_match_in_one_frame_is_outvoted(when):
     for number in range(12):
         frame = scene.step(STILL, looks={"ann": unit(1)} if number == when else None)
         identity = frame["ann"][1]
-        assert (identity.state, identity.person) != ("recognised", "bob")
-    assert (identity.state, identity.person) == ("recognised", "ann")
+        assert (identity.state, identity.name) != ("recognised", "bob")
+    assert (identity.state, identity.name) == ("recognised", "ann")
     assert frame["ann"][0] == 1
 
 
@@ -179,7 +179,7 @@ def test_a_large_sharp_face_outvotes_small_blurred_ones():
     scene = Scene(TrackSettings(refresh=1))
     scene.run(2, {"ann": (100, 100, 30)}, looks={"ann": unit(1)}, sharp={"ann": 10.0})
     frame = scene.step({"ann": (100, 100, 44)}, sharp={"ann": 400.0})
-    assert (frame["ann"][1].state, frame["ann"][1].person) == ("recognised", "ann")
+    assert (frame["ann"][1].state, frame["ann"][1].name) == ("recognised", "ann")
     assert frame["ann"][1].votes == 3
 
 
@@ -224,7 +224,7 @@ def test_a_new_enrolment_is_seen_without_another_embedding():
     scene.tracker.rematch(lambda some: [row[0] for row in gallery.match(some, 1)])
     assert gallery.calls[-1] == 6
     states = {state.number: state.identity for state in scene.tracker.states()}
-    assert (states[2].state, states[2].person) == ("recognised", "eve")
+    assert (states[2].state, states[2].name) == ("recognised", "eve")
     assert states[1].state == "unknown"
     Tracker(TrackSettings(), POINT).rematch(lambda some: pytest.fail("nobody is there"))
 
@@ -291,7 +291,7 @@ def test_strangers_count_only_in_a_row():
     scene.run(4, STILL)
     for number in range(12):
         frame = scene.step(STILL, looks={"ann": unit(2)} if number % 3 < 2 else None)
-        assert (frame["ann"][0], frame["ann"][1].person) == (1, "ann")
+        assert (frame["ann"][0], frame["ann"][1].name) == (1, "ann")
     assert scene.step(STILL, looks={"ann": unit(2)})["ann"][0] == 1
 
 
