@@ -7,8 +7,8 @@ from typing import List, Optional, Sequence
 
 import kface
 from kface.commands import table
+from kface.commands.ending import refuse
 from kface.errors import KFaceError
-from kface.text import printable
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -75,12 +75,6 @@ def unknown(word: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, names, n=1)
     meant = "write {}, or see".format(near[0]) if near else "see"
     return "there is no such command; {} kface --help".format(meant)
-
-
-def refuse(what: str, line: object) -> int:
-    """Print one line, and return the exit status."""
-    print(printable("{}: {}".format(what, line)), file=sys.stderr)
-    return 2
 
 
 def _page(stream: "object", status: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from kface.data.dataset.extract import Chunk, Extracted, extract
 from kface.errors import ConfigError, DatasetError, KFaceError
+from kface.text import first_line
 from kface.workers import backend_of
 
 
@@ -82,9 +83,8 @@ def _guarded(results: Iterator[Extracted]) -> Iterator[Extracted]:
         raise DatasetError("the memory ran out", "jobs", "use fewer jobs and start again; finished work is kept")
     except Exception as error:
         # Each backend has its own exception for a worker that was killed.
-        first = (str(error).strip().splitlines() or [""])[0]
         raise DatasetError(
-            f"a worker process failed ({type(error).__name__}: {first})",
+            f"a worker process failed ({type(error).__name__}: {first_line(error)})",
             "jobs",
             "start again, with fewer jobs if the memory ran out; finished work is kept",
         )
