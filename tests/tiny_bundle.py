@@ -78,7 +78,7 @@ def write_bundle(
     preprocessing, template = bundle.Preprocessing(), bundle.Template()
     bundle.write(
         directory,
-        bundle.Manifest(
+        bundle.BundleManifest(
             name=name,
             created="2024-05-06T07:08:09+00:00",
             files=tuple(files),

@@ -110,7 +110,7 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
             measuring.add_figures(subject.training, given, job.evaluation.bootstrap, job.seed)
     # Not in the manifest: it is there to be edited.
     (folder / "deploy.yaml").write_text(deploy_settings(subject.name, thresholds), encoding="utf-8")
-    manifest = bundle.Manifest(
+    manifest = bundle.BundleManifest(
         name=subject.name,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         files=tuple(entries),

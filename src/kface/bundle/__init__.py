@@ -2,13 +2,13 @@
 
 from kface.bundle.card import model_card
 from kface.bundle.directory import Bundle, load, write
-from kface.bundle.manifest import File, Manifest, Preprocessing, Provenance, Template, describe, fingerprint
+from kface.bundle.manifest import BundleManifest, File, Preprocessing, Provenance, Template, describe, fingerprint
 from kface.bundle.thresholds import Row, Thresholds, measure, threshold_table
 
 __all__ = [
     "Bundle",
+    "BundleManifest",
     "File",
-    "Manifest",
     "Preprocessing",
     "Provenance",
     "Row",

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from kface.bundle.manifest import DYNAMIC, NETWORKS, File, Manifest
+from kface.bundle.manifest import DYNAMIC, NETWORKS, BundleManifest, File
 from kface.bundle.thresholds import Thresholds
 from kface.verification.report import Figure
 
@@ -37,7 +37,7 @@ NOT_INTENDED = (
 )
 
 
-def model_card(manifest: Manifest) -> str:
+def model_card(manifest: BundleManifest) -> str:
     """Return a bundle's model card.
 
     The card's own entry in the manifest is left out, so that the card can be written before it is listed.

@@ -17,8 +17,8 @@ from kface.bundle.manifest import (
     PRECISIONS,
     REMEDY,
     TOLERANCE,
+    BundleManifest,
     File,
-    Manifest,
     PathLike,
     digest,
     parse,
@@ -55,7 +55,7 @@ class Bundle(NamedTuple):
     """
 
     directory: Path
-    manifest: Manifest
+    manifest: BundleManifest
 
     def path(self, name: str) -> Path:
         """Return where a file is.
@@ -170,7 +170,7 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-def write(directory: PathLike, manifest: Manifest) -> None:
+def write(directory: PathLike, manifest: BundleManifest) -> None:
     """Write a bundle's manifest once all its files are in place; what is written can be loaded.
 
     Raises:
@@ -230,7 +230,7 @@ def load(directory: PathLike, check: str = "hashes") -> Bundle:
     return Bundle(root, manifest)
 
 
-def _check_alignment(manifest: Manifest, path: Path) -> None:
+def _check_alignment(manifest: BundleManifest, path: Path) -> None:
     # Faces aligned to other points give other embeddings, without any error: better none at all.
     points = np.array(manifest.template.points, np.float32)
     if not np.array_equal(points, alignment.TEMPLATE) or manifest.preprocessing.size != (alignment.SIZE,) * 2:
@@ -243,7 +243,7 @@ def _check_alignment(manifest: Manifest, path: Path) -> None:
         )
 
 
-def _check(root: Path, manifest: Manifest, hashes: bool) -> None:
+def _check(root: Path, manifest: BundleManifest, hashes: bool) -> None:
     """Compare a directory with its manifest, what is quick first; raises ModelError."""
     for file in manifest.files:
         _check_file(root, file)

@@ -114,7 +114,7 @@ class Provenance(NamedTuple):
     licence: str
 
 
-class Manifest(NamedTuple):
+class BundleManifest(NamedTuple):
     """A bundle's description of itself.
 
     Attributes:
@@ -214,7 +214,7 @@ def describe(directory: PathLike, path: str, role: str, **facts: Any) -> File:
         raise ModelError("cannot be read ({})".format(error.strerror or error), place)
 
 
-def parse(document: Any, path: PathLike) -> Manifest:
+def parse(document: Any, path: PathLike) -> BundleManifest:
     """Return the manifest that a JSON document holds.
 
     Args:
@@ -236,7 +236,7 @@ def parse(document: Any, path: PathLike) -> Manifest:
         )
     fields.text("kind")
     fields.whole("schema")
-    manifest = Manifest(
+    manifest = BundleManifest(
         name=fields.text("name"),
         created=fields.text("created", (), r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)"),
         files=tuple(_file(name, part, path) for name, part in sorted(fields.named("files").items())),

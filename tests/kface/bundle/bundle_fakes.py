@@ -66,7 +66,7 @@ def fill(directory):
 def manifest_of(files, **changes):
     """Return a manifest for such files."""
     canonical = next(file for file in files if file.path == "embedder.onnx")
-    made = bundle.Manifest(
+    made = bundle.BundleManifest(
         name="resnet50-arcface",
         created="2024-05-06T07:08:09+00:00",
         files=files,

@@ -74,7 +74,7 @@ def write(directory, names=("embedder.onnx", "embedder.pb"), tolerance=None, par
     preprocessing, template = bundle.Preprocessing(), bundle.Template()
     bundle.write(
         directory,
-        bundle.Manifest(
+        bundle.BundleManifest(
             name="tiny",
             created="2024-05-06T07:08:09+00:00",
             files=tuple(files),
