@@ -92,7 +92,7 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
     with step("detector: copied and compared"):
         detector = _detector(folder, first.images[~first.failed][:8])
     entries = _entries(folder, subject.made, detector) + list(_golden(folder, subject, material))
-    preprocessing = bundle.Preprocessing(
+    preprocessing = bundle.BundlePreprocessing(
         colour=subject.preprocessing.colour.upper(),
         mean=subject.preprocessing.mean,
         divisor=subject.preprocessing.divisor,

@@ -2,14 +2,14 @@
 
 from kface.bundle.card import model_card
 from kface.bundle.directory import Bundle, load, write
-from kface.bundle.manifest import BundleManifest, File, Preprocessing, Provenance, Template, describe, fingerprint
+from kface.bundle.manifest import BundleManifest, BundlePreprocessing, File, Provenance, Template, describe, fingerprint
 from kface.bundle.thresholds import Row, Thresholds, measure, threshold_table
 
 __all__ = [
     "Bundle",
     "BundleManifest",
+    "BundlePreprocessing",
     "File",
-    "Preprocessing",
     "Provenance",
     "Row",
     "Template",

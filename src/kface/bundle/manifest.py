@@ -72,7 +72,7 @@ class File(NamedTuple):
     parity: Optional[Dict[str, Any]] = None
 
 
-class Preprocessing(NamedTuple):
+class BundlePreprocessing(NamedTuple):
     """What happens to an aligned crop before the embedder: ``(pixels - mean) / divisor``.
 
     Attributes:
@@ -142,7 +142,7 @@ class BundleManifest(NamedTuple):
     synthetic: bool
     licence: str
     provenance: Tuple[Provenance, ...]
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: BundlePreprocessing = BundlePreprocessing()
     template: Template = Template()
 
     def file(self, path: str) -> File:
@@ -182,7 +182,7 @@ def digest(document: Dict[str, Any]) -> str:
     return sha256_bytes(_canonical({key: value for key, value in document.items() if key != "digest"}))
 
 
-def fingerprint(embedder_sha256: str, preprocessing: Preprocessing, template: Template) -> str:
+def fingerprint(embedder_sha256: str, preprocessing: BundlePreprocessing, template: Template) -> str:
     """Return what two bundles must share for their templates to be comparable.
 
     Args:
@@ -295,11 +295,11 @@ def _file(name: str, part: Fields, path: PathLike) -> File:
     return file
 
 
-def _preprocessing(part: Fields) -> Preprocessing:
+def _preprocessing(part: Fields) -> BundlePreprocessing:
     width, height = part.numbers("size", 2)
     if min(width, height) < 1 or width != int(width) or height != int(height):
         raise part.error("size", "a width and a height in pixels")
-    made = Preprocessing(
+    made = BundlePreprocessing(
         (int(width), int(height)),
         part.text("colour", ("RGB", "BGR")),
         part.number("mean", -1e6, 1e6),
