@@ -75,7 +75,7 @@ def write_bundle(
         (directory / "detector" / source.name).write_bytes(source.read_bytes())
         facts = dict(NETWORK, opset=13, outputs=("logits",)) if source.suffix == ".onnx" else {}
         files.append(bundle.describe(directory, "detector/" + source.name, "detector", **facts))
-    preprocessing, template = bundle.BundlePreprocessing(), bundle.Template()
+    preprocessing, template = bundle.BundlePreprocessing(), bundle.AlignmentTemplate()
     bundle.write(
         directory,
         bundle.BundleManifest(

@@ -99,7 +99,7 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
     )
     canonical = next(entry for entry in entries if entry.path == CANONICAL)
     # The file follows from the network alone, and so does what two bundles must share.
-    fingerprint = bundle.fingerprint(canonical.sha256, preprocessing, bundle.Template())
+    fingerprint = bundle.fingerprint(canonical.sha256, preprocessing, bundle.AlignmentTemplate())
     if job.pretrained and first.synthetic:
         thresholds = offer.measured_thresholds(fingerprint)
         subject.training["sets"] = offer.measured_sets(fingerprint)

@@ -2,17 +2,25 @@
 
 from kface.bundle.card import model_card
 from kface.bundle.directory import Bundle, load, write
-from kface.bundle.manifest import BundleManifest, BundlePreprocessing, File, Provenance, Template, describe, fingerprint
+from kface.bundle.manifest import (
+    AlignmentTemplate,
+    BundleManifest,
+    BundlePreprocessing,
+    File,
+    Provenance,
+    describe,
+    fingerprint,
+)
 from kface.bundle.thresholds import Row, Thresholds, measure, threshold_table
 
 __all__ = [
+    "AlignmentTemplate",
     "Bundle",
     "BundleManifest",
     "BundlePreprocessing",
     "File",
     "Provenance",
     "Row",
-    "Template",
     "Thresholds",
     "describe",
     "fingerprint",

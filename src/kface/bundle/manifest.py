@@ -88,7 +88,7 @@ class BundlePreprocessing(NamedTuple):
     divisor: float = 128.0
 
 
-class Template(NamedTuple):
+class AlignmentTemplate(NamedTuple):
     """Where the five landmarks of an aligned face lie.
 
     Attributes:
@@ -143,7 +143,7 @@ class BundleManifest(NamedTuple):
     licence: str
     provenance: Tuple[Provenance, ...]
     preprocessing: BundlePreprocessing = BundlePreprocessing()
-    template: Template = Template()
+    template: AlignmentTemplate = AlignmentTemplate()
 
     def file(self, path: str) -> File:
         """Return what is said about a file.
@@ -182,7 +182,7 @@ def digest(document: Dict[str, Any]) -> str:
     return sha256_bytes(_canonical({key: value for key, value in document.items() if key != "digest"}))
 
 
-def fingerprint(embedder_sha256: str, preprocessing: BundlePreprocessing, template: Template) -> str:
+def fingerprint(embedder_sha256: str, preprocessing: BundlePreprocessing, template: AlignmentTemplate) -> str:
     """Return what two bundles must share for their templates to be comparable.
 
     Args:
@@ -311,12 +311,12 @@ def _preprocessing(part: Fields) -> BundlePreprocessing:
     return made
 
 
-def _template(part: Fields) -> Template:
+def _template(part: Fields) -> AlignmentTemplate:
     points = part.value("points")
     if not isinstance(points, list) or len(points) != len(alignment.TEMPLATE):
         raise part.error("points", "{} points".format(len(alignment.TEMPLATE)))
     pairs = Fields({str(number): point for number, point in enumerate(points)}, part.path, "template.points", REMEDY)
-    made = Template(part.text("name"), tuple(pairs.numbers(str(number), 2) for number in range(len(points))))
+    made = AlignmentTemplate(part.text("name"), tuple(pairs.numbers(str(number), 2) for number in range(len(points))))
     part.close()
     return made
 

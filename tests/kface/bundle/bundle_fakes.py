@@ -71,7 +71,7 @@ def manifest_of(files, **changes):
         created="2024-05-06T07:08:09+00:00",
         files=files,
         embedding=512,
-        fingerprint=bundle.fingerprint(canonical.sha256, bundle.BundlePreprocessing(), bundle.Template()),
+        fingerprint=bundle.fingerprint(canonical.sha256, bundle.BundlePreprocessing(), bundle.AlignmentTemplate()),
         training=REPORT,
         thresholds=bundle.measure(*pairs(), source="K-Face Q4", synthetic=True, replicates=20),
         synthetic=True,

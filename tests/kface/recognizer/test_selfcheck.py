@@ -71,7 +71,7 @@ def write(directory, names=("embedder.onnx", "embedder.pb"), tolerance=None, par
     if with_golden:
         inputs = ((faces().astype(np.float32) - 127.5) / 128).transpose(0, 3, 1, 2)
         files += golden.write(directory, faces(), embed(inputs), tolerance)
-    preprocessing, template = bundle.BundlePreprocessing(), bundle.Template()
+    preprocessing, template = bundle.BundlePreprocessing(), bundle.AlignmentTemplate()
     bundle.write(
         directory,
         bundle.BundleManifest(
