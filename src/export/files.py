@@ -28,7 +28,7 @@ class Made(NamedTuple):
     Attributes:
         name: In the bundle.
         bytes: Its size.
-        facts: Fields of :class:`kface.bundle.File` beside the path, hash, size, role and format.
+        facts: Fields of :class:`kface.bundle.BundleFile` beside the path, hash, size, role and format.
         parity: What the proof showed.
         failed: What runtimes say that do not read it, or read it otherwise than it is meant; None where all do.
     """

@@ -205,7 +205,7 @@ def _reduced(
     return verdicts
 
 
-def _golden(folder: Path, subject: Subject, material: Material) -> tuple[bundle.File, ...]:
+def _golden(folder: Path, subject: Subject, material: Material) -> tuple[bundle.BundleFile, ...]:
     """Write the golden vectors; a precision that rounds more than usual here has its own tolerance."""
     with step("golden vectors: written"):
         faces = golden_faces.golden_faces(material)
@@ -257,7 +257,7 @@ def _figures(rows: Sequence[parity.Parity], failed: dict[str, str]) -> dict[str,
     return found
 
 
-def _entries(folder: Path, made: list[files.Made], detector: dict[str, dict[str, Any]]) -> list[bundle.File]:
+def _entries(folder: Path, made: list[files.Made], detector: dict[str, dict[str, Any]]) -> list[bundle.BundleFile]:
     entries = []
     for one in made:
         about = dict(one.facts)

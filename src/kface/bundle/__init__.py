@@ -4,9 +4,9 @@ from kface.bundle.card import model_card
 from kface.bundle.directory import Bundle, load, write
 from kface.bundle.manifest import (
     AlignmentTemplate,
+    BundleFile,
     BundleManifest,
     BundlePreprocessing,
-    File,
     Provenance,
     describe,
     fingerprint,
@@ -16,9 +16,9 @@ from kface.bundle.thresholds import Row, Thresholds, measure, threshold_table
 __all__ = [
     "AlignmentTemplate",
     "Bundle",
+    "BundleFile",
     "BundleManifest",
     "BundlePreprocessing",
-    "File",
     "Provenance",
     "Row",
     "Thresholds",

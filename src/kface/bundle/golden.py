@@ -14,7 +14,7 @@ import numpy as np
 
 from kface import alignment, images
 from kface.bundle.directory import Bundle
-from kface.bundle.manifest import CANONICAL, GOLDEN, PRECISIONS, REMEDY, TOLERANCE, File, PathLike, describe
+from kface.bundle.manifest import CANONICAL, GOLDEN, PRECISIONS, REMEDY, TOLERANCE, BundleFile, PathLike, describe
 from kface.errors import ImageError, ModelError
 from kface.fields import Fields, decode
 from kface.files import sha256_bytes, sha256_file, write_atomic, write_json
@@ -45,7 +45,7 @@ class Golden(NamedTuple):
 
 def write(
     folder: PathLike, faces: np.ndarray, embeddings: np.ndarray, tolerance: Optional[Dict[str, float]] = None
-) -> Tuple[File, ...]:
+) -> Tuple[BundleFile, ...]:
     """Write golden vectors into a bundle's directory, in which the canonical embedder lies already.
 
     Args:

@@ -38,7 +38,7 @@ POINTS = tuple(tuple(round(float(value), 4) for value in point) for point in ali
 Batch = Union[str, int]
 
 
-class File(NamedTuple):
+class BundleFile(NamedTuple):
     """A file of a bundle; what is no network has None, or nothing, for a network's facts.
 
     Attributes:
@@ -134,7 +134,7 @@ class BundleManifest(NamedTuple):
 
     name: str
     created: str
-    files: Tuple[File, ...]
+    files: Tuple[BundleFile, ...]
     embedding: int
     fingerprint: str
     training: Dict[str, Any]
@@ -145,7 +145,7 @@ class BundleManifest(NamedTuple):
     preprocessing: BundlePreprocessing = BundlePreprocessing()
     template: AlignmentTemplate = AlignmentTemplate()
 
-    def file(self, path: str) -> File:
+    def file(self, path: str) -> BundleFile:
         """Return what is said about a file.
 
         Raises:
@@ -195,21 +195,21 @@ def fingerprint(embedder_sha256: str, preprocessing: BundlePreprocessing, templa
     )
 
 
-def describe(directory: PathLike, path: str, role: str, **facts: Any) -> File:
+def describe(directory: PathLike, path: str, role: str, **facts: Any) -> BundleFile:
     """Return the entry of a file that lies in a bundle's directory.
 
     Args:
         directory: The bundle's.
         path: Below it, with slashes.
         role: One of :data:`ROLES`.
-        facts: Other fields of :class:`File`.
+        facts: Other fields of :class:`BundleFile`.
 
     Raises:
         ModelError: The file cannot be read.
     """
     place = Path(directory) / path
     try:
-        return File(path, sha256_file(place), place.stat().st_size, role, place.suffix[1:].lower(), **facts)
+        return BundleFile(path, sha256_file(place), place.stat().st_size, role, place.suffix[1:].lower(), **facts)
     except OSError as error:
         raise ModelError("cannot be read ({})".format(error.strerror or error), place)
 
@@ -260,13 +260,13 @@ def parse(document: Any, path: PathLike) -> BundleManifest:
     return manifest
 
 
-def _file(name: str, part: Fields, path: PathLike) -> File:
+def _file(name: str, part: Fields, path: PathLike) -> BundleFile:
     inside = all(step not in ("", ".", "..") for step in name.split("/"))
     # Backslashes and colons lead out of the directory on Windows; what cannot be printed cannot be named in an error.
     if not inside or not name.isprintable() or any(sign in name for sign in "\\:") or name.lower() == FILE:
         raise ModelError("names a file that is not inside the bundle: {}".format(json.dumps(name)), path, REMEDY)
     dynamic = part.value("batch") == DYNAMIC
-    file = File(
+    file = BundleFile(
         path=name,
         sha256=part.text("sha256", (), "[0-9a-f]{64}"),
         bytes=part.whole("bytes"),
