@@ -11,7 +11,7 @@ from kface.bundle.manifest import (
     describe,
     fingerprint,
 )
-from kface.bundle.thresholds import Row, Thresholds, measure, threshold_table
+from kface.bundle.thresholds import ThresholdRow, Thresholds, measure, threshold_table
 
 __all__ = [
     "AlignmentTemplate",
@@ -20,7 +20,7 @@ __all__ = [
     "BundleManifest",
     "BundlePreprocessing",
     "Provenance",
-    "Row",
+    "ThresholdRow",
     "Thresholds",
     "describe",
     "fingerprint",
