@@ -112,7 +112,7 @@ def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -
     path = job.embedder
     assert path is not None
     with step(f"reading {path.name}"):
-        embedder = foreign.Embedder(path, folder, job.output)
+        embedder = foreign.ForeignNetwork(path, folder, job.output)
     for change in embedder.file.changes:
         print(f"export: {path.name}: {change}", flush=True)
     _say_beforehand(path.name, len(embedder.file.data))
