@@ -257,7 +257,9 @@ def _figures(rows: Sequence[parity.Parity], failed: dict[str, str]) -> dict[str,
     return found
 
 
-def _entries(folder: Path, made: list[files.Made], detector: dict[str, dict[str, Any]]) -> list[bundle.BundleFile]:
+def _entries(
+    folder: Path, made: list[files.ProvenFile], detector: dict[str, dict[str, Any]]
+) -> list[bundle.BundleFile]:
     entries = []
     for one in made:
         about = dict(one.facts)

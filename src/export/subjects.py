@@ -53,7 +53,7 @@ class Subject(NamedTuple):
     synthetic: bool
     licence: str
     provenance: tuple[bundle.Provenance, ...]
-    made: list[files.Made]
+    made: list[files.ProvenFile]
     proof: files.Proof
     people: str = UNSEEN
     probed: probing.Probed | None = None
