@@ -22,13 +22,13 @@ INPUT = "image"
 OUTPUT = "embedding"
 
 
-class Made(NamedTuple):
+class ProvenFile(NamedTuple):
     """A file that was made and proven.
 
     Attributes:
         name: In the bundle.
         bytes: Its size.
-        facts: Fields of :class:`kface.bundle.File` beside the path, hash, size, role and format.
+        facts: Fields of :class:`kface.bundle.BundleFile` beside the path, hash, size, role and format.
         parity: What the proof showed.
         failed: What runtimes say that do not read it, or read it otherwise than it is meant; None where all do.
     """
@@ -132,7 +132,7 @@ def make_all(
     opsets: Sequence[int],
     fixed_batches: Sequence[int],
     uff: bool,
-) -> Iterator[Made]:
+) -> Iterator[ProvenFile]:
     """Make the files of full precision one after the other, each proven.
 
     The network is frozen once; every file is a form of that one graph.
@@ -172,7 +172,7 @@ def make_all(
         yield made
 
 
-def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batches: Sequence[int]) -> list[Made]:
+def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batches: Sequence[int]) -> list[ProvenFile]:
     """Make forms of fixed batch of an ONNX file that was trained elsewhere, each proven.
 
     Args:
@@ -202,7 +202,7 @@ def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batche
 
 def write_and_prove(
     folder: Path, name: str, data: bytes, about: dict[str, Any], proof: Proof, exact: bool = True
-) -> Made:
+) -> ProvenFile:
     """Write one file and prove it; it is removed again where it is wrong."""
     path = folder / name
     path.write_bytes(data)
@@ -211,4 +211,4 @@ def write_and_prove(
     except ModelError:
         path.unlink()
         raise
-    return Made(name, len(data), about, tuple(rows), failed or None)
+    return ProvenFile(name, len(data), about, tuple(rows), failed or None)

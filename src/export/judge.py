@@ -24,7 +24,7 @@ FASTER = 1.05
 BATCHES = (1, 8)
 
 
-class Change(NamedTuple):
+class AccuracyChange(NamedTuple):
     """One test set.
 
     Attributes:
@@ -68,7 +68,7 @@ class Verdict(NamedTuple):
     """
 
     file: str
-    changes: tuple[Change, ...]
+    changes: tuple[AccuracyChange, ...]
     size: tuple[int, int]
     speed_up: dict[tuple[str, int], float]
     allowed: float
@@ -164,7 +164,7 @@ def judge(
             first, second = reports[0].tar[far], reports[1].tar[far]
             if first is not None and second is not None:
                 tar[far] = (first.value, second.value)
-        change = Change(testset.title, (reports[0].eer.value, reports[1].eer.value), tar)
+        change = AccuracyChange(testset.title, (reports[0].eer.value, reports[1].eer.value), tar)
         if replicates:
             far_ = FARS[0] if FARS[0] in tar else None
             found = paired.differences(scores[0], scores[1], genuine, people, replicates, seed, far_)

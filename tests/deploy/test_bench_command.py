@@ -179,7 +179,7 @@ def test_times_are_those_of_the_smallest_face_and_of_each_face(crops, monkeypatc
     fine, coarse = [[r["ms"]["median"] for r in made if r["min_face"] == face] for face in (20.0, 39.8)]
     assert min(fine) >= 100
     assert 50 <= min(coarse) < 95
-    file = bundle.File("embedder.onnx", "", 1, "embedder", "onnx", "fp32")
+    file = bundle.BundleFile("embedder.onnx", "", 1, "embedder", "onnx", "fp32")
     manifest = type("Manifest", (), {"name": "m", "files": (file,)})
     opened = bundle.Bundle(Path("bundle"), manifest)
     rows = networks.table9([opened], crops, ["opencv"], LEAST._replace(rounds=3), print)

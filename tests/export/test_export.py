@@ -8,7 +8,7 @@ from tiny_data_set import make_tiny_data_set
 
 from export import engines, foreign, uff
 from export import stage as export_stage
-from export.judge import Change, Verdict, judge
+from export.judge import AccuracyChange, Verdict, judge
 from export.settings import ExportJob
 from kface import bundle, stage
 from kface.bundle import golden
@@ -183,7 +183,7 @@ def test_an_edited_bundle_is_refused(made, tmp_path):
 
 def test_what_loses_too_much_is_not_bundled(made, workplace, tmp_path, capsys, monkeypatch):
     def verdict(file, sets, size, allowed, ratios, replicates, seed, asked):
-        changes = (Change("K-Face", (0.1, 0.1 if "fp16" in file else 0.13), {1e-2: (0.5, 0.49)}),)
+        changes = (AccuracyChange("K-Face", (0.1, 0.1 if "fp16" in file else 0.13), {1e-2: (0.5, 0.49)}),)
         return Verdict(file, changes, size, {("onnxruntime", 1): 1.0}, allowed, asked)
 
     monkeypatch.setattr(export_stage, "judge", verdict)

@@ -2,17 +2,25 @@
 
 from kface.bundle.card import model_card
 from kface.bundle.directory import Bundle, load, write
-from kface.bundle.manifest import File, Manifest, Preprocessing, Provenance, Template, describe, fingerprint
-from kface.bundle.thresholds import Row, Thresholds, measure, threshold_table
+from kface.bundle.manifest import (
+    AlignmentTemplate,
+    BundleFile,
+    BundleManifest,
+    BundlePreprocessing,
+    Provenance,
+    describe,
+    fingerprint,
+)
+from kface.bundle.thresholds import ThresholdRow, Thresholds, measure, threshold_table
 
 __all__ = [
+    "AlignmentTemplate",
     "Bundle",
-    "File",
-    "Manifest",
-    "Preprocessing",
+    "BundleFile",
+    "BundleManifest",
+    "BundlePreprocessing",
     "Provenance",
-    "Row",
-    "Template",
+    "ThresholdRow",
     "Thresholds",
     "describe",
     "fingerprint",

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from kface.bundle.manifest import DYNAMIC, NETWORKS, File, Manifest
+from kface.bundle.manifest import DYNAMIC, NETWORKS, BundleFile, BundleManifest
 from kface.bundle.thresholds import Thresholds
 from kface.verification.report import Figure
 
@@ -37,7 +37,7 @@ NOT_INTENDED = (
 )
 
 
-def model_card(manifest: Manifest) -> str:
+def model_card(manifest: BundleManifest) -> str:
     """Return a bundle's model card.
 
     The card's own entry in the manifest is left out, so that the card can be written before it is listed.
@@ -228,7 +228,7 @@ def _rate(figure: Figure) -> Tuple[str, str]:
     )
 
 
-def _files(files: Sequence[File]) -> str:
+def _files(files: Sequence[BundleFile]) -> str:
     ordered = sorted(files, key=lambda file: file.path)
     networks = [file for file in ordered if file.path.lower().endswith(NETWORKS)]
     return "\n\n".join(
@@ -251,7 +251,7 @@ def _files(files: Sequence[File]) -> str:
     )
 
 
-def use_of(file: File) -> str:
+def use_of(file: BundleFile) -> str:
     """Return which runtimes an embedder's file is for, in words."""
     if file.format == "pb":
         return "OpenCV 4.1 and later, TensorFlow 1.15 and later"
@@ -270,7 +270,7 @@ def use_of(file: File) -> str:
     return runtimes
 
 
-def _network(file: File) -> Sequence[str]:
+def _network(file: BundleFile) -> Sequence[str]:
     norm = {True: "inside", False: "to be done by the caller", None: ""}[file.normalised]
     parity = ", ".join(
         "{} {}".format(key, "{:.6g}".format(value) if isinstance(value, float) else value)

@@ -17,8 +17,8 @@ from kface.bundle.manifest import (
     PRECISIONS,
     REMEDY,
     TOLERANCE,
-    File,
-    Manifest,
+    BundleFile,
+    BundleManifest,
     PathLike,
     digest,
     parse,
@@ -55,7 +55,7 @@ class Bundle(NamedTuple):
     """
 
     directory: Path
-    manifest: Manifest
+    manifest: BundleManifest
 
     def path(self, name: str) -> Path:
         """Return where a file is.
@@ -68,7 +68,7 @@ class Bundle(NamedTuple):
         """
         return self.directory / self.manifest.file(name).path
 
-    def embedder(self, runtime: str, precision: str = "fp32") -> File:
+    def embedder(self, runtime: str, precision: str = "fp32") -> BundleFile:
         """Return the embedder's file that suits a runtime best: the first of :meth:`embedders`.
 
         Args:
@@ -82,7 +82,7 @@ class Bundle(NamedTuple):
         """
         return self.embedders(runtime, precision)[0]
 
-    def embedders(self, runtime: str, precision: str = "fp32") -> List[File]:
+    def embedders(self, runtime: str, precision: str = "fp32") -> List[BundleFile]:
         """Return the embedder's files that a runtime reads, the one that suits it best first; see :meth:`embedder`.
 
         One file of each format, in the runtime's own order. Of several, a dynamic batch is preferred, then the oldest
@@ -112,10 +112,10 @@ class Bundle(NamedTuple):
                 remedy,
             )
 
-        def order(file: File) -> Tuple[int, bool, int, str]:
+        def order(file: BundleFile) -> Tuple[int, bool, int, str]:
             return formats.index(file.format), file.batch != DYNAMIC, file.opset or 0, file.path
 
-        best: "OrderedDict[str, File]" = OrderedDict()
+        best: "OrderedDict[str, BundleFile]" = OrderedDict()
         for file in sorted(found, key=order):
             best.setdefault(file.format, file)
         return list(best.values())
@@ -125,7 +125,7 @@ class Bundle(NamedTuple):
         there = {file.precision for file in self._fitting(runtime)}
         return [precision for precision in PRECISIONS if precision in there]
 
-    def _fitting(self, runtime: str) -> List[File]:
+    def _fitting(self, runtime: str) -> List[BundleFile]:
         if runtime not in RUNTIMES:
             raise ConfigError(
                 "there is no such runtime", runtime, "choose one of: {}".format(", ".join(sorted(RUNTIMES)))
@@ -151,13 +151,13 @@ class Bundle(NamedTuple):
         return self.directory / DETECTOR
 
 
-def best_cosine(file: File) -> Optional[float]:
+def best_cosine(file: BundleFile) -> Optional[float]:
     """Return the smallest cosine that the export found with the runtime that computes a file best; None if unknown."""
     found = [value for key, value in (file.parity or {}).items() if key.startswith(COSINE) and _is_number(value)]
     return max(found) if found else None
 
 
-def _known_wrong(file: File, runtime: str) -> bool:
+def _known_wrong(file: BundleFile, runtime: str) -> bool:
     """Whether the export found that a runtime computes something else than others do with this file."""
     found = (file.parity or {}).get(COSINE + runtime)
     best = best_cosine(file)
@@ -170,7 +170,7 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-def write(directory: PathLike, manifest: Manifest) -> None:
+def write(directory: PathLike, manifest: BundleManifest) -> None:
     """Write a bundle's manifest once all its files are in place; what is written can be loaded.
 
     Raises:
@@ -230,7 +230,7 @@ def load(directory: PathLike, check: str = "hashes") -> Bundle:
     return Bundle(root, manifest)
 
 
-def _check_alignment(manifest: Manifest, path: Path) -> None:
+def _check_alignment(manifest: BundleManifest, path: Path) -> None:
     # Faces aligned to other points give other embeddings, without any error: better none at all.
     points = np.array(manifest.template.points, np.float32)
     if not np.array_equal(points, alignment.TEMPLATE) or manifest.preprocessing.size != (alignment.SIZE,) * 2:
@@ -243,7 +243,7 @@ def _check_alignment(manifest: Manifest, path: Path) -> None:
         )
 
 
-def _check(root: Path, manifest: Manifest, hashes: bool) -> None:
+def _check(root: Path, manifest: BundleManifest, hashes: bool) -> None:
     """Compare a directory with its manifest, what is quick first; raises ModelError."""
     for file in manifest.files:
         _check_file(root, file)
@@ -257,7 +257,7 @@ def _check(root: Path, manifest: Manifest, hashes: bool) -> None:
             raise ModelError("was changed: its SHA-256 is not the manifest's", root / file.path, REMEDY)
 
 
-def _check_file(root: Path, file: File) -> None:
+def _check_file(root: Path, file: BundleFile) -> None:
     place = root / file.path
     try:
         found = place.stat()

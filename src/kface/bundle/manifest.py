@@ -38,7 +38,7 @@ POINTS = tuple(tuple(round(float(value), 4) for value in point) for point in ali
 Batch = Union[str, int]
 
 
-class File(NamedTuple):
+class BundleFile(NamedTuple):
     """A file of a bundle; what is no network has None, or nothing, for a network's facts.
 
     Attributes:
@@ -72,7 +72,7 @@ class File(NamedTuple):
     parity: Optional[Dict[str, Any]] = None
 
 
-class Preprocessing(NamedTuple):
+class BundlePreprocessing(NamedTuple):
     """What happens to an aligned crop before the embedder: ``(pixels - mean) / divisor``.
 
     Attributes:
@@ -88,7 +88,7 @@ class Preprocessing(NamedTuple):
     divisor: float = 128.0
 
 
-class Template(NamedTuple):
+class AlignmentTemplate(NamedTuple):
     """Where the five landmarks of an aligned face lie.
 
     Attributes:
@@ -114,7 +114,7 @@ class Provenance(NamedTuple):
     licence: str
 
 
-class Manifest(NamedTuple):
+class BundleManifest(NamedTuple):
     """A bundle's description of itself.
 
     Attributes:
@@ -134,7 +134,7 @@ class Manifest(NamedTuple):
 
     name: str
     created: str
-    files: Tuple[File, ...]
+    files: Tuple[BundleFile, ...]
     embedding: int
     fingerprint: str
     training: Dict[str, Any]
@@ -142,10 +142,10 @@ class Manifest(NamedTuple):
     synthetic: bool
     licence: str
     provenance: Tuple[Provenance, ...]
-    preprocessing: Preprocessing = Preprocessing()
-    template: Template = Template()
+    preprocessing: BundlePreprocessing = BundlePreprocessing()
+    template: AlignmentTemplate = AlignmentTemplate()
 
-    def file(self, path: str) -> File:
+    def file(self, path: str) -> BundleFile:
         """Return what is said about a file.
 
         Raises:
@@ -182,7 +182,7 @@ def digest(document: Dict[str, Any]) -> str:
     return sha256_bytes(_canonical({key: value for key, value in document.items() if key != "digest"}))
 
 
-def fingerprint(embedder_sha256: str, preprocessing: Preprocessing, template: Template) -> str:
+def fingerprint(embedder_sha256: str, preprocessing: BundlePreprocessing, template: AlignmentTemplate) -> str:
     """Return what two bundles must share for their templates to be comparable.
 
     Args:
@@ -195,26 +195,26 @@ def fingerprint(embedder_sha256: str, preprocessing: Preprocessing, template: Te
     )
 
 
-def describe(directory: PathLike, path: str, role: str, **facts: Any) -> File:
+def describe(directory: PathLike, path: str, role: str, **facts: Any) -> BundleFile:
     """Return the entry of a file that lies in a bundle's directory.
 
     Args:
         directory: The bundle's.
         path: Below it, with slashes.
         role: One of :data:`ROLES`.
-        facts: Other fields of :class:`File`.
+        facts: Other fields of :class:`BundleFile`.
 
     Raises:
         ModelError: The file cannot be read.
     """
     place = Path(directory) / path
     try:
-        return File(path, sha256_file(place), place.stat().st_size, role, place.suffix[1:].lower(), **facts)
+        return BundleFile(path, sha256_file(place), place.stat().st_size, role, place.suffix[1:].lower(), **facts)
     except OSError as error:
         raise ModelError("cannot be read ({})".format(error.strerror or error), place)
 
 
-def parse(document: Any, path: PathLike) -> Manifest:
+def parse(document: Any, path: PathLike) -> BundleManifest:
     """Return the manifest that a JSON document holds.
 
     Args:
@@ -236,7 +236,7 @@ def parse(document: Any, path: PathLike) -> Manifest:
         )
     fields.text("kind")
     fields.whole("schema")
-    manifest = Manifest(
+    manifest = BundleManifest(
         name=fields.text("name"),
         created=fields.text("created", (), r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)"),
         files=tuple(_file(name, part, path) for name, part in sorted(fields.named("files").items())),
@@ -260,13 +260,13 @@ def parse(document: Any, path: PathLike) -> Manifest:
     return manifest
 
 
-def _file(name: str, part: Fields, path: PathLike) -> File:
+def _file(name: str, part: Fields, path: PathLike) -> BundleFile:
     inside = all(step not in ("", ".", "..") for step in name.split("/"))
     # Backslashes and colons lead out of the directory on Windows; what cannot be printed cannot be named in an error.
     if not inside or not name.isprintable() or any(sign in name for sign in "\\:") or name.lower() == FILE:
         raise ModelError("names a file that is not inside the bundle: {}".format(json.dumps(name)), path, REMEDY)
     dynamic = part.value("batch") == DYNAMIC
-    file = File(
+    file = BundleFile(
         path=name,
         sha256=part.text("sha256", (), "[0-9a-f]{64}"),
         bytes=part.whole("bytes"),
@@ -295,11 +295,11 @@ def _file(name: str, part: Fields, path: PathLike) -> File:
     return file
 
 
-def _preprocessing(part: Fields) -> Preprocessing:
+def _preprocessing(part: Fields) -> BundlePreprocessing:
     width, height = part.numbers("size", 2)
     if min(width, height) < 1 or width != int(width) or height != int(height):
         raise part.error("size", "a width and a height in pixels")
-    made = Preprocessing(
+    made = BundlePreprocessing(
         (int(width), int(height)),
         part.text("colour", ("RGB", "BGR")),
         part.number("mean", -1e6, 1e6),
@@ -311,12 +311,12 @@ def _preprocessing(part: Fields) -> Preprocessing:
     return made
 
 
-def _template(part: Fields) -> Template:
+def _template(part: Fields) -> AlignmentTemplate:
     points = part.value("points")
     if not isinstance(points, list) or len(points) != len(alignment.TEMPLATE):
         raise part.error("points", "{} points".format(len(alignment.TEMPLATE)))
     pairs = Fields({str(number): point for number, point in enumerate(points)}, part.path, "template.points", REMEDY)
-    made = Template(part.text("name"), tuple(pairs.numbers(str(number), 2) for number in range(len(points))))
+    made = AlignmentTemplate(part.text("name"), tuple(pairs.numbers(str(number), 2) for number in range(len(points))))
     part.close()
     return made
 

@@ -18,7 +18,7 @@ NOT_MEASURABLE = "not measurable"
 NOT_MET = "no threshold meets it"
 
 
-class Row(NamedTuple):
+class ThresholdRow(NamedTuple):
     """A target and what meets it.
 
     Attributes:
@@ -68,7 +68,7 @@ class Thresholds(NamedTuple):
     people: int
     replicates: int
     seed: int
-    rows: Tuple[Row, ...]
+    rows: Tuple[ThresholdRow, ...]
 
     def at(self, target: float) -> float:
         """Return the threshold for a false match rate.
@@ -103,7 +103,7 @@ def threshold_table(
     fmrs: Sequence[float] = FMRS,
     replicates: int = 1000,
     seed: int = 0,
-) -> Tuple[Row, ...]:
+) -> Tuple[ThresholdRow, ...]:
     """Measure the error rates at the thresholds for some false match rates.
 
     The intervals say how far the rates of these very thresholds vary with the people, not how far the thresholds would.
@@ -150,14 +150,14 @@ def threshold_table(
     )
 
 
-def _row(made: Curve, target: float) -> Row:
+def _row(made: Curve, target: float) -> ThresholdRow:
     # Such a target is a share of less than one pair; the tolerance is for rounding, as in tar_at_far.
     if made.impostors * target < 1 - 1e-9:
-        return Row(target, None, None, None, NOT_MEASURABLE)
+        return ThresholdRow(target, None, None, None, NOT_MEASURABLE)
     threshold, fmr, fnmr = operating_point(made, target)
     if not np.isfinite(threshold):
-        return Row(target, None, None, None, NOT_MET)
-    return Row(target, threshold, Figure(fmr), Figure(fnmr))
+        return ThresholdRow(target, None, None, None, NOT_MET)
+    return ThresholdRow(target, threshold, Figure(fmr), Figure(fnmr))
 
 
 def _rate(place: int, kind: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -195,9 +195,9 @@ def measure(
 
 def parse(fields: Fields) -> Thresholds:
     """Return a table from what :meth:`Thresholds.to_dict` made; raises ModelError where a field is not that."""
-    rows: List[Row] = []
+    rows: List[ThresholdRow] = []
     for part in fields.objects("rows"):
-        row = Row(
+        row = ThresholdRow(
             target=part.number("target", 0, 1),
             threshold=part.optional("threshold", part.number, -1, 1),
             fmr=_figure(part, "fmr"),

@@ -233,7 +233,7 @@ def test_right_types_with_other_values(directory):
 
 
 def test_faces_that_this_program_would_align_otherwise(directory):
-    from kface.bundle import Preprocessing, Template, fingerprint
+    from kface.bundle import AlignmentTemplate, BundlePreprocessing, fingerprint
 
     def other(document, preprocessing, template):
         document["preprocessing"] = dict(preprocessing._asdict())
@@ -241,10 +241,10 @@ def test_faces_that_this_program_would_align_otherwise(directory):
         sha256 = document["files"]["embedder.onnx"]["sha256"]
         document["fingerprint"] = fingerprint(sha256, preprocessing, template)
 
-    points = tuple((x + 1.0, y) for x, y in Template().points)
-    edit(directory, lambda document: other(document, Preprocessing(), Template("mine", points)))
+    points = tuple((x + 1.0, y) for x, y in AlignmentTemplate().points)
+    edit(directory, lambda document: other(document, BundlePreprocessing(), AlignmentTemplate("mine", points)))
     refusal(directory, "manifest.json", "aligned to mine at 112x112, which this program cannot do")
-    edit(directory, lambda document: other(document, Preprocessing(size=(96, 112)), Template()))
+    edit(directory, lambda document: other(document, BundlePreprocessing(size=(96, 112)), AlignmentTemplate()))
     refusal(directory, "manifest.json", "at 96x112, which this program cannot do")
 
 

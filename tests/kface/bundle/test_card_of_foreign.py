@@ -5,7 +5,7 @@ from bundle_fakes import fill, manifest_of
 
 from kface import bundle
 from kface.bundle.card import use_of
-from kface.bundle.manifest import File
+from kface.bundle.manifest import BundleFile
 
 
 def test_where_it_comes_from_and_how_its_input_was_determined(tmp_path):
@@ -43,4 +43,4 @@ def test_a_report_of_another_shape_does_not_break_it(tmp_path, training):
     ],
 )
 def test_which_file_is_for_what(facts, words):
-    assert words in use_of(File("embedder.x", "0" * 64, 1, "embedder", **facts))
+    assert words in use_of(BundleFile("embedder.x", "0" * 64, 1, "embedder", **facts))

@@ -7,7 +7,7 @@ import pytest
 from tiny_bundle import NETWORK
 
 from kface import bundle
-from kface.bundle import golden
+from kface.bundle import golden, golden_writer
 from kface.errors import ModelError
 from kface.networks import UnsuitableRuntimeError
 from kface.recognizer import embedder as embedder_module
@@ -70,11 +70,11 @@ def write(directory, names=("embedder.onnx", "embedder.pb"), tolerance=None, par
         files.append(bundle.describe(directory, name, "embedder", **about))
     if with_golden:
         inputs = ((faces().astype(np.float32) - 127.5) / 128).transpose(0, 3, 1, 2)
-        files += golden.write(directory, faces(), embed(inputs), tolerance)
-    preprocessing, template = bundle.Preprocessing(), bundle.Template()
+        files += golden_writer.write(directory, faces(), embed(inputs), tolerance)
+    preprocessing, template = bundle.BundlePreprocessing(), bundle.AlignmentTemplate()
     bundle.write(
         directory,
-        bundle.Manifest(
+        bundle.BundleManifest(
             name="tiny",
             created="2024-05-06T07:08:09+00:00",
             files=tuple(files),
@@ -291,9 +291,9 @@ def test_a_bundle_of_an_older_version_is_warned_about_once(tmp_path, machine, ca
 
 
 def test_damaged_golden_vectors_are_no_fault_of_the_runtime(opened, machine):
-    path = opened.path(golden.EMBEDDINGS)
+    path = opened.path(golden.VECTORS)
     path.write_bytes(path.read_bytes()[:-2])
-    with pytest.raises(ModelError, match="embeddings.json: was changed"):
+    with pytest.raises(ModelError, match="vectors.json: was changed"):
         Embedder(opened)
     assert machine["tried"] == [("openvino", "embedder.onnx")]
 
@@ -318,7 +318,7 @@ def test_real_runtimes(tmp_path, runtime):
     crops = faces()
     inputs = np.ascontiguousarray((crops.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 128)
     right = open_network(place / "embedder.onnx", runtime).run(inputs)["embedding"]
-    files = golden.write(place, crops, right)
+    files = golden_writer.write(place, crops, right)
     manifest = bundle.load(place).manifest
     bundle.write(place, manifest._replace(files=manifest.files + files))
     Embedder(bundle.load(place), runtime)
