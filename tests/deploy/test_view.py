@@ -5,7 +5,13 @@ import time
 
 import numpy as np
 import pytest
-from deploy_fakes import GENEROUS, identity, picture, result, track, until
+from deploy_fakes import (
+    identity,
+    picture,
+    result,
+    track,
+)
+from waiting import GENEROUS, until
 
 from deploy import labels as labels_module
 from deploy import view
