@@ -24,11 +24,10 @@ def test_the_detector_of_a_bundles_settings(tmp_path):
             "min_face": MIN_FACE,
             "thresholds": [0.6, 0.7, 0.8],
             "factor": 0.709,
-            "brighten": list(BRIGHTEN),
+            "brighten": BRIGHTEN,
         },
         "runtime": "auto",
         "precision": "fp32",
-        "match": {"recognised": None, "unknown": None},
     }
 
 

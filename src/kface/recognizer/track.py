@@ -153,7 +153,7 @@ class Track(object):
         else:
             follow = 0 < self._against < 2 * settings.takeover
         return (
-            len(self.sightings) < settings.views
+            len(self.sightings) < settings.min_views
             or self._suspect
             or follow
             or since >= min(settings.refresh, RECHECK * 2**self._calm)
@@ -211,12 +211,12 @@ class Track(object):
     def _join(self, sightings: List[Sighting], settings: TrackSettings) -> None:
         drifts = bool(self.sightings) and not self._suspect and drifted(sightings[-1].view, self._all_seen(), settings)
         self._calm = 0 if drifts else min(self._calm + 1, CALM)
-        self.sightings = (self.sightings + sightings)[-settings.memory :]
+        self.sightings = (self.sightings + sightings)[-settings.max_views :]
         self._strangers, self._suspect = [], False
         self._seen = self._counted = None
 
     def _joins(self, sighting: Sighting, point: OperatingPoint, settings: TrackSettings) -> bool:
-        if not self.sightings or (not self._suspect and len(self.sightings) < settings.views):
+        if not self.sightings or (not self._suspect and len(self.sightings) < settings.min_views):
             return True
         median, closest = self.likeness(sighting)
         identity, vote = self._count(point, settings), sighting.vote
@@ -262,7 +262,7 @@ class Track(object):
     def _count(self, point: OperatingPoint, settings: TrackSettings) -> Identity:
         if self._counted is None or self._counted[0] is not point:
             votes = [sighting.vote for sighting in self.sightings]
-            self._counted = point, count(votes, point, settings.views)
+            self._counted = point, count(votes, point, settings.min_views)
         return self._counted[1]
 
     def state(self, frame: int, point: OperatingPoint, settings: TrackSettings) -> TrackState:

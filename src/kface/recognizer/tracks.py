@@ -139,7 +139,7 @@ class Tracker(object):
         if owners is None:
             seen = self._present()
             iou = overlaps(self._boxes(seen), faces.boxes)
-            pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou)]
+            pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou_threshold)]
         else:
             followed = self._followed()
             pairs = [(followed[int(owner)], face) for face, owner in enumerate(owners) if owner >= 0]
@@ -192,7 +192,7 @@ class Tracker(object):
         for number, track in enumerate(self._tracks):
             if number not in owner:
                 track.missing += 1
-                if track.missing > self.settings.missing:
+                if track.missing > self.settings.max_age:
                     self.ended.append(self._state(track))
                 else:
                     kept.append(track)
@@ -261,7 +261,7 @@ class Tracker(object):
         if not tracks or not faces:
             return []
         iou = overlaps(self._boxes(tracks), self._faces.boxes[faces])
-        near = iou >= self.settings.iou
+        near = iou >= self.settings.iou_threshold
         seen = np.array([self._tracks[number].missing == 0 for number in tracks])
         cosines = np.array([[self._tracks[number].likeness(given.get(face)) for face in faces] for number in tracks])
         median, closest = cosines[..., 0], cosines[..., 1]
