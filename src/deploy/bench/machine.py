@@ -42,7 +42,7 @@ def processor() -> str:
 
 
 def load() -> Optional[List[float]]:
-    """Return the load average over 1, 5 and 15 minutes; None where there is none."""
+    """Return the load average over 1, 5 and 15 minutes; None where the system has no such figure."""
     try:
         return [round(value, 2) for value in os.getloadavg()]
     except (AttributeError, OSError):
@@ -56,12 +56,12 @@ def version(package: str) -> str:
 
 
 def resident_mb() -> Optional[float]:
-    """Return how much memory this process holds, in MB; None where the system does not tell."""
+    """Return how much memory this process holds, in MB; None where the system does not report it."""
     return _field("/proc/self/status", "VmRSS")
 
 
 def peak_mb() -> Optional[float]:
-    """Return how much memory this process has held at most, in MB; None where the system does not tell."""
+    """Return how much memory this process has held at most, in MB; None where the system does not report it."""
     return _field("/proc/self/status", "VmHWM")
 
 

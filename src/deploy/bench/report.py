@@ -78,11 +78,16 @@ def read(path: PathLike) -> Dict[str, Any]:
 
 
 def newest(outputs: PathLike) -> Dict[str, Any]:
-    """Return the newest report below ``outputs``; raises KFaceError where no bench was run."""
+    """Return the newest report below ``outputs``; raises KFaceError where there is none."""
+    return read(newest_path(outputs))
+
+
+def newest_path(outputs: PathLike) -> Path:
+    """Return the path of the newest report below ``outputs``; raises KFaceError where there is none."""
     found: List[Path] = sorted(Path(outputs).glob("*/" + FILE), key=lambda path: (path.parent.name, path.name))
     if not found:
         raise KFaceError("holds no report of the realtime bench", outputs, REMEDY)
-    return read(found[-1])
+    return found[-1]
 
 
 def rows(document: Dict[str, Any], part: str, **wanted: Any) -> List[Dict[str, Any]]:
