@@ -140,9 +140,9 @@ class StreamSettings(_Fields):
         Raises:
             ConfigError: It is no such URI; neither the URI nor a part of it is in the message.
         """
-        if _whole(uri, 0, 999):
-            # As every program with OpenCV has it; YAML and Hydra read a number.
-            uri = str(uri)
+        if isinstance(uri, int) and not isinstance(uri, bool):
+            # A USB camera's number, as in OpenCV; YAML and Hydra read it as an integer.
+            uri = str(checks.whole("stream", uri, 0, 999))
         if not isinstance(uri, str) or not uri.strip():
             raise ConfigError("is empty", "stream", "give a file, rtsp://..., csi://0 or v4l2:///dev/video0")
         if re.match(r"[0-9]{1,3}\Z", uri) and not os.path.lexists(uri):
@@ -226,17 +226,11 @@ class StreamSettings(_Fields):
         return self.uri
 
 
-def _whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
 def _size(value: Any, where: str) -> Size:
     parts = re.split("[xX]", value) if isinstance(value, str) else value
     try:
-        width, height = (int(part) if isinstance(part, str) else part for part in parts)
-    except (TypeError, ValueError):
-        width, height = 0, 0
-    if not _whole(width, *SIDES) or not _whole(height, *SIDES):
+        width, height = (checks.whole(where, int(part) if isinstance(part, str) else part, *SIDES) for part in parts)
+    except (TypeError, ValueError, ConfigError):
         raise ConfigError("must be WIDTHxHEIGHT, each from {} to {}, not {!r}".format(SIDES[0], SIDES[1], value), where)
     return width, height
 
