@@ -17,6 +17,7 @@ from deploy.settings import DeploySettings, GallerySettings
 from kface import alignment
 from kface.faces import Faces
 from kface.gallery import Limits
+from kface.mtcnn import FaceDetector
 from kface.recognizer import (
     RECOGNISED,
     FaceRecognizer,
@@ -73,7 +74,7 @@ def picture(*people, **how):
     return image
 
 
-class FakeDetector(object):
+class FakeDetector(FaceDetector):
     """Finds what is not black."""
 
     def detect(self, rgb):

@@ -14,7 +14,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 #: Sections of a ``deploy.yaml`` that describe the recogniser, with the settings of each and their defaults. By default the
 #: bundle's threshold table decides what matches.
 SECTIONS: Dict[str, Dict[str, Any]] = {
-    "detector": {"min_face": 39.8, "thresholds": (0.6, 0.7, 0.8), "factor": 0.709, "brighten": cascade.BRIGHTEN},
+    "detector": cascade.OF_STREAMS,
     "runtime": {"name": "auto"},
     "match": {"recognised": None, "unknown": None},
 }

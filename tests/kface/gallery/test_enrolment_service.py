@@ -11,6 +11,7 @@ from kface.errors import GalleryError, ImageError, ModelError
 from kface.faces import Faces
 from kface.gallery import EnrolledFace, Enrolment, Limits, Refusal
 from kface.images import encode_jpeg
+from kface.mtcnn import FaceDetector
 from kface.recognizer import FaceRecognizer, OperatingPoint
 from kface.recognizer.embedder import EmbedderOutput
 
@@ -18,7 +19,7 @@ LENIENT = Limits(10.0, 1.0, 0.9, (0.0, 1.0))
 BOXES = [(20, 20, 140, 140), (160, 20, 280, 140)]
 
 
-class Detector(object):
+class Detector(FaceDetector):
     """Finds as many faces as it is told, in fixed places."""
 
     min_face = 39.8
