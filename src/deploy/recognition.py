@@ -89,7 +89,11 @@ class Recognition(object):
 
     def enrolment(self) -> Enrolment:
         """Return what enrols with the recogniser."""
-        keep = self._settings.gallery.keep_crops
-        made = Enrolment(self.gallery, self.recognizer, self._settings.enrolment, keep, self.networks)
-        made.recognised = self.operating_point.recognised
-        return made
+        return Enrolment(
+            self.gallery,
+            self.recognizer,
+            self._settings.enrolment,
+            self._settings.gallery.keep_crops,
+            self.networks,
+            lambda: self.operating_point.recognised,
+        )

@@ -267,7 +267,6 @@ class Session(object):
             ConfigError: It is no cosine, or `unknown` is above `recognised`.
         """
         self._recognition.set_threshold(recognised, unknown)
-        self._registrar.enrolment.recognised = recognised
 
     def change_stream(self, make_source: SourceMaker, name: str, drop: bool = True) -> None:
         """Watch another stream from now on. Who is in the picture has left with the old one.

@@ -49,7 +49,7 @@ KIM, PARK, LEE = 90, 150, 210
 AT_KIM, AT_PARK = (KIM, 80, 90, 90), (PARK, 230, 90, 90)
 FRAMES = 24
 TWO = (AT_KIM, AT_PARK)
-PLAIN = "bundle: toy\nweb: {enabled: false}\ntracks: {detect_every: 1, views: 1}\n"
+PLAIN = "bundle: toy\nweb: {enabled: false}\ntracks: {detect_every: 1, min_views: 1}\n"
 
 
 def threads():

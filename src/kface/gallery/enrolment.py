@@ -1,9 +1,9 @@
-"""Enrolment, the one way for every front end: find the face, judge it, embed it, look for duplicates, and add it."""
+"""Enrolment, shared by all front ends: find the face, judge it, embed it, look for duplicates, and add it."""
 
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -22,7 +22,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 #: From this cosine on two templates are of one picture, whatever the thresholds are.
 SAME_PICTURE = 0.999
-#: So many people are looked at for a warning: more than have enrolled one picture by mistake.
+#: Number of people compared for a warning: more than would have enrolled one picture by mistake.
 COMPARED = 16
 
 
@@ -46,16 +46,16 @@ class Enrolment(object):
     Args:
         gallery: Where they are enrolled.
         recognizer: Finds and embeds them; of the model that the gallery was opened for.
-        limits: What a face must be; the usual where None.
+        limits: What a face must be; the default where None.
         keep_crops: Whether the aligned faces are kept (encrypted), for a later model.
         networks: Held while the recogniser works, where others use it as well.
+        threshold: Returns the cosine from which on a face looks like another person's, None where there is no threshold; by
+            default what the recogniser's bundle recommends for the number of people enrolled.
 
     Attributes:
         gallery: As given.
         gate: Decides whether a face is good enough.
         networks: As given.
-        recognised: From this cosine on a face looks like another person's; by default what the recogniser has, None where
-            there is no threshold.
 
     Example:
         >>> Enrolment(gallery, recognizer).enrol_image("Kim", "kim.jpg")  # doctest: +SKIP
@@ -69,10 +69,11 @@ class Enrolment(object):
         limits: Optional[Limits] = None,
         keep_crops: bool = False,
         networks: Optional["contextlib.AbstractContextManager[Any]"] = None,
+        threshold: Optional[Callable[[], Optional[float]]] = None,
     ) -> None:
         self.gate = QualityGate(limits, recognizer.detector)
-        self.recognised = None if recognizer.operating_point is None else recognizer.operating_point.recognised
         self.gallery = gallery
+        self._threshold = self._recommended if threshold is None else threshold
         self._recognizer = recognizer
         self._keep_crops = keep_crops
         self.networks: Any = threading.Lock() if networks is None else networks
@@ -93,7 +94,7 @@ class Enrolment(object):
         Args:
             name: Of the person, who may be enrolled already.
             image: uint8 (h, w, 3) RGB, or the path of an image file.
-            force: Enrol it even where it is not good enough; there must be one face that can be embedded all the same.
+            force: Enrol it even if it is not good enough; one face that can be embedded is needed all the same.
 
         Raises:
             ImageError: It cannot be read, or must not be enrolled; with all the reasons.
@@ -158,8 +159,13 @@ class Enrolment(object):
         return made.vectors
 
     def _add(self, name: str, embedding: np.ndarray, crop: np.ndarray) -> EnrolledFace:
-        warning = duplicate(self.gallery, name, embedding, self.recognised)
+        warning = duplicate(self.gallery, name, embedding, self._threshold())
         return EnrolledFace(name, self.gallery.add(name, embedding, crop if self._keep_crops else None), warning)
+
+    def _recommended(self) -> Optional[float]:
+        if self._recognizer.operating_point is None:
+            return None
+        return self._recognizer.operating_point_for(self.gallery.size).recognised
 
 
 def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Optional[float] = None) -> Optional[str]:
