@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from deploy.settings import WebSettings
 from deploy.terminal import say, typed_name
 from deploy.web.token import ENVIRONMENT, find_token
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
 from kface.errors import ConfigError, KFaceError
 
@@ -85,14 +86,7 @@ class Page(object):
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        return _run(arguments)
-    except KFaceError as error:
-        say("enrol: {}".format(error), sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("enrol: stopped", sys.stderr)
-        return 130
+    return exit_status("enrol", lambda: _run(arguments))
 
 
 def parser() -> Parser:

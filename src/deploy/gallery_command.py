@@ -15,8 +15,9 @@ from deploy.face_reader import FaceReader, open_reader
 from deploy.settings import chosen_bundle
 from deploy.terminal import say, typed_name
 from kface.bundle.manifest import PRECISIONS
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
-from kface.errors import ConfigError, ImageError, KFaceError
+from kface.errors import ConfigError, ImageError
 from kface.gallery import (
     ENVIRONMENT,
     ENVIRONMENT_FILE,
@@ -57,14 +58,8 @@ BUNDLE = "KFACE_BUNDLE"
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        return COMMANDS[arguments.command](arguments)
-    except KFaceError as error:
-        _complain(error)
-        return 2
-    except KeyboardInterrupt:
-        say("gallery: interrupted; faces reported as enrolled are enrolled", sys.stderr)
-        return 130
+    stopped = "interrupted; faces reported as enrolled are enrolled"
+    return exit_status("gallery", lambda: COMMANDS[arguments.command](arguments), stopped)
 
 
 def _complain(what: object) -> None:

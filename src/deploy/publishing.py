@@ -73,7 +73,7 @@ class Publisher(object):
             fmr: What the threshold stands for.
             complete: Wait for outputs that are behind; otherwise they miss something.
         """
-        self.meter.take(result.frame.time_monotonic)
+        self.meter.take(result.frame.time_monotonic, result.brightened is not None)
         events = self._pending + self._observer.observe(result, fmr)
         self._pending = []
         self.viewer.take(result)

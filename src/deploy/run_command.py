@@ -1,5 +1,6 @@
 """``kface deploy``: the realtime recogniser, until its stream ends or somebody stops it."""
 
+import argparse
 import contextlib
 import os
 import signal
@@ -14,6 +15,7 @@ from deploy.opening import open_session
 from deploy.session import Session
 from deploy.settings import DeploySettings
 from deploy.terminal import say
+from kface.commands.ending import exit_status
 from kface.commands.parser import SettingsParser
 from kface.errors import KFaceError
 from kface.streams import State
@@ -37,18 +39,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     0; 1 where an output failed; 2 where the recogniser did; 3 where frames of a video file were damaged or missing.
     """
     arguments = parser().parse_args(argv)
-    try:
-        values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
-        if arguments.show:
-            say(write_file(masked(values)).rstrip("\n"))
-            return 0
-        return run(DeploySettings.from_mapping(values))
-    except KFaceError as error:
-        say("deploy: {}".format(error), sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("deploy: stopped", sys.stderr)
-        return 130
+    return exit_status("deploy", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
+    if arguments.show:
+        say(write_file(masked(values)).rstrip("\n"))
+        return 0
+    return run(DeploySettings.from_mapping(values))
 
 
 def run(settings: DeploySettings) -> int:

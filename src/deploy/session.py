@@ -190,6 +190,7 @@ class Session(object):
             runtime=self._recognition.recognizer.embedder.runtime,
             damaged=len(self._gallery.damage),
             dropped=self._publisher.dropped,
+            brightened=self._publisher.meter.brightened,
         )
 
     def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[LivePicture]:

@@ -2,12 +2,15 @@
 
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from deploy.labels import Labels
+from deploy.status import Status
 from deploy.terminal import say
+from deploy.view import BACKDROP
 from kface.errors import ConfigError, KFaceError
 from kface.text import first_line
 
@@ -45,6 +48,7 @@ class Window(object):
         self._title = title
         self._tell = tell
         self._backend = backend
+        self._labels = Labels()
         self._number = 0
         self._clicks: "queue.Queue[Tuple[float, float]]" = queue.Queue()
         self._closed = threading.Event()
@@ -66,13 +70,24 @@ class Window(object):
                 view = self._session.wait_view(self._number, _LOOK_S)
                 if view is not None:
                     self._number = view.number
-                    screen.show(view.image)
+                    screen.show(self._with_remarks(view.image))
                 elif self._session.status.stream in ("ended", "closed"):
                     return
                 screen.work()
                 self._answer_clicks()
         finally:
             screen.close()
+
+    def _with_remarks(self, rgb: np.ndarray) -> np.ndarray:
+        """Return a picture with the session's remarks in its lower left corner."""
+        lines = remarks(self._session.status)
+        if not lines:
+            return rgb
+        picture = rgb.copy()
+        height = min(max(picture.shape[0] // 24, 14), 32)
+        for number, line in enumerate(reversed(lines)):
+            self._labels.draw(picture, line, (0, picture.shape[0] - number * height), BACKDROP, height)
+        return picture
 
     def _click(self, x: float, y: float) -> None:
         self._clicks.put((x, y))
@@ -92,6 +107,17 @@ class Window(object):
                 continue
             track = "" if picked.track is None else " --track {}".format(picked.track)
             self._tell("to enrol {}: kface enrol NAME{}".format(face, track))
+
+
+def remarks(status: Status) -> List[str]:
+    """Return what a user should know about the picture and the outputs, a line each."""
+    lines = []
+    if status.brightened:
+        lines.append("dark picture: brightened copies are searched too")
+    if status.dropped:
+        frames = "1 frame" if status.dropped == 1 else "{} frames".format(status.dropped)
+        lines.append("{} missing from slow outputs".format(frames))
+    return lines
 
 
 def find_backend() -> str:

@@ -9,8 +9,9 @@ from deploy.jetson.archive import pack, settings_for_board
 from deploy.jetson.board_bundle import BoardBundle
 from deploy.jetson.remote import Host, install
 from deploy.settings import DeploySettings, chosen_bundle
+from kface.commands.ending import exit_status
 from kface.commands.parser import SettingsParser
-from kface.errors import ConfigError, KFaceError
+from kface.errors import ConfigError
 
 OUT = "outputs"
 
@@ -18,14 +19,7 @@ OUT = "outputs"
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status: the installer's, where it ran."""
     arguments = parser().parse_args(argv)
-    try:
-        return _run(arguments)
-    except KFaceError as error:
-        print("pack: {}".format(error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("pack: stopped", file=sys.stderr)
-        return 130
+    return exit_status("pack", lambda: _run(arguments))
 
 
 def parser() -> SettingsParser:

@@ -165,8 +165,9 @@ class Handler(object):
 
     def _stream(self) -> None:
         server, kind = self._server, "multipart/x-mixed-replace; boundary=" + BOUNDARY
+        plain = self._request.parameter("labels") == "none"
         self._endless(
-            kind, server.watching, lambda: stream(server.pictures, self._connection, self._write, server.closing)
+            kind, server.watching, lambda: stream(server.pictures, self._connection, self._write, server.closing, plain)
         )
 
     def _events(self) -> None:

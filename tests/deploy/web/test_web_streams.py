@@ -100,6 +100,28 @@ def test_the_stream_is_jpeg_after_jpeg_with_growing_numbers(server):
         assert decode_image(jpeg).shape == (360, 640, 3)
 
 
+def test_a_page_that_draws_the_labels_gets_pictures_without_and_the_faces(server, session, monkeypatch):
+    session._known[1] = "김\r\nX-Evil: 1"
+    wait_view = session.wait_view
+    plain = np.full((360, 640, 3), 200, np.uint8)
+    monkeypatch.setattr(session, "wait_view", lambda *given: wait_view(*given)._replace(plain=plain))
+    with opened(server, "/stream.mjpg?labels=none") as answer:
+        headers, jpeg = part_of(answer)
+    image = decode_image(jpeg)
+    assert np.abs(image.astype(int) - 200).max() < 8
+    assert "X-Evil" not in headers
+    faces = json.loads(headers["X-Kface-Faces"])
+    assert [(face["track"], face["state"], face["name"]) for face in faces] == [
+        (1, "recognised", "김\r\nX-Evil: 1"),
+        (2, "unknown", None),
+    ]
+    with opened(server, "/stream.mjpg") as answer:
+        headers, jpeg = part_of(answer)
+    assert "X-Kface-Faces" not in headers
+    image = decode_image(jpeg)
+    assert np.abs(image.astype(int) - 200).max() > 50
+
+
 def test_colours_are_right(session, server):
     session.backdrop = np.full((360, 640, 3), (200, 40, 40), np.uint8)
     with opened(server, "/picture.jpg") as answer:
