@@ -18,7 +18,7 @@ from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
 from kface.errors import ConfigError, KFaceError
 
-#: Where a session has its page unless it is told otherwise.
+#: Where a session has its page by default.
 ADDRESS = "http://{0.host}:{0.port}".format(WebSettings())
 TIMEOUT_S = 20.0
 _LARGEST = 1 << 20
@@ -39,7 +39,7 @@ class Page(object):
         token: Its token.
 
     Raises:
-        ConfigError: It is no such address.
+        ConfigError: It is not such an address.
     """
 
     def __init__(self, address: str, token: str) -> None:

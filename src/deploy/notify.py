@@ -1,4 +1,4 @@
-"""Tells systemd that the program is ready and alive (sd_notify); does nothing where there is no systemd."""
+"""Reports to systemd that the program is ready and alive (sd_notify); does nothing without systemd."""
 
 import contextlib
 import os

@@ -15,7 +15,7 @@ from kface.recognizer import Result
 
 #: Seconds after which memory that was freed is given back to the system.
 TRIM_EVERY_S = 60.0
-#: Seconds for writing what is queued when a live stream ends. A service has 20 s for its whole end (TimeoutStopSec).
+#: Seconds for writing what is queued when a live stream ends. A service has 20 s to stop (TimeoutStopSec).
 DRAIN_S = 5.0
 #: The kind of events about outputs.
 OUTPUT = "output"
@@ -84,7 +84,7 @@ class Publisher(object):
             heap.trim()
 
     def turn_over(self) -> None:
-        """Let everybody leave and no old picture be live, because tracks and frames are numbered anew from here on.
+        """End all tracks and the live picture: tracks and frames are numbered from the beginning again.
 
         Not to be called at the same time as :meth:`publish`.
         """
@@ -93,15 +93,15 @@ class Publisher(object):
         self.viewer.clear()
 
     def release(self) -> None:
-        """Wait for no output any more in :meth:`publish`, because the end has come."""
+        """No longer wait for outputs in :meth:`publish`; for the end."""
         for subscription in list(self._subscriptions):
             subscription.release()
 
     def close(self, more: Sequence[str], complete: bool) -> None:
-        """Let everybody leave, write what is queued, close the outputs, and let nobody wait any longer.
+        """End all tracks, write what is queued, close the outputs, and wake up everyone who waits.
 
         Args:
-            more: What else is to be said about the stream's end, a line each.
+            more: What else to report about the stream's end, a line each.
             complete: As for :meth:`publish`: all that is queued is written, however long that takes.
         """
         events = self._pending + self._observer.finish() + [self.log.add(STREAM, reason=line) for line in more]

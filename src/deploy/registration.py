@@ -125,7 +125,7 @@ class Registrar(object):
 
     Args:
         watch: Looks after the gallery.
-        log: Is told what was done.
+        log: Gets an event for what was done.
         enrolment: Enrols; its networks are used by the stream as well.
 
     Attributes:

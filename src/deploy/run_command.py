@@ -1,4 +1,4 @@
-"""``kface deploy``: the realtime recogniser, until its stream ends or somebody stops it."""
+"""``kface deploy``: the realtime recogniser, until its stream ends or it is stopped."""
 
 import argparse
 import contextlib
@@ -63,13 +63,13 @@ def run(settings: DeploySettings) -> int:
         url = _web(session, settings, stack)
         session.start()
         _introduce(session, url)
-        teller = threading.Thread(target=_tell, args=(session, done), name="kface-tell", daemon=True)
+        reporter = threading.Thread(target=_report, args=(session, done), name="kface-report", daemon=True)
         failures: List[KFaceError] = []
         watch = threading.Thread(
             target=_watch, args=(session, settings, notifier, stop, window, failures), name="kface-watch", daemon=True
         )
         try:
-            teller.start()
+            reporter.start()
             watch.start()
             if window is not None:
                 window.run()
@@ -87,9 +87,9 @@ def run(settings: DeploySettings) -> int:
             try:
                 session.stop()
             finally:
-                # What fails at the end, a video that could not be finished, is told as well.
+                # What fails at the end, such as a video that could not be finished, is reported as well.
                 done.set()
-                for thread in (watch, teller):
+                for thread in (watch, reporter):
                     if thread.ident is not None:
                         thread.join(2 * TICK_S + 1)
         _conclude(session)
@@ -159,18 +159,18 @@ def _introduce(session: Session, url: Optional[str]) -> None:
         say("deploy: the live picture is at {}".format(url), sys.stderr, secret=True)
 
 
-def _tell(session: Session, done: threading.Event) -> None:
+def _report(session: Session, done: threading.Event) -> None:
     """Print the stream's states, each once until it changes, and outputs that failed."""
-    seen, told = 0, ""
+    seen, reported = 0, ""
     while True:
         last = done.is_set()
         for event in session.wait_events(seen, 0 if last else TICK_S):
             seen = event.number
             # Every attempt ends in the same line while a camera is off.
-            if event.kind in ("stream", "output") and event.reason not in ("closed", told):
+            if event.kind in ("stream", "output") and event.reason not in ("closed", reported):
                 if event.reason.startswith("connecting"):
                     continue
-                told = event.reason
+                reported = event.reason
                 say("deploy: {}".format(event.reason), sys.stderr)
         if last:
             return
@@ -196,9 +196,9 @@ def _watch(
 
 
 def _look_after(session: Session, settings: DeploySettings, notifier: Notifier, stop: threading.Event) -> None:
-    """Tell systemd that all is well; raises KFaceError where the stream refuses from the start."""
+    """Report to systemd that all is well; raises KFaceError where the stream is refused from the start."""
     notifier.ready(session.status.source)
-    begun = told = time.monotonic()
+    begun = reported = time.monotonic()
     processed = -1
     lived = False
     while not stop.wait(TICK_S):
@@ -209,12 +209,12 @@ def _look_after(session: Session, settings: DeploySettings, notifier: Notifier, 
             raise refusal
         if settings.seconds is not None and now - begun >= settings.seconds:
             return
-        if notifier.watchdog is None or now - told < notifier.watchdog / 3 or not session.running:
+        if notifier.watchdog is None or now - reported < notifier.watchdog / 3 or not session.running:
             continue
         status = session.status
-        # A live stream without results is stuck in a driver, and better begun anew.
+        # A live stream without results is stuck in a driver: better restarted.
         if status.stream != State.LIVE.value or status.processed != processed:
-            told, processed = now, status.processed
+            reported, processed = now, status.processed
             notifier.alive(
                 "{}: {}, {:.1f} fps, {} faces".format(status.source, status.stream, status.fps, status.faces)
             )

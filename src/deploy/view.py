@@ -27,7 +27,7 @@ class ViewFace(NamedTuple):
         box: x1 y1 x2 y2 in pixels of the view's image.
         state: "recognised", "undecided" or "unknown".
         name: Who, where recognised; None otherwise.
-        score: Weighted mean cosine of the track's views; None where there is none yet.
+        score: Weighted mean cosine of the track's views; None where it has none yet.
     """
 
     track: Optional[int]
@@ -133,7 +133,7 @@ def placard(lines: Sequence[str], labels: Labels, size: Tuple[int, int]) -> np.n
 
 
 class Viewer(object):
-    """Keeps the newest result and draws it when somebody asks. Safe to share between threads.
+    """Keeps the newest result and draws it on demand. Safe to share between threads.
 
     Args:
         size: Width and height that pictures fit into.
@@ -174,7 +174,7 @@ class Viewer(object):
             self._news.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake up everyone who waits."""
         with self._news:
             self._closed = True
             self._news.notify_all()

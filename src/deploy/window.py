@@ -29,12 +29,12 @@ REMEDY = (
 
 
 class Window(object):
-    """Shows a session's views until it is closed, the session ends, or somebody presses q. For the main thread.
+    """Shows a session's views until it is closed, the session ends, or the user presses q. For the main thread.
 
     Args:
         session: See :class:`deploy.session.Session`; is not stopped with the window.
         title: The window's.
-        tell: Takes the lines for the user.
+        notify: Called with each line for the user.
         backend: "opencv" or "tkinter"; what is there where None.
 
     Example:
@@ -42,11 +42,15 @@ class Window(object):
     """
 
     def __init__(
-        self, session: "Session", title: str = "kface", tell: Callable[[str], None] = say, backend: Optional[str] = None
+        self,
+        session: "Session",
+        title: str = "kface",
+        notify: Callable[[str], None] = say,
+        backend: Optional[str] = None,
     ) -> None:
         self._session = session
         self._title = title
-        self._tell = tell
+        self._notify = notify
         self._backend = backend
         self._labels = Labels()
         self._number = 0
@@ -97,16 +101,16 @@ class Window(object):
             try:
                 picked = self._session.pick(*self._clicks.get())
             except KFaceError as error:
-                self._tell(str(error))
+                self._notify(str(error))
                 continue
             face = "the face" if picked.track is None else "track {}".format(picked.track)
             if picked.name:
                 face += " ({})".format(picked.name)
             if picked.refusals:
-                self._tell("{} is not good enough to enrol: {}".format(face, "; ".join(picked.refusals)))
+                self._notify("{} is not good enough to enrol: {}".format(face, "; ".join(picked.refusals)))
                 continue
             track = "" if picked.track is None else " --track {}".format(picked.track)
-            self._tell("to enrol {}: kface enrol NAME{}".format(face, track))
+            self._notify("to enrol {}: kface enrol NAME{}".format(face, track))
 
 
 def remarks(status: Status) -> List[str]:
@@ -182,7 +186,7 @@ class _OpenCvScreen(object):
         try:
             visible = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE)
             if visible < 0:
-                # GTK, as on a Jetson Nano, does not tell; but it has no state of a window that is closed.
+                # GTK, as on a Jetson Nano, does not report it; but it has no state of a window that is closed.
                 return float(cv2.getWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN)) >= 0
         except cv2.error:
             return False
@@ -230,7 +234,7 @@ class _TkScreen(object):
     def show(self, rgb: np.ndarray) -> None:
         height, width = rgb.shape[:2]
         head = "P6 {} {} 255\n".format(width, height).encode("ascii")
-        # Tk shows an image as long as somebody holds it.
+        # Tk shows an image as long as a reference to it exists.
         self._image = self._tk.PhotoImage(master=self._root, data=head + rgb.tobytes(), format="PPM")
         self._label.configure(image=self._image)
 

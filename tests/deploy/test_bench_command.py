@@ -190,7 +190,7 @@ def test_what_cannot_be_done_is_one_line(arguments, message, tmp_path, monkeypat
 
 def test_a_clip_without_people_is_refused(directory, tmp_path, capsys):
     assert bench_command.main(["--bundle", str(directory), "--clip", str(tmp_path / "absent.mp4")]) == 2
-    assert "absent.mp4: is no video that can be read" in capsys.readouterr()[1]
+    assert "absent.mp4: is not a video that can be read" in capsys.readouterr()[1]
 
 
 def test_only_a_runtime_that_cannot_find_faces(directory, capsys):

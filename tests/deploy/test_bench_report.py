@@ -48,8 +48,8 @@ def test_what_is_no_report_is_refused(tmp_path):
     lacking = {key: value for key, value in whole.items() if key != "paced"}
     for content, message in (
         ("{", "damaged: not JSON"),
-        ("[]", "is no report"),
-        (json.dumps(dict(whole, kind="other")), "is no report"),
+        ("[]", "is not a report"),
+        (json.dumps(dict(whole, kind="other")), "is not a report"),
         (json.dumps(dict(whole, schema=99)), "schema version 99 instead of 1"),
         (json.dumps(lacking), "it lacks paced"),
     ):

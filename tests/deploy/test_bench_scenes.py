@@ -130,7 +130,7 @@ def test_clips_are_read_and_others_refused(tmp_path):
     assert (clip.source, len(clip.frames), clip.fps) == ("clip.avi", 3, pytest.approx(12.5, abs=0.1))
     # Blue in OpenCV's order is the last colour in ours.
     assert clip.frames[0][20, 30, 2] > 200 > 100 > clip.frames[0][20, 30, 0]
-    with pytest.raises(ConfigError, match="is no video that can be read"):
+    with pytest.raises(ConfigError, match="is not a video that can be read"):
         scenes.read_clip(tmp_path / "absent.avi")
 
 

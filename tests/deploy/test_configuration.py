@@ -241,10 +241,10 @@ def test_arguments_change_a_files_settings(config):
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("loop", "'loop': is no setting; write key=value"),
-        ("+loop=true", "'+loop': is no setting"),
-        ("Loop=hush", "'Loop': is no setting"),
-        ("loop..x=1", "is no setting"),
+        ("loop", "'loop': is not a setting; write key=value"),
+        ("+loop=true", "'+loop': is not a setting"),
+        ("Loop=hush", "'Loop': is not a setting"),
+        ("loop..x=1", "is not a setting"),
         ("loop.x=1", "loop.x: loop has no settings of its own"),
         ("outputs=hush", "outputs: has settings of its own; give one of them, such as outputs.json="),
         ("dnn_size=[hush", "dnn_size: the value is not YAML; quote it"),

@@ -62,7 +62,7 @@ def table8(scenes: Sequence[BenchScene], models: Any, names: Sequence[str], effo
         models: Directory of the cascade's networks.
         names: Runtimes.
         effort: How long.
-        say: Told what is left out, and why.
+        say: Called with each file or runtime that is left out, and why.
     """
     with contextlib.ExitStack() as stack:
         detectors: Dict[Tuple[str, float], Detector] = {}
@@ -137,7 +137,7 @@ def table9(
         crops: uint8 (n, 112, 112, 3), RGB, as many as the largest batch.
         names: Runtimes.
         effort: How long.
-        say: Told what is left out, and why.
+        say: Called with each file or runtime that is left out, and why.
         source: Where the faces come from.
         apart: Whether only the precisions of one runtime take turns, as memory is short, and not those of all runtimes.
 

@@ -59,7 +59,7 @@ def read(path: PathLike) -> Dict[str, Any]:
     """Read a report.
 
     Raises:
-        ModelError: It is no such report, is damaged, or has another schema version.
+        ModelError: It is not such a report, is damaged, or has another schema version.
     """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def read(path: PathLike) -> Dict[str, Any]:
     except ValueError:
         raise ModelError("is damaged: not JSON", path, REMEDY)
     if not isinstance(document, dict) or document.get("kind") != KIND:
-        raise ModelError("is no report of the realtime bench", path, REMEDY)
+        raise ModelError("is not a report of the realtime bench", path, REMEDY)
     if document.get("schema") != SCHEMA:
         raise ModelError("has schema version {} instead of {}".format(document.get("schema"), SCHEMA), path, REMEDY)
     missing = [part for part in PARTS if part not in document]

@@ -115,7 +115,7 @@ def read_clip(path: PathLike, source: Optional[str] = None) -> Clip:
         frames.append(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
     capture.release()
     if not frames:
-        raise ConfigError("is no video that can be read", path, "give another --clip")
+        raise ConfigError("is not a video that can be read", path, "give another --clip")
     return Clip(source or os.path.basename(os.fspath(path)), frames, fps if 1 <= fps <= 120 else FPS)
 
 
@@ -179,7 +179,7 @@ def cast(clips: Sequence[Clip], detector: Any, count: int) -> List[CutOutPerson]
     """Return `count` people of clips; where there are fewer, they are repeated mirrored.
 
     Raises:
-        ConfigError: Nobody is found.
+        ConfigError: No one is found.
     """
     found = [people_in(clip, detector) for clip in clips]
     # One of each clip, then the second ones: the first scenes are not all of one clip.

@@ -123,8 +123,8 @@ def jetpack_of(release: Optional[Tuple[int, ...]], package: Optional[str] = None
 
 def installed(system: System, patterns: List[str]) -> Dict[str, str]:
     """Return the versions of the installed Debian packages that patterns fit, by name."""
-    told = system.ask(["dpkg-query", "-W", "-f=${Package} ${Version} ${db:Status-Status}\n"] + patterns).output
-    rows = [line.split() for line in told.splitlines()]
+    listing = system.ask(["dpkg-query", "-W", "-f=${Package} ${Version} ${db:Status-Status}\n"] + patterns).output
+    rows = [line.split() for line in listing.splitlines()]
     return {row[0]: row[1] for row in rows if len(row) == 3 and row[2] == "installed"}
 
 

@@ -53,7 +53,7 @@ def read_environment(text: str) -> Dict[str, str]:
         text: Lines ``NAME=value``; a value may be quoted; lines that begin with # or ; are comments.
 
     Raises:
-        ConfigError: A line is none of these; it is told by its number, because it may hold a password.
+        ConfigError: A line is none of these; it is named by its number, because it may hold a password.
     """
     made = {}
     for number, line in enumerate(text.splitlines(), 1):

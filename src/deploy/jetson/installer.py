@@ -164,8 +164,8 @@ class Installer(object):
     def _put_settings(self) -> None:
         assert self.board is not None
         with open(os.path.join(self.archive, "deploy.yaml"), "rb") as stream:
-            said = service.put_settings(self.system, stream.read())
-        self._say("{} {}".format(service.CONFIGURATION, said))
+            outcome = service.put_settings(self.system, stream.read())
+        self._say("{} {}".format(service.CONFIGURATION, outcome))
         with open(os.path.join(self.archive, "environment"), encoding="utf-8") as template:
             service.put_environment(self.system, template.read(), self.board)
         self._say("the gallery's key {}".format(service.put_key(self.system)))

@@ -52,7 +52,7 @@ def parser() -> SettingsParser:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.host is None and (arguments.port is not None or arguments.dry_run):
         raise ConfigError("requires --host", "--port" if arguments.port is not None else "--dry-run")
-    # A wrong address is told before a minute is spent on packing.
+    # A wrong address is reported before a minute is spent on packing.
     host = None if arguments.host is None else Host.parse(arguments.host, arguments.port)
     settings = resolve(arguments.overrides)
     directory = chosen_bundle(arguments.bundle or settings.get("bundle"))

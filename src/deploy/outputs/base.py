@@ -24,7 +24,7 @@ def open_private(path: str, flags: int) -> int:
         The descriptor.
 
     Raises:
-        OSError: It cannot be opened or made private; a named pipe that nobody reads included.
+        OSError: It cannot be opened or made private; a named pipe without a reader included.
     """
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     # /dev/stdout is a link to where the shell has sent it.

@@ -116,7 +116,7 @@ class Snapshots(Output):
             if number is None or taken.frame == result.frame.number:
                 continue
             identity = result.identities[number]
-            # A track in doubt may show somebody else, as after a cut, whose picture must not bear this name.
+            # A track in doubt may show another person, as after a cut, whose picture must not bear this name.
             if (identity.state, identity.name) == taken.who:
                 worth = _worth(result, number)
                 if worth > BETTER * taken.worth:
@@ -182,6 +182,6 @@ def _make_private(path: str) -> None:
 
 
 def _remove(path: str) -> None:
-    # Somebody else may have tidied up.
+    # Another program may have removed it.
     with contextlib.suppress(OSError):
         os.remove(path)

@@ -26,7 +26,7 @@ class Access(object):
 
     Args:
         token: The secret.
-        port: Of the server; a browser's cookies do not tell ports apart, their names do.
+        port: Of the server; a browser's cookies do not distinguish ports, their names do.
         hosts: Host names, lower case, that requests must be for (against DNS rebinding); None allows any.
     """
 
@@ -60,7 +60,7 @@ class Access(object):
         return self.judge_token(given.strip()) if scheme.lower() == "bearer" else NO_TOKEN
 
     def judge_token(self, given: str) -> str:
-        """Compare a token in a time that tells nothing about it, however many wrong ones came before."""
+        """Compare a token in constant time, however many wrong ones came before."""
         return RIGHT if self._same(given, self._token) else NOT_RIGHT
 
     def delay(self, address: str, headers: Mapping[str, str]) -> float:
@@ -89,7 +89,7 @@ class Access(object):
         return False
 
     def _same(self, given: str, secret: bytes) -> bool:
-        # Hashes are of one length: the comparison itself does not tell that of the secret.
+        # Hashes are of one length: the comparison itself does not reveal that of the secret.
         made, kept = (
             hmac.new(self._salt, value, hashlib.sha256).digest()
             for value in (given.encode("utf-8", "surrogatepass"), secret)

@@ -66,7 +66,7 @@ class Arrivals(object):
         admit: Judges a request whose head has arrived, by the client's address; raises RefusedError.
         serve: Takes over a connection with its request and body, and returns whether there is a place for it; afterwards
             the connection is closed or comes back by :meth:`take_back`.
-        note: Is told of every answer that is given here: address, request, status.
+        note: Called with every answer that is given here: address, request, status.
     """
 
     def __init__(

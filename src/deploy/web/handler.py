@@ -129,7 +129,7 @@ class Handler(object):
         except KFaceError as error:
             self._refuse(RefusedError(400 if isinstance(error, RequestError) else 409, str(error)))
         except OSError:
-            # Gone, or too slow to take the answer: there is nobody to answer.
+            # The client is gone, or too slow to take the answer.
             request.close = True
         except Exception as error:
             LOGGER.exception("%s %s failed", request.method, ascii(request.path))
@@ -193,7 +193,7 @@ class Handler(object):
             self._send_head(200, head)
             run()
         except KFaceError as error:
-            # The head has been sent: the page connects again, and a question tells it the reason.
+            # The head has been sent: the page connects again and asks for the reason.
             LOGGER.warning("%s", error)
         finally:
             places.leave()
@@ -218,7 +218,7 @@ class Handler(object):
         self._write(answers.head(status, headers))
 
     def _write(self, data: bytes) -> None:
-        # The time is for all of it: a client that takes a byte a second does not get it anew with each.
+        # The time is for all of it: a client that takes a byte a second does not get it again with each.
         self._connection.settimeout(SEND_S)
         self._connection.sendall(data)
 

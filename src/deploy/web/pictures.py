@@ -22,8 +22,8 @@ LOOK_S = 0.5
 #: A client that takes none of a picture for so long is gone.
 STALL_S = 10.0
 BOUNDARY = "kface"
-#: Whether the system tells how much of what was sent has not arrived yet.
-TELLS = sys.platform.startswith("linux")
+#: Whether the system reports how much of what was sent has not arrived yet.
+REPORTS_QUEUE = sys.platform.startswith("linux")
 
 
 class Picture(NamedTuple):
@@ -87,7 +87,7 @@ class Pictures(object):
         return self._encode(view, plain)
 
     def newest(self) -> Optional[Picture]:
-        """Return the newest picture; None where there is none yet."""
+        """Return the newest picture; None where it has none yet."""
         view = self._session.wait_view(0, 0)
         return None if view is None else self._encode(view, False)
 
@@ -120,7 +120,7 @@ def stream(
         closing: Set when the server ends.
         plain: Send pictures without annotations, and the faces in a header of each.
     """
-    if not TELLS:
+    if not REPORTS_QUEUE:
         # A small queue at least: what the network cannot take now should be dropped here, not be shown late over there.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
     border = "--{}\r\n".format(BOUNDARY).encode("ascii")
@@ -148,7 +148,7 @@ def stream(
 def drained(connection: socket.socket, timeout: float, closing: threading.Event) -> bool:
     """Wait until the client has taken everything that was sent; returns False where it does not.
 
-    Only Linux tells; elsewhere this returns at once, and slow clients see pictures that waited in the system's queues.
+    Only Linux reports that; elsewhere this returns at once, and slow clients see pictures that waited in the system's queues.
     """
     deadline = time.monotonic() + timeout
     while not closing.is_set():
@@ -161,8 +161,8 @@ def drained(connection: socket.socket, timeout: float, closing: threading.Event)
 
 
 def waiting(connection: socket.socket) -> int:
-    """Return how many bytes were sent and have not arrived; 0 where the system does not tell."""
-    if not TELLS:
+    """Return how many bytes were sent and have not arrived; 0 where the system does not report it."""
+    if not REPORTS_QUEUE:
         return 0
     import fcntl
     import termios

@@ -78,7 +78,7 @@ class Cipher(object):
             raise ForgedError()
 
     def handle(self, text: str) -> bytes:
-        """Return 32 bytes by which a text can be looked up without being told (HMAC-SHA-256)."""
+        """Return 32 bytes by which a text can be looked up without being stored (HMAC-SHA-256)."""
         return hmac.new(self._handles, text.encode("utf-8"), hashlib.sha256).digest()
 
 

@@ -98,7 +98,7 @@ class Enrolment(object):
 
         Raises:
             ImageError: It cannot be read, or must not be enrolled; with all the reasons.
-            GalleryError: The name cannot be one, or the gallery is of another model.
+            GalleryError: The name is invalid, or the gallery is of another model.
         """
         name = self.known_name(name)
         where = None if isinstance(image, np.ndarray) else image
@@ -123,13 +123,13 @@ class Enrolment(object):
         Args:
             name: Of the person, who may be enrolled already.
             crop: uint8 (112, 112, 3), RGB, the aligned face.
-            refusals: What the gate said.
+            refusals: Why the gate refused it.
             force: Enrol it in spite of that.
 
         Raises:
             ImageError: It is not good enough.
             ModelError: The network gives no embedding for it.
-            GalleryError: The name cannot be one, or the gallery is of another model.
+            GalleryError: The name is invalid, or the gallery is of another model.
         """
         if not force:
             refuse(refusals, "the face")
@@ -181,7 +181,7 @@ def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Option
         recognised: The threshold from which on a cosine is the person; None where there is none.
 
     Raises:
-        GalleryError: The name is none, or the gallery is of another model.
+        GalleryError: The name is invalid, or the gallery is of another model.
     """
     name = clean_name(name)
     others = [match for match in gallery.match(np.asarray(embedding)[None], COMPARED)[0] if match[0] != name]

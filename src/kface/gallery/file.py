@@ -71,7 +71,7 @@ class GalleryFile(object):
     def version(self) -> int:
         """Return a number that is a larger one once anybody, here or in another process, has changed the gallery.
 
-        It tells whether answers of :meth:`match` may be out of date, costs a few microseconds, and means nothing to another
+        It shows whether results of :meth:`match` may be out of date, costs a few microseconds, and means nothing to another
         object or process.
 
         Raises:

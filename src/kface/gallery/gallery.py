@@ -67,7 +67,7 @@ class Gallery(GalleryFile):
         self.close()
 
     def enrolled_name(self, name: str) -> Optional[str]:
-        """Return the name of the person who has this name, or one that looks the same; None where nobody has."""
+        """Return the name of the person who has this name, or one that looks the same; None where no one has."""
         name = clean_name(name)
         with self._lock, self._store.snapshot() as db:
             person = self._rows.find_name(db, name)
@@ -179,7 +179,11 @@ class Gallery(GalleryFile):
             self._rows.write_person(db, who, name)
 
     def delete(self, person: str) -> int:
-        """Forget a person, by name or ID, and return how many templates that were; raises GalleryError for nobody."""
+        """Delete a person, by name or ID, and return how many templates that were.
+
+        Raises:
+            GalleryError: The person does not exist.
+        """
         with self._lock:
             with self._writing() as db:
                 who = self._known(db, person)

@@ -24,7 +24,7 @@ LOST = "without its key a gallery cannot be read: restore the key, or enrol agai
 
 
 def default_key_file() -> Path:
-    """Return where the key is kept unless told otherwise: the user's configuration, apart from the gallery itself."""
+    """Return the default path of the key: the user's configuration, apart from the gallery itself."""
     return user_folder("config") / "gallery.key"
 
 

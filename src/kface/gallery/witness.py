@@ -3,7 +3,7 @@
 One small file a gallery, readable by its owner only, in the user's state directory (``XDG_STATE_HOME``, else
 ``~/.local/state``), named by the gallery's path. It is written after each change and may therefore be one behind, never
 ahead. It is sealed with a key derived from the gallery's, so that nobody can make one up; who may write both this directory
-and the gallery's can put back both, and that cannot be told.
+and the gallery's can put back both, and that cannot be detected.
 """
 
 import contextlib

@@ -163,7 +163,7 @@ class FaceRecognizer(object):
             images: One image or several: uint8 (h, w, 3) RGB, or paths.
 
         Returns:
-            An embedding for each image, in order. Where there is no face, or it cannot be embedded, the entry says so.
+            An embedding for each image, in order; a failed entry for one without a face or with a face that cannot be embedded.
 
         Raises:
             ImageError: One is not such an image, or its file cannot be read.

@@ -103,13 +103,13 @@ class Runner(object):
         """
         if not self._threads:
             raise KFaceError("was not started", "the stream", "call start() before")
-        # A source that waits for a camera may go on doing so after the output has failed: that is no reason to wait here.
+        # A source that waits for a camera may go on waiting after the output has failed; this does not wait for it.
         self._done.wait(timeout)
         self._raise()
         return self._done.is_set() and self._join(self._patience)
 
     def stop(self) -> None:
-        """End the stream now: frames and results that nobody took are dropped. May be called twice.
+        """End the stream now: frames and results not taken yet are dropped. May be called twice.
 
         Raises:
             KFaceError: A thread did not return in time.

@@ -20,7 +20,7 @@ from kface.recognizer.votes import Vote
 
 #: Tracks whose boxes overlap by more than this are in each other's way: whose face is whose is looked at afterwards.
 CONTEST = 0.1
-#: Every so many times that the cascade is due it looks for the faces that are followed, too.
+#: Once in this number of times that the cascade is due, it searches for the followed faces as well.
 AFRESH = 4
 
 __all__ = ["TrackState", "Tracker"]
@@ -59,7 +59,7 @@ class Tracker(object):
 
     @property
     def due(self) -> bool:
-        """Whether the whole cascade has to run on the next frame: it is its turn, or there is nothing to follow."""
+        """Whether the complete cascade has to run on the next frame: it is due, or no face is followed."""
         return self._since + 1 >= self.settings.detect_every or not self._present()
 
     @property
@@ -144,7 +144,7 @@ class Tracker(object):
             followed = self._followed()
             pairs = [(followed[int(owner)], face) for face, owner in enumerate(owners) if owner >= 0]
         crossing = self._crossed = self._crossing()
-        # A face at a missing track's place may be somebody else's, and so may one that has just been in another's way, or
+        # A face at a missing track's place may be another person's, and so may one that has just been in another's way, or
         # looks otherwise at once: they are all embedded, and likeness decides.
         self._pairs = [
             (number, face)
@@ -175,7 +175,7 @@ class Tracker(object):
         Args:
             embeddings: float32 (n, d), of length 1, in the order of those faces.
             failed: bool (n,), those without an embedding.
-            matches: What the gallery says about each: the most similar person, and the cosine.
+            matches: For each, the name of the most similar person in the gallery and the cosine.
 
         Returns:
             The track's number for each face of the frame.
@@ -218,10 +218,10 @@ class Tracker(object):
         return [self._state(track) for track in sorted(self._tracks, key=lambda track: track.number)]
 
     def rematch(self, match: Callable[[np.ndarray], Sequence[Tuple[Any, float]]]) -> None:
-        """Vote anew, for instance because somebody was enrolled, renamed or deleted.
+        """Let all views vote again, for instance after someone was enrolled, renamed or deleted.
 
         Args:
-            match: Says for embeddings, float32 (n, d), which person is the most similar, and the cosine.
+            match: Returns for embeddings, float32 (n, d), the name of the most similar person and the cosine.
         """
         every = [sighting for track in self._tracks for sighting in track.kept]
         if not every:

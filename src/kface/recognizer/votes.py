@@ -13,7 +13,7 @@ class Vote(NamedTuple):
     """What the gallery says about one view.
 
     Attributes:
-        name: The most similar one; None where the gallery has nobody.
+        name: The most similar person; None for an empty gallery.
         score: Cosine with that person's template.
         weight: See :attr:`kface.recognizer.views.FaceView.weight`.
     """
@@ -49,7 +49,7 @@ def side(vote: Vote, point: OperatingPoint) -> Any:
 def count(votes: Sequence[Vote], point: OperatingPoint, least: int = 1) -> Identity:
     """Count votes.
 
-    A vote below the lower threshold is one for nobody. The side with the most weight wins; its person is recognised where it
+    A vote below the lower threshold counts as "no match". The side with the most weight wins; its person is recognised if it
     has the majority and the mean of its cosines reaches the upper threshold.
 
     Args:

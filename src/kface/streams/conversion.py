@@ -68,7 +68,7 @@ LOG = _FFmpegLog()
 
 
 class ConversionCheck(object):
-    """Tells of each picture of one capture whether the decoder made it; called by the thread that reads the capture."""
+    """Reports for each picture of one capture whether it was decoded; called by the thread that reads the capture."""
 
     def __init__(self) -> None:
         self._before: Optional[np.ndarray] = None

@@ -70,7 +70,7 @@ def mask(text: str, password: Secret = Secret(), id: Secret = Secret()) -> str: 
     """Return a text without credentials, in one line: the given ones, and what :func:`kface.redaction.redact` hides.
 
     Args:
-        text: What somebody else (a decoder, a camera) said.
+        text: A message of a decoder or a camera.
         password: Hidden wherever it occurs, as it is or encoded.
         id: Likewise, as a word of its own: "admin" is also a part of other words.
     """

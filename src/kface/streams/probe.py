@@ -73,8 +73,8 @@ def video_codec(settings: StreamSettings, timeout: float = 3.0) -> str:
     if answer.code == 404:
         raise StreamError("has no stream at this path", settings.uri, "correct the RTSP path")
     if answer.code >= 400:
-        said = settings.hide(answer.text)[:80]
-        raise StreamError("answered {} {}".format(answer.code, said), settings.uri, "check the camera's settings")
+        reason = settings.hide(answer.text)[:80]
+        raise StreamError("answered {} {}".format(answer.code, reason), settings.uri, "check the camera's settings")
     video = answer.body.partition("m=video")[2].partition("\nm=")[0]
     found = re.search(r"a=rtpmap:\s*\d+\s+([\w.-]+)/", video)
     return found.group(1).upper() if found else ""

@@ -138,7 +138,7 @@ class StreamSettings(_Fields):
             others: ``resolution``, ``fps``, ``view``, ``square_pixels``, or whatever else is not in the URI.
 
         Raises:
-            ConfigError: It is no such URI; neither the URI nor a part of it is in the message.
+            ConfigError: It is not such a URI; neither the URI nor a part of it is in the message.
         """
         if isinstance(uri, int) and not isinstance(uri, bool):
             # A USB camera's number, as in OpenCV; YAML and Hydra read it as an integer.
@@ -253,7 +253,7 @@ def _check_address(address: Any) -> None:
 
 
 def _file(rest: str) -> str:
-    """Return the path of ``file:REST``; only with two slashes is it a URL, whose signs are percent-encoded."""
+    """Return the path of ``file:REST``; only with two slashes is it a URL, whose special characters are percent-encoded."""
     if not rest.startswith("//"):
         return rest
     host, slash, path = rest[2:].partition("/")

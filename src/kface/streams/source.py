@@ -33,7 +33,7 @@ class VideoSource(object):
             The frame; None where none came in time, or none will come any more.
 
         Raises:
-            KFaceError: It has failed, and will not go on; told once. A camera that is lost has not failed.
+            KFaceError: It has failed and will not go on; raised once. A camera that is lost has not failed.
         """
         raise NotImplementedError
 

@@ -20,7 +20,7 @@ class VideoFile(ReadAhead):
     """Reads a video file: every frame once, in order, however slow the caller is.
 
     Whoever iterates reads in the own thread; once it was started (:meth:`start`, :meth:`read`) a thread reads one frame ahead.
-    Damaged frames are passed over; :attr:`shortfall` tells of them at the end.
+    Damaged frames are passed over; :attr:`shortfall` has them at the end.
 
     Args:
         source: Settings of the kind "file", or a URI of one. Where the settings limit the frames a second, the frames

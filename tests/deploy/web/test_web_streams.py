@@ -165,7 +165,7 @@ def test_a_picture_is_not_sent_again_before_its_time(session):
 
 
 def test_systems_that_do_not_tell_what_waits_get_pictures_too(server, monkeypatch):
-    monkeypatch.setattr(pictures, "TELLS", False)
+    monkeypatch.setattr(pictures, "REPORTS_QUEUE", False)
     with opened(server, "/stream.mjpg") as answer:
         numbers = [int(part_of(answer)[0]["X-Kface-Number"]) for _ in range(3)]
     assert numbers == sorted(set(numbers))
@@ -221,7 +221,7 @@ def test_a_session_that_has_ended_is_not_asked_without_pause(session):
     assert time.monotonic() - begun >= 0.29
 
 
-@pytest.mark.skipif(not pictures.TELLS, reason="only Linux tells how much waits in a socket")
+@pytest.mark.skipif(not pictures.REPORTS_QUEUE, reason="only Linux tells how much waits in a socket")
 def test_slow_clients_get_the_newest_picture_only(session, server):
     # Noise does not compress: a picture is larger than what the sockets hold.
     session.backdrop = np.random.RandomState(0).randint(0, 255, (360, 640, 3)).astype(np.uint8)
@@ -259,7 +259,7 @@ def test_a_client_that_takes_nothing_is_given_up(session, server, monkeypatch):
         wait_for(lambda: server.clients == 0, "the client is given up")
 
 
-@pytest.mark.skipif(not pictures.TELLS, reason="only Linux tells how much waits in a socket")
+@pytest.mark.skipif(not pictures.REPORTS_QUEUE, reason="only Linux tells how much waits in a socket")
 def test_a_listener_that_takes_nothing_is_given_up(session, server, monkeypatch):
     monkeypatch.setattr(pictures, "STALL_S", 0.5)
     monkeypatch.setattr(feed, "LOOK_S", 0.05)
