@@ -16,13 +16,13 @@ from benchmarks.nano.probe import FrameWork, Observed
 from deploy.bench import paper
 from deploy.bench.paper import Range
 from kface.mtcnn import canvas, pyramid
+from kface.mtcnn.settings import FACTOR
 
 NOTE = "estimate, not measured"
 #: A Nano's public peak at 921 MHz, in operations a second (a multiply-accumulate is two), and its memory's bytes a second.
 PEAK = {"fp16": 472e9, "fp32": 236e9}
 BANDWIDTH = 25.6e9
 BYTES = {"fp16": 2, "fp32": 4}
-FACTOR = 0.709
 
 
 class Assumed(NamedTuple):

@@ -27,7 +27,7 @@ _LARGEST = 1 << 20
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect would carry the token to wherever it leads."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
+    def redirect_request(self, *_: object, **__: object) -> None:
         return None
 
 

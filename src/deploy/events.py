@@ -8,7 +8,7 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result
+from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result, TrackState
 from kface.redaction import redact
 
 #: Kinds of events about people in front of the camera.
@@ -169,7 +169,7 @@ class Observer(object):
         return [self._log.add(LEFT, track=track, name=name) for track, (_, name) in sorted(reported.items())]
 
     def _met(
-        self, identity: Any, box: np.ndarray, when: str, result: Result, fmr: Optional[float], track: Any
+        self, identity: Identity, box: np.ndarray, when: str, result: Result, fmr: Optional[float], track: Optional[int]
     ) -> Event:
         return self._log.add(
             identity.state,
@@ -182,7 +182,7 @@ class Observer(object):
             frame=result.frame.number,
         )
 
-    def _left(self, track: Any, when: str, result: Result) -> Event:
+    def _left(self, track: TrackState, when: str, result: Result) -> Event:
         _, name = self._reported.pop(track.number)
         return self._log.add(
             LEFT, when, track=track.number, name=name, box=box_of(track.box), frame=result.frame.number

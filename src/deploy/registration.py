@@ -110,7 +110,7 @@ class FaceCandidates(object):
             crop,
             result.ids[number],
             (x1, y1, x2, y2),
-            identity.name if identity.state == RECOGNISED else "",
+            (identity.name or "") if identity.state == RECOGNISED else "",
             tuple(str(refusal) for refusal in self.gate.refusals(result.frame.image, face, crop)),
         )
         with self._lock:

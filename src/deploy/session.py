@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from typing import Any, Callable, List, Optional, Tuple, Union
+from typing import Callable, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -131,7 +131,7 @@ class Session(object):
     def __enter__(self) -> "Session":
         return self.start()
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         try:
             self.stop()
         except Exception:

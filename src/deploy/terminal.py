@@ -2,14 +2,14 @@
 
 import os
 import sys
-from typing import Any
+from typing import Optional, TextIO
 
 from kface.errors import ConfigError
 from kface.redaction import redact
 from kface.text import printable
 
 
-def say(line: str, stream: Any = None, secret: bool = False) -> None:
+def say(line: str, stream: Optional[TextIO] = None, secret: bool = False) -> None:
     """Print a line; what the stream's encoding lacks, or a terminal would obey, is escaped.
 
     Args:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -149,7 +149,7 @@ class Viewer(object):
         self._labels = Labels()
         self._result: Optional[Result] = None
         self._taken = 0
-        self._key: Any = None
+        self._key: Optional[Tuple[object, ...]] = None
         self._number = 0
         self._view: Optional[LivePicture] = None
         self._shape = size

@@ -225,7 +225,7 @@ class _TkScreen(object):
         for key in ("q", "Q", "<Escape>"):
             self._root.bind(key, self._end)
 
-    def _end(self, *_: Any) -> None:
+    def _end(self, *_: object) -> None:
         self._open = False
 
     def alive(self) -> bool:

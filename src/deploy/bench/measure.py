@@ -7,6 +7,7 @@ from deploy.bench.networks import BATCHES, QUICK, Effort, available, crops_from,
 from deploy.bench.streaming import Variant
 from kface.bundle import Bundle
 from kface.errors import KFaceError
+from kface.mtcnn import Detector
 from kface.recognizer import FaceRecognizer
 from kface.workers import cores
 
@@ -41,7 +42,7 @@ class BenchOptions(NamedTuple):
         return effort if self.seconds is None else effort._replace(paced=self.seconds)
 
 
-def make_scenes(options: BenchOptions, detector: Any) -> List[scenes.BenchScene]:
+def make_scenes(options: BenchOptions, detector: Detector) -> List[scenes.BenchScene]:
     """Return the scenes of all sizes and numbers of faces, small ones first.
 
     Raises:

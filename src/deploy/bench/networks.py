@@ -1,8 +1,9 @@
 """Tables 8 and 9: the cascade and the embedder, by runtime, side by side."""
 
 import contextlib
+import os
 from functools import partial
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -54,7 +55,13 @@ class Effort(NamedTuple):
 QUICK = Effort(rounds=3, seconds=0.5, chunks=3, frames=10, paced=1.5, paced_turns=1)
 
 
-def table8(scenes: Sequence[BenchScene], models: Any, names: Sequence[str], effort: Effort, say: Say) -> Rows:
+def table8(
+    scenes: Sequence[BenchScene],
+    models: Union[str, "os.PathLike[str]", None],
+    names: Sequence[str],
+    effort: Effort,
+    say: Say,
+) -> Rows:
     """Time the cascade on every runtime.
 
     Args:
@@ -97,7 +104,7 @@ def table8(scenes: Sequence[BenchScene], models: Any, names: Sequence[str], effo
 class _Turns(object):
     """Calls a function with another of a few frames each time."""
 
-    def __init__(self, call: Callable[[np.ndarray], Any], scene: BenchScene) -> None:
+    def __init__(self, call: Callable[[np.ndarray], object], scene: BenchScene) -> None:
         self._call = call
         self._frames = [scene.frame(7 * number) for number in range(FRAMES)]
         self._next = 0

@@ -254,7 +254,7 @@ def _loads(machine: Document) -> List[Optional[List[float]]]:
     return [machine["load_start"], machine["load_end"]]
 
 
-def _size(row: Any) -> str:
+def _size(row: Document) -> str:
     return "{}x{}".format(*row["size"])
 
 
@@ -262,7 +262,7 @@ def _on(row: Document) -> str:
     return "on" if row["tracks"] else "off"
 
 
-def _figure(figure: Document, digits: int) -> Any:
+def _figure(figure: Document, digits: int) -> Tuple[str, str, str]:
     return "{:.{}f}".format(figure["median"], digits), "{:.{}f}".format(figure["p95"], digits), str(figure["n"])
 
 

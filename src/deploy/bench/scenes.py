@@ -7,12 +7,13 @@ their heads. How many faces are really found in a scene is counted (:func:`found
 import math
 import os
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
 from kface.errors import ConfigError
+from kface.mtcnn import Detector
 from kface.mtcnn.boxes import overlaps
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -144,7 +145,7 @@ def sample_clips(people: int = 6) -> List[Clip]:
     return clips
 
 
-def people_in(clip: Clip, detector: Any) -> List[CutOutPerson]:
+def people_in(clip: Clip, detector: Detector) -> List[CutOutPerson]:
     """Cut the people out of a clip, each with as much of the surroundings as holds no other face.
 
     Args:
@@ -175,7 +176,7 @@ def people_in(clip: Clip, detector: Any) -> List[CutOutPerson]:
     return people
 
 
-def cast(clips: Sequence[Clip], detector: Any, count: int) -> List[CutOutPerson]:
+def cast(clips: Sequence[Clip], detector: Detector, count: int) -> List[CutOutPerson]:
     """Return `count` people of clips; where there are fewer, they are repeated mirrored.
 
     Raises:
@@ -233,7 +234,7 @@ def background(size: Size) -> np.ndarray:
     return np.clip(picture + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
 
-def found(scene: BenchScene, detector: Any, frames: int = 60, every: int = 6) -> Tuple[int, int, int]:
+def found(scene: BenchScene, detector: Detector, frames: int = 60, every: int = 6) -> Tuple[int, int, int]:
     """Return how many faces the cascade finds in a scene's frames: at least, in the median, at most."""
     counts = [detector.detect(scene.frame(number)).count for number in range(0, frames, every)]
     return min(counts), int(np.median(counts)), max(counts)

@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Any, Iterator, List, Optional
+from typing import Iterator, List, Optional, TextIO
 
 from deploy.jetson import service
 from deploy.jetson.installer import Installer, agreed
@@ -79,7 +79,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _print(line: str, stream: Any = None) -> None:
+def _print(line: str, stream: Optional[TextIO] = None) -> None:
     # A terminal that is gone must not end the installation half-way.
     with contextlib.suppress(OSError):
         say(line, stream)

@@ -146,7 +146,7 @@ class Api(object):
         return plain({"threshold": self.session.threshold})
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Return a value for JSON: arrays as lists, and null for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
@@ -163,5 +163,5 @@ def plain(value: Any) -> Any:
     return value if value is None else str(value)
 
 
-def _entry(person: "Person") -> Any:
+def _entry(person: "Person") -> Dict[str, Any]:
     return plain({"name": person.name, "templates": person.templates, "created": person.created})

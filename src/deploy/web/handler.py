@@ -152,7 +152,7 @@ class Handler(object):
             else:
                 self._json(server.api.commands[name](read_command(self._body)))
 
-    def _json(self, value: Any) -> None:
+    def _json(self, value: object) -> None:
         # A surrogate, which UTF-8 has not, becomes \udXXX: that is JSON.
         data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
         self._answer(200, "application/json", data)
@@ -179,7 +179,7 @@ class Handler(object):
             lambda: feed(server.api, self._connection, self._write, server.epoch, after, server.closing),
         )
 
-    def _endless(self, kind: str, places: "Places", run: Any) -> None:
+    def _endless(self, kind: str, places: "Places", run: Callable[[], None]) -> None:
         """Answer with a stream, as long as there is a place."""
         self._request.close = True
         head = [("Content-Type", kind), ("Connection", "close")]

@@ -6,7 +6,7 @@ import struct
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, Dict, NamedTuple, Optional
 
 from deploy.web.api import plain as as_json
 from kface.images import encode_jpeg
@@ -107,7 +107,7 @@ class Pictures(object):
 def stream(
     pictures: Pictures,
     connection: socket.socket,
-    write: Callable[[bytes], Any],
+    write: Callable[[bytes], object],
     closing: threading.Event,
     plain: bool = False,
 ) -> None:

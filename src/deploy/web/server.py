@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Optional, Sequence, Set, Tuple
 from urllib.parse import quote
 
 from deploy.settings import WebSettings
@@ -138,7 +138,7 @@ class WebServer(object):
     def __enter__(self) -> "WebServer":
         return self.start()
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _running(self) -> "Server":
@@ -202,7 +202,7 @@ class Server(object):
         self.epoch = secrets.token_hex(4)
         self.watching, self.listening = Places(max_clients), Places(max_clients)
         # Connections whose request is being answered.
-        self._open: Set[Any] = set()
+        self._open: Set[socket.socket] = set()
         self._lock = threading.Lock()
         self.arrivals = Arrivals(self._listener, functools.partial(admit, self), self._serve, note)
 

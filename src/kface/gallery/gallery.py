@@ -1,7 +1,7 @@
 """The gallery: who is enrolled, kept so that it survives, and searched exactly."""
 
 import os
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Gallery(GalleryFile):
     def __enter__(self) -> "Gallery":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def enrolled_name(self, name: str) -> Optional[str]:

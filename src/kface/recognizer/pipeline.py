@@ -15,7 +15,7 @@ from kface.recognizer.recognizer import FaceRecognizer, best_matches
 from kface.recognizer.settings import PipelineSettings
 from kface.recognizer.tracks import Tracker, TrackState
 from kface.recognizer.views import alignable, views_of
-from kface.recognizer.votes import Identity, Vote, count
+from kface.recognizer.votes import BestMatch, Identity, Vote, count
 from kface.streams.frame import Frame
 
 
@@ -187,7 +187,7 @@ class Pipeline(object):
         )
 
     def _alone(
-        self, faces: int, which: Sequence[int], failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
+        self, faces: int, which: Sequence[int], failed: np.ndarray, matches: Sequence[BestMatch]
     ) -> List[Identity]:
         """Return who the faces are where each decides for itself."""
         found = [count([], self._operating_point)] * faces

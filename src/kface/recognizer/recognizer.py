@@ -30,6 +30,7 @@ from kface.recognizer.operating_point import UNKNOWN, OperatingPoint
 from kface.recognizer.settings import SECTIONS
 from kface.recognizer.subjects import detect_subjects
 from kface.recognizer.views import alignable
+from kface.recognizer.votes import BestMatch
 from kface.sharpness import sharpness
 from kface.verification.scores import FAILED
 
@@ -266,7 +267,7 @@ class FaceRecognizer(object):
         return self.embed_faces(pixels, detect_subjects(self.detector, pixels))
 
 
-def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> List[Any]:
+def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> List[BestMatch]:
     """Return (person, score) of the most similar template for each embedding; (None, -2) where there is none.
 
     Args:
@@ -274,7 +275,7 @@ def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> Li
         embeddings: float32 (n, d), of length 1.
         failed: bool (n,), those that are not to be compared.
     """
-    found = [(None, FAILED)] * len(failed)  # type: List[Any]
+    found: List[BestMatch] = [(None, FAILED)] * len(failed)
     there = np.flatnonzero(~failed)
     if gallery is None or not len(there):
         return found

@@ -2,12 +2,14 @@
 
 import threading
 import time
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Union
+from typing import Callable, Iterable, List, NamedTuple, Optional, Union
+
+import numpy as np
 
 from kface.errors import KFaceError
 from kface.recognizer.pipeline import Pipeline, Result
 from kface.slot import ClosedError, Slot
-from kface.streams.frame import FINAL
+from kface.streams.frame import FINAL, Frame
 from kface.streams.read_ahead import ReadAhead
 from kface.streams.source import VideoSource
 
@@ -54,9 +56,9 @@ class Runner(object):
 
     def __init__(
         self,
-        source: Union[VideoSource, Iterable[Any]],
+        source: Union[VideoSource, Iterable[Union[Frame, np.ndarray]]],
         pipeline: Pipeline,
-        output: Callable[[Result], Any],
+        output: Callable[[Result], object],
         drop: bool = True,
         patience: float = PATIENCE,
     ) -> None:
@@ -139,7 +141,7 @@ class Runner(object):
     def __enter__(self) -> "Runner":
         return self.start()
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self.stop()
             return

@@ -5,7 +5,7 @@ them have to be embedded: those in doubt, and those that look otherwise than bef
 embeddings, settles the doubts by likeness, and lets the views vote. So all faces of a frame are embedded in one batch.
 """
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.track import Sighting, Track, TrackState
 from kface.recognizer.views import FaceView
-from kface.recognizer.votes import Vote
+from kface.recognizer.votes import BestMatch, Vote
 
 #: Tracks whose boxes overlap by more than this are in each other's way: whose face is whose is looked at afterwards.
 CONTEST = 0.1
@@ -167,9 +167,7 @@ class Tracker(object):
         self._wanted = sorted([face for face in range(faces.count) if face not in clear] + followed)
         return list(self._wanted)
 
-    def finish(
-        self, embeddings: np.ndarray, failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
-    ) -> List[Optional[int]]:
+    def finish(self, embeddings: np.ndarray, failed: np.ndarray, matches: Sequence[BestMatch]) -> List[Optional[int]]:
         """Take the embeddings of the faces that :meth:`begin` asked for.
 
         Args:
@@ -217,7 +215,7 @@ class Tracker(object):
         """Return what is known about each track, in the order in which they began."""
         return [self._state(track) for track in sorted(self._tracks, key=lambda track: track.number)]
 
-    def rematch(self, match: Callable[[np.ndarray], Sequence[Tuple[Any, float]]]) -> None:
+    def rematch(self, match: Callable[[np.ndarray], Sequence[BestMatch]]) -> None:
         """Let all views vote again, for instance after someone was enrolled, renamed or deleted.
 
         Args:

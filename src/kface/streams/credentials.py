@@ -50,7 +50,7 @@ class Secret(object):
     def __bool__(self) -> bool:
         return bool(self._text)
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._text == other._text
 
     def __hash__(self) -> int:
@@ -62,7 +62,7 @@ class Secret(object):
     def __copy__(self) -> "Secret":
         return self
 
-    def __deepcopy__(self, memo: Any) -> "Secret":
+    def __deepcopy__(self, memo: object) -> "Secret":
         return self
 
 

@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 import types
-from typing import Any, Callable, Iterable, Iterator, Optional, Tuple
+from typing import Callable, Iterable, Iterator, Optional, Tuple, Union
 
 import numpy as np
 
@@ -24,11 +24,14 @@ class ReadAhead(VideoSource):
     """
 
     def __init__(
-        self, frames: Iterable[Any] = (), drop: bool = False, wake: Optional[Callable[[], object]] = None
+        self,
+        frames: Iterable[Union[Frame, np.ndarray]] = (),
+        drop: bool = False,
+        wake: Optional[Callable[[], object]] = None,
     ) -> None:
         self._given = frames
         self._wake = wake
-        self._slot: Slot[Any] = Slot(drop)
+        self._slot: Slot[Frame] = Slot(drop)
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._captured = 0
@@ -36,7 +39,7 @@ class ReadAhead(VideoSource):
         self._reason = ""
         self._thread: Optional[threading.Thread] = None
 
-    def frames(self) -> Iterator[Any]:
+    def frames(self) -> Iterator[Union[Frame, np.ndarray]]:
         """Return what gives the frames, to be run by one thread."""
         return iter(self._given)
 
@@ -139,7 +142,7 @@ class ReadAhead(VideoSource):
                 frames.close()
             self.release()
 
-    def _numbered(self, frames: Iterator[Any]) -> Iterator[Frame]:
+    def _numbered(self, frames: Iterator[Union[Frame, np.ndarray]]) -> Iterator[Frame]:
         for number, item in enumerate(frames):
             if self._closing.is_set():
                 return

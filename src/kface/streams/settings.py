@@ -226,7 +226,7 @@ class StreamSettings(_Fields):
         return self.uri
 
 
-def _size(value: Any, where: str) -> Size:
+def _size(value: SizeLike, where: str) -> Size:
     parts = re.split("[xX]", value) if isinstance(value, str) else value
     try:
         width, height = (checks.whole(where, int(part) if isinstance(part, str) else part, *SIDES) for part in parts)
@@ -235,7 +235,7 @@ def _size(value: Any, where: str) -> Size:
     return width, height
 
 
-def _secret(value: Any, where: str) -> Secret:
+def _secret(value: object, where: str) -> Secret:
     text = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(text, str) or not all(sign.isprintable() for sign in text):
         raise ConfigError("must be text without control characters", where)
@@ -244,7 +244,7 @@ def _secret(value: Any, where: str) -> Secret:
     return Secret(text)
 
 
-def _check_address(address: Any) -> None:
+def _check_address(address: object) -> None:
     if not isinstance(address, str) or not re.match(r"[^\s/@?#\[\]%:\\\"]+\Z", address):
         try:
             ipaddress.IPv6Address(address)
