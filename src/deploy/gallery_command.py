@@ -345,7 +345,7 @@ def _answer(
         return str(face.reason)
     found = gallery.match(face.embedding, k, reader.thresholds)[0]
     if not found:
-        return "unknown (nobody is enrolled)"
+        return "unknown (no one is enrolled)"
     parts = []
     for match in found:
         state = "" if operating_point is None else operating_point.state(match.score)

@@ -1,4 +1,4 @@
-"""What a session publishes: events and pictures for whoever asks, and every result for the outputs that subscribed."""
+"""What a session publishes: events and pictures on request, and every result for the outputs that subscribed."""
 
 import errno
 import time
@@ -24,8 +24,8 @@ OUTPUT = "output"
 class Publisher(object):
     """Publishes one session's events and pictures; see ``docs/adr/0013-the-session-publishes.md``.
 
-    Whoever shows something (page, window) asks for the newest picture and for the events after the last it has seen: a
-    bounded log with a place in it for each reader, none of whom can hold up anything. Whoever writes everything down
+    A viewer (page, window) asks for the newest picture and for the events after the last it has seen: a bounded log with a
+    position for each reader, none of which can hold up anything. What writes everything down
     subscribes as an :class:`~deploy.outputs.Output`, and gets a bounded queue and a thread of its own.
 
     Args:

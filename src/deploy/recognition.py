@@ -27,7 +27,7 @@ class Recognition(object):
         thresholds: Likewise.
         operating_point: The thresholds in force: those that were set, or what the bundle recommends for the number of people.
         pipeline: That of the stream that is watched now.
-        networks: Held by whoever uses the recogniser or the pipeline: networks are one thread's at a time.
+        networks: Held while the recogniser or the pipeline is used: networks are one thread's at a time.
 
     Raises:
         ConfigError: The bundle has no thresholds, and none are given.

@@ -1,4 +1,4 @@
-"""From a face in the live picture to somebody who is enrolled: the paper's flow (Fig. 13), without any window."""
+"""From a face in the live picture to an enrolled person: the paper's flow (Fig. 13), without any window."""
 
 import collections
 import itertools

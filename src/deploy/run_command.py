@@ -142,7 +142,7 @@ def _web(session: Session, settings: DeploySettings, stack: contextlib.ExitStack
     server = WebServer(session, settings.web)
     stack.callback(server.close)
     server.start()
-    # A journal or a log file must not hold the token, and whoever chose it knows it.
+    # A journal or a log file must not hold the token, and a user who chose it knows it.
     given = settings.web.token_file is None and bool(os.environ.get(ENVIRONMENT))
     if sys.stderr.isatty() and not given:
         return str(server.url)

@@ -74,7 +74,7 @@ class Session(object):
         self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
         self._started = 0.0
         self._closed = False
-        # Held by whoever changes what the session is made of, or ends it.
+        # Held while the stream or bundle is changed, and while the session ends.
         self._changing = threading.Lock()
         # Set but for the moment in which another stream takes the place of the one that is there.
         self._settled = threading.Event()

@@ -15,7 +15,7 @@ def say(line: str, stream: Optional[TextIO] = None, secret: bool = False) -> Non
     Args:
         line: What is secret in it by its form is not printed.
         stream: Standard output where None.
-        secret: The line is for somebody at a terminal who is to read the secret in it.
+        secret: The line is for a user at a terminal, who is to read the secret in it.
     """
     line = printable(line if secret else redact(line), keep="\t\n")
     stream = sys.stdout if stream is None else stream

@@ -47,7 +47,7 @@ class LivePicture(NamedTuple):
         live: Whether it shows what is happening; otherwise it is a grey picture that says why not.
         faces: The faces in it.
         size: Its width and height.
-        plain: The same without annotations, for whoever draws them; None where there are none.
+        plain: The same without annotations, for viewers that draw their own; None where it is not available.
     """
 
     number: int

@@ -50,7 +50,7 @@ def load() -> Optional[List[float]]:
 
 
 def version(package: str) -> str:
-    """Return a loaded package's version: what it says itself, as OpenCV of a JetPack is no Python package."""
+    """Return a loaded package's version: what it says itself, as OpenCV of a JetPack is not a Python package."""
     module = sys.modules.get(package)
     return "not used" if module is None else str(getattr(module, "__version__", "unknown")).split("-")[0]
 

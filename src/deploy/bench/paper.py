@@ -51,7 +51,7 @@ RESNET50_256: Dict[str, float] = {"fp32": 79.0, "fp16": 42.0}
 
 
 def as_dict() -> Dict[str, object]:
-    """Return all of it for the report, so that whoever draws it needs no second copy."""
+    """Return all of it for the report, so that drawing it needs no second copy."""
 
     def row(published: Published) -> Dict[str, object]:
         return {

@@ -55,7 +55,7 @@ class Board(NamedTuple):
 
     Attributes:
         model: As its device tree names it; "a PC or an unknown board" without one.
-        l4t: NVIDIA's Linux release, such as (32, 7, 1); None where this is no Jetson.
+        l4t: NVIDIA's Linux release, such as (32, 7, 1); None on other machines than a Jetson.
         jetpack: Such as "4.6.1"; None where it is unknown.
         memory: In MiB.
         swap: In MiB, on a disk; compressed memory (zram) is not counted.

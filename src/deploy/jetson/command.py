@@ -23,7 +23,7 @@ CURRENT, WHEELS = HOME + "/current", HOME + "/wheels"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Points at the interpreter, where it is not the system's.
 INTERPRETER = HOME + "/python"
-#: What a command takes over from the shell of whoever called it; the rest is the service's own.
+#: Variables that a command takes over from the caller's shell; the rest are the service's own.
 KEPT = re.compile(
     r"(TERM|COLORTERM|COLUMNS|LINES|TZ|NO_COLOR|DISPLAY|XAUTHORITY|GST_DEBUG\w*|CUDA_VISIBLE_DEVICES|KFACE_\w+)\Z"
 )

@@ -173,7 +173,7 @@ class Installer(object):
     def _build_engines(self) -> None:
         assert self.board is not None
         if not self.board.is_jetson or self.arguments.skip_engines:
-            self._say("none: {}".format("not wanted" if self.board.is_jetson else "this is no Jetson"))
+            self._say("none: {}".format("not wanted" if self.board.is_jetson else "not a Jetson"))
             return
         if service.running(self.system):
             # Two recognisers do not fit into a Nano's memory, and would slow each other down while times are taken.

@@ -71,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if host is None:
         print("on the board:  tar xzf {0}; sudo ./kface-{1}/install.sh".format(packed.path.name, packed.release))
         return 0
-    # Without a terminal nobody can be asked.
+    # Without a terminal no question can be asked.
     options = (["--dry-run"] if arguments.dry_run else []) + ([] if sys.stdin.isatty() else ["--yes"])
     return install(str(packed.path), "kface-" + packed.release, host, options)
 

@@ -61,7 +61,7 @@ class Remote(object):
     Args:
         host: The board.
         sockets: A directory of one's own, for the connection that all commands share.
-        terminal: Whether somebody is there who can type a password.
+        terminal: Whether a user is there to type a password.
     """
 
     def __init__(self, host: Host, sockets: str, terminal: bool) -> None:
@@ -180,7 +180,7 @@ def _connected(host: Host) -> Iterator[Remote]:
 
 
 def _script(folder: str, file: str, release: str, options: Sequence[str], terminal: bool) -> str:
-    # Nobody can be asked for sudo's password without a terminal.
+    # Without a terminal sudo's password cannot be asked for.
     sudo = [] if "--dry-run" in options else ["sudo"] if terminal else ["sudo", "-n"]
     parts = [
         _quoted(["cd", folder]),

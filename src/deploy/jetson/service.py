@@ -193,7 +193,7 @@ def stop(system: System) -> None:
 
 
 def start(system: System, settled: Optional[float] = None) -> None:
-    """Start the service anew, now and at every boot, and wait until it has lived for some seconds.
+    """Restart the service, now and at every boot, and wait until it has lived for some seconds.
 
     Args:
         system: The board.

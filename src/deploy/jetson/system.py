@@ -261,7 +261,7 @@ class System(object):
         """Give a file to a user and a group of the board; without being root nothing happens.
 
         Raises:
-            InstallError: There is no such user or group.
+            InstallError: The user or group does not exist.
         """
         self._chown(self.path(name), owner, group)
 

@@ -13,7 +13,7 @@ from kface.recognizer import Result
 def open_private(path: str, flags: int) -> int:
     """Open a file to write what is known of people; it is its owner's alone, also where an older one was not.
 
-    A link to another file is not followed: whoever made it would choose what is overwritten, and whose it is. Devices and
+    A link to another file is not followed: its creator would choose which file is overwritten, and its owner. Devices and
     pipes stay as they are.
 
     Args:

@@ -69,7 +69,7 @@ def methods_of(server: "Server", path: str) -> List[str]:
 
 
 def _admit_command(request: Request) -> None:
-    """Take commands from our own pages or from a program, never from somebody else's page."""
+    """Take commands from our own pages or from a program, never from another site's page."""
     if access.from_elsewhere(request.headers) or not access.same_origin(
         request.headers.get("origin"), request.headers.get("host", "")
     ):
@@ -86,7 +86,7 @@ def read_command(body: bytes) -> Mapping[str, Any]:
     """Return a command's JSON.
 
     Raises:
-        RefusedError: It is no JSON object.
+        RefusedError: It is not a JSON object.
     """
     try:
         value = json.loads(body.decode("utf-8"))

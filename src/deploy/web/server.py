@@ -33,7 +33,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
 }
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-#: Requests at work besides the streams: of those who are allowed in, since nobody else gets a thread.
+#: Requests at work besides the streams: of those who are allowed in; no one else gets a thread.
 OTHERS = 32
 
 
@@ -185,7 +185,7 @@ class Server(object):
 
     Raises:
         OSError: The address is taken, or not this machine's.
-        OverflowError: There is no such port.
+        OverflowError: The port does not exist.
     """
 
     def __init__(
@@ -267,7 +267,7 @@ def is_loopback(host: str) -> bool:
 
 
 def outward_address() -> str:
-    """Return the address by which other machines reach this one; its name where there is no network."""
+    """Return the address by which other machines reach this one; its name without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             # Nothing is sent: it only makes the system choose.

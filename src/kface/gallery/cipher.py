@@ -51,7 +51,7 @@ class Cipher(object):
         """Encrypt.
 
         Args:
-            data: What nobody else may read.
+            data: What is to be kept secret.
             associated: What it belongs to; it can only be opened with the same.
 
         Returns:
@@ -73,7 +73,7 @@ class Cipher(object):
             raise ForgedError()
         try:
             return bytes(self._sealing.decrypt(nonce, sealed, associated))
-        # Whoever changes a file need not keep to a nonce's length or a column's type.
+        # A changed file need not keep to a nonce's length or a column's type.
         except (InvalidTag, ValueError, TypeError):
             raise ForgedError()
 

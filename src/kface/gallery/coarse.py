@@ -69,7 +69,7 @@ def coarse(matrix: np.ndarray, old: Optional[Coarse] = None, places: Optional[np
 
     Args:
         matrix: float32 (t, d).
-        old: Of an earlier state; what it has need not be made anew.
+        old: Of an earlier state; what it has need not be computed again.
         places: intp (t,), the row that each template had in that; -1 for those that are new.
     """
     if matrix.size < LEAST:

@@ -81,7 +81,7 @@ class Enrolment(object):
     def known_name(self, name: str) -> str:
         """Return a name as it would be enrolled: composed, and without superfluous white space.
 
-        Where somebody has a name that looks the same, it is that one.
+        Where an enrolled name looks the same, it is that one.
 
         Raises:
             GalleryError: It cannot be a name.
@@ -189,7 +189,7 @@ def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Option
         return None
     same = [match for match in others if match[1] >= SAME_PICTURE]
     if same:
-        # Whoever had it first is the likeliest owner; nothing but rounding orders their scores.
+        # The person who had it first is the likeliest owner; nothing but rounding orders the scores.
         first = min(same, key=lambda match: getattr(match, "template", 0))
         return "the same picture is already enrolled as {}".format(first[0])
     other, score = str(others[0][0]), float(others[0][1])

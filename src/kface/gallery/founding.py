@@ -102,7 +102,7 @@ def _check_key(parts: Parts, schema: int) -> None:
 
 
 def _upgrade(parts: Parts, db: sqlite3.Connection, accept: bool) -> None:
-    """Seal every row of a gallery of schema 1 anew, in one transaction: a crash leaves the old file.
+    """Seal every row of a gallery of schema 1 again, in one transaction: a crash leaves the old file.
 
     What could not be read before cannot be read afterwards, and stays.
     """
@@ -158,9 +158,9 @@ def _upgrade_table(parts: Parts, db: sqlite3.Connection, kind: str, table: str, 
 
 
 def _accept(parts: Parts, noted: Optional[Mark]) -> List[str]:
-    """Make the list of rows anew from what the file has, and let the state be the newest one.
+    """Rebuild the list of rows from what the file has, and take its state for the newest.
 
-    Rows that nobody can read are removed; a person whose name only cannot be read keeps the templates under another one.
+    Unreadable rows are removed; a person of whom only the name cannot be read keeps the templates under another name.
     """
     repairs: List[str] = []
     with parts.store.transaction() as db:
@@ -228,7 +228,7 @@ def _collect(parts: Parts, db: sqlite3.Connection, repairs: List[str]) -> Set[by
             repairs.append("removed person {}: nothing of it can be read".format(person_id))
     for person_id in sorted(set(templates.values()) - people):
         name = "unreadable {}".format(person_id[:8])
-        # The handle of a name that cannot be read may be somebody else's.
+        # The handle of a name that cannot be read may be another person's.
         parts.rows.write_person(db, person_id, name)
         there.add(key_of(PERSON, person_id) or b"")
         repairs.append("person {} has no readable name and is now called {}; rename it".format(person_id, name))

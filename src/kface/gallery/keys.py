@@ -44,7 +44,7 @@ def find_key(file: Optional[PathLike] = None, keyring: bool = False, create: boo
 
     Raises:
         ConfigError: Both a file and the keyring are asked for, or both variables are set, or the keyring is not there.
-        GalleryError: There is no key, it is no key, or its file may be read by others.
+        GalleryError: There is no key, it is invalid, or its file may be read by others.
     """
     path, text = _source(file, keyring)
     if keyring:

@@ -1,6 +1,6 @@
 """Whether a face is good enough to be enrolled: one face, whole, upright, large enough, sharp, and seen from the front.
 
-What is enrolled badly is missed, or taken for somebody else, ever after; a probe may be worse than that.
+What is enrolled badly is missed, or mistaken for another person, ever after; a probe may be worse than that.
 """
 
 from typing import List, NamedTuple, Optional, Sequence

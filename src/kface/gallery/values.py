@@ -99,7 +99,7 @@ class Reenrolled(NamedTuple):
     """What a re-enrolment did.
 
     Attributes:
-        templates: How many were made anew from their crops.
+        templates: How many were computed again from their crops.
         discarded: How many without a crop were removed.
     """
 

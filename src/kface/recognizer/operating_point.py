@@ -6,6 +6,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from kface.bundle import Thresholds
 from kface.errors import ConfigError
+from kface.fields import Settings
 
 RECOGNISED = "recognised"
 UNDECIDED = "undecided"
@@ -25,7 +26,7 @@ class OperatingPoint(NamedTuple):
 
     Attributes:
         recognised: From this cosine on it is the person.
-        unknown: Below this cosine it is no one who is enrolled; at most `recognised`.
+        unknown: Below this cosine it is no one enrolled; at most `recognised`.
         fmr: The false match rate at `recognised`, or an upper bound of it; None where none was measured.
     """
 
@@ -80,9 +81,7 @@ class OperatingPoint(NamedTuple):
         Raises:
             ConfigError: A value is not a cosine, or `unknown` is above `recognised`.
         """
-        other = sorted(set(match) - {"recognised", "unknown"})
-        if other:
-            raise ConfigError("there is no such setting", "match." + str(other[0]), "choose: recognised, unknown")
+        Settings(match, "match", {"recognised": None, "unknown": None})
         recognised, unknown = match.get("recognised"), match.get("unknown")
         if recognised is None and unknown is None:
             return cls.from_thresholds(table, people)

@@ -253,10 +253,10 @@ class Track(object):
         """All views that are kept: those that vote, and the strangers'."""
         return self.sightings + self._strangers
 
-    def vote_anew(self, votes: Iterable[Vote]) -> None:
-        """Take other votes for the views in :attr:`kept`, in their order."""
-        anew = [sighting._replace(vote=vote) for sighting, vote in zip(self.kept, votes)]
-        self.sightings, self._strangers = anew[: len(self.sightings)], anew[len(self.sightings) :]
+    def replace_votes(self, votes: Iterable[Vote]) -> None:
+        """Set other votes for the views in :attr:`kept`, in their order."""
+        counted = [sighting._replace(vote=vote) for sighting, vote in zip(self.kept, votes)]
+        self.sightings, self._strangers = counted[: len(self.sightings)], counted[len(self.sightings) :]
         self._counted = None
 
     def _count(self, point: OperatingPoint, settings: TrackSettings) -> Identity:

@@ -227,7 +227,7 @@ class Tracker(object):
         found = iter(match(np.stack([sighting.embedding for sighting in every])))
         for track in self._tracks:
             votes = [Vote(*next(found), sighting.vote.weight) for sighting in track.kept]
-            track.vote_anew(votes)
+            track.replace_votes(votes)
 
     def _boxes(self, numbers: Sequence[int]) -> np.ndarray:
         return np.array([self._tracks[number].box for number in numbers], np.float64).reshape(-1, 4)

@@ -82,7 +82,7 @@ class ArrivalClock(object):
             before they hand out the first.
     """
 
-    #: A wait of so many intervals, and of so many seconds, is a stuck line.
+    #: A wait of this number of intervals, and of seconds, is a stuck line.
     STUCK = (2.5, 0.25)
     #: At the live edge so many pictures take at least this part of their intervals, none counting for more than its own:
     #: a busy machine makes pauses in a burst as well.

@@ -84,7 +84,7 @@ def redirected(settings: StreamSettings, headers: List[Tuple[str, str]]) -> str:
     """Return the path that a server sends us to.
 
     Raises:
-        UnusableStreamError: It is another address, port or protocol: whoever is there must not get the id and the password.
+        UnusableStreamError: It is another address, port or protocol: that must not get the id and the password.
     """
     location = dict(headers).get("location", "")
     found = re.match(r"(?i)rtsp://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(/[^\s]*|\Z)", location)

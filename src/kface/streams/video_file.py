@@ -19,7 +19,7 @@ PACES = ("fast", "native")
 class VideoFile(ReadAhead):
     """Reads a video file: every frame once, in order, however slow the caller is.
 
-    Whoever iterates reads in the own thread; once it was started (:meth:`start`, :meth:`read`) a thread reads one frame ahead.
+    Iterating reads in the caller's thread; once it was started (:meth:`start`, :meth:`read`) a thread reads one frame ahead.
     Damaged frames are passed over; :attr:`shortfall` has them at the end.
 
     Args:
@@ -32,7 +32,7 @@ class VideoFile(ReadAhead):
         fps: The file's frames a second.
 
     Raises:
-        ConfigError: It is no file, is not there, or the pace is neither.
+        ConfigError: It is not a file, does not exist, or the pace is neither.
         StreamError: It cannot be decoded.
 
     Example:

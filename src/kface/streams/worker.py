@@ -31,7 +31,7 @@ def native_fps(capture: Capture) -> float:
 class Worker(object):
     """Reads one capture in a thread of its own until it ends, fails, is too slow or is stopped.
 
-    A read that is blocked in the decoder cannot be interrupted. Whoever watches gives this worker up by :meth:`stop` and
+    A read that is blocked in the decoder cannot be interrupted. The watcher gives this worker up by :meth:`stop` and
     makes another; this one releases its capture when the read returns, and hands out nothing any more.
 
     Args:
