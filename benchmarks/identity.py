@@ -108,7 +108,7 @@ def options_of(words: Sequence[str]) -> Options:
     for word in words:
         key, equals, value = ("quick", "=", "true") if word == "--quick" else word.partition("=")
         if not equals:
-            raise ConfigError("is no setting", word, "write key=value")
+            raise ConfigError("is not a setting", word, "write key=value")
         if key in ("cfp", "lfw", "quick", "half", "seed", "out", "bundle"):
             own[key] = value
         else:

@@ -25,9 +25,9 @@ class Recognition(object):
         recognizer: The one that is used now.
         model: Likewise.
         thresholds: Likewise.
-        operating_point: The thresholds that decide now: those that were set, or what the bundle recommends for so many people.
+        operating_point: The thresholds in force: those that were set, or what the bundle recommends for the number of people.
         pipeline: That of the stream that is watched now.
-        networks: Held by whoever uses the recogniser or the pipeline: networks are one thread's at a time.
+        networks: Held while the recogniser or the pipeline is used: networks are one thread's at a time.
 
     Raises:
         ConfigError: The bundle has no thresholds, and none are given.
@@ -80,7 +80,7 @@ class Recognition(object):
             self.pipeline.set_operating_point(self.operating_point)
 
     def people_changed(self) -> None:
-        """Let the tracks' views vote anew, because people have changed; the more they are, the stricter they are judged."""
+        """Let the tracks' views vote again, because people have changed; the more are enrolled, the stricter the threshold."""
         with self.networks:
             if not self._set:
                 self.operating_point = self.recognizer.operating_point_for(self.gallery.size)
@@ -89,7 +89,11 @@ class Recognition(object):
 
     def enrolment(self) -> Enrolment:
         """Return what enrols with the recogniser."""
-        keep = self._settings.gallery.keep_crops
-        made = Enrolment(self.gallery, self.recognizer, self._settings.enrolment, keep, self.networks)
-        made.recognised = self.operating_point.recognised
-        return made
+        return Enrolment(
+            self.gallery,
+            self.recognizer,
+            self._settings.enrolment,
+            self._settings.gallery.keep_crops,
+            self.networks,
+            lambda: self.operating_point.recognised,
+        )

@@ -1,4 +1,4 @@
-"""From a face in the live picture to somebody who is enrolled: the paper's flow (Fig. 13), without any window."""
+"""From a face in the live picture to an enrolled person: the paper's flow (Fig. 13), without any window."""
 
 import collections
 import itertools
@@ -110,7 +110,7 @@ class FaceCandidates(object):
             crop,
             result.ids[number],
             (x1, y1, x2, y2),
-            identity.name if identity.state == RECOGNISED else "",
+            (identity.name or "") if identity.state == RECOGNISED else "",
             tuple(str(refusal) for refusal in self.gate.refusals(result.frame.image, face, crop)),
         )
         with self._lock:
@@ -125,7 +125,7 @@ class Registrar(object):
 
     Args:
         watch: Looks after the gallery.
-        log: Is told what was done.
+        log: Gets an event for what was done.
         enrolment: Enrols; its networks are used by the stream as well.
 
     Attributes:

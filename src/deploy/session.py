@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from typing import Any, Callable, List, Optional, Tuple, Union
+from typing import Callable, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Session(object):
     """Recognises people in a stream until it ends or is stopped. Methods may be called from any thread.
 
     Args:
-        settings: What it was told.
+        settings: All settings.
         recognizer: Finds and embeds faces; the session's alone.
         gallery: Who is enrolled; opened for the recogniser's model.
         make_source: Makes what gives the frames.
@@ -74,7 +74,7 @@ class Session(object):
         self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
         self._started = 0.0
         self._closed = False
-        # Held by whoever changes what the session is made of, or ends it.
+        # Held while the stream or bundle is changed, and while the session ends.
         self._changing = threading.Lock()
         # Set but for the moment in which another stream takes the place of the one that is there.
         self._settled = threading.Event()
@@ -131,7 +131,7 @@ class Session(object):
     def __enter__(self) -> "Session":
         return self.start()
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         try:
             self.stop()
         except Exception:
@@ -190,12 +190,13 @@ class Session(object):
             runtime=self._recognition.recognizer.embedder.runtime,
             damaged=len(self._gallery.damage),
             dropped=self._publisher.dropped,
+            brightened=self._publisher.meter.brightened,
         )
 
     def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[LivePicture]:
         """Return the newest annotated picture with a number greater than `after`; None where none comes in time.
 
-        A picture that was captured more than a second ago is never returned: a grey one says why there is none.
+        A picture that was captured more than a second ago is never returned: a grey one says why there is no live picture.
         """
         return self._publisher.viewer.wait(after, timeout)
 
@@ -204,7 +205,7 @@ class Session(object):
         return self._publisher.log.wait(after, timeout)
 
     def pick(self, x: float, y: float) -> FaceCandidate:
-        """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
+        """Pick the face at a point of the view, to be enrolled; raises KFaceError where no face is there."""
         result = self._newest()
         scale = scale_to(result.frame.image, self.settings.view)
         return self._registrar.pick(result, x / scale, y / scale)
@@ -261,13 +262,12 @@ class Session(object):
 
         Args:
             recognised: From this cosine on it is the person.
-            unknown: Below this cosine it is nobody; as before where None, but at most `recognised`.
+            unknown: Below this cosine it is no one enrolled; unchanged where None, but at most `recognised`.
 
         Raises:
-            ConfigError: It is no cosine, or `unknown` is above `recognised`.
+            ConfigError: It is not a cosine, or `unknown` is above `recognised`.
         """
         self._recognition.set_threshold(recognised, unknown)
-        self._registrar.enrolment.recognised = recognised
 
     def change_stream(self, make_source: SourceMaker, name: str, drop: bool = True) -> None:
         """Watch another stream from now on. Who is in the picture has left with the old one.
@@ -306,7 +306,7 @@ class Session(object):
     def change_bundle(
         self, recognizer: FaceRecognizer, model: str = "", thresholds: Optional[Thresholds] = None
     ) -> FaceRecognizer:
-        """Recognise with another bundle from the next frame on; tracks begin anew.
+        """Recognise with another bundle from the next frame on; all tracks start again.
 
         The threshold is the new one's, but for the same model in another runtime or precision.
 

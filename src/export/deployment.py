@@ -4,7 +4,7 @@ import math
 
 from kface.bundle import Thresholds
 from kface.recognizer.operating_point import TARGETS, OperatingPoint
-from kface.recognizer.settings import SECTIONS
+from kface.recognizer.settings import PRECISION, SECTIONS
 
 
 def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
@@ -28,7 +28,7 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
         f"  brighten: [{ways}] # ways to look again where too few faces were found; none for no way",
         "runtime:",
         f"  name: {runtime['name']}                  # the fastest that is installed",
-        f"  precision: {runtime['precision']}             # or fp16, int8, where the bundle has them",
+        f"precision: {PRECISION}               # or fp16, int8, where the bundle has them",
         "match:                        # cosine similarity",
     ]
     if operating_point is None:

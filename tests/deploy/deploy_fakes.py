@@ -8,6 +8,7 @@ from collections import namedtuple
 import cv2
 import numpy as np
 import pytest
+from waiting import GENEROUS, until
 
 from deploy import opening, run_command
 from deploy.events import Event
@@ -16,6 +17,7 @@ from deploy.settings import DeploySettings, GallerySettings
 from kface import alignment
 from kface.faces import Faces
 from kface.gallery import Limits
+from kface.mtcnn import FaceDetector
 from kface.recognizer import (
     RECOGNISED,
     FaceRecognizer,
@@ -39,27 +41,15 @@ CAMERA = StreamSettings("rtsp", address="127.0.0.1", path="/live")
 QUICK = Timing(
     stall=0.6, opening=2.0, first_wait=0.02, longest_wait=0.1, refused_wait=0.5, settled=5.0, oldest=1.0, abandoned=2
 )
-#: Noisy machines are given this long for what takes milliseconds.
-GENEROUS = 20.0
 #: Every frame is detected, and decides: the cascade here is none that could be refined.
-SIMPLE = PipelineSettings(TrackSettings(detect_every=1, missing=2, views=1))
+SIMPLE = PipelineSettings(TrackSettings(detect_every=1, max_age=2, min_views=1))
 ALONE = PipelineSettings(None)
 #: Grey levels of people, far enough apart for lossy video.
 KIM, PARK, LEE = 90, 150, 210
 AT_KIM, AT_PARK = (KIM, 80, 90, 90), (PARK, 230, 90, 90)
 FRAMES = 24
 TWO = (AT_KIM, AT_PARK)
-PLAIN = "bundle: toy\nweb: {enabled: false}\ntracks: {detect_every: 1, views: 1}\n"
-
-
-def until(condition, seconds=GENEROUS):
-    """Wait for a condition, and return whether it came true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return bool(condition())
+PLAIN = "bundle: toy\nweb: {enabled: false}\ntracks: {detect_every: 1, min_views: 1}\n"
 
 
 def threads():
@@ -84,7 +74,7 @@ def picture(*people, **how):
     return image
 
 
-class FakeDetector(object):
+class FakeDetector(FaceDetector):
     """Finds what is not black."""
 
     def detect(self, rgb):

@@ -8,7 +8,6 @@ import time
 import pytest
 from deploy_fakes import (
     AT_KIM,
-    GENEROUS,
     KIM,
     POINT,
     QUICK,
@@ -24,9 +23,9 @@ from deploy_fakes import (
     shown,
     threads,
     unit,
-    until,
     watch,
 )
+from waiting import GENEROUS, until
 
 from deploy import line as line_module
 from deploy.outputs import Output

@@ -9,7 +9,6 @@ from deploy_fakes import (
     AT_PARK,
     CAMERA,
     FINGERPRINT,
-    GENEROUS,
     KIM,
     PARK,
     POINT,
@@ -28,10 +27,10 @@ from deploy_fakes import (
     settings_with,
     shown,
     unit,
-    until,
     watch,
     write_film,
 )
+from waiting import GENEROUS, until
 
 from deploy import line as line_module
 from deploy import opening

@@ -35,7 +35,12 @@ from kface.bundle import ThresholdRow, Thresholds
 from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
 from kface.gallery import Limits
 from kface.recognizer import OperatingPoint
+from kface.recognizer.embedder import EmbedderOutput
 from kface.verification.report import Figure
+
+#: An embedding with a cosine of 0.6 with Kim's, and an aligned face.
+ALIKE = (0.6 * unit(KIM) + 0.8 * unit(30)).astype(np.float32)[None]
+CROP = np.full((112, 112, 3), KIM, np.uint8)
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
@@ -324,11 +329,29 @@ def test_the_more_are_enrolled_the_stricter_it_is_unless_a_threshold_was_set(gal
     gallery.add("Park", unit(PARK))
     recognition.people_changed()
     assert recognition.operating_point.recognised == 0.7
-    assert recognition.enrolment().recognised == 0.7
     recognition.set_threshold(0.55, None)
     gallery.add("Lee", unit(LEE))
     recognition.people_changed()
     assert recognition.operating_point.recognised == 0.55
+
+
+def test_duplicates_are_warned_of_at_the_threshold_in_force(gallery, monkeypatch):
+    recognizer = make_recognizer()
+    monkeypatch.setattr(recognizer, "_decide", lambda people: OperatingPoint(0.5 if people < 3 else 0.8, 0.3))
+    recognition = Recognition(settings_with(), gallery, recognizer, "toy", None)
+    enrolment = recognition.enrolment()
+    gallery.add("Kim", unit(KIM))
+    # A cosine of 0.6 with Kim: a duplicate among few people, and none among more.
+    monkeypatch.setattr(recognizer.embedder, "run", lambda crops: EmbedderOutput(ALIKE, np.zeros((1,), bool)))
+    assert enrolment.enrol_face("Park", CROP).warning == "looks like Kim (score 0.600)"
+    gallery.delete("Park")
+    for name, who in (("Park", PARK), ("Lee", LEE)):
+        gallery.add(name, unit(who))
+    recognition.people_changed()
+    assert enrolment.enrol_face("Choi", CROP).warning is None
+    gallery.delete("Choi")
+    recognition.set_threshold(0.55, None)
+    assert enrolment.enrol_face("Choi", CROP).warning == "looks like Kim (score 0.600)"
 
 
 # ---- from a file

@@ -10,8 +10,8 @@ import pytest
 from deploy_fakes import BOX, HAN, KIM, PARK, WHO, event, identity, mode_of, picture, result, track
 
 import kface
-from deploy.outputs import Snapshots, snapshots
-from deploy.outputs.snapshots import cut, safe_name
+from deploy.outputs import snapshots
+from deploy.outputs.snapshots import Snapshots, cut, safe_name
 from kface.errors import ConfigError
 from kface.gallery import Quality
 from kface.images import decode_image

@@ -1,7 +1,7 @@
 """What of a bundle goes to a board: the networks that its runtimes read, and a manifest that says so."""
 
 import json
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from kface import bundle
 from kface.bundle.manifest import CANONICAL, DYNAMIC, BundleFile, BundleManifest, digest, parse
@@ -62,7 +62,7 @@ def _dropped(manifest: BundleManifest, precision: str) -> List[Tuple[BundleFile,
     embedders = [file for file in manifest.files if file.role == "embedder"]
     full = [file for file in embedders if file.format == "onnx" and file.precision == "fp32"]
 
-    def order(file: BundleFile) -> Tuple[Any, ...]:
+    def order(file: BundleFile) -> Tuple[object, ...]:
         return file.batch != DYNAMIC, file.opset or 0, not file.normalised, file.path
 
     # The fingerprint is the canonical file's, whatever its operator set.

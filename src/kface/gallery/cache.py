@@ -44,7 +44,7 @@ class Cache(object):
         self._changes = 0
 
     def expire(self) -> None:
-        """Look again the next time: SQLite's version tells of other connections' changes, not of this one's own."""
+        """Look again the next time: SQLite's version shows other connections' changes, not of this one's own."""
         self._version = None
         self._changes += 1
 

@@ -34,7 +34,7 @@ class Index(NamedTuple):
     coarse: Optional[Coarse] = None
 
     def rows(self) -> Dict[Tuple[int, str, bytes], int]:
-        """Return the row of each entry; a template that was sealed anew has another nonce."""
+        """Return the row of each entry; a template that was sealed again has another nonce."""
         return {entry: row for row, entry in enumerate(self.entries)}
 
 

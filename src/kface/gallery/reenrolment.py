@@ -1,4 +1,4 @@
-"""All templates anew, for another model, from the crops that were kept."""
+"""All templates for another model, from the crops that were kept."""
 
 import sqlite3
 from typing import Callable, Dict, List, Optional
@@ -51,7 +51,7 @@ def _embed(
     store, rows, model = parts.store, parts.rows, parts.model
     crops: Dict[Entry, np.ndarray] = {}
     with store.snapshot() as db:
-        # Another process may have been faster, or have deleted or merged somebody.
+        # Another process may have been faster, or have deleted or merged someone.
         there = set(rows.entries(db)) if model.current() == old else set()
         for entry in entries:
             png: Optional[bytes] = rows.crop(db, entry[0], entry[1], old) if entry in there else None

@@ -200,7 +200,7 @@ class Rows(object):
     ) -> int:
         """Write a new template, and its crop where there is one, and return the template's number."""
         template = self._ledger.number(db)
-        # What stands under a number that was not given out yet is no row of the gallery.
+        # What stands under a number that was not given out yet is not a row of the gallery.
         db.execute("DELETE FROM template WHERE id = ?", (template,))
         db.execute("DELETE FROM crop WHERE template = ?", (template,))
         db.execute("INSERT INTO template VALUES (?, ?, x'', x'', ?)", (template, person_id, created or now()))
@@ -274,7 +274,7 @@ class Rows(object):
     def move(
         self, db: sqlite3.Connection, template: int, old: Tuple[str, str], new: Tuple[str, str], vector: Optional[bytes]
     ) -> None:
-        """Seal a template and its crop anew.
+        """Seal a template and its crop again.
 
         Args:
             db: In a transaction.

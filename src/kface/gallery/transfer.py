@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import struct
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -208,13 +208,13 @@ def unpack(data: bytes, size: int, path: PathLike) -> ExportedPerson:
     return ExportedPerson(name, created, templates)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError
     return value
 
 
-def _length(value: Any) -> Optional[int]:
+def _length(value: object) -> Optional[int]:
     if value is not None and (type(value) is not int or value < 0):
         raise ValueError
     return value

@@ -81,7 +81,7 @@ class Damage(NamedTuple):
 
     Attributes:
         what: What is wrong with which row, in one line.
-        person_id: ID of the person whom it concerns; empty where nobody can tell.
+        person_id: ID of the person whom it concerns; empty where it is unknown.
         name: That person's name; empty where it cannot be read.
         template: Number of the template that it concerns; None where it is the person.
     """
@@ -99,7 +99,7 @@ class Reenrolled(NamedTuple):
     """What a re-enrolment did.
 
     Attributes:
-        templates: How many were made anew from their crops.
+        templates: How many were computed again from their crops.
         discarded: How many without a crop were removed.
     """
 

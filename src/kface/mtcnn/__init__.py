@@ -3,6 +3,7 @@
 The reference is the ``mtcnn`` package, version 1.0.0: same weights, same thresholds, same faces, batched and vectorised.
 """
 
+from kface.mtcnn.base import FaceDetector
 from kface.mtcnn.detector import Detector
 
-__all__ = ["Detector"]
+__all__ = ["Detector", "FaceDetector"]

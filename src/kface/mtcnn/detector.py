@@ -11,28 +11,31 @@ from kface.images import in_batches
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, settings, weights
 from kface.mtcnn.again import find_again
+from kface.mtcnn.base import FaceDetector
 from kface.mtcnn.opened import CascadeNetworks
 from kface.mtcnn.refine import Refined
 from kface.networks import resolve
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Overlaps above these die: within a level, between levels, after R-Net, and (by the smaller box) after O-Net.
-NMS = (0.5, 0.7, 0.7, 0.7)
+#: Overlap (IoU) above which the worse of two candidates is dropped: within a level of the pyramid, between levels, after R-Net.
+NMS_WITHIN_LEVEL, NMS_BETWEEN_LEVELS, NMS_RNET = 0.5, 0.7, 0.7
+#: The same after O-Net, where the overlap is relative to the smaller box.
+NMS_ONET = 0.7
 #: Crops that go through R- and O-Net at once: what a core's cache holds of their feature maps.
 BATCHES = {"rnet": 64, "onet": 16}
 #: Pixels that go through P-Net at once, for the same reason: levels of several images of one size, or a strip of a level.
 STRIP_PIXELS = 3 << 14
 
 
-class Candidates(NamedTuple):
+class FaceCandidates(NamedTuple):
     """Boxes of one image on their way through the cascade: float64 (n, 4) and float32 (n,), best first."""
 
     boxes: np.ndarray
     scores: np.ndarray
 
 
-class Detector(object):
+class Detector(FaceDetector):
     """Finds faces and their five landmarks.
 
     Same faces as the ``mtcnn`` package finds with ``min_face_size=20`` (up to float noise), unless it is to brighten what
@@ -63,9 +66,9 @@ class Detector(object):
     def __init__(
         self,
         models: Optional[PathLike] = None,
-        min_face: float = 20.0,
-        thresholds: Sequence[float] = (0.6, 0.7, 0.8),
-        factor: float = 0.709,
+        min_face: float = settings.MIN_FACE,
+        thresholds: Sequence[float] = settings.THRESHOLDS,
+        factor: float = settings.FACTOR,
         runtime: str = "auto",
         threads: Optional[int] = None,
         brighten: Optional[Sequence[str]] = (),
@@ -90,6 +93,10 @@ class Detector(object):
         other = self._shared()
         other.brighten = settings.brighten(brighten)
         return other
+
+    def plain(self) -> "Detector":
+        """See :meth:`FaceDetector.plain`; it shares this one's networks."""
+        return self.with_brighten(()) if self.brighten else self
 
     def _shared(self) -> "Detector":
         other = Detector.__new__(Detector)
@@ -201,14 +208,14 @@ class Detector(object):
         normalised = [pyramid.normalise(rgb) for rgb in images]
         found = self._propose(normalised)
         if known is not None:
-            found = [Candidates(*(part[~box.covered(some.boxes, known)] for part in some)) for some in found]
+            found = [FaceCandidates(*(part[~box.covered(some.boxes, known)] for part in some)) for some in found]
         pixels = [pyramid.pixels_for_crops(image) if len(c.boxes) else None for image, c in zip(normalised, found)]
         shapes = [image.shape[:2] for image in normalised]
 
         found = [self._pass_on(*values) for values in self._refine("rnet", 24, found, pixels, shapes)]
         return [self._faces(*values) for values in self._refine("onet", 48, found, pixels, shapes)]
 
-    def _propose(self, images: List[np.ndarray]) -> List[Candidates]:
+    def _propose(self, images: List[np.ndarray]) -> List[FaceCandidates]:
         """Run P-Net over the pyramids and suppress what overlaps within each level, then between them."""
         levels = [
             (number, scale)
@@ -227,7 +234,7 @@ class Detector(object):
         def read(level: Tuple[Tuple[int, float], Dict[str, np.ndarray]]) -> Tuple[np.ndarray, np.ndarray]:
             (_, scale), outputs = level
             boxes, scores = box.proposals(outputs["offsets"], outputs["logits"][0], self.thresholds[0], scale)
-            stay = box.suppress(boxes, NMS[0])
+            stay = box.suppress(boxes, NMS_WITHIN_LEVEL)
             return boxes[stay], scores[stay]
 
         parts: List[List[Tuple[np.ndarray, np.ndarray]]] = [[] for _ in images]
@@ -236,12 +243,12 @@ class Detector(object):
         return [self._join_levels(part) for part in parts]
 
     @staticmethod
-    def _join_levels(parts: List[Tuple[np.ndarray, np.ndarray]]) -> Candidates:
+    def _join_levels(parts: List[Tuple[np.ndarray, np.ndarray]]) -> FaceCandidates:
         if not parts:
-            return Candidates(np.zeros((0, 4)), np.zeros((0,), np.float32))
+            return FaceCandidates(np.zeros((0, 4)), np.zeros((0,), np.float32))
         best = _sorted(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
-        stay = box.suppress(best.boxes, NMS[1])
-        return Candidates(box.square(best.boxes[stay]), best.scores[stay])
+        stay = box.suppress(best.boxes, NMS_BETWEEN_LEVELS)
+        return FaceCandidates(box.square(best.boxes[stay]), best.scores[stay])
 
     def _run_pnet(self, levels: List[np.ndarray]) -> List[Dict[str, np.ndarray]]:
         """Run P-Net over levels of any sizes, float32 (3, h, w); small ones of one size together, large ones in strips."""
@@ -274,7 +281,7 @@ class Detector(object):
         self,
         name: str,
         size: int,
-        found: List[Candidates],
+        found: List[FaceCandidates],
         pixels: List[Optional[np.ndarray]],
         shapes: List[Tuple[int, ...]],
     ) -> List[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
@@ -312,15 +319,15 @@ class Detector(object):
         blocks = list(spread(run, range(0, count, BATCHES[name])))
         return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]} if blocks else {}
 
-    def _pass_on(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Candidates:
+    def _pass_on(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> FaceCandidates:
         """Keep what R-Net takes for faces, as squares."""
         if not outputs:
-            return Candidates(boxes, np.zeros((0,), np.float32))
+            return FaceCandidates(boxes, np.zeros((0,), np.float32))
         scores = box.probability(outputs["logits"][:, 0])
         keep = scores > self.thresholds[1]
         best = _sorted(box.regress(boxes, outputs["offsets"])[keep], scores[keep])
-        stay = box.suppress(best.boxes, NMS[2])
-        return Candidates(box.square(best.boxes[stay]), best.scores[stay])
+        stay = box.suppress(best.boxes, NMS_RNET)
+        return FaceCandidates(box.square(best.boxes[stay]), best.scores[stay])
 
     def _faces(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Faces:
         """Keep what O-Net takes for faces."""
@@ -342,7 +349,7 @@ class Detector(object):
         sides = (before[:, 2:] - before[:, :2] + 1)[:, None, :]
         relative = outputs["landmarks"][keep].reshape(-1, 2, 5).transpose(0, 2, 1)
         landmarks = relative * sides + before[:, None, :2] - 1
-        stay = box.suppress(after, NMS[3], smaller=True)
+        stay = box.suppress(after, NMS_ONET, smaller=True)
         faces = Faces(
             after[stay].astype(np.float32), scores[stay].astype(np.float32), landmarks[stay].astype(np.float32)
         )
@@ -359,6 +366,6 @@ def check_rgb(rgb: Any) -> None:
         )
 
 
-def _sorted(boxes: np.ndarray, scores: np.ndarray) -> Candidates:
+def _sorted(boxes: np.ndarray, scores: np.ndarray) -> FaceCandidates:
     order = box.descending(scores)
-    return Candidates(boxes[order], scores[order])
+    return FaceCandidates(boxes[order], scores[order])

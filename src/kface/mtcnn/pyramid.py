@@ -13,7 +13,7 @@ CELL = 12
 #: Pixels between two of P-Net's windows.
 STRIDE = 2
 #: The smallest face of the reference's grid in pixels; a larger smallest face drops levels of the same grid.
-BASE_FACE = settings.MIN_FACE[0]
+BASE_FACE = settings.MIN_FACE
 #: Levels are added to the reference's while the smaller side is this many windows: it stops too early at small factors.
 #: At its own factor, 0.709, it never does.
 _ROOM = 1.01

@@ -1,20 +1,36 @@
-"""The ranges within which the cascade works; every door that takes its settings checks them here.
+"""The detector's settings: their defaults and their ranges, for every command and file that takes them.
 
-`section` is what stands before a setting's name in an error.
+``conf/detector/mtcnn.yaml`` and ``conf/deploy.yaml`` repeat the defaults, as YAML cannot import them; a test holds them equal.
+In the checks, `section` is the prefix of a setting's name in an error.
 """
 
 import numbers
-from typing import Any, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from kface.errors import ConfigError
 from kface.mtcnn.brighten import WAYS
 
-#: The smallest face of the reference's grid in pixels, and the largest that may be asked for.
-MIN_FACE = (20.0, 10000.0)
-#: Below, P-Net misses faces between two levels of the pyramid; above, it sees each face dozens of times.
-FACTOR = (0.5, 0.95)
-#: The ways in which too few faces are looked for again, where a door is not told others; see :mod:`kface.mtcnn.brighten`.
+#: The reference's own thresholds of P-, R- and O-Net.
+THRESHOLDS = (0.6, 0.7, 0.8)
+#: The reference's own scale from one level of the pyramid to the next.
+FACTOR = 0.709
+#: Steps of the grid 20 / 0.709^k, in pixels: the reference's smallest face; that of streams and photographs, which a Jetson
+#: Nano keeps up with; and the first one to try where one face fills the image, as in K-Face.
+MIN_FACE, MIN_FACE_OF_STREAMS, MIN_FACE_OF_PORTRAITS = 20.0, 39.8, 79.1
+#: Ways to brighten images that show too few faces, the first to try first; see :mod:`kface.mtcnn.brighten`.
 BRIGHTEN = ("clahe", "log_clahe")
+#: Settings of the section ``detector`` of a ``deploy.yaml``.
+OF_STREAMS: Dict[str, Any] = {
+    "min_face": MIN_FACE_OF_STREAMS,
+    "thresholds": THRESHOLDS,
+    "factor": FACTOR,
+    "brighten": BRIGHTEN,
+}
+
+#: Smallest and largest value of the smallest face, in pixels.
+MIN_FACE_RANGE = (MIN_FACE, 10000.0)
+#: Below, P-Net misses faces between two levels of the pyramid; above, it sees each face dozens of times.
+FACTOR_RANGE = (0.5, 0.95)
 
 
 def number(value: Any, key: str, least: float, most: float, what: str = "") -> float:
@@ -40,12 +56,12 @@ def number(value: Any, key: str, least: float, most: float, what: str = "") -> f
 
 def min_face(value: Any, section: str = "detector.") -> float:
     """Check the smallest face's side in pixels; raises ConfigError."""
-    return number(value, section + "min_face", MIN_FACE[0], MIN_FACE[1], " pixels")
+    return number(value, section + "min_face", MIN_FACE_RANGE[0], MIN_FACE_RANGE[1], " pixels")
 
 
 def factor(value: Any, section: str = "detector.") -> float:
     """Check the scale from one level of the pyramid to the next; raises ConfigError."""
-    return number(value, section + "factor", FACTOR[0], FACTOR[1])
+    return number(value, section + "factor", FACTOR_RANGE[0], FACTOR_RANGE[1])
 
 
 def thresholds(values: Any, section: str = "detector.") -> Tuple[float, float, float]:

@@ -44,7 +44,7 @@ class Embedder(object):
         threads: Threads to use; the runtime's own choice where None.
 
     Raises:
-        ConfigError: There is no such runtime or precision, or it is not installed.
+        ConfigError: The runtime or precision does not exist or is not installed.
         ModelError: The bundle has no such file, the file is not the one that was exported, or the runtime cannot read it
             or computes something else.
     """
@@ -62,7 +62,7 @@ class Embedder(object):
                 return
             except (UnsuitableRuntimeError, ConfigError) as error:
                 refused.append(error)
-                # Whoever asked for a runtime is told that it computes something else, and not given another file of it.
+                # A runtime that was asked for by name and computes wrong embeddings is an error; no other file is tried.
                 if number == len(choices) - 1 or (runtime != "auto" and isinstance(error, WrongEmbeddingsError)):
                     raise refused[0] if runtime == "auto" else error
                 following, then = choices[number + 1]

@@ -1,6 +1,6 @@
 """What a recogniser returns. A failure to enrol yields an entry too, one that says so (as in NIST's FRTE)."""
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -117,6 +117,6 @@ class Identified(NamedTuple):
 
     face: FaceEmbedding
     state: str
-    name: Any
+    name: Optional[str]
     score: float
     fmr: Optional[float]

@@ -15,7 +15,7 @@ from kface.recognizer.recognizer import FaceRecognizer, best_matches
 from kface.recognizer.settings import PipelineSettings
 from kface.recognizer.tracks import Tracker, TrackState
 from kface.recognizer.views import alignable, views_of
-from kface.recognizer.votes import Identity, Vote, count
+from kface.recognizer.votes import BestMatch, Identity, Vote, count
 from kface.streams.frame import Frame
 
 
@@ -27,7 +27,7 @@ class Times(NamedTuple):
         align: Cutting the faces out, and looking at how they look.
         embed: The embedder.
         match: The gallery.
-        total: The whole frame, tracks and votes included.
+        total: The complete frame, tracks and votes included.
         again: What brightened copies took of `detect`: a second look at the frame, and following the faces that one has shown.
     """
 
@@ -50,7 +50,7 @@ class Result(NamedTuple):
         tracks: All tracks, those that are missing at the moment as well; none without tracks.
         ended: Tracks that ended with this frame.
         times: What the steps took.
-        detected: Whether the whole cascade ran.
+        detected: Whether the complete cascade ran.
         embedded: How many faces were embedded.
         brightened: In which way the frame was brightened where a copy was looked at as well, see
             :mod:`kface.recognizer.second_look`; None where it was not.
@@ -90,7 +90,7 @@ class Pipeline(object):
     Args:
         recognizer: Finds and embeds faces; not to be used elsewhere at the same time. Where its detector brightens images,
             frames are looked at again as well, but within a budget of work.
-        gallery: Who is enrolled, see :class:`FaceRecognizer`; None for nobody.
+        gallery: Who is enrolled, see :class:`FaceRecognizer`; None for an empty gallery.
         settings: How; by default with tracks and without resizing.
 
     Raises:
@@ -112,16 +112,16 @@ class Pipeline(object):
         self._next = 0
 
     def gallery_changed(self) -> None:
-        """Let the views of the tracks vote anew with the next frame, because the gallery's people have changed."""
+        """Let the views of the tracks vote again with the next frame, because the gallery's people have changed."""
         self._changed.set()
 
     def set_operating_point(self, operating_point: OperatingPoint) -> None:
-        """Judge by other thresholds from the next frame on; the views of the tracks are counted anew with them.
+        """Judge by other thresholds from the next frame on; the votes of the tracks are counted again with them.
 
         The recogniser keeps its own.
 
         Raises:
-            ConfigError: A threshold is no cosine, or `unknown` is above `recognised`.
+            ConfigError: A threshold is not a cosine, or `unknown` is above `recognised`.
         """
         operating_point.check()
         self._next_operating_point = operating_point
@@ -133,12 +133,12 @@ class Pipeline(object):
             frame: A :class:`kface.streams.Frame`, or just an image: uint8 (h, w, 3), RGB.
 
         Raises:
-            ImageError: It is no such image.
+            ImageError: It is not such an image.
         """
         frame = as_frame(frame, self._next)
         self._next = frame.number + 1
         began = time.perf_counter()
-        # One for the whole frame, whatever other threads set meanwhile.
+        # The same for the complete frame, whatever other threads set meanwhile.
         self._operating_point = self._next_operating_point
         if self._tracker is not None:
             self._tracker.operating_point = self._operating_point
@@ -187,7 +187,7 @@ class Pipeline(object):
         )
 
     def _alone(
-        self, faces: int, which: Sequence[int], failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
+        self, faces: int, which: Sequence[int], failed: np.ndarray, matches: Sequence[BestMatch]
     ) -> List[Identity]:
         """Return who the faces are where each decides for itself."""
         found = [count([], self._operating_point)] * faces

@@ -28,7 +28,9 @@ from kface.recognizer.embeddings import (
 )
 from kface.recognizer.operating_point import UNKNOWN, OperatingPoint
 from kface.recognizer.settings import SECTIONS
+from kface.recognizer.subjects import detect_subjects
 from kface.recognizer.views import alignable
+from kface.recognizer.votes import BestMatch
 from kface.sharpness import sharpness
 from kface.verification.scores import FAILED
 
@@ -40,7 +42,7 @@ MIN_FACE: float = SECTIONS["detector"]["min_face"]
 
 
 class FaceRecognizer(object):
-    """Finds faces and tells whose they are. Not safe to share between threads that call it at the same time.
+    """Finds faces and recognises people. Not to be called from several threads at the same time.
 
     A gallery is anything with ``match(embeddings, k)``: for float32 (n, d) of length 1 it returns n lists of at most k
     ``(person, score)``, the most similar one first. For :meth:`FaceRecognizer.identify` it also has ``size``: how many people
@@ -51,8 +53,8 @@ class FaceRecognizer(object):
         embedder: Embeds aligned faces.
         fingerprint: The bundle's.
         operating_point: The thresholds for one comparison; None where there are none.
-        decide: Returns the thresholds for a search among so many people, see :meth:`OperatingPoint.from_settings`; where None,
-            `operating_point` holds for any number.
+        decide: Returns the thresholds for a search among a number of people, see :meth:`OperatingPoint.from_settings`; where
+            None, `operating_point` holds for any number.
 
     Attributes:
         detector: As given.
@@ -98,13 +100,13 @@ class FaceRecognizer(object):
             precision: The embedder's: "fp32", "fp16" or "int8".
             threads: Threads to use; where None, one for each core.
             detector: ``min_face``, ``thresholds``, ``factor`` and ``brighten``, as in the section of ``deploy.yaml``; see
-                :class:`kface.mtcnn.Detector`. By default the smallest face is :data:`MIN_FACE`, and images without a face
-                are looked at again in the ways of :data:`kface.mtcnn.settings.BRIGHTEN`.
+                :class:`kface.mtcnn.Detector`. By default the smallest face is :data:`MIN_FACE`, and copies of images
+                without a face are brightened in the ways of :data:`kface.mtcnn.settings.BRIGHTEN`.
             match: ``recognised`` and ``unknown``, as in the section of ``deploy.yaml``; by default the bundle's table decides.
 
         Raises:
             ConfigError: A setting does not exist or is out of its range.
-            ModelError: It is no bundle, or a file (named) is not the one that was exported.
+            ModelError: It is not a bundle, or a file (named) is not the one that was exported.
 
         Example:
             >>> FaceRecognizer.load("bundle", **read_settings("deploy.yaml"))  # doctest: +SKIP
@@ -128,9 +130,9 @@ class FaceRecognizer(object):
         return cls(found, embedder, opened.manifest.fingerprint, operating_point, decide)
 
     def close(self) -> None:
-        """Give the networks' memory back and end their threads: the embedder's, and those of the detector and all like it.
+        """Release memory and threads of all networks: the embedder's, the detector's and those of detectors derived from it.
 
-        Afterwards it raises ModelError; closing it again does nothing.
+        Later calls raise ModelError; closing again does nothing.
         """
         self.embedder.close()
         self.detector.close()
@@ -151,7 +153,7 @@ class FaceRecognizer(object):
             An embedding of each face, best detection first; one that cannot be embedded says so.
 
         Raises:
-            ImageError: It is no such image, or the file cannot be read.
+            ImageError: It is not such an image, or the file cannot be read.
         """
         return self._embed_all([image]).one_by_one()
 
@@ -162,14 +164,14 @@ class FaceRecognizer(object):
             images: One image or several: uint8 (h, w, 3) RGB, or paths.
 
         Returns:
-            An embedding for each image, in order. Where there is no face, or it cannot be embedded, the entry says so.
+            An embedding for each image, in order; a failed entry for one without a face or with a face that cannot be embedded.
 
         Raises:
-            ImageError: One is no such image, or its file cannot be read.
+            ImageError: One is not such an image, or its file cannot be read.
         """
         pixels = [_pixels(image) for image in _several(images)]
         largest = []
-        for faces in self.detector.detect_many(pixels):
+        for faces in detect_subjects(self.detector, pixels):
             which = faces.largest()
             largest.append(faces.take(np.array([] if which is None else [which], np.int64)))
         found = self.embed_faces(pixels, largest)
@@ -198,7 +200,7 @@ class FaceRecognizer(object):
         return Embeddings(embeddings, failed, reasons, together, stacked, sharpness(stacked), self.fingerprint)
 
     def verify(self, image_a: Image, image_b: Image) -> Verification:
-        """Tell whether the largest faces of two images are the same person's.
+        """Return whether the largest faces of two images are the same person's.
 
         Args:
             image_a: uint8 (h, w, 3) RGB, or a path.
@@ -206,7 +208,7 @@ class FaceRecognizer(object):
 
         Raises:
             ConfigError: There is no threshold.
-            ImageError: One is no such image, or its file cannot be read.
+            ImageError: One is not such an image, or its file cannot be read.
         """
         operating_point = self.needed_operating_point()
         pair = self.embed([image_a, image_b])
@@ -220,7 +222,7 @@ class FaceRecognizer(object):
         return Verification(score, score >= operating_point.recognised, operating_point.recognised, operating_point.fmr)
 
     def identify(self, image: Image, gallery: Any) -> List[Identified]:
-        """Tell who is in an image.
+        """Return who is in an image.
 
         Args:
             image: uint8 (h, w, 3) RGB, or a path.
@@ -231,7 +233,7 @@ class FaceRecognizer(object):
 
         Raises:
             ConfigError: There is no threshold.
-            ImageError: It is no such image, or the file cannot be read.
+            ImageError: It is not such an image, or the file cannot be read.
         """
         operating_point = self.operating_point_for(gallery.size)
         found = self._embed_all([image])
@@ -248,7 +250,7 @@ class FaceRecognizer(object):
         ]
 
     def operating_point_for(self, people: int) -> OperatingPoint:
-        """Return the thresholds for a search among so many people; raises ConfigError where there are none."""
+        """Return the thresholds for a search among a number of people; raises ConfigError where there are none."""
         found = None if self._decide is None else self._decide(people)
         return self.needed_operating_point() if found is None else found
 
@@ -262,10 +264,10 @@ class FaceRecognizer(object):
 
     def _embed_all(self, images: Sequence[Image]) -> Embeddings:
         pixels = [_pixels(image) for image in images]
-        return self.embed_faces(pixels, self.detector.detect_many(pixels))
+        return self.embed_faces(pixels, detect_subjects(self.detector, pixels))
 
 
-def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> List[Any]:
+def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> List[BestMatch]:
     """Return (person, score) of the most similar template for each embedding; (None, -2) where there is none.
 
     Args:
@@ -273,7 +275,7 @@ def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> Li
         embeddings: float32 (n, d), of length 1.
         failed: bool (n,), those that are not to be compared.
     """
-    found = [(None, FAILED)] * len(failed)  # type: List[Any]
+    found: List[BestMatch] = [(None, FAILED)] * len(failed)
     there = np.flatnonzero(~failed)
     if gallery is None or not len(there):
         return found
@@ -323,5 +325,5 @@ def _pixels(image: Image) -> np.ndarray:
 
 
 def _detector_settings(given: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
-    # Whether the values can be is for the detector to say.
+    # The detector checks the values.
     return dict(SECTIONS["detector"], **Settings(given, "detector", SECTIONS["detector"]).values)

@@ -5,7 +5,7 @@ or precision. So the golden faces go through one first, then all at once, then o
 """
 
 import logging
-from typing import TYPE_CHECKING, Any, Dict, List, Set, Tuple
+from typing import TYPE_CHECKING, Dict, List, Set, Tuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ LOGGER = logging.getLogger(__name__)
 FACES = 8
 
 #: Smallest cosine by file, preprocessing, runtime and version: what was measured in this process already.
-_MEASURED: Dict[Tuple[Any, ...], Tuple[float, int]] = {}
+_MEASURED: Dict[Tuple[object, ...], Tuple[float, int]] = {}
 _WARNED: Set[str] = set()
 
 

@@ -11,10 +11,10 @@ from kface.recognizer.votes import Identity, Vote, count, side
 
 #: A face whose middle moves by more than this part of its side from one frame to the next has jumped.
 JUMP = 0.25
-#: A face whose look has drifted is embedded again so many frames later, then after twice as many and so on: what it is on its
-#: way to may be another face, which looks much the same from afar.
+#: Frames after which a face whose appearance has drifted is embedded again, doubled each time: it may be turning into another
+#: face that looks much the same from afar.
 RECHECK = 4
-#: After so many views without a drift that is over for any interval.
+#: Views without a drift after which the interval is no longer shortened.
 CALM = 30
 
 
@@ -24,7 +24,7 @@ class Sighting(NamedTuple):
     Attributes:
         view: How the face looked.
         embedding: float32 (d,), of length 1.
-        vote: What the gallery said.
+        vote: The gallery's match.
     """
 
     view: FaceView
@@ -58,7 +58,7 @@ class Track(object):
     """A face that is followed.
 
     What is found at a face's place is mostly the same face, seen a little otherwise. It may also be another person's: after a
-    cut, a cross-fade, or behind somebody's back. So the views have to be alike. While nothing speaks against it, a view joins
+    cut, a cross-fade, or behind someone's back. So the views have to be alike. While nothing speaks against it, a view joins
     the track where it is like any of the views, as a turning head's is; once the face has looked otherwise at once, or was
     missing, it has to be like the median one, at the threshold that recognises. Views that do not join are strangers.
 
@@ -104,14 +104,14 @@ class Track(object):
         self._counted: Optional[Tuple[OperatingPoint, Identity]] = None
 
     def place(self, box: np.ndarray, landmarks: np.ndarray, score: float, frame: int) -> None:
-        """Say where the face was found in a frame."""
+        """Record where the face was found in a frame."""
         centre = (box[:2] + box[2:]) / 2
         side = float(max(box[2] - box[0], box[3] - box[1]))
         if self._anchor is None or self.missing:
             self._step = np.zeros((2,), np.float32)
         else:
             self._step = (centre - self._anchor) / max(frame - self.looked, 1)
-            # So far nobody goes in one frame: it is a jump, not a movement.
+            # No one moves that far in one frame: it is a jump.
             if np.abs(self._step).max() > JUMP * side:
                 self._step = np.zeros((2,), np.float32)
         self._anchor, self.looked, self.tried = centre, frame, max(frame, self.tried)
@@ -134,7 +134,7 @@ class Track(object):
         return differs(view.look, self._look, settings.changed)
 
     def suspect(self, view: FaceView, settings: TrackSettings) -> None:
-        """Take note of what a face looks like; it may be another person's where it was missing, or looks otherwise at once."""
+        """Record what a face looks like; it may be another person's if it was missing or looks different at once."""
         self._suspect = self._suspect or self.missing > 0 or self.changes(view, settings)
         self._look = view.look
 
@@ -153,7 +153,7 @@ class Track(object):
         else:
             follow = 0 < self._against < 2 * settings.takeover
         return (
-            len(self.sightings) < settings.views
+            len(self.sightings) < settings.min_views
             or self._suspect
             or follow
             or since >= min(settings.refresh, RECHECK * 2**self._calm)
@@ -173,7 +173,7 @@ class Track(object):
         return self._seen
 
     def likeness(self, sighting: Optional[Sighting]) -> Tuple[float, float]:
-        """Return the cosines with the median and with the most similar view of the track; -1 where there is none."""
+        """Return the cosines with the median and with the most similar view of the track; -1 without views."""
         if sighting is None or not self.sightings:
             return -1.0, -1.0
         cosines = np.stack([mine.embedding for mine in self.sightings]).dot(sighting.embedding)
@@ -190,7 +190,7 @@ class Track(object):
         if sighting is None:
             return None
         if not self._joins(sighting, point, settings):
-            # One such view is a blur or a neighbour; several that agree are somebody else.
+            # One such view is blurred or of a neighbour; several that agree are of another person.
             self._strangers = (self._strangers + [sighting])[-settings.takeover :]
             self._against += 1
             if len(self._strangers) < settings.takeover or not _alike(self._strangers, point):
@@ -199,7 +199,7 @@ class Track(object):
                 return self._strangers
             if self._count(point, settings).name is not None:
                 return None
-            # Not unlike enough to be another one, and there is no name that would be wrong.
+            # Not different enough to be another person, and the track has no name that could be wrong.
             self._join(self._strangers, settings)
             return None
         unsure = bool(self.sightings) and self.likeness(sighting)[0] < point.recognised
@@ -211,17 +211,17 @@ class Track(object):
     def _join(self, sightings: List[Sighting], settings: TrackSettings) -> None:
         drifts = bool(self.sightings) and not self._suspect and drifted(sightings[-1].view, self._all_seen(), settings)
         self._calm = 0 if drifts else min(self._calm + 1, CALM)
-        self.sightings = (self.sightings + sightings)[-settings.memory :]
+        self.sightings = (self.sightings + sightings)[-settings.max_views :]
         self._strangers, self._suspect = [], False
         self._seen = self._counted = None
 
     def _joins(self, sighting: Sighting, point: OperatingPoint, settings: TrackSettings) -> bool:
-        if not self.sightings or (not self._suspect and len(self.sightings) < settings.views):
+        if not self.sightings or (not self._suspect and len(self.sightings) < settings.min_views):
             return True
         median, closest = self.likeness(sighting)
         identity, vote = self._count(point, settings), sighting.vote
         recognised = point.state(vote.score) == RECOGNISED
-        # The gallery speaks of somebody else by name, or of the very person.
+        # The gallery recognises another person, or the same one.
         other = recognised and vote.name != identity.name
         same = recognised and identity.state == RECOGNISED and vote.name == identity.name
         if self._suspect:
@@ -253,16 +253,16 @@ class Track(object):
         """All views that are kept: those that vote, and the strangers'."""
         return self.sightings + self._strangers
 
-    def vote_anew(self, votes: Iterable[Vote]) -> None:
-        """Take other votes for the views in :attr:`kept`, in their order."""
-        anew = [sighting._replace(vote=vote) for sighting, vote in zip(self.kept, votes)]
-        self.sightings, self._strangers = anew[: len(self.sightings)], anew[len(self.sightings) :]
+    def replace_votes(self, votes: Iterable[Vote]) -> None:
+        """Set other votes for the views in :attr:`kept`, in their order."""
+        counted = [sighting._replace(vote=vote) for sighting, vote in zip(self.kept, votes)]
+        self.sightings, self._strangers = counted[: len(self.sightings)], counted[len(self.sightings) :]
         self._counted = None
 
     def _count(self, point: OperatingPoint, settings: TrackSettings) -> Identity:
         if self._counted is None or self._counted[0] is not point:
             votes = [sighting.vote for sighting in self.sightings]
-            self._counted = point, count(votes, point, settings.views)
+            self._counted = point, count(votes, point, settings.min_views)
         return self._counted[1]
 
     def state(self, frame: int, point: OperatingPoint, settings: TrackSettings) -> TrackState:

@@ -5,7 +5,7 @@ them have to be embedded: those in doubt, and those that look otherwise than bef
 embeddings, settles the doubts by likeness, and lets the views vote. So all faces of a frame are embedded in one batch.
 """
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.track import Sighting, Track, TrackState
 from kface.recognizer.views import FaceView
-from kface.recognizer.votes import Vote
+from kface.recognizer.votes import BestMatch, Vote
 
 #: Tracks whose boxes overlap by more than this are in each other's way: whose face is whose is looked at afterwards.
 CONTEST = 0.1
-#: Every so many times that the cascade is due it looks for the faces that are followed, too.
+#: Once in this number of times that the cascade is due, it searches for the followed faces as well.
 AFRESH = 4
 
 __all__ = ["TrackState", "Tracker"]
@@ -59,7 +59,7 @@ class Tracker(object):
 
     @property
     def due(self) -> bool:
-        """Whether the whole cascade has to run on the next frame: it is its turn, or there is nothing to follow."""
+        """Whether the complete cascade has to run on the next frame: it is due, or no face is followed."""
         return self._since + 1 >= self.settings.detect_every or not self._present()
 
     @property
@@ -139,12 +139,12 @@ class Tracker(object):
         if owners is None:
             seen = self._present()
             iou = overlaps(self._boxes(seen), faces.boxes)
-            pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou)]
+            pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou_threshold)]
         else:
             followed = self._followed()
             pairs = [(followed[int(owner)], face) for face, owner in enumerate(owners) if owner >= 0]
         crossing = self._crossed = self._crossing()
-        # A face at a missing track's place may be somebody else's, and so may one that has just been in another's way, or
+        # A face at a missing track's place may be another person's, and so may one that has just been in another's way, or
         # looks otherwise at once: they are all embedded, and likeness decides.
         self._pairs = [
             (number, face)
@@ -167,15 +167,13 @@ class Tracker(object):
         self._wanted = sorted([face for face in range(faces.count) if face not in clear] + followed)
         return list(self._wanted)
 
-    def finish(
-        self, embeddings: np.ndarray, failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
-    ) -> List[Optional[int]]:
+    def finish(self, embeddings: np.ndarray, failed: np.ndarray, matches: Sequence[BestMatch]) -> List[Optional[int]]:
         """Take the embeddings of the faces that :meth:`begin` asked for.
 
         Args:
             embeddings: float32 (n, d), of length 1, in the order of those faces.
             failed: bool (n,), those without an embedding.
-            matches: What the gallery says about each: the most similar person, and the cosine.
+            matches: For each, the name of the most similar person in the gallery and the cosine.
 
         Returns:
             The track's number for each face of the frame.
@@ -192,7 +190,7 @@ class Tracker(object):
         for number, track in enumerate(self._tracks):
             if number not in owner:
                 track.missing += 1
-                if track.missing > self.settings.missing:
+                if track.missing > self.settings.max_age:
                     self.ended.append(self._state(track))
                 else:
                     kept.append(track)
@@ -217,11 +215,11 @@ class Tracker(object):
         """Return what is known about each track, in the order in which they began."""
         return [self._state(track) for track in sorted(self._tracks, key=lambda track: track.number)]
 
-    def rematch(self, match: Callable[[np.ndarray], Sequence[Tuple[Any, float]]]) -> None:
-        """Vote anew, for instance because somebody was enrolled, renamed or deleted.
+    def rematch(self, match: Callable[[np.ndarray], Sequence[BestMatch]]) -> None:
+        """Let all views vote again, for instance after someone was enrolled, renamed or deleted.
 
         Args:
-            match: Says for embeddings, float32 (n, d), which person is the most similar, and the cosine.
+            match: Returns for embeddings, float32 (n, d), the name of the most similar person and the cosine.
         """
         every = [sighting for track in self._tracks for sighting in track.kept]
         if not every:
@@ -229,7 +227,7 @@ class Tracker(object):
         found = iter(match(np.stack([sighting.embedding for sighting in every])))
         for track in self._tracks:
             votes = [Vote(*next(found), sighting.vote.weight) for sighting in track.kept]
-            track.vote_anew(votes)
+            track.replace_votes(votes)
 
     def _boxes(self, numbers: Sequence[int]) -> np.ndarray:
         return np.array([self._tracks[number].box for number in numbers], np.float64).reshape(-1, 4)
@@ -261,7 +259,7 @@ class Tracker(object):
         if not tracks or not faces:
             return []
         iou = overlaps(self._boxes(tracks), self._faces.boxes[faces])
-        near = iou >= self.settings.iou
+        near = iou >= self.settings.iou_threshold
         seen = np.array([self._tracks[number].missing == 0 for number in tracks])
         cosines = np.array([[self._tracks[number].likeness(given.get(face)) for face in faces] for number in tracks])
         median, closest = cosines[..., 0], cosines[..., 1]

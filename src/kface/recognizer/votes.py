@@ -1,6 +1,6 @@
 """Who a track is: the views of a face vote, each with the weight of its size and sharpness."""
 
-from typing import Any, Dict, NamedTuple, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 from kface.recognizer.operating_point import UNDECIDED, UNKNOWN, OperatingPoint
 from kface.verification.scores import FAILED
@@ -9,16 +9,20 @@ from kface.verification.scores import FAILED
 MAJORITY = 0.5
 
 
+#: What a gallery says about an embedding: the name of the most similar person (None without people), and the cosine.
+BestMatch = Tuple[Optional[str], float]
+
+
 class Vote(NamedTuple):
     """What the gallery says about one view.
 
     Attributes:
-        name: The most similar one; None where the gallery has nobody.
+        name: The most similar person; None for an empty gallery.
         score: Cosine with that person's template.
         weight: See :attr:`kface.recognizer.views.FaceView.weight`.
     """
 
-    name: Any
+    name: Optional[str]
     score: float
     weight: float
 
@@ -35,13 +39,13 @@ class Identity(NamedTuple):
     """
 
     state: str
-    name: Any
+    name: Optional[str]
     score: float
     share: float
     votes: int
 
 
-def side(vote: Vote, point: OperatingPoint) -> Any:
+def side(vote: Vote, point: OperatingPoint) -> Optional[str]:
     """Return the person that a vote is for; None below the lower threshold."""
     return vote.name if point.state(vote.score) != UNKNOWN else None
 
@@ -49,7 +53,7 @@ def side(vote: Vote, point: OperatingPoint) -> Any:
 def count(votes: Sequence[Vote], point: OperatingPoint, least: int = 1) -> Identity:
     """Count votes.
 
-    A vote below the lower threshold is one for nobody. The side with the most weight wins; its person is recognised where it
+    A vote below the lower threshold counts as "no match". The side with the most weight wins; its person is recognised if it
     has the majority and the mean of its cosines reaches the upper threshold.
 
     Args:
@@ -59,8 +63,8 @@ def count(votes: Sequence[Vote], point: OperatingPoint, least: int = 1) -> Ident
     """
     if not votes:
         return Identity(UNDECIDED, None, FAILED, 0.0, 0)
-    weights: Dict[Any, float] = {}
-    scores: Dict[Any, float] = {}
+    weights: Dict[Optional[str], float] = {}
+    scores: Dict[Optional[str], float] = {}
     for vote in votes:
         whose = side(vote, point)
         weights[whose] = weights.get(whose, 0.0) + vote.weight

@@ -11,6 +11,7 @@ from kface.errors import GalleryError, ImageError, ModelError
 from kface.faces import Faces
 from kface.gallery import EnrolledFace, Enrolment, Limits, Refusal
 from kface.images import encode_jpeg
+from kface.mtcnn import FaceDetector
 from kface.recognizer import FaceRecognizer, OperatingPoint
 from kface.recognizer.embedder import EmbedderOutput
 
@@ -18,7 +19,7 @@ LENIENT = Limits(10.0, 1.0, 0.9, (0.0, 1.0))
 BOXES = [(20, 20, 140, 140), (160, 20, 280, 140)]
 
 
-class Detector(object):
+class Detector(FaceDetector):
     """Finds as many faces as it is told, in fixed places."""
 
     min_face = 39.8
@@ -157,12 +158,21 @@ def test_a_face_under_a_second_name_is_a_warning_by_either_way(enrolment, recogn
     assert enrolment.enrol_face("Park", crop(1)).warning == "the same picture is already enrolled as Kim"
     recognizer.embedder.who = one(1) / np.linalg.norm(one(1)) + 0.5 * one(2) / np.linalg.norm(one(2))
     assert enrolment.enrol_face("Choi", crop(1)).warning.startswith("looks like ")
-    # The threshold is what was set last.
-    enrolment.recognised = 0.9999
+    # The threshold is asked for each time.
+    thresholds = iter([0.9999, None])
+    enrolment = Enrolment(enrolment.gallery, recognizer, LENIENT, threshold=lambda: next(thresholds))
     assert enrolment.enrol_face("Han", crop(1)).warning == "the same picture is already enrolled as Choi"
-    enrolment.recognised = None
     recognizer.embedder.who = one(1) / np.linalg.norm(one(1)) + 0.3 * one(2) / np.linalg.norm(one(2))
     assert enrolment.enrol_face("Yun", crop(1)).warning is None
+
+
+def test_without_a_session_the_threshold_is_the_one_for_the_number_of_people(gallery, recognizer):
+    asked = []
+    recognizer.operating_point_for = lambda people: asked.append(people) or OperatingPoint(0.6, 0.3)
+    enrolment = Enrolment(gallery, recognizer, LENIENT)
+    enrolment.enrol_face("Kim", crop(1))
+    enrolment.enrol_face("Park", crop(2))
+    assert asked == [0, 1]
 
 
 def test_networks_are_used_with_the_lock_that_others_use_too(gallery, recognizer):

@@ -4,6 +4,7 @@ import numpy as np
 
 from kface import alignment
 from kface.faces import Faces
+from kface.mtcnn import FaceDetector
 from kface.mtcnn.boxes import covered, overlaps
 from kface.recognizer.embedder import EmbedderOutput
 from kface.recognizer.operating_point import OperatingPoint
@@ -131,7 +132,7 @@ class Scene(object):
         return np.array(shown, np.int64), np.array(owners, np.int64)
 
 
-class FakeDetector(object):
+class FakeDetector(FaceDetector):
     """Finds what it was told to find in images of one grey level each; a test that follows faces gives `refine`."""
 
     def __init__(self, found, refine=None):

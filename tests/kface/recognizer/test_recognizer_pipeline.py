@@ -239,7 +239,7 @@ def test_crops_of_what_cannot_be_aligned_are_black():
 
 
 def test_ended_tracks_are_told_once():
-    pipeline = Pipeline(fake(), Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=1, missing=2)))
+    pipeline = Pipeline(fake(), Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=1, max_age=2)))
     for _ in range(4):
         pipeline.process(grey(10))
     ended = [[state.identity.name for state in pipeline.process(grey(99)).ended] for _ in range(4)]
@@ -277,8 +277,8 @@ def test_the_detector_sees_less_and_the_embedder_the_frame_itself():
 def test_it_needs_thresholds():
     with pytest.raises(ConfigError, match="match.recognised"):
         Pipeline(fake(operating_point=None), Gallery())
-    with pytest.raises(ConfigError, match="tracks.missing"):
-        Pipeline(fake(), Gallery(), PipelineSettings(TrackSettings(missing=-1)))
+    with pytest.raises(ConfigError, match="tracks.max_age"):
+        Pipeline(fake(), Gallery(), PipelineSettings(TrackSettings(max_age=-1)))
 
 
 @pytest.fixture(scope="module")

@@ -168,7 +168,7 @@ def test_what_the_frame_shows_is_as_without_copies(monkeypatch):
 def test_a_lost_track_is_looked_for_on_copies_in_turn(monkeypatch):
     at_any_time(monkeypatch)
     bright = grey(150)
-    pipeline, detector = pipeline_of({150: ONE}, PipelineSettings(TrackSettings(detect_every=1, missing=3)))
+    pipeline, detector = pipeline_of({150: ONE}, PipelineSettings(TrackSettings(detect_every=1, max_age=3)))
     assert pipeline.process(bright).ids == (1,)
     detector.found = {}
     results = [pipeline.process(bright) for _ in range(6)]

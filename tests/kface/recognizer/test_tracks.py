@@ -114,7 +114,7 @@ def test_one_frame_lost_ends_nothing():
 
 
 def test_a_track_ends_once_its_face_was_missing_for_too_long():
-    scene = Scene(TrackSettings(missing=4))
+    scene = Scene(TrackSettings(max_age=4))
     scene.run(5, STILL)
     scene.run(4, {})
     assert len(scene.tracker.states()) == 1
@@ -126,7 +126,7 @@ def test_a_track_ends_once_its_face_was_missing_for_too_long():
 
 
 def test_who_returns_in_time_goes_on_elsewhere_and_otherwise_begins_anew():
-    scene = Scene(TrackSettings(missing=4))
+    scene = Scene(TrackSettings(max_age=4))
     scene.run(5, STILL)
     scene.run(3, {})
     assert numbers([scene.step({"ann": (400, 200, 80)})], "ann") == [1]
@@ -211,7 +211,7 @@ def test_a_face_that_comes_closer_stays_the_same_and_is_embedded_again():
 
 
 def test_only_so_many_views_are_kept():
-    scene = Scene(TrackSettings(memory=5, refresh=1))
+    scene = Scene(TrackSettings(max_views=5, refresh=1))
     frames = scene.run(20, STILL)
     assert [frame["ann"][1].votes for frame in frames] == [1, 2, 3, 4] + [5] * 16
 
@@ -318,10 +318,10 @@ def test_a_face_without_an_embedding_is_followed_and_undecided():
     [
         ({"detect_every": 0}, "detect_every"),
         ({"detect_every": 2.5}, "detect_every"),
-        ({"missing": -1}, "missing"),
-        ({"iou": 0.0}, "iou"),
-        ({"views": True}, "views"),
-        ({"memory": 2}, "memory"),
+        ({"max_age": -1}, "max_age"),
+        ({"iou_threshold": 0.0}, "iou_threshold"),
+        ({"min_views": True}, "min_views"),
+        ({"max_views": 2}, "max_views"),
         ({"budget": 0}, "budget"),
         ({"refresh": 0}, "refresh"),
         ({"moved": 0}, "moved"),

@@ -115,7 +115,7 @@ def test_faces_go_on_as_they_moved():
 
 
 def test_a_jump_is_no_movement():
-    tracker = Tracker(TrackSettings(refine=1, iou=0.1), POINT)
+    tracker = Tracker(TrackSettings(refine=1, iou_threshold=0.1), POINT)
     show(tracker, row_of(2))
     show(tracker, row_of(2, 20.0))
     turn = tracker.turn()
@@ -149,7 +149,7 @@ def test_only_faces_that_were_looked_at_are_embedded():
 
 
 def test_two_who_part_while_nobody_looks_are_told_apart_once_somebody_does():
-    tracker = Tracker(TrackSettings(refine=2, views=1), POINT)
+    tracker = Tracker(TrackSettings(refine=2, min_views=1), POINT)
     near = faces_at([(100, 100, 60), (140, 100, 60), (400, 100, 60), (520, 100, 60)])
     for _ in range(2):
         show(tracker, near)
@@ -162,7 +162,7 @@ def test_two_who_part_while_nobody_looks_are_told_apart_once_somebody_does():
 
 
 def test_newcomers_beside_those_that_are_followed():
-    tracker = Tracker(TrackSettings(views=1), POINT)
+    tracker = Tracker(TrackSettings(min_views=1), POINT)
     show(tracker, row_of(2))
     ids, which = show(tracker, row_of(3), np.array([0, 1, -1]))
     assert (ids, which) == ([1, 2, 3], [2])

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import cv2
 
-from kface.data.dataset.extract import Chunk, Extracted, Mtcnn
+from kface.data.dataset.extract import Chunk, DetectorFactory, Extracted, Mtcnn
 from kface.data.dataset.items import Item, Source
 from kface.data.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard, shard_name
 from kface.data.dataset.parallel import results_of
@@ -64,7 +64,7 @@ def build(
     jobs: int = -1,
     backend: str = "loky",
     progress: bool = True,
-    detector: Any = None,
+    detector: DetectorFactory | None = None,
     name: str | None = None,
     synthetic: bool = False,
 ) -> BuildReport:
@@ -81,8 +81,7 @@ def build(
         backend: Any joblib backend: "loky", "multiprocessing", "threading", "dask", "ray", "spark", or one that was
             registered before.
         progress: Whether to show a progress bar, and to say so where there is nothing to do.
-        detector: Has ``open()`` (a detector with ``with_min_face`` and ``detect_many``) and ``describe()`` (a dict);
-            picklable and comparable. MTCNN by default.
+        detector: Finds the faces. MTCNN by default.
         name: What to call the corpus; by default its directory's name.
         synthetic: Whether the corpus is a procedural one.
 
@@ -179,7 +178,7 @@ def _fingerprint(items: Sequence[Item], extra: Sequence[Item], settings: Dataset
 def _make(
     source: Source,
     settings: DatasetSettings,
-    detector: Any,
+    detector: DetectorFactory,
     pending: list[Work],
     entries: dict[str, dict[str, Any] | None],
     workspace: Workspace,
@@ -199,7 +198,9 @@ def _make(
             bar.update(done.seen)
 
 
-def _chunks(source: Source, settings: DatasetSettings, detector: Any, pending: list[Work]) -> Iterator[Chunk]:
+def _chunks(
+    source: Source, settings: DatasetSettings, detector: DetectorFactory, pending: list[Work]
+) -> Iterator[Chunk]:
     """Yield the work in full, an identity's images at a time."""
     subject: str | None = None
     items: Sequence[Item] = ()

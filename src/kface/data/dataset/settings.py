@@ -49,9 +49,9 @@ class DatasetSettings(NamedTuple):
     identities: int | None = None
     max_per_identity: int | None = None
     landmarks: str = "image"
-    min_face: Sequence[float] = (79.1, 39.8, 20.0)
-    thresholds: Sequence[float] = (0.6, 0.7, 0.8)
-    factor: float = 0.709
+    min_face: Sequence[float] = (cascade.MIN_FACE_OF_PORTRAITS, cascade.MIN_FACE_OF_STREAMS, cascade.MIN_FACE)
+    thresholds: Sequence[float] = cascade.THRESHOLDS
+    factor: float = cascade.FACTOR
     brighten: Sequence[str] = cascade.BRIGHTEN
     runtime: str = "auto"
     quality: int = 95

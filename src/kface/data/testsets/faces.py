@@ -8,28 +8,26 @@ import cv2
 import numpy as np
 
 from kface.alignment import SIZE, align
+from kface.data.subject import find_subjects
 from kface.errors import ImageError, KFaceError
 from kface.faces import Faces
 from kface.files import sha256_bytes, write_atomic
 from kface.images import in_batches, read_image
 from kface.mtcnn import Detector, settings
-from kface.mtcnn.again import of_subject
-from kface.mtcnn.brighten import brightened
-from kface.mtcnn.settings import BRIGHTEN
 from kface.progress import Progress
 
-#: Smallest faces looked for, one after the other until one is found.
-MIN_FACES = (39.8, 20.0)
-#: Black border, as a share of the side, around an image in which nothing was found: tight crops cut the head.
+#: Smallest faces in pixels, the first to try first.
+MIN_FACES = (settings.MIN_FACE_OF_STREAMS, settings.MIN_FACE)
+#: Black border, as a fraction of the side, around an image in which no face was found: tight crops cut off the head.
 BORDER = 0.25
-#: What a brightened copy shows of less than this part of the photograph's shorter side is not its face.
+#: Minimum width of a face that only a brightened copy shows, as a fraction of the photograph's shorter side.
 PART = 1 / 3
 BATCH = 32
 SCHEMA = 1
 
 
 def acquire(
-    files: Sequence[Path], cache: Path, title: str, progress: bool = True, brighten: Sequence[str] = BRIGHTEN
+    files: Sequence[Path], cache: Path, title: str, progress: bool = True, brighten: Sequence[str] = settings.BRIGHTEN
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the aligned face of each photograph.
 
@@ -88,39 +86,17 @@ def acquire(
 
 def _faces(images: list[np.ndarray], detectors: list[Detector], ways: Sequence[str]) -> list[np.ndarray | None]:
     """Find and align the central face of each image, None where there is none."""
-    crops: list[np.ndarray | None] = [None] * len(images)
-    # Copies come last of all: no face that the images themselves show is looked for in them.
-    for way in (None, *ways):
-        for border in (0.0, BORDER):
-            for detector in detectors:
-                left = [number for number, crop in enumerate(crops) if crop is None]
-                if not left:
-                    return crops
-                pictures = [_bordered(images[number], border) for number in left]
-                looked_at = pictures if way is None else [brightened(picture, way) for picture in pictures]
-                for number, picture, faces in zip(left, pictures, detector.detect_many(looked_at), strict=True):
-                    if way is not None:
-                        faces = of_subject(faces, images[number].shape, PART)
-                    chosen = central(faces, picture.shape)
-                    if chosen is not None:
-                        crops[number] = align(picture, faces.landmarks[chosen : chosen + 1])[0]
-    return crops
+    found = find_subjects(images, detectors, ways, central, PART, (0.0, BORDER))
+    return [None if face is None else align(face.picture, face.landmarks[None])[0] for face in found]
 
 
-def central(faces: Faces, shape: tuple[int, ...]) -> int | None:
+def central(faces: Faces, shape: Sequence[int]) -> int | None:
     """Return the face whose box is nearest to the middle of the image, or None where there is none."""
     if not faces.count:
         return None
     middle = np.array([shape[1], shape[0]]) / 2
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
     return int(np.argmin(np.linalg.norm(centres - middle, axis=1)))
-
-
-def _bordered(image: np.ndarray, share: float) -> np.ndarray:
-    if not share:
-        return image
-    across, down = int(image.shape[1] * share), int(image.shape[0] * share)
-    return cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_CONSTANT)
 
 
 def _middle(image: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ from dataset_fakes import SUBJECTS, FakeMtcnn, captures, contents, picture, writ
 
 from kface.alignment import TEMPLATE, align
 from kface.data.dataset import DatasetSettings, build, choose, load, read, read_arrays, read_captures
-from kface.data.dataset import extract as extract_module
 from kface.data.dataset import items as items_module
 from kface.data.layout import Annotation, Capture, format_annotation, parse
 from kface.errors import ConfigError, DatasetError, LayoutError, ProtocolError
@@ -400,7 +399,7 @@ class TestBrighten:
             tried.append(way)
             return np.zeros_like(image)
 
-        monkeypatch.setattr(extract_module, "brightened", none)
+        monkeypatch.setattr("kface.data.subject.brightened", none)
         path = root / self.DARK.path()
         path.write_bytes(encode_jpeg(picture(1, brightness=0)))
         make(root, tmp_path / "out", SETTINGS._replace(brighten=("log", "clahe")))
