@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kface import bundle
-from kface.data.dataset import Manifest, load
+from kface.data.dataset import DatasetManifest as Manifest
+from kface.data.dataset import load
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.evaluation import runs
 from train.evaluate_job import EvaluateJob

@@ -338,7 +338,7 @@ def test_the_dispatcher_imports_a_command_only_when_it_is_asked_for(capsys):
     assert "gallery" in out
     assert out.endswith("False\n")
     assert deploy.main(["galery"]) == 2
-    assert "deploy: galery: there is no such command; write gallery, or see kface --help" in capsys.readouterr().err
+    assert "deploy: galery: unknown command; write gallery, or see kface --help" in capsys.readouterr().err
     assert deploy.main([]) == 2
     assert "Usage:" in capsys.readouterr().err
 

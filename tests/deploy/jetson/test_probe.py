@@ -97,4 +97,4 @@ def test_settings(capsys, tmp_path):
     file.write_text("web: {prot: 9000}\n")
     status, found = asked(capsys, "settings", str(file))
     assert status == 1
-    assert "web.prot: there is no such setting" in found["error"]
+    assert "web.prot: unknown setting" in found["error"]

@@ -289,7 +289,7 @@ def test_an_unknown_check(directory):
         ('{"embedding": 1' + "0" * 400 + "}", "a whole number of 401 digits"),
         ('{"embedding": 1e999}', "beyond double precision"),
         ('{"embedding": NaN}', "NaN is not JSON"),
-        ('{"name": "a", "name": "b"}', "is there twice"),
+        ('{"name": "a", "name": "b"}', "occurs twice"),
         ('{"name": "\\ud800"}', "surrogates"),
         ("²", "not JSON"),
     ],
