@@ -36,6 +36,7 @@ class Runtime(NamedTuple):
         detector_form: The form of the detector's networks that suits it: "plain"; "split", which writes PReLU otherwise
             (:mod:`kface.mtcnn.graphs`); or "canvas", where P-Net takes a whole pyramid (:mod:`kface.mtcnn.canvas`) and the
             others are plain.
+        unreadable_forms: Forms of the detector's networks that some of its versions do not read.
     """
 
     adapter: str
@@ -49,6 +50,7 @@ class Runtime(NamedTuple):
     side_by_side: bool = False
     first_for: Tuple[str, ...] = ()
     detector_form: str = "plain"
+    unreadable_forms: Tuple[str, ...] = ()
 
 
 #: What each runtime reads, prefers and can do, by its name: the one table of that. The fastest comes first where it was
@@ -74,7 +76,14 @@ RUNTIMES: Dict[str, Runtime] = {
         detector_form="split",
     ),
     # Frozen graphs are right in all versions of OpenCV and read by the old ones too; quantised networks are read wrongly.
-    "opencv": Runtime("kface.networks.opencv_adapter", "cv2", (".pb", ".onnx"), precisions=("fp32", "fp16")),
+    # OpenCV 5 fuses the canvas form's Add into a convolution and then refuses it.
+    "opencv": Runtime(
+        "kface.networks.opencv_adapter",
+        "cv2",
+        (".pb", ".onnx"),
+        precisions=("fp32", "fp16"),
+        unreadable_forms=("canvas",),
+    ),
     "tensorflow": Runtime(
         "kface.networks.tensorflow_adapter", "tensorflow", (".pb",), precisions=("fp32",), reentrant=True
     ),
@@ -85,16 +94,17 @@ class UnsuitableRuntimeError(ModelError):
     """A network file that a runtime cannot read, or computes wrongly; another runtime may do better."""
 
 
-def runtimes(ending: Optional[str] = None) -> List[str]:
+def runtimes(ending: Optional[str] = None, gpu: bool = True) -> List[str]:
     """Return the names of the installed runtimes, the preferred one first.
 
     Args:
         ending: Only those that read such files, for instance ``.onnx``.
+        gpu: Whether those are included that run on a GPU, for which they build an engine first.
     """
     return [
         name
         for name, runtime in RUNTIMES.items()
-        if (ending is None or ending in runtime.formats) and _is_installed(runtime.package)
+        if (ending is None or ending in runtime.formats) and (gpu or not runtime.gpu) and _is_installed(runtime.package)
     ]
 
 
@@ -102,6 +112,11 @@ def _is_installed(package: str) -> bool:
     spec = importlib.util.find_spec(package)
     # A folder that merely has the name, somewhere on the path, is a package to Python, with nothing in it.
     return spec is not None and not (spec.submodule_search_locations and spec.origin in (None, "namespace"))
+
+
+def on_jetson() -> bool:
+    """Return whether this machine is taken for a Jetson, whose GPU is always there: only then ``auto`` uses it."""
+    return platform.machine() == "aarch64"
 
 
 def resolve(runtime: str, ending: str = ".onnx", task: str = "") -> str:
@@ -117,8 +132,7 @@ def resolve(runtime: str, ending: str = ".onnx", task: str = "") -> str:
     """
     installed = runtimes()
     if runtime == "auto":
-        jetson = platform.machine() == "aarch64"
-        fitting = [name for name in runtimes(ending) if jetson or not RUNTIMES[name].gpu]
+        fitting = runtimes(ending, gpu=on_jetson())
         if not fitting:
             readers = [RUNTIMES[name].package for name in RUNTIMES if ending in RUNTIMES[name].formats]
             raise ConfigError(
@@ -233,4 +247,4 @@ def candidates(runtime: str) -> List[str]:
         return [resolve(runtime, RUNTIMES[runtime].formats[0] if runtime in RUNTIMES else ".onnx")]
     # The first is the one that everything else with "auto" takes.
     first = resolve(runtime)
-    return [first] + [name for name in runtimes() if name != first and not RUNTIMES[name].gpu]
+    return [first] + [name for name in runtimes(gpu=False) if name != first]
