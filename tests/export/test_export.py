@@ -17,6 +17,7 @@ from kface.data.sample import render, subject_names
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
 from kface.evaluation import runs
+from kface.mtcnn import Detector
 from kface.networks import open_network, runtimes
 
 ARGUMENTS = {"name": "mobilenetv2", "width": 0.25, "embedding": 16}
@@ -112,15 +113,32 @@ def test_the_bundle_is_whole_and_runs(made, workplace):
 def test_golden_vectors(made):
     loaded = bundle.load(made)
     found = golden.read(loaded)
-    assert 2 <= len(found.faces) <= 5
     preprocessing = foreign.Preprocessing()
     for precision in ("fp32", "fp16", "int8"):
         file = loaded.embedder("onnxruntime", precision)
         network = open_network(loaded.path(file.path), "onnxruntime")
-        vectors = next(iter(network.run(preprocessing.apply(found.faces)).values()))
+        vectors = next(iter(network.run(preprocessing.apply(found.crops)).values()))
         assert (vectors * found.embeddings).sum(axis=1).min() >= found.tolerance[precision]
     # Faces that differ: else any wrong network would agree.
-    assert len({face.tobytes() for face in found.faces}) == len(found.faces)
+    assert len({face.tobytes() for face in found.crops}) == len(found.crops) == 5
+
+
+def test_golden_pictures_hold_what_the_bundles_detector_finds(made):
+    loaded = bundle.load(made)
+    found = golden.read(loaded)
+    assert [one.faces.count for one in found.pictures] == [1, 3, 1, 0]
+    assert [number for one in found.pictures for number in one.crops] == list(range(5))
+    assert max(max(one.size) for one in found.pictures) <= 640
+    assert sum(file.bytes for file in loaded.manifest.files if file.role == "golden") < 600e3
+    with Detector(loaded.detector_directory, runtime="opencv", **found.detector._asdict()) as detector:
+        for one in found.pictures:
+            rgb = golden.read_picture(loaded, one)
+            faces = detector.detect(rgb)
+            np.testing.assert_allclose(
+                faces.landmarks, one.faces.landmarks, atol=found.detector_tolerance.landmarks["fp32"]
+            )
+            np.testing.assert_allclose(faces.boxes, one.faces.boxes, atol=found.detector_tolerance.boxes["fp32"])
+            np.testing.assert_allclose(faces.scores, one.faces.scores, atol=found.detector_tolerance.scores["fp32"])
 
 
 def test_the_card_says_which_file_is_for_what(made):
