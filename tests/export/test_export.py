@@ -145,7 +145,7 @@ def test_the_card_says_which_file_is_for_what(made):
     card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "| `embedder.pb` | OpenCV 4.1 and later, TensorFlow 1.15 and later |" in card
     assert "| `embedder.uff` | TensorRT 7 to 8.6" in card
-    assert "| `embedder.onnx` | ONNX Runtime, OpenVINO and TensorRT, JetPack 4's too |" in card
+    assert "| `embedder.onnx` | ONNX Runtime, OpenVINO and TensorRT, including the versions of JetPack 4 |" in card
 
 
 def test_the_same_run_again_is_the_same_network(made, workplace, tmp_path):
@@ -258,7 +258,7 @@ def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
     assert [part.licence for part in loaded.manifest.provenance[:2]] == ["not stated"] * 2
     assert "Apache" not in card
     assert "Keras" not in card
-    assert "None were measured" not in card
+    assert "No thresholds were measured" not in card
     assert "| EER |" in card
     assert "it was imported from embedder.onnx" in card
     assert "Keras" not in capsys.readouterr().out

@@ -132,7 +132,7 @@ def test_without_pictures_only_embeddings_are_checked(opened, monkeypatch, capsy
 
 def test_what_is_not_installed_is_refused(opened, monkeypatch):
     monkeypatch.setattr(chain, "LIBRARY", "kface.no_such_library")
-    with pytest.raises(ConfigError, match="there is no such runtime"):
+    with pytest.raises(ConfigError, match="unknown runtime"):
         chains(opened, SETTINGS, ["caffe"])
     with pytest.raises(ConfigError, match="library: is not installed here"):
         chains(opened, SETTINGS, ["library"])
