@@ -12,7 +12,7 @@ from export.progress import step
 from export.settings import CANONICAL_OPSET
 from kface.bundle.manifest import CANONICAL
 from kface.errors import ModelError
-from kface.networks import Network, open_network, runtimes
+from kface.networks import RUNTIMES, Network, open_network, runtimes
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +55,7 @@ def facts(**more: Any) -> dict[str, Any]:
 
 
 def readers(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Open an embedder's file in every runtime installed here that reads it.
+    """Open an embedder's file in every installed runtime that reads it; engines for a GPU are compared on the board itself.
 
     Returns:
         By the runtime's name, float32 (n, 3, h, w) -> (n, d).
@@ -65,8 +65,7 @@ def readers(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
 
         data = path.read_bytes()
         return {"numpy": lambda batch: execute_uff(data, batch)}
-    wanted = {".pb": ("tensorflow", "opencv"), ".onnx": ("onnxruntime", "openvino", "opencv")}[path.suffix]
-    return {runtime: _opened_when_called(path, runtime) for runtime in wanted if runtime in runtimes(path.suffix)}
+    return {runtime: _opened_when_called(path, runtime) for runtime in runtimes(path.suffix, gpu=False)}
 
 
 def _opened_when_called(path: Path, runtime: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -78,6 +77,11 @@ def _opened_when_called(path: Path, runtime: str) -> Callable[[np.ndarray], np.n
         return next(iter(opened[0].run(batch).values()))
 
     return run
+
+
+def _prefers_another_format(reader: str, suffix: str) -> bool:
+    """Whether a runtime reads such files, but has another format that it reads better."""
+    return reader in RUNTIMES and RUNTIMES[reader].formats[0] != suffix
 
 
 class Proof(NamedTuple):
@@ -117,7 +121,7 @@ def prove(path: Path, proof: Proof, batch: Any, exact: bool = True) -> tuple[lis
         try:
             rows += parity.compare(path.name, reader, run, inputs, wanted, batches, exact, proof.reference)
         except ModelError as error:
-            if exact and not (reader == "opencv" and path.suffix == ".onnx"):
+            if exact and not _prefers_another_format(reader, path.suffix):
                 raise
             failures[reader] = error
     if not rows:

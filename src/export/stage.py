@@ -13,7 +13,7 @@ from export import (
     exported_network,
     files,
     foreign_file,
-    golden_faces,
+    golden_pictures,
     measuring,
     onnx_form,
     parity,
@@ -30,8 +30,8 @@ from export.progress import step
 from export.settings import LEAST_FACES, ExportJob
 from export.workplace import workplace
 from kface import bundle
-from kface.bundle import golden
-from kface.bundle.manifest import CANONICAL
+from kface.bundle import golden_writer
+from kface.bundle.manifest import CANONICAL, TOLERANCE
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.evaluation import runs
 from kface.files import sha256_bytes
@@ -91,7 +91,7 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
     verdicts = _reduced(folder, job, exported, material, embeddings)
     with step("detector: copied and compared"):
         detector = _detector(folder, first.images[~first.failed][:8])
-    entries = _entries(folder, exported.made, detector) + list(_golden(folder, exported, material))
+    entries = _entries(folder, exported.made, detector) + list(_golden(folder, exported))
     preprocessing = bundle.BundlePreprocessing(
         colour=exported.preprocessing.colour.upper(),
         mean=exported.preprocessing.mean,
@@ -205,25 +205,25 @@ def _reduced(
     return verdicts
 
 
-def _golden(folder: Path, exported: ExportedNetwork, material: Material) -> tuple[bundle.BundleFile, ...]:
+def _golden(folder: Path, exported: ExportedNetwork) -> tuple[bundle.BundleFile, ...]:
     """Write the golden vectors; a precision that rounds more than usual here has its own tolerance."""
     with step("golden vectors: written"):
-        faces = golden_faces.golden_faces(material)
+        found = golden_pictures.golden_pictures(folder / "detector")
         reached = {}
         for one in exported.made:
             if one.name.endswith(".onnx") and one.facts["batch"] == "dynamic":
                 network = open_network(folder / one.name, "onnxruntime")
-                vectors = parity.unit(measuring.embed(network, faces, exported.preprocessing, exported.layout))
+                vectors = parity.unit(measuring.embed(network, found.crops, exported.preprocessing, exported.layout))
                 if one.name == CANONICAL:
                     wanted = vectors
                 else:
                     reached[one.facts["precision"]] = float((vectors * wanted).sum(axis=1).min())
         tolerance = {
-            kind: min(golden.TOLERANCE[kind], round(max(reached[kind] - SLACK, -1.0), 4))
+            kind: min(TOLERANCE[kind], round(max(reached[kind] - SLACK, -1.0), 4))
             for kind in ("int8", "fp16")
             if kind in reached
         }
-        return golden.write(folder, faces, wanted, tolerance)
+        return golden_writer.write(folder, found.crops, wanted, tolerance, found.pictures, found.settings)
 
 
 def _detector(folder: Path, faces: np.ndarray) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A directory that deploys: networks, how to feed them, what they can do, and the check that it is whole."""
+"""Bundles: a directory of networks with a manifest of what they expect and how well they work, checked on loading."""
 
 from kface.bundle.card import model_card
 from kface.bundle.directory import Bundle, load, write

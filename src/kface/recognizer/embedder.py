@@ -68,10 +68,22 @@ class Embedder(object):
                 following, then = choices[number + 1]
                 LOGGER.warning("%s; going on with %s and %s", error, following, then.path)
 
-    def _open(self, bundle: Bundle, name: str, file: BundleFile, threads: Optional[int]) -> None:
+    @classmethod
+    def of_file(cls, bundle: Bundle, runtime: str, file: BundleFile, threads: Optional[int] = None) -> "Embedder":
+        """Open one file with one runtime, without comparing it: for whoever measures how far its embeddings are off."""
+        made = cls.__new__(cls)
+        made.size = bundle.manifest.embedding
+        made._preprocessing = bundle.manifest.preprocessing
+        made._read(bundle, runtime, file, threads)
+        return made
+
+    def _read(self, bundle: Bundle, name: str, file: BundleFile, threads: Optional[int]) -> None:
         self.file = file
         self._path = bundle.path(file.path)
         self._network = open_network(self._path, name, threads, file.sha256)
+
+    def _open(self, bundle: Bundle, name: str, file: BundleFile, threads: Optional[int]) -> None:
+        self._read(bundle, name, file, threads)
         try:
             check(self, bundle, name)
         except ModelError:

@@ -105,7 +105,7 @@ def picture(seed=0, width=64, height=48):
 def found_in(rgb, count=1):
     """Return faces that could have been found in a picture."""
     height, width = rgb.shape[:2]
-    places = np.arange(count, dtype=np.float32)[:, None]
+    places = 8 * np.arange(count, dtype=np.float32)[:, None]
     boxes = np.array([[4.5, 3.25, width / 2.0, height / 2.0]], np.float32) + places
     landmarks = alignment.TEMPLATE[None] * np.float32(0.3) + places[:, :, None]
     return Faces(boxes, np.linspace(0.999, 0.9, count).astype(np.float32), landmarks)

@@ -92,9 +92,9 @@ def test_other_runtimes_and_precisions(directory):
     assert found.embedder("tensorflow").layout == "NHWC"
     with pytest.raises(ModelError, match="no embedder.pb of precision int8 for tensorflow; choose one of: fp32"):
         found.embedder("tensorflow", "int8")
-    with pytest.raises(ConfigError, match="caffe: there is no such runtime; choose one of: onnxruntime"):
+    with pytest.raises(ConfigError, match="caffe: unknown runtime; choose one of: onnxruntime"):
         found.embedder("caffe")
-    with pytest.raises(ConfigError, match="int4: there is no such precision"):
+    with pytest.raises(ConfigError, match="int4: unknown precision"):
         found.embedder("opencv", "int4")
     empty = found._replace(manifest=found.manifest._replace(files=()))
     with pytest.raises(ModelError, match="export one"):

@@ -196,10 +196,10 @@ FIELDS = [
         place("thresholds", "rows", 0, "threshold", "0.5"),
         r"thresholds.rows\[0\].threshold must be a number from -1 to 1",
     ),
-    (place("thresholds", "rows", 0, "threshold", None), r"rows\[0\].threshold must be there with its rates, or absent"),
+    (place("thresholds", "rows", 0, "threshold", None), r"rows\[0\].threshold must be given with its rates, or null"),
     (place("thresholds", "rows", 0, "fmr", "value", 1.5), r"rows\[0\].fmr.value must be a number from 0 to 1"),
     (place("thresholds", "rows", 0, "fmr", "interval", [0]), r"rows\[0\].fmr.interval must be 2 numbers"),
-    (place("thresholds", "rows", 3, "threshold", 0.9), r"rows\[3\].threshold must be there with its rates, or absent"),
+    (place("thresholds", "rows", 3, "threshold", 0.9), r"rows\[3\].threshold must be given with its rates, or null"),
     (place("surprise", 1), "has an unknown field surprise"),
 ]
 
@@ -268,9 +268,9 @@ def test_what_is_no_manifest(directory):
 
 
 def test_there_is_no_bundle(tmp_path):
-    with pytest.raises(ModelError, match=r"there is no bundle \(manifest.json is missing\); export one: kface export"):
+    with pytest.raises(ModelError, match=r"is not a bundle \(manifest.json is missing\); export one: kface export"):
         bundle.load(tmp_path)
-    with pytest.raises(ModelError, match="there is no bundle"):
+    with pytest.raises(ModelError, match="is not a bundle"):
         bundle.load(tmp_path / "absent")
     (tmp_path / "manifest.json").mkdir()
     with pytest.raises(ModelError, match="manifest.json: cannot be read"):

@@ -324,7 +324,7 @@ def test_bundles_that_were_changed_are_refused(real, tmp_path):
         with pytest.raises(ModelError, match=name.split("/")[-1]) as caught:
             FaceRecognizer.load(copy, "onnxruntime", match=MATCH)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ModelError, match="there is no bundle"):
+    with pytest.raises(ModelError, match="is not a bundle"):
         FaceRecognizer.load(tmp_path / "absent")
 
 

@@ -198,9 +198,9 @@ def test_auto_goes_on_where_a_runtime_reads_or_runs_nothing(opened, machine, cap
     def broken(batch):
         raise ModelError("cannot run on a batch")
 
-    machine["openvino", ".onnx"] = UnsuitableRuntimeError("is not a network that OpenVINO can read")
+    machine["openvino", ".onnx"] = UnsuitableRuntimeError("cannot be read by OpenVINO")
     machine["onnxruntime", ".onnx"] = broken
-    machine["opencv", ".pb"] = UnsuitableRuntimeError("is not a network that OpenCV can read")
+    machine["opencv", ".pb"] = UnsuitableRuntimeError("cannot be read by OpenCV")
     made = Embedder(opened)
     assert (made.runtime, made.file.path) == ("opencv", "embedder.onnx")
     assert len(caplog.records) == 3
@@ -214,14 +214,14 @@ def test_where_all_are_wrong_the_first_is_named(opened, machine):
 
 
 def test_a_changed_file_is_not_passed_over(opened, machine):
-    machine["openvino", ".onnx"] = ModelError("is not the file it was (its SHA-256 differs)")
+    machine["openvino", ".onnx"] = ModelError("has been changed (its SHA-256 differs)")
     with pytest.raises(ModelError, match="SHA-256"):
         Embedder(opened)
 
 
 def test_opencv_takes_the_frozen_graph_and_onnx_where_it_cannot_read_that(opened, machine, tmp_path):
     assert Embedder(opened, "opencv").file.path == "embedder.pb"
-    machine["opencv", ".pb"] = UnsuitableRuntimeError("is not a network that OpenCV can read")
+    machine["opencv", ".pb"] = UnsuitableRuntimeError("cannot be read by OpenCV")
     assert Embedder(opened, "opencv").file.path == "embedder.onnx"
     machine["opencv", ".onnx"] = UnsuitableRuntimeError("neither is this")
     with pytest.raises(ModelError, match="neither is this"):
