@@ -1,6 +1,6 @@
 """The rig's lamps: what each gives to every surfel once, and K-Face's 30 lights as weighted sums of that."""
 
-from typing import Dict, List, Tuple
+from typing import List, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -18,6 +18,10 @@ LAMPS: Tuple[Tuple[str, int, Tuple[float, float]], ...] = (
     ("vertical", 30, (0.0, 38.0)),
     ("vertical", -15, (0.0, -22.0)),
 )
+
+#: The lamps' directions: yaw and elevation in degrees.
+Direction = Tuple[float, float]
+DIRECTIONS: Tuple[Direction, ...] = tuple(place for _, _, place in LAMPS)
 
 #: Light that comes from everywhere, as a share of the lamps': white walls.
 AMBIENT = 0.16
@@ -37,16 +41,20 @@ def direction(yaw: float, elevation: float) -> np.ndarray:
     return np.array([np.sin(y) * np.cos(e), np.sin(e), np.cos(y) * np.cos(e)])
 
 
-def irradiance(scene: Surfels) -> np.ndarray:
+def irradiance(scene: Surfels, lamps: Sequence[Direction] = DIRECTIONS) -> np.ndarray:
     """Return what each lamp at full power gives to each surfel.
 
     Skin scatters light, so the terminator is soft; a lamp's disc is large, so the shadows' edges are.
+
+    Args:
+        scene: What is lit.
+        lamps: Where the lamps are, as yaw and elevation in degrees; by default K-Face's.
 
     Returns:
         float32 (n, lamps + 1); the last column is the ambient light, less where the surface is hollow.
     """
     columns = []
-    for _, _, place in LAMPS:
+    for place in lamps:
         towards = direction(*place).astype(np.float32)
         cosine = scene.normals @ towards
         lambert = np.clip((cosine + np.float32(0.22)) / np.float32(1.22), 0, 1)
@@ -109,14 +117,6 @@ def exposure(light: int) -> Tuple[float, float]:
     lux = max(LIGHTS[light].lux, 3)
     gain = 1.55 * (1000.0 / lux) ** 0.55
     return gain, 1.2 + 1.1 * np.log10(1000.0 / lux) ** 1.7
-
-
-_LIT: Dict[int, np.ndarray] = {number: weights(number) for number in LIGHTS}
-
-
-def mixed(lamps: np.ndarray, light: int) -> np.ndarray:
-    """Return the light at every surfel or pixel: (..., lamps + 1) -> (...)."""
-    return lamps @ _LIT[light]
 
 
 def lamp_names() -> List[str]:

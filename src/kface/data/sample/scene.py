@@ -1,12 +1,12 @@
 """A scene: one person in one take (accessory and expression), lit once for all lights and seen by any camera."""
 
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from kface.data.layout import CAMERAS, SIZES, Annotation, Capture
-from kface.data.sample import accessories, body, camera, hair, lighting, paint
+from kface.data.sample import accessories, body, camera, hair, lighting, mouth, paint
 from kface.data.sample import head as heads
 from kface.data.sample.annotate import annotate
 from kface.data.sample.identity import Identity, generator
@@ -41,23 +41,36 @@ class Scene(object):
 
     Args:
         person: Who.
-        accessory: S, 1-6.
-        expression: E, 1-3.
+        accessory: A key of :data:`~kface.data.sample.accessories.WORN`: S, 1-6, or one that K-Face lacks.
+        expression: A key of :data:`~kface.data.sample.head.EXPRESSIONS`: E, 1-3, or one that K-Face lacks.
+        session: Tells takes of the same accessory and expression apart, where there are several.
+        lamps: Where the lamps are, as yaw and elevation in degrees; by default K-Face's.
     """
 
-    def __init__(self, person: Identity, accessory: int, expression: int) -> None:
+    def __init__(
+        self,
+        person: Identity,
+        accessory: int,
+        expression: int,
+        session: str = "",
+        lamps: Sequence[lighting.Direction] = lighting.DIRECTIONS,
+    ) -> None:
         self.person = person
         # What the take draws must not depend on the face: another generator than the identity's.
-        self.random = generator(person.seed, "take", person.subject, accessory, expression)
+        names = (person.subject, accessory, expression) + ((session,) if session else ())
+        self.random = generator(person.seed, "take", *names)
         moved = heads.EXPRESSIONS[expression]
         head = heads.build(person, moved)
         albedo, gloss = paint.paint(person, moved, head)
         albedo = hair.scalp(person, head, albedo)
-        skin = surfels(head.points, head.normals, albedo, 0.0, np.ones(head.x.shape, bool))
-        skin = skin._replace(gloss=gloss.reshape(-1).astype(np.float32))
+        kept = ~mouth.opening(person, moved, head) if moved.surprise else np.ones(head.x.shape, bool)
+        skin = surfels(head.points, head.normals, albedo, 0.0, kept)
+        skin = skin._replace(gloss=gloss[kept].astype(np.float32))
         worn = accessories.build(accessory, person, head, self.random)
-        grown = hair.build(person, head, capped=accessories.WORN[accessory][1])
+        grown = hair.build(person, head, capped=accessories.WORN[accessory].cap)
         parts = [skin] + grown + body.ears(person, head) + [body.neck(person)] + worn
+        if moved.surprise:
+            parts.append(mouth.inside(person, moved, head))
         upper = join(parts)
         yaw, pitch, roll = np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))
         shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
@@ -75,12 +88,16 @@ class Scene(object):
         self.landmarks: Dict[str, np.ndarray] = {name: turn @ point + shift for name, point in head.landmarks.items()}
         self.head_points = upper.points[: skin.count : 7]
         self.backdrop = self.random.uniform(0.10, 0.55) * self.random.uniform(0.85, 1.0, 3)
-        self.lamps = lighting.irradiance(self.surfels)
+        self.lamps = lighting.irradiance(self.surfels, lamps)
 
     def view(self, number: int) -> View:
         """Look at the scene through one of K-Face's cameras."""
         place = CAMERAS[number]
-        matrix = camera.view_matrix(place.yaw, place.pitch)
+        return self.seen_from(place.yaw, place.pitch, number)
+
+    def seen_from(self, yaw: float, pitch: float, number: int) -> View:
+        """Look at the scene through a camera at yaw and pitch in degrees; `number` varies the backdrop."""
+        matrix = camera.view_matrix(yaw, pitch)
         pixels, depth = camera.project(self.surfels.points, matrix)
         towards = matrix[2].astype(np.float32)
         facing = (self.surfels.normals @ towards) > -0.12
@@ -149,18 +166,41 @@ def develop(view: View, light: int, random: np.random.RandomState, resolution: s
     Returns:
         uint8 (h, w, 3), RGB, of the resolution's size.
     """
-    given = lighting.mixed(view.lamps, light)
-    wall = float(lighting.weights(light).sum()) * 0.55
-    gain, sigma = lighting.exposure(light)
+    return expose(view, lighting.weights(light), lighting.exposure(light), random, SIZES[resolution])
+
+
+def expose(
+    view: View,
+    weights: np.ndarray,
+    exposure: Tuple[float, float],
+    random: np.random.RandomState,
+    size: Tuple[int, int],
+) -> np.ndarray:
+    """Take the picture of a view under any mixture of its lamps.
+
+    Args:
+        view: From :meth:`Scene.view` or :meth:`Scene.seen_from`.
+        weights: float32 (lamps + 1,), each lamp's power, the ambient light last.
+        exposure: Gain, and standard deviation of the noise in grey levels.
+        random: Draws the sensor's noise.
+        size: Width and height of the picture in pixels; a narrower one shows less at both sides.
+
+    Returns:
+        uint8 (h, w, 3), RGB.
+    """
+    given = view.lamps @ weights
+    wall = float(weights.sum()) * 0.55
+    gain, sigma = exposure
     linear = view.albedo * given[..., None] + 0.35 * (view.shine * given)[..., None]
     cover = view.cover[..., None]
     linear = gain * (linear * cover + view.backdrop * wall * (1 - cover))
     # A shoulder for the highlights, then the display's gamma.
     toned = (linear * (1 + linear / 2.2)) / (1 + linear)
     picture = 255 * np.clip(toned, 0, 1) ** np.float32(1 / 2.2)
-    size = SIZES[resolution]
     # A slight blur before enlarging hides the grid of the small picture.
     picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.55)
+    margin = max(0, (camera.WIDTH - int(round(camera.HEIGHT * size[0] / float(size[1])))) // 2)
+    picture = picture[:, margin : camera.WIDTH - margin]
     shrink = size[0] < camera.WIDTH
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
     return np.clip(picture + sigma * _noise(random, size), 0, 255).astype(np.uint8)
