@@ -160,8 +160,12 @@ def _entries(folder: PathLike, faults: list[Fault]) -> "list[os.DirEntry[str]]":
 
 
 def _stray(entry: "os.DirEntry[str]", why: str, faults: list[Fault]) -> None:
-    """Report what is not read: an image in the wrong place is an error, anything else a warning."""
-    if is_file(entry) and is_image_name(entry.name) and not entry.name.startswith("."):
+    """Report what is not read: an image in the wrong place, or a link that leads nowhere, is an error, the rest a warning."""
+    named = is_image_name(entry.name) and not entry.name.startswith(".") and not is_directory(entry)
+    if named and not is_file(entry):
+        what = "left out: a broken link or a special file"
+        faults.append(Fault(Severity.ERROR, "unreadable image", entry.path, what))
+    elif named:
         faults.append(Fault(Severity.ERROR, "image in the wrong place", entry.path, f"left out: {why}"))
     else:
         kind = "folder inside a person's" if is_directory(entry) else "other file"

@@ -109,8 +109,9 @@ def images(person: str, seed: int) -> Iterator[tuple[Condition, np.ndarray]]:
     for take in takes(glasses):
         first = take.shots[0].condition
         scene = Scene(identity, take.accessory, take.expression, f"kisa {first.category}", take.lamps)
+        views = {yaw: scene.seen_from(yaw, 0.0, 0) for yaw in dict.fromkeys(shot.yaw for shot in take.shots)}
         for shot in take.shots:
-            view = scene.seen_from(shot.yaw, 0.0, 0)
+            view = views[shot.yaw]
             if shot.lamp is None:
                 weights, exposure = lighting.weights(1), lighting.exposure(1)
             else:
