@@ -55,7 +55,6 @@ def test_the_same_seed_makes_the_same_picture_and_another_one_another(visit):
     found, again = next(images("P0001", 0))
     np.testing.assert_array_equal(again, visit[found.key])
     assert np.abs(next(images("P0001", 1))[1].astype(int) - again).mean() > 5
-    assert np.abs(next(images("P0002", 0))[1].astype(int) - again).mean() > 5
 
 
 def sides(picture):
