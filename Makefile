@@ -9,7 +9,7 @@ NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # What also runs on a board, under Python 3.6; the rest of kface runs only on workstations.
-FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
+FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation src/kface/kisa,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
 
 TARGETS := help setup sample dataset train evaluate table5 export verify-engines check deploy deploy-jetson test test-slow test-nano \
     lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
