@@ -9,9 +9,9 @@ NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # What also runs on a board, under Python 3.6; the rest of kface runs only on workstations.
-FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
+FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation src/kface/kisa,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
 
-TARGETS := help setup sample dataset train evaluate table5 export verify-engines deploy deploy-jetson test test-slow test-nano \
+TARGETS := help setup sample dataset train evaluate table5 export verify-engines check deploy deploy-jetson test test-slow test-nano \
     lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
 .PHONY: $(TARGETS)
 $(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
@@ -55,6 +55,9 @@ export: setup ## make a bundle of the newest run (run=DIR, embedder=FILE.onnx or
 
 verify-engines: ## on a board with TensorRT: build the engines of BUNDLE=DIR, compare them with the ONNX files and time both
 	@PYTHONPATH=src $(if $(wildcard $(PY)),$(PY),python3) -m kface engines verify $(call option,--bundle,BUNDLE)
+
+check: setup ## check every runtime that is installed here against a bundle's golden pictures and embeddings (bundle=DIR)
+	@$(PY) -m kface check $(call option,,bundle)
 
 deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PATH (by default a clip of the synthetic sample)
 	@$(PY) -m kface deploy $(OVERRIDES)

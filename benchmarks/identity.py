@@ -30,7 +30,8 @@ from kface import bundle
 from kface.errors import ConfigError, KFaceError
 from kface.files import write_json
 from kface.progress import Progress
-from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, Result
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
+from kface.streams import Frame
 
 BUNDLE = "bundles/dlib-resnet"
 FPS = 25.0
@@ -107,7 +108,7 @@ def options_of(words: Sequence[str]) -> Options:
     for word in words:
         key, equals, value = ("quick", "=", "true") if word == "--quick" else word.partition("=")
         if not equals:
-            raise ConfigError("is no setting", word, "write key=value")
+            raise ConfigError("is not a setting", word, "write key=value")
         if key in ("cfp", "lfw", "quick", "half", "seed", "out", "bundle"):
             own[key] = value
         else:
@@ -151,8 +152,8 @@ def measure(options: Options) -> dict[str, Any]:
         Progress(None, "bench-identity", "clips") as progress,
     ):
         table = bundle.load(settings.bundle, check="sizes").manifest.thresholds
-        recognizer.decision = Decision.from_settings(settings.match, table, GALLERY)
-        decision = recognizer.needed_decision()
+        recognizer.operating_point = OperatingPoint.from_settings(settings.match, table, GALLERY)
+        operating_point = recognizer.needed_operating_point()
         album = Album(recognizer, settings.enrolment)
         camera = Camera(backgrounds(shared_data() / "video", options.seed))
         for people in every:
@@ -171,7 +172,11 @@ def measure(options: Options) -> dict[str, Any]:
         "quick": options.quick,
         "seed": options.seed,
         "fps": FPS,
-        "thresholds": {"recognised": decision.recognised, "unknown": decision.unknown, "fmr": decision.fmr},
+        "thresholds": {
+            "recognised": operating_point.recognised,
+            "unknown": operating_point.unknown,
+            "fmr": operating_point.fmr,
+        },
         "tracks": None if settings.pipeline.tracks is None else settings.pipeline.tracks._asdict(),
         "scenes": {scene: figures(scores, FPS) for scene, scores in parts.items()},
         "total": figures(total(list(parts.values())), FPS),
@@ -205,7 +210,7 @@ def found_in(result: Result) -> list[Found]:
     """Return the faces that a frame's result shows; without tracks each is one of its own."""
     numbers = [-1 - place if track is None else track for place, track in enumerate(result.ids)]
     return [
-        Found(tuple(float(value) for value in box), number, who.state, who.person)
+        Found(tuple(float(value) for value in box), number, who.state, who.name)
         for box, number, who in zip(result.faces.boxes, numbers, result.identities, strict=True)
     ]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from kface.mtcnn.boxes import overlaps
 from kface.recognizer.association import best_pairs
-from kface.recognizer.decision import RECOGNISED
+from kface.recognizer.operating_point import RECOGNISED
 
 #: Overlap (IoU) from which on a face that was found is that of a person.
 LEAST_OVERLAP = 0.3

@@ -138,6 +138,12 @@ COMMANDS: Dict[str, Command] = {
         board=True,
         exits=_partly("an engine differs from its ONNX file"),
     ),
+    "check": Command(
+        "check the runtimes that are installed here against a bundle's golden pictures and embeddings",
+        "kface.check.__main__",
+        board=True,
+        exits=_partly("a runtime computes something else"),
+    ),
     "completion": Command(
         "print a script that completes commands, settings and file names in a shell",
         "kface.commands.completion",

@@ -12,7 +12,7 @@ from kface.mtcnn.again import alike
 
 #: Quarter turns that a picture may have been taken with, in degrees against the clock.
 TURNS = (0, 90, 180, 270)
-#: A face is taken for a turned one where a detector is so many times as sure of it once it is turned back (the ratio of the
+#: A face is taken for a turned one where a detector is this many times as sure of it once it is turned back (the ratio of the
 #: odds). Of upright faces none came nearer than 0.3 times (134 of LFW, CFP and ORL); of upside-down ones that are found at
 #: all, 20 of 134, none less than 8 times.
 SURER = 2.0
@@ -41,7 +41,7 @@ class QualityGate(object):
         """Return all reasons against enrolling from a picture; none where it is good enough.
 
         Args:
-            rgb: uint8 (h, w, 3), RGB, the whole picture.
+            rgb: uint8 (h, w, 3), RGB, the complete picture.
             faces: The faces that were found in it; of a live picture, the one that was picked.
             crop: uint8 (112, 112, 3), RGB, the aligned face; needed where there is one face.
         """

@@ -100,7 +100,7 @@ class Finder(object):
             The faces; with a tracker only those whose landmarks can be aligned, since no other could be followed.
 
         Raises:
-            ImageError: It is no such image.
+            ImageError: It is not such an image.
         """
         self._way, self._again = None, 0.0
         frame = Reduced.of(rgb, self._size)

@@ -251,7 +251,7 @@ def test_the_command(bundle, tmp_path, settings, capsys):
         (["--port", "22"], "pack: --port: requires --host"),
         (["--dry-run"], "pack: --dry-run: requires --host"),
         (["--host", "-oProxyCommand=touch x"], "is not a board's address"),
-        (["--bundle", "no/such/bundle"], "there is no bundle"),
+        (["--bundle", "no/such/bundle"], "is not a bundle"),
     ],
 )
 def test_what_the_command_refuses(argv, text, settings, capsys, tmp_path):
