@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
-from kface.errors import KFaceError
+from kface.errors import ConfigError, KFaceError
 from kface.evaluation.reports import SETS, read_report
 from kface.text import columns
 
@@ -191,17 +192,19 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Print the table of all reports in ``outputs/``, or in the directories that are given."""
-    arguments = parser().parse_args(list(arguments)).places
+    places = parser().parse_args(list(arguments)).places
+    return exit_status("table5", lambda: _print(places))
+
+
+def _print(arguments: Sequence[str]) -> int:
     strange = [argument for argument in arguments if "=" in argument and not argument.startswith("output_dir=")]
     if strange:
-        print(f"table5: {strange[0]}: unknown key; the keys are: output_dir", file=sys.stderr)
-        return 2
+        raise ConfigError("unknown key", strange[0], "the keys are: output_dir")
     places = [Path(argument.removeprefix("output_dir=")).expanduser() for argument in arguments] or [Path("outputs")]
     reports = collect(*places)
     if not reports:
         named = ", ".join(str(place) for place in places)
-        print(f"table5: {named}: contains no runs; run: kface train backbone=resnet50 loss=arcface", file=sys.stderr)
-        return 2
+        raise ConfigError("contains no runs", named, "run: kface train backbone=resnet50 loss=arcface")
     print(table(reports))
     return 0
 
