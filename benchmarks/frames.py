@@ -17,7 +17,7 @@ SIZES = ((640, 360), (1280, 720))
 CROWD = (12, 7)
 
 
-class Frame(NamedTuple):
+class BenchFrame(NamedTuple):
     """A frame to measure on: where it comes from, about how many faces it was made with, and uint8 (h, w, 3), RGB."""
 
     source: str
@@ -31,7 +31,7 @@ def shared_data() -> Path:
     return Path(os.environ.get("KFACE_SHARED", beside)) / "data"
 
 
-def frames() -> Iterator[Frame]:
+def frames() -> Iterator[BenchFrame]:
     """Yield one, six and many faces at each size, from the real clips (where they are) and from the synthetic sample."""
     for source, pictures in (("real clips", _real()), ("synthetic sample", _synthetic())):
         if pictures is None:
@@ -39,7 +39,7 @@ def frames() -> Iterator[Frame]:
             continue
         for size in SIZES:
             for faces, image in pictures.items():
-                yield Frame(source, faces, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+                yield BenchFrame(source, faces, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
 def _real() -> dict[str, np.ndarray] | None:
