@@ -1,11 +1,11 @@
 """The whole recogniser against real people whose names are known: ``make bench-identity``.
 
 Clips are composed of the pictures of CFP and LFW and played through detector, embedder, tracks and gallery as the realtime
-recogniser has them, with the settings of ``conf/deploy.yaml``. Ten people are enrolled, by one picture each: no clip has it.
+recogniser does it, with the settings of ``conf/deploy.yaml``. Ten people are enrolled, each by one picture that no clip has.
 
-Words: ``bundle=DIR cfp=DIR lfw=DIR quick=true half=first|second seed=0 out=FILE.json``, and any setting of the recogniser, such
-as ``match.recognised=0.95``. People come in two halves that share nobody: choose settings on one, confirm them on the other.
-The quick bench has a quarter of the clips, with the first half.
+Arguments: ``bundle=DIR cfp=DIR lfw=DIR quick=true half=first|second seed=0 out=FILE.json``, and any setting of the recogniser,
+such as ``match.recognised=0.95``. People are split into two disjoint halves: choose settings on one, and confirm them on the
+other. The quick bench plays a quarter of the clips, with the first half.
 """
 
 import sys
@@ -35,21 +35,21 @@ from kface.streams import Frame
 
 BUNDLE = "bundles/dlib-resnet"
 FPS = 25.0
-#: What half of the people is called.
+#: Names of the halves of the people.
 HALVES = ("first", "second")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for.
+    """The options of a run.
 
     Attributes:
         settings: The recogniser's.
-        folders: Where the people are, by what reads them.
+        folders: Directories of the people, by their reader.
         quick: A quarter of the clips.
-        half: Of the people, one of :data:`HALVES`; None for both.
-        seed: Of people, places and the camera.
-        out: The report; None for today's folder.
+        half: One of :data:`HALVES`, or None for both.
+        seed: Seed of people, places and the camera.
+        out: File of the report; None for one in today's folder.
     """
 
     settings: DeploySettings
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def options_of(words: Sequence[str]) -> Options:
-    """Return what the words ask for.
+    """Read the options from the arguments.
 
     Raises:
         ConfigError: One cannot be understood, or names nothing.
@@ -196,7 +196,7 @@ def clips(people: People, album: Album, options: Options) -> Iterator[Clip]:
 
 
 def play(clip: Clip, camera: Camera, recognizer: FaceRecognizer, album: Album, settings: DeploySettings) -> Scores:
-    """Play a clip to the recogniser and return what came of it."""
+    """Play a clip to the recogniser and return its scores."""
     gallery = album.gallery(clip.enrolled)
     pipeline = Pipeline(recognizer, MemoryGallery(*gallery), settings.pipeline)
     judge = Judge()

@@ -12,7 +12,7 @@ from deploy.session import Session, SourceMaker
 from deploy.settings import DeploySettings
 from deploy.terminal import print_line
 from kface import bundle
-from kface.bundle.manifest import Manifest as BundleManifest
+from kface.bundle.manifest import BundleManifest
 from kface.data.sample.clip import clip_path, write_clip
 from kface.errors import KFaceError
 from kface.gallery import open_gallery

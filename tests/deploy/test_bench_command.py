@@ -83,7 +83,7 @@ def test_memory_is_measured_in_another_process(directory, tmp_path):
     assert found["peak_mb"] >= found["resident_mb"] * 0.9 > found["start_mb"] * 0.9 > 0
     assert found["size"] == [320, 180]
     reason = footprint.measure(str(tmp_path / "absent"), 320, 180)["reason"]
-    assert "there is no bundle" in reason
+    assert "is not a bundle" in reason
     assert "timed out" in footprint.measure(str(directory), 320, 180, patience=0.01)["reason"]
 
 
@@ -116,7 +116,7 @@ def test_a_runtime_that_cannot_is_left_out_with_the_reason(directory, crops):
     notes = []
     made = networks.table8([], opened.detector_directory, ["nonsense"], LEAST, notes.append)
     assert made == []
-    assert notes == ["table 8: nonsense: left out (there is no such runtime)"]
+    assert notes == ["table 8: nonsense: left out (unknown runtime)"]
 
 
 class Sleepy(object):
@@ -157,7 +157,7 @@ def test_times_are_those_of_the_smallest_face_and_of_each_face(crops, monkeypatc
     fine, coarse = [[r["ms"]["median"] for r in made if r["min_face"] == face] for face in (20.0, 39.8)]
     assert min(fine) >= 100
     assert 50 <= min(coarse) < 95
-    file = bundle.File("embedder.onnx", "", 1, "embedder", "onnx", "fp32")
+    file = bundle.BundleFile("embedder.onnx", "", 1, "embedder", "onnx", "fp32")
     manifest = type("Manifest", (), {"name": "m", "files": (file,)})
     opened = bundle.Bundle(Path("bundle"), manifest)
     rows = networks.table9([opened], crops, ["opencv"], LEAST._replace(rounds=3), print)
@@ -174,7 +174,7 @@ def test_times_are_those_of_the_smallest_face_and_of_each_face(crops, monkeypatc
         (["--runtimes", ","], "--runtimes: is empty"),
         (["--seconds", "0.1"], "--seconds: must be from 0.5 to 3600 s, not 0.1"),
         (["--seconds", "nan"], "--seconds: must be from 0.5 to 3600 s, not nan"),
-        (["--bundle", "absent"], "absent: there is no bundle"),
+        (["--bundle", "absent"], "absent: is not a bundle"),
         ([], "--bundle: no bundle in outputs or bundles; pass --bundle DIR, or create one: kface export"),
     ],
 )

@@ -116,8 +116,8 @@ def test_nobody_may_be_taken_pictures_of():
 @pytest.mark.parametrize(
     ("values", "names"),
     [
-        ({"vidoe": 1}, "vidoe: there is no such setting"),
-        ({"outputs": {"vidoe": "a.mp4"}}, "outputs.vidoe: there is no such setting; choose: video"),
+        ({"vidoe": 1}, "vidoe: unknown setting"),
+        ({"outputs": {"vidoe": "a.mp4"}}, "outputs.vidoe: unknown setting; choose: video"),
         ({"stream": {"usb": 1}}, "stream.usb"),
         ({"stream": {"kind": "usb"}}, "stream.kind"),
         ({"stream": {"kind": 7}}, "stream.kind"),

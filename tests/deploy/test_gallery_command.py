@@ -16,7 +16,7 @@ from deploy import __main__ as deploy
 from deploy import gallery_command
 from deploy.face_reader import FaceReader, open_reader
 from kface import alignment
-from kface.bundle import Row, Thresholds
+from kface.bundle import ThresholdRow, Thresholds
 from kface.errors import ImageError
 from kface.gallery import enrolment, find_key
 from kface.images import read_image
@@ -34,7 +34,7 @@ TABLE = Thresholds(
     9,
     0,
     0,
-    (Row(1e-2, 0.3, Figure(0.01), Figure(0.1)), Row(1e-3, 0.7, Figure(0.001), Figure(0.2))),
+    (ThresholdRow(1e-2, 0.3, Figure(0.01), Figure(0.1)), ThresholdRow(1e-3, 0.7, Figure(0.001), Figure(0.2))),
 )
 
 
@@ -338,7 +338,7 @@ def test_the_dispatcher_imports_a_command_only_when_it_is_asked_for(capsys):
     assert "gallery" in out
     assert out.endswith("False\n")
     assert deploy.main(["galery"]) == 2
-    assert "deploy: galery: there is no such command; write gallery, or see kface --help" in capsys.readouterr().err
+    assert "deploy: galery: unknown command; write gallery, or see kface --help" in capsys.readouterr().err
     assert deploy.main([]) == 2
     assert "Usage:" in capsys.readouterr().err
 

@@ -140,7 +140,7 @@ def test_a_file_that_is_no_film_is_one_line(config, recognizer, capsys, tmp_path
 
 def test_a_wrong_setting_is_one_line(config, capsys):
     assert main(config, "source=a.mp4", "outputs.vidoe=b.mp4") == 2
-    assert told(capsys) == ["outputs.vidoe: there is no such setting; choose: video"]
+    assert told(capsys) == ["outputs.vidoe: unknown setting; choose: video"]
     assert run_command.main(["--config", "none.yaml"]) == 2
     assert told(capsys) == ["none.yaml: cannot be read (No such file or directory)"]
 

@@ -31,7 +31,7 @@ from deploy_fakes import (
 
 from deploy import gallery_watch
 from deploy.recognition import Recognition
-from kface.bundle import Row, Thresholds
+from kface.bundle import ThresholdRow, Thresholds
 from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
 from kface.gallery import Limits
 from kface.recognizer import OperatingPoint
@@ -290,7 +290,7 @@ def test_a_threshold_takes_effect_with_the_next_pictures(camera, gallery):
         9,
         0,
         0,
-        (Row(1e-3, 0.85, Figure(0.0009), Figure(0.2)), Row(1e-2, 0.5, Figure(0.009), Figure(0.1))),
+        (ThresholdRow(1e-3, 0.85, Figure(0.0009), Figure(0.2)), ThresholdRow(1e-2, 0.5, Figure(0.009), Figure(0.1))),
     )
     with watch(camera, gallery) as session:
         session._recognition.thresholds = table

@@ -198,7 +198,7 @@ def test_what_is_no_way_is_refused_at_every_door(plain, value):
 def test_a_way_comes_once_and_may_stand_alone():
     assert settings.brighten("gamma") == ("gamma",)
     assert settings.brighten(["log", "clahe"]) == ("log", "clahe")
-    with pytest.raises(ConfigError, match="^detector.brighten: has a way twice: log, log; leave one out"):
+    with pytest.raises(ConfigError, match="^detector.brighten: a way is given twice: log, log; remove one"):
         settings.brighten(["log", "log"])
     assert settings.brighten(settings.BRIGHTEN) == settings.BRIGHTEN
 

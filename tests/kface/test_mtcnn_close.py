@@ -11,7 +11,7 @@ from kface.mtcnn import Detector, opened
 from kface.networks import RUNTIMES, Network, open_network, runtimes
 from kface.recognizer import FaceRecognizer, Pipeline
 
-CLOSED = "the detector has been closed; open another one"
+CLOSED = "the detector has been closed; open another"
 IMAGE = np.random.RandomState(0).randint(0, 256, (60, 80, 3)).astype(np.uint8)
 
 

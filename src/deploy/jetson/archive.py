@@ -32,6 +32,7 @@ WORKSTATION = (
     "kface/data/testsets",
     "kface/data/corpora.py",
     "kface/evaluation",
+    "kface/kisa",
 )
 #: What the archive has at its top, beside ``src``, ``bundle`` and ``deploy.yaml``; all of them are in ``files``.
 TOP = ("README.txt", "environment", "install.sh", "kface", "kface.service")

@@ -26,7 +26,13 @@ def exit_status(name: str, work: Callable[[], int], stopped: str = "stopped") ->
         return 130
 
 
-def refuse(name: str, line: object) -> int:
-    """Print the line of what the user can mend and return the exit status, 2."""
-    print(printable("{}: {}".format(name, line)), file=sys.stderr)
+def refuse(name: str, error: object) -> int:
+    """Print a line for each thing that the user can mend, and return the exit status, 2.
+
+    Args:
+        name: What the lines begin with.
+        error: A KFaceError, or a line.
+    """
+    for line in error.lines if isinstance(error, KFaceError) else [error]:
+        print(printable("{}: {}".format(name, line)), file=sys.stderr)
     return 2

@@ -35,8 +35,8 @@ class Gallery(GalleryFile):
 
     Args:
         path: The file; made where it is not there, readable by its owner only.
-        fingerprint: Of the model whose templates these are (:attr:`kface.bundle.Manifest.fingerprint`). None takes the one
-            that the file has, for what needs no model: to list, rename, merge, delete, export and import.
+        fingerprint: Of the model whose templates these are (:attr:`kface.bundle.BundleManifest.fingerprint`). None takes the
+            one that the file has, for what needs no model: to list, rename, merge, delete, export and import.
         key: 32 bytes, see :func:`kface.gallery.keys.find_key`.
         create: Whether the file may be made.
         timeout: Seconds to wait for another process' turn.

@@ -12,7 +12,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m kface.mtcnn", description="MTCNN's networks as ONNX files.")
     parser.add_argument("command", choices=["prepare"], help="convert the networks from the mtcnn wheel, once")
-    parser.add_argument("--directory", help="where to keep them (default: KFACE_MODELS or the user's cache)")
+    parser.add_argument("--directory", help="directory for the networks (default: KFACE_MODELS, or the user's cache)")
     arguments = parser.parse_args(argv)
     return exit_status("mtcnn", lambda: _prepare(arguments.directory))
 

@@ -7,6 +7,7 @@ In the checks, `section` is the prefix of a setting's name in an error.
 import numbers
 from typing import Any, Dict, Sequence, Tuple
 
+from kface import checks
 from kface.errors import ConfigError
 from kface.mtcnn.brighten import WAYS
 
@@ -37,20 +38,19 @@ def number(value: Any, key: str, least: float, most: float, what: str = "") -> f
     """Return a setting as a float.
 
     Args:
-        value: What was given.
-        key: The setting's name, for the error.
-        least: The smallest value.
-        most: The largest.
-        what: The unit, with a leading blank.
+        value: The setting.
+        key: Its name, for the error.
+        least: Minimum.
+        most: Maximum.
+        what: Its unit, with a leading blank.
 
     Raises:
-        ConfigError: It is not a number (truth values and text are none), not finite or out of its range.
+        ConfigError: It is not a number (truth values and texts are not), not finite or out of its range.
     """
     good = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not good or not least <= value <= most:
-        raise ConfigError(
-            "must be a number from {:g} to {:g}{}, not {!r}".format(least, most, what, _short(value)), key
-        )
+        wrong = "must be a number from {:g} to {:g}{}, not {!r}".format(least, most, what, _short(value))
+        return checks.refuse(ConfigError(wrong, key), value)
     return float(value)
 
 
@@ -67,7 +67,7 @@ def factor(value: Any, section: str = "detector.") -> float:
 def thresholds(values: Any, section: str = "detector.") -> Tuple[float, float, float]:
     """Check the three networks' thresholds, each at least 0 and less than 1; raises ConfigError."""
     key = section + "thresholds"
-    given: Sequence[Any] = ()
+    given: Sequence[object] = ()
     if not isinstance(values, (str, bytes, dict)):
         try:
             given = tuple(values)
@@ -82,14 +82,14 @@ def thresholds(values: Any, section: str = "detector.") -> Tuple[float, float, f
 
 
 def brighten(values: Any, section: str = "detector.") -> Tuple[str, ...]:
-    """Return the ways in which images are brightened where too few faces were found, the first to try first.
+    """Check the ways to brighten images in which too few faces are found, and return them, the first to try first.
 
     Args:
-        values: Names in :data:`kface.mtcnn.brighten.WAYS`, or one of them; nothing (None, "none", or no names) for none.
-        section: What stands before the setting's name in an error.
+        values: Names in :data:`kface.mtcnn.brighten.WAYS`, or a single name; None, "none" or an empty list for no way.
+        section: Prefix of the setting's name in an error.
 
     Raises:
-        ConfigError: There is no such way, or it is there twice.
+        ConfigError: A way is unknown or given twice.
     """
     if values is None or values in ("none", "null"):
         return ()
@@ -105,11 +105,11 @@ def brighten(values: Any, section: str = "detector.") -> Tuple[str, ...]:
                 "choose from {}; none for no way".format(", ".join(WAYS)),
             )
     if len(set(names)) != len(names):
-        raise ConfigError("has a way twice: {}".format(", ".join(names)), section + "brighten", "leave one out")
+        raise ConfigError("a way is given twice: {}".format(", ".join(names)), section + "brighten", "remove one")
     return tuple(names)
 
 
-def _short(value: Any) -> Any:
-    """Return a value that is no longer than a line is."""
+def _short(value: object) -> object:
+    """Return a value, or the start of its text where that is longer than a line."""
     text = repr(value)
     return value if len(text) <= 60 else text[:57] + "..."

@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kface.bundle import Bundle, File
+from kface.bundle import Bundle, BundleFile
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.networks import UnsuitableRuntimeError, open_network
 from kface.networks.registry import candidates
@@ -68,10 +68,22 @@ class Embedder(object):
                 following, then = choices[number + 1]
                 LOGGER.warning("%s; going on with %s and %s", error, following, then.path)
 
-    def _open(self, bundle: Bundle, name: str, file: File, threads: Optional[int]) -> None:
+    @classmethod
+    def of_file(cls, bundle: Bundle, runtime: str, file: BundleFile, threads: Optional[int] = None) -> "Embedder":
+        """Open one file with one runtime, without comparing it: for whoever measures how far its embeddings are off."""
+        made = cls.__new__(cls)
+        made.size = bundle.manifest.embedding
+        made._preprocessing = bundle.manifest.preprocessing
+        made._read(bundle, runtime, file, threads)
+        return made
+
+    def _read(self, bundle: Bundle, name: str, file: BundleFile, threads: Optional[int]) -> None:
         self.file = file
         self._path = bundle.path(file.path)
         self._network = open_network(self._path, name, threads, file.sha256)
+
+    def _open(self, bundle: Bundle, name: str, file: BundleFile, threads: Optional[int]) -> None:
+        self._read(bundle, name, file, threads)
         try:
             check(self, bundle, name)
         except ModelError:
@@ -136,9 +148,9 @@ class Embedder(object):
         return values
 
 
-def _choices(bundle: Bundle, runtime: str, precision: str) -> List[Tuple[str, File]]:
+def _choices(bundle: Bundle, runtime: str, precision: str) -> List[Tuple[str, BundleFile]]:
     """Return the runtimes and files to try, in order; raises KFaceError where there are none."""
-    choices: List[Tuple[str, File]] = []
+    choices: List[Tuple[str, BundleFile]] = []
     refused: List[KFaceError] = []
     for name in candidates(runtime):
         try:

@@ -7,7 +7,7 @@ from recognizer_fakes import POINT, SIZE, FakeDetector, FakeEmbedder, Gallery, f
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface import alignment, bundle
-from kface.bundle import Preprocessing
+from kface.bundle import BundlePreprocessing
 from kface.errors import ConfigError, ImageError, ModelError
 from kface.images import encode_png
 from kface.mtcnn import Detector
@@ -192,14 +192,19 @@ def expected(crops, colour="RGB", mean=127.5, divisor=128.0):
 
 @pytest.mark.parametrize(
     "preprocessing",
-    [None, Preprocessing(colour="BGR"), Preprocessing(mean=0.0, divisor=255.0), Preprocessing(mean=100.0)],
+    [
+        None,
+        BundlePreprocessing(colour="BGR"),
+        BundlePreprocessing(mean=0.0, divisor=255.0),
+        BundlePreprocessing(mean=100.0),
+    ],
 )
 def test_crops_are_prepared_as_the_manifest_says(monkeypatch, tmp_path, preprocessing):
     embedder, network = fake_embedder(monkeypatch, tmp_path, preprocessing=preprocessing)
     crops = random_crops(5)
     crops[..., 0] //= 2
     found = embedder.run(crops)
-    settings = preprocessing or Preprocessing()
+    settings = preprocessing or BundlePreprocessing()
     np.testing.assert_allclose(
         found.vectors, expected(crops, settings.colour, settings.mean, settings.divisor), atol=1e-4
     )
@@ -319,7 +324,7 @@ def test_bundles_that_were_changed_are_refused(real, tmp_path):
         with pytest.raises(ModelError, match=name.split("/")[-1]) as caught:
             FaceRecognizer.load(copy, "onnxruntime", match=MATCH)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ModelError, match="there is no bundle"):
+    with pytest.raises(ModelError, match="is not a bundle"):
         FaceRecognizer.load(tmp_path / "absent")
 
 

@@ -6,7 +6,7 @@ import pytest
 from recognizer_fakes import POINT, faces_at
 
 from kface import alignment
-from kface.bundle import Row, Thresholds
+from kface.bundle import ThresholdRow, Thresholds
 from kface.errors import ConfigError
 from kface.recognizer.operating_point import OperatingPoint, bound
 from kface.recognizer.settings import TrackSettings
@@ -17,9 +17,9 @@ from kface.verification.report import Figure
 
 def table(*rows):
     made = [
-        Row(target, None, None, None, "not measurable")
+        ThresholdRow(target, None, None, None, "not measurable")
         if threshold is None
-        else Row(target, threshold, Figure(fmr), Figure(0.1))
+        else ThresholdRow(target, threshold, Figure(fmr), Figure(0.1))
         for target, threshold, fmr in rows
     ]
     return Thresholds("pairs", True, 10, 1000, 5, 0, 0, tuple(made))

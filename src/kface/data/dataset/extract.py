@@ -1,4 +1,4 @@
-"""From images to a shard's bytes: what one worker does, without touching the data set's directory."""
+"""Converts images to a shard's bytes: the work of one worker, which does not access the data set's directory."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 #: Images that go through the detector together.
 BATCH = 8
-#: Images with a shorter side are refused: the detector's smallest face is larger.
+#: Images with a shorter side are refused: they are smaller than the detector's smallest face.
 MIN_SIDE = 20
-#: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
+#: Faces with at least this fraction of the largest one's area tie with it: the most central one is taken.
 TIE = 0.95
 #: Minimum width of a face that only a brightened copy shows, as a fraction of the image's shorter side; K-Face's synthetic
 #: rig has 0.23 or more.
 PART = 0.2
 NO_FACE = "no face found"
-#: Where landmarks come from, as the manifest counts them.
+#: Origins of landmarks, as the manifest counts them.
 DETECTED, ON_COPY = "detected", "detected on a brightened copy"
-NO_MEMORY = "needs more memory than there is"
+NO_MEMORY = "needs more memory than is available"
 
 CONDITIONS = ("accessory", "light", "expression", "camera")
 
@@ -89,17 +89,17 @@ class Mtcnn(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """The work that makes one shard.
+    """The work for one shard.
 
     Attributes:
         split: "train" or "test".
         subject: The identity.
-        number: Which of the identity's shards, from 0.
+        number: The shard's number among the identity's, from 0.
         items: Its images.
-        references: By (resolution, camera), the images to take the landmarks from; for landmarks="camera" only.
+        references: By (resolution, camera), the images to take the landmarks from; only for landmarks="camera".
         settings: Validated ones.
         detector: Opened by the worker.
-        parent: Process that does the writing.
+        parent: ID of the process that writes.
     """
 
     split: str
@@ -118,16 +118,16 @@ class Chunk(NamedTuple):
 
 
 class Extracted(NamedTuple):
-    """What became of a chunk.
+    """The result of a chunk.
 
     Attributes:
         key: The chunk's.
         data: The shard's bytes; empty where every image was refused.
-        images: How many it holds.
+        images: Number of its images.
         refused: (name, reason) of the others.
-        conditions: By condition and number, how many images; empty for a corpus without conditions.
-        landmarks: By origin, how many images.
-        seen: How many images the chunk had.
+        conditions: Number of images by condition and its value; empty for a corpus without conditions.
+        landmarks: Number of images by origin.
+        seen: Number of the chunk's images.
     """
 
     key: str
@@ -161,7 +161,7 @@ def extract(chunk: Chunk) -> Extracted:
     """Detect, align and encode a chunk's faces.
 
     Raises:
-        KFaceError: The detector cannot be opened, or fails on an image, which is named.
+        KFaceError: The detector cannot be opened, or fails on an image (named).
     """
     settle(chunk.parent)
     finder = _Finder(chunk)
@@ -189,7 +189,7 @@ def extract(chunk: Chunk) -> Extracted:
 
 
 def _images_of(chunk: Chunk, refused: list[tuple[str, str]]) -> Iterator[tuple[Item, np.ndarray]]:
-    """Yield a chunk's images that can be read; the others go to `refused` with the reason."""
+    """Yield a chunk's readable images; the others are added to `refused` with the reason."""
     for item in chunk.items:
         try:
             image = _read(item)
@@ -208,7 +208,7 @@ def _read(item: Item) -> np.ndarray:
 
 
 def choose(faces: Faces, shape: Sequence[int]) -> int | None:
-    """Return which face an image is about: the largest; of several about as large, the one nearest the centre.
+    """Return the face that an image is about: the largest; of several about as large, the one nearest to the centre.
 
     Args:
         faces: The faces found.
@@ -224,7 +224,7 @@ def choose(faces: Faces, shape: Sequence[int]) -> int | None:
 
 
 class _Finder:
-    """Finds the one face of each image, in the way the settings say."""
+    """Finds the face of each image as the settings require."""
 
     def __init__(self, chunk: Chunk) -> None:
         self.settings = chunk.settings
@@ -237,13 +237,13 @@ class _Finder:
         self.origins[origin] = self.origins.get(origin, 0) + 1
 
     def find_each(self, batch: Sequence[tuple[Item, np.ndarray]]) -> list[RecordedFace | str]:
-        """Return the face of each image, or the reason why there is none."""
+        """Return the face of each image, or the reason why it has none."""
         try:
             found = self.find([item for item, _ in batch], [image for _, image in batch])
         except MemoryError:
             if len(batch) == 1:
                 return [NO_MEMORY]
-            # One image that is too large must not take the others with it.
+            # One image that is too large must not prevent the others.
             return [self.find_each([pair])[0] for pair in batch]
         return [NO_FACE if one is None else one for one in found]
 
@@ -306,7 +306,7 @@ def _detectors(factory: DetectorFactory, sizes: tuple[float, ...]) -> list[Share
     key = (factory, sizes)
     if getattr(_local, "key", None) != key:
         for before in getattr(_local, "detectors", [])[:1]:
-            # The others share its networks.
+            # It shares its networks with the others.
             before.close()
         _local.detectors, _local.key = [], None
         first = factory.open()

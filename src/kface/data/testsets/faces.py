@@ -1,4 +1,4 @@
-"""Faces out of photographs: detected and aligned once, then kept."""
+"""Detects and aligns the faces in photographs, once, and caches them."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,18 +31,18 @@ def acquire(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the aligned face of each photograph.
 
-    The face is the one nearest to the middle of the image (benchmarks centre theirs; bystanders stand beside). An image
-    in which none is found fails; a crop of its middle stands in its place.
+    The face is the one nearest to the middle of the image: benchmarks centre their subject. An image in which no face is
+    found fails; its middle is returned instead.
 
     Args:
         files: The photographs.
-        cache: Directory that keeps the result; it is keyed by the files' names, sizes and times and by how faces are found.
-        title: What to call them in the progress bar.
+        cache: Directory for the result, whose key depends on the files' names, sizes and times and on the detection.
+        title: Their name in the progress bar.
         progress: Whether to show one.
-        brighten: Ways in which images without a face are looked at again, see :mod:`kface.mtcnn.brighten`.
+        brighten: Ways to brighten images without a face, see :mod:`kface.mtcnn.brighten`.
 
     Returns:
-        uint8 (n, 112, 112, 3), RGB; bool (n,), which failed.
+        uint8 (n, 112, 112, 3), RGB; bool (n,), whether each failed.
 
     Raises:
         ImageError: A file cannot be read as an image.
@@ -70,7 +70,7 @@ def acquire(
     ):
         detectors = [detector, *(detector.with_min_face(size) for size in MIN_FACES[1:])]
         start = 0
-        # Two at a time: a folder of huge images must not be in memory all together.
+        # Two at a time, to bound the memory for huge images.
         reading = (
             image for place in range(0, len(files), 2) for image in pool.map(read_image, files[place : place + 2])
         )
@@ -91,7 +91,7 @@ def _faces(images: list[np.ndarray], detectors: list[Detector], ways: Sequence[s
 
 
 def central(faces: Faces, shape: Sequence[int]) -> int | None:
-    """Return the face whose box is nearest to the middle of the image, or None where there is none."""
+    """Return the face whose box is nearest to the middle of the image, or None."""
     if not faces.count:
         return None
     middle = np.array([shape[1], shape[0]]) / 2
@@ -111,8 +111,8 @@ def _load(path: Path, count: int) -> tuple[np.ndarray, np.ndarray] | None:
             faces, failed = kept["faces"], kept["failed"]
     except (OSError, ValueError, KeyError, EOFError):
         return None
-    whole = faces.shape == (count, SIZE, SIZE, 3) and failed.shape == (count,)
-    return (faces, failed) if whole else None
+    complete = faces.shape == (count, SIZE, SIZE, 3) and failed.shape == (count,)
+    return (faces, failed) if complete else None
 
 
 def _store(path: Path, faces: np.ndarray, failed: np.ndarray) -> None:
@@ -124,4 +124,4 @@ def _store(path: Path, faces: np.ndarray, failed: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, buffer.getvalue())
     except OSError as error:
-        raise KFaceError(f"cannot be written ({error.strerror or error})", path, "make room or set data_dir=DIR")
+        raise KFaceError(f"cannot be written ({error.strerror or error})", path, "free some space or set data_dir=DIR")
