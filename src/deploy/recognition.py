@@ -6,7 +6,7 @@ from typing import Optional
 from deploy.settings import DeploySettings
 from kface.bundle import Thresholds
 from kface.gallery import Enrolment, Gallery
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings
 from kface.recognizer.operating_point import bound
 
 
@@ -66,6 +66,11 @@ class Recognition(object):
         self.model, self.thresholds = model, thresholds
         self.begin_anew()
         return old
+
+    def change_pipeline(self, pipeline: PipelineSettings) -> None:
+        """See :meth:`deploy.session.Session.change_pipeline`; :attr:`networks` is held by the caller."""
+        self._settings = self._settings._replace(pipeline=pipeline)
+        self.begin_anew()
 
     def set_threshold(self, recognised: float, unknown: Optional[float]) -> None:
         """See :meth:`deploy.session.Session.set_threshold`."""

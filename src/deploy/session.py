@@ -20,7 +20,7 @@ from deploy.view import LivePicture, scale_to
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
 from kface.gallery import EnrolledFace, Gallery, Person
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, Result
 from kface.streams import Frame, Shortfall, StateChange, VideoSource
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -42,7 +42,7 @@ class Session(object):
         thresholds: The bundle's table, for the FMR that a threshold stands for.
 
     Attributes:
-        settings: As given.
+        settings: As given, with what was changed since.
 
     Raises:
         ConfigError: The bundle has no thresholds, and none are given.
@@ -331,6 +331,26 @@ class Session(object):
                 self._publisher.turn_over()
             self._publisher.log.add(GALLERY, reason="recognised by {}".format(model))
             return old
+
+    def change_view(self, size: Tuple[int, int]) -> None:
+        """Show pictures that fit into another width and height, in pixels, from now on."""
+        self.settings = self.settings._replace(view=size)
+        self._publisher.viewer.resize(size)
+
+    def change_pipeline(self, pipeline: PipelineSettings) -> None:
+        """Process frames in another way (tracks, size for the detector) from the next one on; all tracks start again.
+
+        Raises:
+            ConfigError: A setting is out of its range. Nothing has changed then.
+            KFaceError: The session has ended.
+        """
+        pipeline.check()
+        with self._changing:
+            self._refuse_after_the_end()
+            with self._recognition.networks, self._publishing:
+                self.settings = self.settings._replace(pipeline=pipeline)
+                self._recognition.change_pipeline(pipeline)
+                self._publisher.turn_over()
 
     # ---- called from the line's threads
 

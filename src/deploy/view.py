@@ -168,6 +168,12 @@ class Viewer(object):
             self._result = None
             self._news.notify_all()
 
+    def resize(self, size: Tuple[int, int]) -> None:
+        """Show pictures that fit into another width and height."""
+        with self._news:
+            self._size = self._shape = size
+            self._news.notify_all()
+
     def changed(self) -> None:
         """Look at the stream's state again."""
         with self._news:
@@ -212,7 +218,8 @@ class Viewer(object):
         with self._lock:
             result = self._result
             live = result is not None and _age(result) <= OLDEST_S
-            key = ("live", self._taken) if live else ("still",) + state
+            key: Tuple[object, ...] = ("live", self._taken) if live else ("still",) + state
+            key += (self._size,)
             if key != self._key:
                 self._key = key
                 self._number += 1
