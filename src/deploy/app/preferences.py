@@ -108,6 +108,13 @@ def save(preferences: Preferences, file: Optional[PathLike] = None) -> None:
         )
 
 
+def change(file: Optional[PathLike] = None, **fields: Any) -> Preferences:
+    """Replace fields of the preferences that are in the file, and return what is in it now; raises as :func:`save` does."""
+    made = load(file)[0]._replace(**fields)
+    save(made, file)
+    return made
+
+
 def _read(path: str) -> Preferences:
     """Return what a file has; raises FileNotFoundError or KFaceError."""
     try:

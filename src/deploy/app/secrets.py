@@ -85,6 +85,10 @@ class PasswordStore(object):
         self._file = os.fspath(default_file() if file is None else file)
         self._keyring = keyring
 
+    def place(self) -> str:
+        """Return where a password would be kept now: "keyring" or "file"."""
+        return "file" if self._keyring() is None else "keyring"
+
     def get(self, camera: str) -> CameraSecrets:
         """Return a camera's secrets; empty where none are kept.
 

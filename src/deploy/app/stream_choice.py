@@ -28,41 +28,28 @@ RESOLUTIONS: Tuple[Size, ...] = ((640, 360), (640, 480), (1280, 720), (1920, 108
 DNN_SIZES: Tuple[Size, ...] = ((320, 180), (480, 270), (640, 360), (960, 540), (1280, 720))
 
 
+#: What can be wrong with a field: its form, an id without which a password is for nobody, a file that is not there or cannot
+#: be opened, a camera's address in its place, and a CSI camera elsewhere than on a Jetson.
+INVALID, ID_MISSING, FILE_ABSENT, FILE_UNUSABLE, FILE_NETWORK, NO_CSI = (
+    "invalid",
+    "id missing",
+    "file absent",
+    "file unusable",
+    "file network",
+    "no csi",
+)
+
+
 class Problem(NamedTuple):
-    """A field that cannot be used.
+    """A field that cannot be used; :func:`deploy.app.stream_texts.sentence` says it to the user.
 
     Attributes:
-        field: One of :class:`StreamChoice`'s fields, or "kind".
-        text: What is wrong and what to do, one sentence in English, which the window translates.
-        detail: More of it that is not translated, such as what the system says; empty where there is none.
+        field: One of :class:`StreamChoice`'s fields.
+        wrong: :data:`INVALID` or one of those beside it.
     """
 
     field: str
-    text: str
-    detail: str = ""
-
-
-#: The sentence for a field that its reader refuses.
-SENTENCES: Dict[str, str] = {
-    "kind": "Choose what to watch.",
-    "csi_device": "Enter the number of the CSI camera, 0 to 9.",
-    "usb_device": "Enter the number or the device of the USB camera, such as 0 or /dev/video0.",
-    "resolution": "Enter width and height, such as 1280x720, each from 16 to 8192.",
-    "fps": "Choose 1 to 30 frames a second, or all.",
-    "address": "Enter the name or the IP address of the camera, such as 192.168.0.10.",
-    "port": "Enter a port from 1 to 65535; most cameras use 554.",
-    "path": "Enter the RTSP path from the camera's manual, such as /live.",
-    "id": "Enter an id without a colon and without control characters.",
-    "password": "Enter the password itself, without control characters.",
-    "file": "Choose a video file.",
-    "view": "Choose one of the sizes in the list.",
-    "dnn_size": "Enter width and height, such as 640x360, each from 12 to 8192.",
-}
-ID_MISSING = "Enter the id that the password belongs to."
-FILE_ABSENT = "There is no such file: choose another one."
-FILE_UNUSABLE = "This file cannot be opened: choose another one."
-FILE_NETWORK = "This is a camera's address: choose the IP camera and enter it there."
-NO_CSI = "A CSI camera needs a Jetson whose OpenCV has GStreamer: choose another kind of stream here."
+    wrong: str = INVALID
 
 
 class StreamChoice(NamedTuple):
@@ -219,11 +206,11 @@ class StreamChoice(NamedTuple):
             if wrong is not None:
                 found.append(wrong)
         if self.kind not in KINDS:
-            found.append(Problem("kind", SENTENCES["kind"]))
+            found.append(Problem("kind"))
         try:
             self.pipeline(PipelineSettings())
         except ConfigError:
-            found.append(Problem("dnn_size", SENTENCES["dnn_size"]))
+            found.append(Problem("dnn_size"))
         return found or (self._absent() if present else [])
 
     def _wrong(self, key: str, kind: Optional[str] = None) -> Optional[Problem]:
@@ -233,7 +220,7 @@ class StreamChoice(NamedTuple):
         try:
             right._replace(**{key: getattr(self, key)}).stream()
         except ConfigError:
-            return Problem(key, SENTENCES[key])
+            return Problem(key)
         if key == "id" and self.password and not self.id:
             return Problem(key, ID_MISSING)
         return None
@@ -245,13 +232,13 @@ class StreamChoice(NamedTuple):
             return []
         try:
             check(stream)
-        except KFaceError as error:
+        except KFaceError:
             if stream.kind == "csi":
                 return [Problem("kind", NO_CSI)]
             if is_network(stream.file):
                 return [Problem("file", FILE_NETWORK)]
             there = os.path.lexists(stream.file.replace("\0", ""))
-            return [Problem("file", FILE_UNUSABLE, error.what) if there else Problem("file", FILE_ABSENT)]
+            return [Problem("file", FILE_UNUSABLE) if there else Problem("file", FILE_ABSENT)]
         return []
 
     @property
@@ -268,7 +255,7 @@ class StreamChoice(NamedTuple):
         stream = StreamSettings.from_uri(uri)
         if stream.kind != "rtsp":
             raise ConfigError("is not the URL of a network camera", "stream.address")
-        parts = {"address": stream.address, "port": stream.port, "path": stream.path, "kind": "rtsp"}
+        parts: Dict[str, Any] = {"address": stream.address, "port": stream.port, "path": stream.path, "kind": "rtsp"}
         if stream.id:
             parts.update(id=stream.id.reveal(), password=stream.password)
         return self._replace(**parts)
@@ -309,7 +296,7 @@ class StreamChoice(NamedTuple):
         default = cls()
         read = Settings(values, "stream", default.as_dict(), path)
         view = read.text("view", [written(size) for size in VIEW_SIZES])
-        texts = {key: read.name(key) or "" for key in _TEXTS}
+        texts: Dict[str, Any] = {key: read.name(key) or "" for key in _TEXTS}
         for key in ("csi_device", "usb_device", "path"):
             texts[key] = texts[key] or getattr(default, key)
         return cls(
