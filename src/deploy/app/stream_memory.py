@@ -68,8 +68,12 @@ class StreamMemory(object):
             choice = choice._replace(password=found.password)
         return choice._replace(path=found.path.reveal()) if found.path else choice
 
-    def remember(self, choice: StreamChoice) -> str:
+    def remember(self, choice: StreamChoice, folder: str = "") -> str:
         """Remember a choice; an empty password is forgotten.
+
+        Args:
+            choice: What was chosen.
+            folder: Where a file was chosen; that of before where empty.
 
         Returns:
             Where the secrets are, see :meth:`deploy.app.secrets.PasswordStore.put`.
@@ -77,7 +81,7 @@ class StreamMemory(object):
         Raises:
             KFaceError: Something cannot be written.
         """
-        preferences.change(self.file, stream=choice)
+        preferences.change(self.file, stream=choice, **({"folder": folder} if folder else {}))
         if choice.kind != "rtsp":
             return "nowhere"
         path = Secret(choice.path) if choice.secret_path else Secret()

@@ -42,6 +42,8 @@ def controls(window):
         for widget in window.findChildren(QWidget)
         if isinstance(widget, CONTROLS)
         and not isinstance(widget, QScrollBar)
+        # The list that a combo box drops down is in a frame of its own.
+        and not isinstance(widget.parent().parent(), QComboBox)
         and not isinstance(widget.parent(), (QAbstractSpinBox, QComboBox, QAbstractItemView, QLineEdit))
         and not widget.objectName().startswith("qt_")
     ]

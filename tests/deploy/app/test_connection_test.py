@@ -5,11 +5,11 @@ import time
 
 import numpy as np
 import pytest
-from deploy_fakes import AT_KIM, Camera, picture, shown, watch, write_film
+from deploy_fakes import AT_KIM, Camera, picture, shown, watch
+from stream_tools import write_sample_film
 from waiting import GENEROUS, until
 
 from deploy.app.connection_test import ConnectionTest, Outcome
-from kface.data.sample.clip import frames
 from kface.streams import StreamError, StreamRefusedError, StreamSettings
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -18,8 +18,8 @@ USB = StreamSettings("v4l2", device=7)
 
 
 def test_a_file_of_the_sample_shows_its_picture(tmp_path):
-    file = write_film(tmp_path / "표본 영상.avi", list(frames((320, 180), 0.2)))
-    outcome = ConnectionTest(StreamSettings("file", file=str(file))).run()
+    file = write_sample_film(tmp_path / "표본 영상.avi")
+    outcome = ConnectionTest(StreamSettings("file", file=file)).run()
     assert (outcome.size, outcome.reason) == ((320, 180), "")
     assert outcome.image.shape == (180, 320, 3)
     assert outcome.image.std() > 10
