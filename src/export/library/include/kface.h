@@ -28,7 +28,7 @@
  *
  *     Buffers belong to the caller. Nothing that is passed in is kept after a call returns, nor written to unless said so.
  *
- * MIT licence, see LICENSE.
+ * Apache License 2.0, see LICENSE.
  */
 #ifndef KFACE_H
 #define KFACE_H
