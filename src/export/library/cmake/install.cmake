@@ -11,5 +11,6 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/kfaceConfigVersion.
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kfaceConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/kfaceConfigVersion.cmake
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kface)
 
+file(RELATIVE_PATH KFACE_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/kface.pc.in ${CMAKE_CURRENT_BINARY_DIR}/kface.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kface.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

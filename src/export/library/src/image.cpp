@@ -123,7 +123,10 @@ cv::Mat decode_image(const std::uint8_t *data, std::size_t size, const std::stri
     bool supported = false;
     if (header.format == ImageHeader::Format::jpeg) stored = decode_jpeg(data, header.end, supported);
     if (header.format == ImageHeader::Format::png) stored = decode_png(data, header.end, supported);
-    if (!supported) {
+    if (header.format == ImageHeader::Format::bmp) stored = decode_bmp(data, header.end);
+    if (header.format == ImageHeader::Format::pnm) stored = decode_pnm(data, header.end);
+    const bool compressed = header.format == ImageHeader::Format::jpeg || header.format == ImageHeader::Format::png;
+    if (compressed && !supported) {
         const cv::Mat encoded(1, int(header.end), CV_8UC1, const_cast<std::uint8_t *>(data));
         try {
             stored = cv::imdecode(encoded, cv::IMREAD_UNCHANGED);

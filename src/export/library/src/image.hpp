@@ -39,4 +39,8 @@ ImageHeader read_header(const std::uint8_t *data, std::size_t size, const std::s
 cv::Mat decode_jpeg(const std::uint8_t *data, std::size_t size, bool &supported);
 cv::Mat decode_png(const std::uint8_t *data, std::size_t size, bool &supported);
 
+/// Likewise a BMP or a PNM whose header was read; empty where it is damaged or of a kind that is not read.
+cv::Mat decode_bmp(const std::uint8_t *data, std::size_t size);
+cv::Mat decode_pnm(const std::uint8_t *data, std::size_t size);
+
 }  // namespace kface
