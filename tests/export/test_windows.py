@@ -57,27 +57,32 @@ def test_a_dll_is_looked_into(monkeypatch, tmp_path, newer):
     made.write_bytes(b"MZ" + bytes(100))
     found = dll.contents(made, [tmp_path])
     assert found == dll.Contents(102, ("kernel32.dll", "msvcrt.dll"), names, ())
-    dll.check(made, found, HEADER)
+    dll.check(made, found, names, ())
     made.write_bytes(b"MZ in " + str(tmp_path).encode() + b"/x.cpp")
     with pytest.raises(ModelError, match="names folders of this machine"):
-        dll.check(made, dll.contents(made, [tmp_path]), HEADER)
+        dll.check(made, dll.contents(made, [tmp_path]), names, ())
 
 
 def test_what_a_dll_must_not_be():
     good = dll.Contents(1, ("kernel32.dll", "msvcrt.dll"), dll.declared(HEADER), ())
     for changed, message in (
         (good._replace(imports=("kernel32.dll", "libstdc++-6.dll")), "needs libstdc"),
-        (good._replace(exports=(*good.exports, "cv_imread")), r"exports \['cv_imread'\] beyond"),
+        (good._replace(exports=(*good.exports, "cv_imread")), r"exports \['cv_imread'\], which it should not"),
         (good._replace(exports=good.exports[1:]), "lacks"),
         (good._replace(exports=()), "lacks"),
     ):
         with pytest.raises(ModelError, match=message):
-            dll.check(Path("kface.dll"), changed, HEADER)
+            dll.check(Path("kface.dll"), changed, good.exports, ())
+    # An adapter has names of its own, and may have those of kface.h.
+    dll.check(Path("kisa.dll"), good._replace(exports=("KISA_Init", "kface_open")), ["KISA_Init"], good.exports)
+    with pytest.raises(ModelError, match=r"lacks \['KISA_Init'\]"):
+        dll.check(Path("kisa.dll"), good, ["KISA_Init"], good.exports)
 
 
 def test_the_definition_file(tmp_path):
     dll.write_definition(tmp_path / "libkface.dll", ["kface_close", "kface_open"], tmp_path / "kface.def")
     text = (tmp_path / "kface.def").read_bytes()
+    assert dll.defined(tmp_path / "kface.def") == ("kface_close", "kface_open")
     assert text == b"LIBRARY libkface.dll\r\nEXPORTS\r\n    kface_close\r\n    kface_open\r\n"
 
 

@@ -84,12 +84,18 @@ def build(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out.resolve()
     bundle = arguments.bundle.resolve() if arguments.bundle else None
     made = dll.build(LIBRARY, prefix, bundle, out, arguments.jobs, out / "logs")
-    found = dll.contents(made, [ROOT, cache.resolve(), prefix.resolve(), Path.home()])
-    dll.check(made, found, HEADER)
+    folders = [ROOT, cache.resolve(), prefix.resolve(), Path.home()]
+    functions = dll.declared(HEADER)
+    found = dll.contents(made, folders)
+    dll.check(made, found, functions, ())
     definition = made.with_name(made.stem + ".def")
     dll.write_definition(made, found.exports, definition)
     print(f"{made}: {found.size / 1e6:.1f} MB, needs {', '.join(found.imports)}, exports the {len(found.exports)} functions"
           f" of kface.h; {definition.name} beside it")  # fmt: skip
+    for adapter in sorted(out.glob("adapter/*.dll")):
+        names = dll.defined(LIBRARY / "adapter" / "kisa.def")
+        dll.check(adapter, dll.contents(adapter, folders), names, functions)
+        print(f"{adapter}: exports {', '.join(names)}")
     if arguments.stop_after == "build":
         return
     variables = wine.start(cache)
