@@ -12,13 +12,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
 
 TARGETS := help setup sample dataset train evaluate table5 export verify-engines deploy deploy-jetson test test-slow test-nano \
-    lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
+    kisa-windows lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
 .PHONY: $(TARGETS)
 $(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
 
 # Every key=value given to make that is not one of these is an override for Hydra. None is ever expanded: a value may hold
 # what make or the shell would run. What make exports it expands, so nothing is exported.
-OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE HOST SSH_PORT SOAK_SECONDS ATTACK_SEED ATTACK_SCALE
+OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE IMAGES OPENCV JOBS HOST SSH_PORT SOAK_SECONDS ATTACK_SEED ATTACK_SCALE
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
 $(foreach v,$(GIVEN),$(eval unexport $(v)))
 quote = '$(subst ','\'',$(1))'
@@ -61,6 +61,9 @@ deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PA
 
 deploy-jetson: setup ## one archive for a Jetson; with HOST=user@board send, install and start it there
 	@$(PY) -m kface pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
+
+kisa-windows: setup ## the C++ library as a Windows DLL, tried under wine and compared with Linux (BUNDLE=DIR IMAGES=DIR; an hour, once)
+	@$(PY) -m export.windows $(call option,--bundle,BUNDLE) $(call option,--images,IMAGES) $(call option,--opencv,OPENCV) $(call option,--jobs,JOBS)
 
 test: setup ## the default test suite, in two processes (PYTEST_ARGS="-n 0" for one, "-k WORD" for a part)
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(value PYTEST_ARGS)

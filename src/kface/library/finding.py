@@ -18,8 +18,8 @@ NAMES = {"win32": ("kface.dll", "libkface.dll"), "darwin": ("libkface.dylib",)}.
 #: The folder of the package, and that of the repository where it is run from one.
 PACKAGE = Path(__file__).resolve().parents[1]
 REPOSITORY = PACKAGE.parents[1]
-#: Where `make library` builds it, the newest way first.
-BUILT = ("build/library", "build/library-linux")
+#: Where `make library` builds it, and where CMake's presets do.
+BUILT = ("build/library", "build/library-linux", "build/library-msvc/Release")
 
 
 def find(path: Optional[PathLike] = None) -> str:

@@ -46,7 +46,9 @@ kface_status kface_open(const char *directory, const kface_options *options, kfa
     char path[600];
     FILE *file;
     int model = 0;
-    if (!directory || !options || !handle) return say(KFACE_ERROR_ARGUMENT, "a NULL pointer", "");
+    const kface_options none = {sizeof none, 0, NULL, NULL, 0};
+    if (!options) options = &none;
+    if (!directory || !handle) return say(KFACE_ERROR_ARGUMENT, "a NULL pointer", "");
     if (options->size != sizeof *options) return say(KFACE_ERROR_ARGUMENT, "options: of another size", "");
     snprintf(options_text, sizeof options_text, "%d %s %s %g", options->threads, options->embedder ? options->embedder : "-",
              options->brighten ? options->brighten : "-", options->min_face);
