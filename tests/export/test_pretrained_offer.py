@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from pretrained_fakes import DOWNS, SIZE, WIDTHS, made_up_weights
 
-from export import foreign, measuring, pairs, settings
+from export import measuring, pairs, settings
 from export import stage as export_stage
 from export.pretrained import network, offer
 from kface import bundle, stage
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError
+from kface.evaluation import foreign
 from kface.networks import open_network
 from kface.recognizer.embedder import Embedder
 from kface.verification import eer, score_pairs

@@ -34,7 +34,7 @@ def offered(*words):
         (["train", "backbone=r"], ["backbone=resnet50"], False),
         (["train", "lo"], ["loss=", "loss."], False),
         (["train", "fit.e"], ["fit.epochs="], False),
-        (["train", "fit.tensorboard="], ["fit.tensorboard=true", "fit.tensorboard=false"], False),
+        (["train", "evaluate.mirror="], ["evaluate.mirror=true", "evaluate.mirror=false"], False),
         (["train", "corpus.root="], [], True),
         (["train", "--config", ""], [], True),
         (["train", "--c"], ["--config", "--cfg"], False),

@@ -1,29 +1,22 @@
-"""What the stages ``train``, ``evaluate`` and ``export`` share: test sets by their settings, and the verification of a run.
-
-Keras is imported where a network of ours is verified, and nowhere else.
-"""
+"""The test sets that the settings of ``train``, ``evaluate`` and ``export`` name: checked beforehand, then loaded."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kface.data.dataset import Manifest, read_captures
 from kface.data.testsets import TestSet, bin_set, cfp_set, kface_set, lfw_set
 from kface.data.testsets.kface_pairs import choose
-from kface.errors import ConfigError, KFaceError, TrainingError
-from kface.evaluation import table5
-from kface.evaluation.evaluate import evaluate
+from kface.errors import ConfigError, KFaceError
 from kface.evaluation.settings import EvaluateSettings
 from kface.progress import Progress
 from kface.verification import verify
 
 
 def check_testsets(settings: EvaluateSettings) -> None:
-    """Load each test set of photographs as the evaluation will, and drop it; what can be refused is refused now.
+    """Load each test set of photographs as the evaluation will, and discard it, so that its errors come before the training.
 
-    Faces that were detected are kept for the evaluation.
+    Detected faces stay in the cache for the evaluation.
 
     Raises:
         KFaceError: A test set cannot be loaded, or lacks genuine or impostor pairs.
@@ -33,21 +26,21 @@ def check_testsets(settings: EvaluateSettings) -> None:
 
 
 def check_own_set(settings: EvaluateSettings, manifest: Manifest) -> None:
-    """Choose the pairs of the data set's unseen people as the evaluation will, without reading the images.
+    """Choose the pairs of the data set's test people as the evaluation will, without reading the images.
 
     Raises:
-        ConfigError: The people who test make no pairs of both kinds.
-        ProtocolError: A file of pairs names an image that is not there.
+        ConfigError: The test people make no genuine pairs, or no impostor pairs.
+        ProtocolError: A file of pairs names an image that does not exist.
     """
     pairs = own_pairs(settings, manifest)
     if pairs is None:
         return
     rows, people = choose(manifest, read_captures(manifest, "test"), pairs, settings.seed)
-    check_set(rows, people, None, "the people who test")
+    check_set(rows, people, None, "the test people")
 
 
 def check_set(pairs: np.ndarray, people: np.ndarray, folds: np.ndarray | None, title: str) -> None:
-    """Verify with random scores: whatever the verification needs of a set of pairs is there, or refused by name."""
+    """Verify with random scores; raises ConfigError, with the set's title, where the verification lacks something."""
     who = people[pairs]
     scores = np.random.default_rng(0).uniform(-1, 1, len(pairs))
     try:
@@ -59,10 +52,10 @@ def check_set(pairs: np.ndarray, people: np.ndarray, folds: np.ndarray | None, t
 
 
 def own_pairs(settings: EvaluateSettings, manifest: Manifest) -> int | str | None:
-    """Return how many pairs of the people who test are verified, or the file of pairs, or None for no such pairs.
+    """Return how many pairs of the test people are verified, or the file of pairs, or None for no such pairs.
 
-    Where the images make fewer pairs than were asked for, those that there are are taken, half of them genuine, and a line
-    says so.
+    Where the images make fewer pairs than ``evaluate.pairs`` asks for, all of them are used (half genuine), and a note is
+    printed.
 
     Raises:
         ConfigError: They make no genuine pairs, or no impostor pairs.
@@ -78,34 +71,32 @@ def own_pairs(settings: EvaluateSettings, manifest: Manifest) -> int | str | Non
     impostor = (images**2 - sum(size**2 for size in sizes.values())) // 2
     if not genuine or not impostor:
         remedy = (
-            "let more people test: protocol.test=N (a number of people)"
-            if genuine
-            else "give two pictures at least of each person"
+            "use more test people, with protocol.test=N" if genuine else "give at least two pictures of each person"
         )
         raise ConfigError(
-            f"{images} pictures of {len(sizes)} people who test make {genuine} genuine and {impostor} impostor pairs",
+            f"{images} pictures of {len(sizes)} test people make {genuine} genuine and {impostor} impostor pairs",
             "evaluate.pairs",
-            f"{remedy}, or leave them out with evaluate.pairs=null",
+            f"{remedy}, or skip these pairs with evaluate.pairs=null",
         )
-    there = 2 * min(genuine, impostor)
-    if asked > there:
+    possible = 2 * min(genuine, impostor)
+    if asked > possible:
         print(
-            f"note: {images} pictures of {len(sizes)} people who test make {there} pairs, half of them genuine; "
+            f"note: {images} pictures of {len(sizes)} test people make {possible} pairs, half of them genuine; "
             f"evaluate.pairs asks for {asked}",
             flush=True,
         )
-    return min(asked, there)
+    return min(asked, possible)
 
 
 def testsets(settings: EvaluateSettings, manifest: Manifest) -> list[TestSet]:
-    """Load the data set's own test set, and those of photographs that are given."""
+    """Load the data set's own test set, and the test sets of photographs that the settings name."""
     pairs = own_pairs(settings, manifest)
     own = [] if pairs is None else [kface_set(manifest, pairs, settings.seed)]
     return [*own, *photographs(settings)]
 
 
 def photographs(settings: EvaluateSettings) -> list[TestSet]:
-    """Load the test sets of photographs that are given."""
+    """Load the test sets of photographs that the settings name."""
     return list(_photographs(settings))
 
 
@@ -122,37 +113,3 @@ def _photographs(settings: EvaluateSettings) -> Iterator[TestSet]:
             with Progress(None, f"{title}: decoding", enabled=settings.progress):
                 loaded = bin_set(path, key, title)
             yield loaded
-
-
-def verify_run(settings: EvaluateSettings, run_dir: Path, manifest: Manifest, about: dict[str, Any]) -> str:
-    """Verify a trained run, write its report and return its row of Table 5."""
-    from train.fit import Embedder, load_backbone
-
-    network = load_backbone(run_dir)
-    before = None
-    if settings.before:
-        before = Embedder(untrained(about["backbone_arguments"], about["seed"], run_dir), mirror=settings.mirror)
-    report = evaluate(
-        Embedder(network, mirror=settings.mirror),
-        testsets(settings, manifest),
-        run_dir,
-        about,
-        before,
-        settings.bootstrap,
-        settings.seed,
-        settings.progress,
-    )
-    return table5.row(report)
-
-
-def untrained(arguments: dict[str, Any], seed: int, run_dir: Path) -> Any:
-    """Build the network that a run started from; raises TrainingError where its ``run.json`` is damaged."""
-    import keras
-
-    from train import backbones
-
-    try:
-        keras.utils.set_random_seed(seed)
-        return backbones.build(**arguments)
-    except (KFaceError, TypeError, ValueError) as error:
-        raise TrainingError(f"its backbone cannot be built ({error})", run_dir / "run.json", "train again")
