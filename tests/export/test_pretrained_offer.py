@@ -97,7 +97,7 @@ def test_a_bundle_without_pairs(fetched, monkeypatch, tmp_path, capsys):
 def test_each_face_goes_through_the_network_once(fetched, monkeypatch):
     """Where LFW is given, what finding out the input format took is what figures and thresholds are measured with."""
     given = lfw(30)
-    monkeypatch.setattr(pairs.stages, "photographs", lambda job: [given])
+    monkeypatch.setattr(pairs.test_sets, "photographs", lambda job: [given])
     counts = np.zeros(len(given.images), int)
     places = {image.tobytes(): place for place, image in enumerate(given.images)}
     taken = foreign.Preprocessing.apply
