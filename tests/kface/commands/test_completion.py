@@ -32,7 +32,7 @@ def offered(*words):
         (["t"], ["train", "table5"], False),
         (["train", "loss="], ["loss=arcface", "loss=cosface", "loss=softmax"], False),
         (["train", "backbone=r"], ["backbone=resnet50"], False),
-        (["train", "lo"], ["loss=", "loss."], False),
+        (["train", "lo"], ["loss=", "logger=", "loss.", "logger."], False),
         (["train", "fit.e"], ["fit.epochs="], False),
         (["train", "evaluate.mirror="], ["evaluate.mirror=true", "evaluate.mirror=false"], False),
         (["train", "corpus.root="], [], True),
