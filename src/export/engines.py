@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from export.foreign import Preprocessing
 from export.settings import Formats
 from kface import bundle
 from kface.errors import KFaceError
+from kface.evaluation.foreign import Preprocessing
 from kface.networks import runtimes
 from kface.tensorrt import Calibrator, default_directory, get_engine
 from kface.tensorrt.verify import bundle_files

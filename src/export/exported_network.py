@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from export import files, foreign, probing
+from export import files, probing
 from export.pairs import UNKNOWN, UNSEEN
 from export.pretrained import offer
 from export.progress import step
@@ -14,7 +14,7 @@ from kface import bundle
 from kface.bundle.manifest import CANONICAL
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, ModelError
-from kface.evaluation import runs
+from kface.evaluation import foreign, runs
 from kface.evaluation.evaluate import read_report
 
 LICENCE = "Apache-2.0"
@@ -61,7 +61,7 @@ class ExportedNetwork(NamedTuple):
 
 def from_run(folder: Path, job: ExportJob, run_dir: Path, faces: np.ndarray) -> ExportedNetwork:
     """Make the files of a run's network."""
-    from train.fit import load_backbone
+    from train.trained import load_backbone
 
     network = load_backbone(run_dir)
     about = runs.read_about(run_dir)

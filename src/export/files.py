@@ -9,17 +9,13 @@ import numpy as np
 
 from export import parity
 from export.progress import step
-from export.settings import CANONICAL_OPSET
 from kface.bundle.manifest import CANONICAL
 from kface.errors import ModelError
+from kface.evaluation.foreign.onnx_form import CANONICAL_OPSET, INPUT, OUTPUT
 from kface.networks import RUNTIMES, Network, open_network, runtimes
 
 if TYPE_CHECKING:
     import keras
-
-#: What the input and the output of every file of ours are called.
-INPUT = "image"
-OUTPUT = "embedding"
 
 
 class ProvenFile(NamedTuple):
@@ -191,7 +187,7 @@ def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batche
     """
     import onnx
 
-    from export import onnx_form
+    from kface.evaluation.foreign import onnx_form
 
     made = []
     for batch in sorted(set(batches)):

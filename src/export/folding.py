@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export.frozen import INPUT, OUTPUT
 from export.uff.graph import FrozenGraph
+from kface.evaluation.foreign.onnx_form import INPUT, OUTPUT
 
 #: Operations under the name that older readers know.
 OLDER = {"AddV2": "Add", "FusedBatchNormV3": "FusedBatchNorm", "BatchMatMulV2": "BatchMatMul"}

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from export.files import INPUT, OUTPUT
+from kface.evaluation.foreign.onnx_form import INPUT, OUTPUT
 
 
 def freeze(network: keras.Model, normalise: bool = True) -> Any:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from export.foreign import Preprocessing
 from export.pairs import threshold_pairs
 from export.settings import ExportJob
 from kface import bundle
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, ModelError
+from kface.evaluation.foreign import Preprocessing
 from kface.networks import Network
 from kface.verification import score_pairs, verify
 

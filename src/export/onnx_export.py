@@ -5,9 +5,10 @@ from typing import Any
 import keras
 
 from export.folding import fold
-from export.frozen import INPUT, OUTPUT, freeze
+from export.frozen import freeze
 from export.onnx_writer import write_onnx
 from export.settings import check_batch, check_opset
+from kface.evaluation.foreign.onnx_form import INPUT, OUTPUT
 
 
 def to_onnx(network: keras.Model, opset: int = 13, batch: int | None = None, normalise: bool = True) -> bytes:
@@ -34,14 +35,14 @@ def from_graph(folded: Any, opset: int = 13, batch: int | None = None, normalise
         normalise: Whether the embedding leaves it L2-normalised.
 
     Returns:
-        A model with the input :data:`~export.frozen.INPUT`, float32 (n, 3, h, w), and the output
-        :data:`~export.frozen.OUTPUT`, float32 (n, d); it has passed onnx's checker.
+        A model with the input :data:`~kface.evaluation.foreign.onnx_form.INPUT`, float32 (n, 3, h, w), and the output
+        :data:`~kface.evaluation.foreign.onnx_form.OUTPUT`, float32 (n, d); it has passed onnx's checker.
 
     Raises:
         ConfigError: The opset or the batch cannot be.
         ModelError: The network has an operation that is not known here.
     """
-    from export.onnx_form import canonical, checked
+    from kface.evaluation.foreign.onnx_form import canonical, checked
 
     check_opset(opset)
     check_batch(batch)

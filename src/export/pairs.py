@@ -12,8 +12,7 @@ from kface.data.dataset import load as load_data_set
 from kface.data.dataset import read_arrays
 from kface.data.testsets import TestSet, kface_set
 from kface.errors import ConfigError, KFaceError
-from kface.evaluation import runs
-from train import stages
+from kface.evaluation import runs, test_sets
 
 #: Test sets in which it is known who is in each image, so that all their pairs can be used; the others have their lists.
 KNOWN_PEOPLE = ("kface", "lfw")
@@ -70,7 +69,7 @@ def gather(job: ExportJob, run_dir: Path | None, otherwise: Callable[[], TestSet
         ConfigError: There are no pairs at all.
         KFaceError: A test set cannot be read.
     """
-    given = stages.photographs(job.evaluation)
+    given = test_sets.photographs(job.evaluation)
     if run_dir is None:
         if given:
             return Material(given, None)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from export import onnx_form
-from export.settings import CANONICAL_OPSET, LEAST_CALIBRATION
+from export.settings import LEAST_CALIBRATION
 from kface.errors import ConfigError, ModelError
+from kface.evaluation.foreign import onnx_form
+from kface.evaluation.foreign.onnx_form import CANONICAL_OPSET
 from kface.text import first_line
 
 

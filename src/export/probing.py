@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from export import paired
-from export.foreign import ForeignNetwork, Preprocessing
 from kface.errors import ConfigError, ModelError
+from kface.evaluation.foreign import ForeignNetwork, Preprocessing
 from kface.verification import eer, score_pairs
 
 COLOURS = ("rgb", "bgr")

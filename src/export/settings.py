@@ -8,12 +8,11 @@ from typing import Any
 from kface import checks
 from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError
+from kface.evaluation.foreign.onnx_form import CANONICAL_OPSET
 from kface.evaluation.settings import EvaluateSettings
 
 #: ONNX operator sets that can be written: TensorRT 8.2, the Nano's, reads up to the first.
 OPSETS = (13, 14, 15, 16, 17)
-#: Of ``embedder.onnx``, which the fingerprint follows from.
-CANONICAL_OPSET = 13
 #: In place of a file: the network that export.pretrained fetches.
 PRETRAINED = "pretrained"
 #: Faces that every file is compared on at least: the largest batch of the comparison.

@@ -12,10 +12,8 @@ from export import (
     detector_parity,
     exported_network,
     files,
-    foreign_file,
     golden_pictures,
     measuring,
-    onnx_form,
     parity,
     precision,
     probing,
@@ -34,6 +32,8 @@ from kface.bundle import golden_writer
 from kface.bundle.manifest import CANONICAL, TOLERANCE
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.evaluation import runs
+from kface.evaluation.foreign import file as foreign_file
+from kface.evaluation.foreign import onnx_form
 from kface.files import sha256_bytes
 from kface.mtcnn import weights
 from kface.networks import open_network

@@ -12,7 +12,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export import onnx_form, precision
+from export import precision
+from kface.evaluation.foreign import onnx_form
 
 MAKE = """
 import hashlib, json

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_data_set import make_tiny_data_set
 
-from export import engines, foreign, uff
+from export import engines, uff
 from export import stage as export_stage
 from export.judge import AccuracyChange, Verdict, judge
 from export.settings import ExportJob
@@ -16,11 +16,11 @@ from kface.data.layout import Capture
 from kface.data.sample import render, subject_names
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
-from kface.evaluation import runs
+from kface.evaluation import foreign, runs
 from kface.mtcnn import Detector
 from kface.networks import open_network, runtimes
 
-ARGUMENTS = {"name": "mobilenetv2", "width": 0.25, "embedding": 16}
+ARGUMENTS = {"width": 0.25, "embedding": 16}
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,10 @@ def workplace(tmp_path_factory):
     from kface.data.testsets import kface_set
     from kface.evaluation.evaluate import evaluate
     from train import optimizers
-    from train.fit import Embedder, FitSettings, train_run
+    from train.backbones import MobileNetV2
+    from train.fit import FitSettings, train_run
     from train.heads import Softmax
+    from train.trained import KerasEmbedder
 
     place = tmp_path_factory.mktemp("workplace")
     manifest = make_tiny_data_set(place / "people", place / "data" / "aligned" / "tiny")
@@ -42,20 +44,19 @@ def workplace(tmp_path_factory):
         "trained_on": "the synthetic sample",
         "seed": 0,
         "data_set": str(manifest.directory),
-        "backbone_arguments": ARGUMENTS,
+        "backbone_arguments": {"name": "mobilenetv2", **ARGUMENTS},
     }
     runs.write_about(run_dir, about)
-    settings = FitSettings(epochs=2, batch_size=8, images_per_epoch=64, tensorboard=False)
+    settings = FitSettings(epochs=2, batch_size=8, images_per_epoch=64)
     result = train_run(
         manifest,
         run_dir,
-        ARGUMENTS,
+        MobileNetV2(**ARGUMENTS),
         Softmax(),
         optimizers.AdamW(),
         settings,
-        quiet=True,
     )
-    evaluate(Embedder(result.backbone), [kface_set(manifest, 40)], run_dir, about, replicates=0)
+    evaluate(KerasEmbedder(result.backbone), [kface_set(manifest, 40)], run_dir, about, replicates=0)
     return place
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from export import foreign, probing
+from export import probing
 from kface.errors import ConfigError, ModelError
+from kface.evaluation import foreign
 
 
 def network(path, layout="NCHW", batch="n", side=112, output="vector", channel=0):

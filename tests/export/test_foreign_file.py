@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from export import foreign_file
 from kface.errors import ConfigError, KFaceError, ModelError
+from kface.evaluation.foreign import file as foreign_file
 
 
 def run(data, faces):

@@ -25,7 +25,7 @@ def faces_of(name, title, synthetic=False, people=6, each=4, failed=()):
 def place(monkeypatch, tmp_path):
     """A job; LFW is given where it is named, and there is a run on the sample."""
     lfw = faces_of("lfw", "LFW")
-    monkeypatch.setattr(pairs.stages, "photographs", lambda settings: [lfw] if settings.lfw else [])
+    monkeypatch.setattr(pairs.test_sets, "photographs", lambda settings: [lfw] if settings.lfw else [])
     monkeypatch.setattr(pairs.runs, "newest_run", lambda outputs, named: tmp_path)
     monkeypatch.setattr(pairs.runs, "read_about", lambda run: {"data_set": "data"})
     monkeypatch.setattr(pairs, "load_data_set", lambda path: SimpleNamespace(source={"synthetic": True}))

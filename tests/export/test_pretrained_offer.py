@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from pretrained_fakes import DOWNS, SIZE, WIDTHS, made_up_weights
 
-from export import foreign, measuring, pairs, settings
+from export import measuring, pairs, settings
 from export import stage as export_stage
 from export.pretrained import network, offer
 from kface import bundle, stage
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError
+from kface.evaluation import foreign
 from kface.networks import open_network
 from kface.recognizer.embedder import Embedder
 from kface.verification import eer, score_pairs
@@ -96,7 +97,7 @@ def test_a_bundle_without_pairs(fetched, monkeypatch, tmp_path, capsys):
 def test_each_face_goes_through_the_network_once(fetched, monkeypatch):
     """Where LFW is given, what finding out the input format took is what figures and thresholds are measured with."""
     given = lfw(30)
-    monkeypatch.setattr(pairs.stages, "photographs", lambda job: [given])
+    monkeypatch.setattr(pairs.test_sets, "photographs", lambda job: [given])
     counts = np.zeros(len(given.images), int)
     places = {image.tobytes(): place for place, image in enumerate(given.images)}
     taken = foreign.Preprocessing.apply

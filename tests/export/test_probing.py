@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from export import probing
-from export.foreign import Preprocessing
 from kface.errors import ConfigError, ModelError
+from kface.evaluation.foreign import Preprocessing
 
 RIGHT = Preprocessing("bgr", 127.5, 128.0)
 

@@ -2,7 +2,7 @@
 
 What it expects of its input (colour order, normalisation) is seldom written down in the file, and a wrong guess costs up to
 forty points of accuracy without any error. So it is declared, or found out by trying all combinations on pairs of faces
-(:mod:`export.probing`).
+(``export.probing``).
 """
 
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from export import foreign_file
 from kface.errors import ModelError
+from kface.evaluation.foreign import file as foreign_file
 from kface.networks import open_network
 
 
@@ -43,7 +43,7 @@ class ForeignNetwork:
 
     Attributes:
         shown: The file that was given, for messages.
-        file: See :class:`export.foreign_file.ForeignFile`.
+        file: See :class:`kface.evaluation.foreign.file.ForeignFile`.
         layout: "NCHW" or "NHWC".
         size: Length of the embedding.
 

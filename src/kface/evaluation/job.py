@@ -1,4 +1,4 @@
-"""A verification as its configuration describes it; made once, in the door of ``python -m train.evaluate``."""
+"""The settings of one verification, ``conf/evaluate.yaml``, read once where the command starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,24 +7,25 @@ from typing import Any
 
 from kface.checks import flag, number, text, whole
 from kface.errors import ConfigError
+from kface.evaluation.runs import About
 from kface.evaluation.settings import EvaluateSettings
 
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """A verification as its configuration describes it.
+    """The settings of one verification.
 
     Attributes:
         evaluation: What the network is verified on, and how.
         run: The run's directory; None for the newest.
         bundle: An exported bundle's directory.
         embedder: An ONNX file.
-        output: The embedder's output that is the embedding; None where there is one only.
-        out: Takes the report of a bundle or an embedder; None for a directory of its own in ``output_dir``.
-        data_set: The data set whose unseen people are verified; None for the training's.
+        output: Name of the embedder's output that is the embedding; None where it has only one.
+        out: Directory for the report of a bundle or an embedder; None for a new one in ``output_dir``.
+        data_set: The data set whose test people are verified; None for the one of the training.
         output_dir: Directory of the runs.
-        seed: Of the pairs and the intervals; None for the training's.
-        runtime: What runs a bundle's or an embedder's network.
+        seed: Of the pairs and the intervals; None for the seed of the training.
+        runtime: The runtime of a bundle's or an embedder's network.
         precision: Of a bundle's embedder.
         colour: Of an embedder's input: "rgb" or "bgr".
         normalisation: Mean and divisor of an embedder's input, in grey levels of 0 to 255.
@@ -46,7 +47,7 @@ class EvaluateJob:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "EvaluateJob":
-        """Read a job off ``conf/evaluate.yaml``; networks and faces are not loaded to find out what makes no sense.
+        """Read and check the settings; no network and no image is loaded for that.
 
         Raises:
             ConfigError: A value has the wrong type, is out of its range or contradicts another.
@@ -54,15 +55,15 @@ class EvaluateJob:
         """
         given = [key for key in ("run", "bundle", "embedder") if config[key]]
         if len(given) > 1:
-            raise ConfigError("exclude each other", " and ".join(given), "leave all but one out")
+            raise ConfigError("exclude each other", " and ".join(given), "give only one of them")
         text("output_dir", config["output_dir"])
         for key in (*given, *(key for key in ("out", "output", "data_set") if config[key] is not None)):
             text(key, config[key])
         bundle, embedder = _path(config["bundle"]), _path(config["embedder"])
         if config["out"] and bundle is None and embedder is None:
-            raise ConfigError("is for bundle=DIR and embedder=FILE; a run keeps its own report", "out", "leave it out")
+            raise ConfigError("applies to bundle=DIR and embedder=FILE; a run keeps its own report", "out", "remove it")
         if config["output"] is not None and embedder is None:
-            raise ConfigError("is for embedder=FILE", "output", "leave it out")
+            raise ConfigError("applies to embedder=FILE", "output", "remove it")
         flag("progress", config["progress"])
         colour, normalisation = _preprocessing(config["preprocessing"], bundle, embedder)
         return cls(
@@ -81,8 +82,8 @@ class EvaluateJob:
             normalisation=normalisation,
         )
 
-    def seeded(self, about: dict[str, Any]) -> EvaluateSettings:
-        """Return the settings with the training's seed where none was given, so that the same pairs are drawn."""
+    def seeded(self, about: About) -> EvaluateSettings:
+        """Return the settings with the training's seed where no seed is set, so that the same pairs are drawn."""
         return replace(self.evaluation, seed=about.get("seed", 0) if self.seed is None else self.seed)
 
 
@@ -93,15 +94,15 @@ def _path(value: str | None) -> Path | None:
 def _preprocessing(
     given: Mapping[str, Any], bundle: Path | None, embedder: Path | None
 ) -> tuple[str | None, tuple[float, float] | None]:
-    """Return colour and normalisation of an embedder, which has to be told; a bundle knows its own."""
+    """Return the colour order and normalisation of an embedder; a bundle's manifest holds its own."""
     colour, normalisation = given["colour"], given["normalisation"]
     if bundle is not None and not (colour is None and normalisation is None):
-        raise ConfigError("is in the bundle already", "preprocessing", "leave it out, or give embedder=FILE.onnx")
+        raise ConfigError("is set by the bundle's manifest", "preprocessing", "remove it, or give embedder=FILE.onnx")
     if embedder is None:
         return None, None
     if colour is None or normalisation is None:
         raise ConfigError(
-            "what it expects of its input is not known",
+            "the input format it expects is not known",
             f"embedder={embedder}",
             "add preprocessing.colour=rgb (or bgr) and preprocessing.normalisation=[mean,divisor], which kface export finds",
         )

@@ -12,6 +12,11 @@ from typing import Any
 from kface.errors import ModelError
 from kface.text import first_line
 
+#: Names of the input and the output in every file of a bundle's embedder.
+INPUT = "image"
+OUTPUT = "embedding"
+#: The operator set of a bundle's ``embedder.onnx``: TensorRT 8.2 reads it, and INT8 weights by channel need it.
+CANONICAL_OPSET = 13
 #: Largest file that protobuf can hold.
 LIMIT = (1 << 31) - 1
 

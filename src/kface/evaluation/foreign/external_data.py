@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from export.onnx_form import LIMIT
 from kface.errors import ModelError
+from kface.evaluation.foreign.onnx_form import LIMIT
 
 
 def inline(model: Any, path: Path) -> bool:

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from export import external_data, onnx_form
-from export.files import INPUT, OUTPUT
-from export.settings import CANONICAL_OPSET
 from kface.errors import ConfigError, ModelError
+from kface.evaluation.foreign import external_data, onnx_form
+from kface.evaluation.foreign.onnx_form import CANONICAL_OPSET, INPUT, OUTPUT
 from kface.text import first_line
 
 #: Side of the faces.
