@@ -69,7 +69,7 @@ def test_a_good_network_is_told_apart_by_less_than_a_point(material):
 
 def test_what_makes_no_difference_has_to_be_declared(material):
     people, *rest = material
-    with pytest.raises(ConfigError, match=r"net\.onnx: the pairs cannot tell .*preprocessing\.normalisation="):
+    with pytest.raises(ConfigError, match=r"net\.onnx: the pairs cannot distinguish .*preprocessing\.normalisation="):
         probing.probe(Embedder(people, lambda one: 0.25), *rest)
 
 

@@ -1,7 +1,7 @@
 """The CUDA runtime's own library, called directly: what a Jetson has without any package having to be built.
 
 The names, arguments and results are those of CUDA Python's ``cudart``, so that :class:`kface.tensorrt.memory.CudaPythonMemory`
-takes this module as it is. Importing it raises ImportError where the library is not there.
+uses this module unchanged. Importing it raises ImportError if the library is missing.
 """
 
 import ctypes
@@ -42,7 +42,7 @@ def _open() -> Any:
             return ctypes.CDLL(name)
         except OSError:
             continue
-    raise ImportError("the CUDA runtime (libcudart.so) is not there")
+    raise ImportError("the CUDA runtime (libcudart.so) is missing")
 
 
 _library = _open()
