@@ -1,4 +1,4 @@
-"""The export stage from end to end, on a tiny run: a bundle that loads, or one line that says why not."""
+"""The export stage end to end on a tiny run: it writes a bundle that loads, or reports one line."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Foreign embedders: what they are fed is declared or found out, and what is no embedder is refused."""
+"""Foreign embedders: their input format is declared or determined, and other networks are refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Foreign embedders' files: one file, one input, one output, whatever they came as; or one line that says why not."""
+"""Foreign embedders' files are converted to one file with one input and one output, or refused with one line."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Frozen graphs, ONNX and reduced precision compute what the Keras model computes; whatever does not is refused."""
+"""Frozen graphs, ONNX and reduced precision compute what the Keras model computes; files that do not are refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Reduced precision is judged by what it may lose, not by what it happened to lose on a few people."""
+"""Reduced precision is judged by the upper limit of its loss, not by the loss measured on a few people."""
 
 import numpy as np
 import pytest

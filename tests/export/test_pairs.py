@@ -1,4 +1,4 @@
-"""Which pairs a bundle is measured on: those that were given, whatever else lies about."""
+"""A bundle is measured on the given pairs, whatever else the output directory holds."""
 
 from pathlib import Path
 from types import SimpleNamespace

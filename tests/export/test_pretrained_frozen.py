@@ -1,4 +1,4 @@
-"""The pretrained network as a frozen graph: what its ONNX file computes, with what old readers know."""
+"""The pretrained network as a frozen graph computes what its ONNX file computes, with operations that old readers know."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""``embedder=pretrained``: a bundle without any photograph at hand, with the figures that come with the program."""
+"""``embedder=pretrained`` without photographs: the bundle holds the figures that come with the program."""
 
 import json
 

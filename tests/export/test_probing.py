@@ -1,4 +1,4 @@
-"""What a good network expects is found out on the pairs at hand, though all it could be told apart by is a few of them."""
+"""A good network's input format is determined even if only a few pairs distinguish the candidates."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Settings that cannot work are refused before anything is done, and every setting that a message names exists."""
+"""Invalid settings are refused before anything is done, and every setting that a message names exists."""
 
 import copy
 import re

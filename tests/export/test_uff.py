@@ -1,4 +1,4 @@
-"""UFF files of both backbones, read and computed by a reader that shares no code with the writer."""
+"""UFF files of both backbones, read and executed by a reader that shares no code with the writer."""
 
 import keras
 import numpy as np

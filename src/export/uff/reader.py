@@ -1,7 +1,7 @@
 """Reads UFF files without sharing code with the writer, so that an error of one of them shows.
 
 A file is checked on the way: the wire format byte by byte, the fields of every operation against UFF's core descriptor, and
-that every node and every reference is there.
+that every node and every reference exists.
 """
 
 import struct

@@ -22,7 +22,7 @@ BY_SIDE = "by side"
 
 
 class Batches(NamedTuple):
-    """How many inputs go through a network at once: as many as it is tuned for, and at most."""
+    """Batch sizes of a network: the one it is tuned for, and the largest."""
 
     usual: int
     most: int

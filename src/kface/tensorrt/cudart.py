@@ -9,7 +9,7 @@ import ctypes.util
 import os
 from typing import Any, NamedTuple, Optional, Tuple
 
-#: Where JetPack and CUDA's packages put it, beside what the linker knows; the plain name comes with development files only.
+#: Where JetPack and CUDA's packages put it, in addition to the linker's path; the plain name comes with development files only.
 _PLACES = ("/usr/local/cuda/lib64", "/usr/local/cuda/targets/aarch64-linux/lib")
 _VERSIONS = ("13", "12", "11.0", "10.2")
 #: Attributes of a device (``cudaDeviceAttr``), and of a copy's direction (``cudaMemcpyKind``).

@@ -1,4 +1,4 @@
-"""Each stage reports what is wrong in it, and only that."""
+"""Each stage reports its own errors, and only those."""
 
 import sys
 import types
