@@ -1,4 +1,4 @@
-"""The same network makes the same bytes: in another process, after other networks, whatever the hashes' seed."""
+"""The same network gives the same bytes: in another process, after other networks, and with any hash seed."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The export stage from end to end, on a tiny run: a bundle that loads, or one line that says why not."""
+"""The export stage end to end on a tiny run: it writes a bundle that loads, or reports one line."""
 
 import shutil
 
@@ -209,7 +209,7 @@ def test_what_loses_too_much_is_not_bundled(made, workplace, tmp_path, capsys, m
     overrides = (*as_foreign(made), "precision.allowed_loss=0.02", f"out={tmp_path}/b")
     out = export_stage.export(job_of(workplace, *overrides))
     printed = capsys.readouterr().out
-    assert "refused: it loses 3.0 points where 2.0 are allowed" in printed
+    assert "refused: it loses 3.0 points, more than the allowed 2.0" in printed
     assert not (out / "embedder.int8.onnx").exists()
     names = {file.path for file in bundle.load(out).manifest.files}
     assert "embedder.int8.onnx" not in names
@@ -284,7 +284,7 @@ def test_the_old_bundle_stays_where_the_new_one_fails(made, workplace, monkeypat
     ("overrides", "error", "message"),
     [
         (["run=/nowhere"], ConfigError, "no trained network"),
-        (["embedder=/nowhere.onnx"], ConfigError, r"embedder=/nowhere\.onnx: there is no such file"),
+        (["embedder=/nowhere.onnx"], ConfigError, r"embedder=/nowhere\.onnx: does not exist"),
         (["formats.opsets=[]"], ConfigError, r"formats\.opsets"),
         (["formats.opsets=[12]"], ConfigError, "opset"),
         (["formats.engine_precisions=[fp8]"], ConfigError, r"formats\.engine_precisions"),
@@ -343,5 +343,5 @@ def test_a_run_without_its_description(made, workplace, tmp_path):
 
 def test_a_directory_that_is_no_bundle_is_left_alone(workplace, tmp_path):
     (tmp_path / "precious").mkdir()
-    with pytest.raises(ConfigError, match="is no bundle"):
+    with pytest.raises(ConfigError, match="exists and is not a bundle"):
         export_stage.export(job_of(workplace, f"out={tmp_path}/precious"))

@@ -1,4 +1,4 @@
-"""``embedder=pretrained``: a bundle without any photograph at hand, with the figures that come with the program."""
+"""``embedder=pretrained`` without photographs: the bundle holds the figures that come with the program."""
 
 import json
 
@@ -59,7 +59,7 @@ def test_a_bundle_without_pairs(fetched, monkeypatch, tmp_path, capsys):
     assert made.manifest.licence == "CC0-1.0"
     assert not made.manifest.synthetic
     assert made.manifest.embedding == SIZE
-    assert "full precision only: what INT8 or FP16 loses is judged on real faces; add evaluate.lfw=DIR" in out
+    assert "full precision only: INT8 and FP16 are judged on real faces; add evaluate.lfw=DIR" in out
     assert {file.path for file in made.manifest.files if file.role == "embedder"} == {"embedder.onnx", "embedder.pb"}
     # What a board's OpenCV reads, proven like the rest.
     frozen = made.manifest.file("embedder.pb")
@@ -150,8 +150,8 @@ def test_what_comes_with_the_program_is_a_table_and_figures():
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("preprocessing.colour=bgr", "preprocessing.colour: is known of the pretrained network: rgb"),
-        ("preprocessing.normalisation=[0,1]", "preprocessing.normalisation: is known"),
+        ("preprocessing.colour=bgr", "preprocessing.colour: must be rgb for the pretrained network"),
+        ("preprocessing.normalisation=[0,1]", "preprocessing.normalisation: must be [127.5, 128.0]"),
         ("precision.int8=true", "precision.int8: cannot be judged without real faces; add evaluate.lfw=DIR"),
     ],
 )
@@ -163,5 +163,5 @@ def test_settings_that_contradict_it(override, says, fetched):
 
 def test_the_word_is_no_file():
     settings.ExportJob.of(stage.compose("export", ["embedder=pretrained"]))
-    with pytest.raises(ConfigError, match="there is no such file"):
+    with pytest.raises(ConfigError, match="does not exist"):
         settings.ExportJob.of(stage.compose("export", ["embedder=pre-trained.onnx"]))

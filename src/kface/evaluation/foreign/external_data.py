@@ -1,43 +1,46 @@
-"""Weights that an ONNX file keeps in files beside it, taken into the model.
+"""Moves weights that an ONNX file keeps in separate files into the model.
 
-PyTorch's exporter writes them so. A bundle holds one file whose hash covers the weights; where they lie is written in the
-model, which may come from anywhere: only regular files in the model's own folder are read.
+PyTorch's exporter writes such files. A bundle holds one file whose hash covers the weights. The model names the files of its
+weights, and it may come from an untrusted source: only regular files in the model's own folder are read.
 """
 
 import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kface.errors import ModelError
-from kface.evaluation.foreign.onnx_form import LIMIT
+from kface.evaluation.foreign.onnx_form import LIMIT, subgraphs
+
+if TYPE_CHECKING:
+    import onnx
 
 
-def inline(model: Any, path: Path) -> bool:
-    """Put external weights into a model, in place.
+def inline(model: "onnx.ModelProto", path: Path) -> bool:
+    """Move external weights into a model, in place.
 
     Args:
-        model: An ``onnx.ModelProto`` that was read without them.
-        path: The file that it was read from.
+        model: An ``onnx.ModelProto`` that was read without its external weights.
+        path: The file it was read from.
 
     Returns:
-        Whether there were any.
+        Whether the model had external weights.
 
     Raises:
-        ModelError: A file of weights is missing, too short, outside the model's folder, or all together do not fit into one
-            ONNX file.
+        ModelError: A file of weights is missing, too short or outside the model's folder, or the weights do not fit into
+            one ONNX file.
     """
     found = [tensor for tensor in _tensors(model.graph) if tensor.data_location == tensor.EXTERNAL]
     for function in model.functions:
         for node in function.node:
             found += [one for one in _of_node(node) if one.data_location == one.EXTERNAL]
-    # What has to be refused is refused before gigabytes are read.
+    # Check everything before gigabytes are read.
     places = [_place(tensor, path) for tensor in found]
     total = model.ByteSize() + sum(length for _, _, length in places)
     if total > LIMIT:
         raise ModelError(
-            f"has {total / 1e9:.1f} GB with the weights beside it, an ONNX file holds 2.1 at most",
+            f"has {total / 1e9:.1f} GB with its external weights, and an ONNX file holds at most 2.1 GB",
             path,
             "give a smaller network",
         )
@@ -53,40 +56,42 @@ def inline(model: Any, path: Path) -> bool:
     return bool(found)
 
 
-def _place(tensor: Any, path: Path) -> tuple[Path, int, int]:
+def _place(tensor: "onnx.TensorProto", path: Path) -> tuple[Path, int, int]:
     """Return the file, the offset and the number of bytes of a tensor's values."""
     about = {entry.key: entry.value for entry in tensor.external_data}
     location = about.get("location", "")
-    # A folder of Windows is written with its own sign.
+    # Exporters on Windows write backslashes.
     file = path.parent / location.replace("\\", "/")
     home = os.path.realpath(path.parent)
     if not location or os.path.commonpath([home, os.path.realpath(file)]) != home or os.path.isabs(location):
         raise ModelError(
-            f"its weights are said to lie in {location!r}, outside its own folder",
+            f"refers to weights in {location!r}, outside its own folder",
             path,
-            "put them beside it, or save the network as one file",
+            "move them into its folder, or save the network as one file",
         )
     if not file.is_file():
-        raise ModelError(f"its weights are missing: there is no file {location}", path, f"copy {location} beside it")
+        raise ModelError(
+            f"refers to weights in {location}, which does not exist", path, f"copy {location} into its folder"
+        )
     try:
         offset = int(about.get("offset", 0))
         size = file.stat().st_size
         length = int(about.get("length", size - offset))
     except (ValueError, OSError):
-        raise ModelError(f"its entry of the weights {tensor.name} is damaged", path, "export it again")
+        raise ModelError(f"has a damaged entry for the weights {tensor.name}", path, "export it again")
     wanted = _bytes(tensor)
     if offset < 0 or length < 0 or offset + length > size or (wanted is not None and length != wanted):
         raise ModelError(
-            f"the weights {tensor.name} do not fit: {location} has {size} bytes, {wanted or length} from {offset} on are "
-            "needed",
+            f"needs {wanted or length} bytes from offset {offset} of {location} for the weights {tensor.name}, and the file "
+            f"has {size} bytes",
             path,
             "copy both files again",
         )
     return file, offset, length
 
 
-def _bytes(tensor: Any) -> int | None:
-    """Return how many bytes a tensor's values take; None for types that are packed."""
+def _bytes(tensor: "onnx.TensorProto") -> int | None:
+    """Return the size of a tensor's values in bytes; None for packed types."""
     import onnx
 
     try:
@@ -99,8 +104,8 @@ def _bytes(tensor: Any) -> int | None:
     return None if tensor.data_type in packed else math.prod(tensor.dims) * int(item)
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Yield all tensors of a graph and of the bodies in it."""
+def _tensors(graph: "onnx.GraphProto") -> Iterator["onnx.TensorProto"]:
+    """Yield all tensors of a graph and of its subgraphs."""
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield sparse.values
@@ -109,10 +114,10 @@ def _tensors(graph: Any) -> Iterator[Any]:
         yield from _of_node(node)
 
 
-def _of_node(node: Any) -> Iterator[Any]:
+def _of_node(node: "onnx.NodeProto") -> Iterator["onnx.TensorProto"]:
     for attribute in node.attribute:
         if attribute.HasField("t"):
             yield attribute.t
         yield from attribute.tensors
-        for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+        for body in subgraphs(attribute):
             yield from _tensors(body)

@@ -1,11 +1,12 @@
-"""A foreign embedder's file, brought into the form that a bundle holds: one file, one input, one output, the embedding.
+"""Converts a foreign embedder's file to the form that a bundle holds: one file, one input, and the embedding as its one output.
 
-What was trained elsewhere comes in many dresses: weights in a second file, several outputs, a fixed batch, half precision,
-old operators, names by counters. Each is undone where that is certain, and refused by name where it is not.
+Foreign files vary: weights in a second file, several outputs, a fixed batch, half precision, old operators, numbered names.
+Each of these is converted if the conversion is certain, and refused by name otherwise.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,11 +15,15 @@ from kface.evaluation.foreign import external_data, onnx_form
 from kface.evaluation.foreign.onnx_form import CANONICAL_OPSET, INPUT, OUTPUT
 from kface.text import first_line
 
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
+
 #: Side of the faces.
 SIDE = 112
-#: Words in the name of an output that is the embedding.
+#: Words that identify the embedding in the name of an output.
 TELLING = ("embed", "feat")
-#: Largest difference, relative to the largest element, between what the file and its form in the bundle compute.
+#: Largest difference between the embeddings of the file and of its converted form, relative to the largest element.
 CLOSE = 5e-3
 
 
@@ -29,7 +34,7 @@ class ForeignFile(NamedTuple):
         data: An ONNX file's bytes.
         opset: Of its operators.
         layout: "NCHW" or "NHWC".
-        changes: What was done to it, for the reader.
+        changes: What was changed, for the user.
     """
 
     data: bytes
@@ -43,14 +48,12 @@ def read(path: Path, output: str | None = None) -> ForeignFile:
 
     Args:
         path: An ONNX file that maps 112x112 faces to a vector.
-        output: Name of the output that is the embedding, where there are several.
+        output: Name of the embedding's output, if there are several.
 
     Raises:
-        ConfigError: The output has to be named, or does not exist.
-        ModelError: It is no network, or not one that maps faces to a vector.
+        ConfigError: The output must be named, or does not exist.
+        ModelError: The file is not a network that maps faces to a vector.
     """
-    import onnx
-
     model, changes = _load(path)
     original = _session(model, path)
     value = _input(model, path)
@@ -58,11 +61,11 @@ def read(path: Path, output: str | None = None) -> ForeignFile:
     batch = value.type.tensor_type.shape.dim[0].dim_value or None
     chosen = _output(original, value, layout, batch, output, path)
     if len(model.graph.output) > 1:
-        changes.append(f"of its {len(model.graph.output)} outputs {chosen} was taken")
-    _end_in(model, chosen, onnx)
-    _begin_with_float(model, value, onnx)
+        changes.append(f"of its {len(model.graph.output)} outputs, {chosen} was used")
+    _end_in(model, chosen)
+    _begin_with_float(model, value)
     if onnx_form.opset(model) < CANONICAL_OPSET:
-        model, change = _converted(model, onnx)
+        model, change = _converted(model)
         changes.append(change)
     version = onnx_form.opset(model)
     model.ir_version = 7 if version <= 14 else 8 if version <= 18 else max(model.ir_version, 9)
@@ -75,13 +78,13 @@ def read(path: Path, output: str | None = None) -> ForeignFile:
         else:
             dimension.dim_value = side
     if batch is not None:
-        changes.append(f"its batch of {batch} was opened to any")
+        changes.append(f"its fixed batch of {batch} was changed to any")
     _compare(model, original, chosen, layout, batch, path)
     return ForeignFile(onnx_form.checked(model, path), version, layout, tuple(changes))
 
 
-def _load(path: Path) -> tuple[Any, list[str]]:
-    """Read a file with its weights, its functions written out."""
+def _load(path: Path) -> tuple["onnx.ModelProto", list[str]]:
+    """Read a file with its weights, and inline its functions."""
     import onnx
 
     changes = []
@@ -91,39 +94,39 @@ def _load(path: Path) -> tuple[Any, list[str]]:
         raise ModelError(f"cannot be read ({error.strerror or error})", path)
     # Protobuf's own exception shares no base class with others below Exception.
     except Exception:
-        raise ModelError("is not a network in ONNX's format", path, "export it again by its own framework")
+        raise ModelError("is not an ONNX network", path, "export it again with its own framework")
     if not model.graph.node or not model.graph.output:
-        raise ModelError("is not a network in ONNX's format", path, "export it again by its own framework")
+        raise ModelError("is not an ONNX network", path, "export it again with its own framework")
     if external_data.inline(model, path):
-        changes.append("its weights, which lay in a file of their own, were taken in")
+        changes.append("its weights were moved from a separate file into the model")
     if model.functions:
         try:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:
             raise ModelError(
-                f"its functions cannot be written out ({first_line(error)})",
+                f"has functions that cannot be inlined ({first_line(error)})",
                 path,
                 "export it with an older opset",
             )
     strange = sorted({node.domain for node in _nodes(model.graph)} - {"", "ai.onnx"})
     if strange:
         raise ModelError(
-            f"has operators of {', '.join(strange)}, which only some runtimes know",
+            f"has operators of {', '.join(strange)}, which only some runtimes support",
             path,
-            "export it with ONNX's own operators, without a runtime's optimisations",
+            "export it with standard ONNX operators, without runtime-specific optimisations",
         )
     return model, changes
 
 
-def _nodes(graph: Any) -> Any:
+def _nodes(graph: "onnx.GraphProto") -> Iterator["onnx.NodeProto"]:
     for node in graph.node:
         yield node
         for attribute in node.attribute:
-            for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+            for body in onnx_form.subgraphs(attribute):
                 yield from _nodes(body)
 
 
-def _session(model: Any, path: Path) -> Any:
+def _session(model: "onnx.ModelProto", path: Path) -> "onnxruntime.InferenceSession":
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -132,10 +135,10 @@ def _session(model: Any, path: Path) -> Any:
         return onnxruntime.InferenceSession(onnx_form.serialised(model), options, providers=["CPUExecutionProvider"])
     # The runtime's own exceptions share no base class below Exception.
     except Exception as error:
-        raise ModelError(f"is not a network that ONNX Runtime can read ({first_line(error)})", path)
+        raise ModelError(f"cannot be read by ONNX Runtime ({first_line(error)})", path)
 
 
-def _input(model: Any, path: Path) -> Any:
+def _input(model: "onnx.ModelProto", path: Path) -> "onnx.ValueInfoProto":
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     if len(inputs) != 1:
@@ -143,12 +146,12 @@ def _input(model: Any, path: Path) -> Any:
         raise ModelError(
             f"has {len(inputs)} inputs ({names}) instead of one, the image",
             path,
-            "export it with the others fixed, for inference",
+            "export it for inference, with the other inputs fixed",
         )
     return inputs[0]
 
 
-def _layout(value: Any, path: Path) -> str:
+def _layout(value: "onnx.ValueInfoProto", path: Path) -> str:
     from onnx import TensorProto
 
     kind = value.type.tensor_type
@@ -166,9 +169,9 @@ def _layout(value: Any, path: Path) -> str:
     if len(layouts) != 1:
         shown = "x".join("?" if size is None else str(size) for size in shape)
         raise ModelError(
-            f"takes input of shape {shown}, not {SIDE}x{SIDE} faces of three colours",
+            f"takes input of shape {shown}, not RGB faces of {SIDE}x{SIDE} pixels",
             path,
-            "give a network for ArcFace's crop",
+            "give a network for ArcFace crops",
         )
     return layouts[0]
 
@@ -179,7 +182,7 @@ def _faces(layout: str, count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
-def _run(session: Any, faces: np.ndarray, path: Path) -> dict[str, Any]:
+def _run(session: "onnxruntime.InferenceSession", faces: np.ndarray, path: Path) -> dict[str, np.ndarray]:
     kinds = {"tensor(float16)": np.float16, "tensor(double)": np.float64}
     given = session.get_inputs()[0]
     try:
@@ -189,31 +192,36 @@ def _run(session: Any, faces: np.ndarray, path: Path) -> dict[str, Any]:
     return dict(zip((one.name for one in session.get_outputs()), values, strict=True))
 
 
-def _output(session: Any, value: Any, layout: str, batch: int | None, wanted: str | None, path: Path) -> str:
-    """Return the name of the output that is the embedding, by its shape and then by its name."""
+def _output(
+    session: "onnxruntime.InferenceSession",
+    value: "onnx.ValueInfoProto",
+    layout: str,
+    batch: int | None,
+    wanted: str | None,
+    path: Path,
+) -> str:
+    """Return the name of the embedding's output, found by its shape and then by its name."""
     count = batch or 2
     found = _run(session, _faces(layout, count), path)
     shapes = {name: getattr(one, "shape", ()) for name, one in found.items()}
     shown = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'a number'}" for name, shape in shapes.items())
     if wanted is not None and wanted not in shapes:
-        raise ConfigError(
-            f"there is no such output in {path}", f"output={wanted}", f"choose one of: {', '.join(shapes)}"
-        )
+        raise ConfigError(f"{path} has no such output", f"output={wanted}", f"choose one of: {', '.join(shapes)}")
     names = [name for name, shape in shapes.items() if _is_embedding(shape, count)]
     if wanted is not None:
         if wanted not in names:
-            raise ConfigError(f"is not a vector a face (outputs for {count} faces: {shown})", f"output={wanted}")
+            raise ConfigError(f"is not one vector per face (outputs for {count} faces: {shown})", f"output={wanted}")
         return wanted
     if len(names) > 1:
         telling = [name for word in TELLING for name in names if word in name.lower()]
         names = telling if len(telling) == 1 else names
     if not names:
         raise ModelError(
-            f"none of its outputs is a vector a face (for {count} faces: {shown})", path, "cut it behind its embedding"
+            f"has no output of one vector per face (for {count} faces: {shown})", path, "cut it off after the embedding"
         )
     if len(names) > 1:
         raise ConfigError(
-            f"several of its outputs could be the embedding (for {count} faces: {shown})",
+            f"has several outputs that could be the embedding (for {count} faces: {shown})",
             f"embedder={path}",
             " or ".join(f"output={name}" for name in names),
         )
@@ -221,12 +229,14 @@ def _output(session: Any, value: Any, layout: str, batch: int | None, wanted: st
 
 
 def _is_embedding(shape: tuple[int, ...], count: int) -> bool:
-    """Whether an output is one vector for each face: (n, d), with sides of 1 around it or not."""
+    """Return whether an output is one vector per face: (n, d), possibly with axes of size 1."""
     return len(shape) >= 2 and shape[0] == count and max(shape[1:]) > 1 and int(np.prod(shape[1:])) == max(shape[1:])
 
 
-def _end_in(model: Any, chosen: str, onnx: Any) -> None:
+def _end_in(model: "onnx.ModelProto", chosen: str) -> None:
     """Make an output the only one: float32 (n, d)."""
+    import onnx
+
     graph = model.graph
     kind = next(value for value in graph.output if value.name == chosen).type.tensor_type.elem_type
     shape = [len(value.type.tensor_type.shape.dim) for value in graph.output if value.name == chosen]
@@ -241,8 +251,10 @@ def _end_in(model: Any, chosen: str, onnx: Any) -> None:
     graph.output.append(onnx.helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, ["batch", "size"]))
 
 
-def _begin_with_float(model: Any, value: Any, onnx: Any) -> None:
-    """Make the input float32 where the network wants another precision."""
+def _begin_with_float(model: "onnx.ModelProto", value: "onnx.ValueInfoProto") -> None:
+    """Make the input float32 if the network takes another precision."""
+    import onnx
+
     kind = value.type.tensor_type
     if kind.elem_type == onnx.TensorProto.FLOAT:
         return
@@ -254,31 +266,40 @@ def _begin_with_float(model: Any, value: Any, onnx: Any) -> None:
     kind.elem_type = onnx.TensorProto.FLOAT
 
 
-def _converted(model: Any, onnx: Any) -> tuple[Any, str]:
-    """Return a model with the operators of :data:`CANONICAL_OPSET`, as INT8 by channel and TensorRT want them.
+def _converted(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", str]:
+    """Return a model with the operators of :data:`CANONICAL_OPSET`, for INT8 per channel and TensorRT, and a description.
 
-    Where that is not possible it stays as it is; what was done comes as text.
+    A model that cannot be converted is returned unchanged.
     """
+    import onnx
+
     before = onnx_form.opset(model)
-    older = type(model).FromString(model.SerializeToString())
+    older = onnx_form.copy_of(model)
     # Old files list their weights among the inputs.
     constants = {tensor.name for tensor in model.graph.initializer}
-    kept = [type(one).FromString(one.SerializeToString()) for one in model.graph.input if one.name not in constants]
+    kept = [onnx_form.copy_of(one) for one in model.graph.input if one.name not in constants]
     del model.graph.input[:]
     model.graph.input.extend(kept)
     model.ir_version = max(model.ir_version, 7)
     try:
         made = onnx.version_converter.convert_version(model, CANONICAL_OPSET)
         onnx.checker.check_model(made)
-    # The converter has exceptions of its own, and leaves some operators half converted.
+    # The converter has its own exceptions, and leaves some operators half converted.
     except Exception as error:
         return older, f"its operators stay at opset {before}, too old for INT8 ({first_line(error)})"
     return made, f"its operators were converted from opset {before} to {CANONICAL_OPSET}"
 
 
-def _compare(model: Any, original: Any, chosen: str, layout: str, batch: int | None, path: Path) -> None:
-    """Find out whether the new form computes what the file does, at the file's batch and at others."""
-    # With the shape of what comes out, which no runtime then has to guess.
+def _compare(
+    model: "onnx.ModelProto",
+    original: "onnxruntime.InferenceSession",
+    chosen: str,
+    layout: str,
+    batch: int | None,
+    path: Path,
+) -> None:
+    """Verify that the converted form computes what the file computes, at the file's batch and at others."""
+    # State the output's shape, so that no runtime has to infer it.
     count = batch or 2
     faces = _faces(layout, 2 * count, seed=1)
     parts = [faces[:count], faces[count:]]
@@ -299,11 +320,11 @@ def _compare(model: Any, original: Any, chosen: str, layout: str, batch: int | N
         if found is not None and found.shape == (some, wanted.shape[1]):
             if np.allclose(found, wanted[:some], rtol=0, atol=CLOSE * scale, equal_nan=True):
                 continue
-            reason = f"at batch {some} its embeddings are others"
+            reason = f"at batch {some} its embeddings differ"
         elif found is not None:
             reason = f"it maps {some} faces to an output of shape {found.shape}"
         raise ModelError(
-            f"takes batches of {count} only ({reason})" if batch else f"cannot be brought into one form ({reason})",
+            f"takes batches of {count} only ({reason})" if batch else f"cannot be converted ({reason})",
             path,
-            "export it with a dynamic batch, by its own framework",
+            "export it with a dynamic batch, with its own framework",
         )

@@ -1,16 +1,22 @@
-"""ONNX models in one form: sorted, named by their structure, and passed by onnx's checker.
+"""The canonical form of ONNX models: nodes sorted, names that follow from the structure, checked by onnx's checker.
 
-What a file says beside the network (who wrote it, when, how its tensors were called) is left out, so that the same network
-is the same bytes, whoever converted it.
+Everything but the network itself (producer, date, names of tensors) is removed, so that the same network always gives the same
+bytes.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kface.errors import ModelError
 from kface.text import first_line
+
+if TYPE_CHECKING:
+    import onnx
+
+#: Any message of ONNX: the classes that protobuf generates have no typed base class.
+Message = TypeVar("Message", bound=Any)
 
 #: Names of the input and the output in every file of a bundle's embedder.
 INPUT = "image"
@@ -21,37 +27,51 @@ CANONICAL_OPSET = 13
 LIMIT = (1 << 31) - 1
 
 
-def checked(model: Any, name: Path | str) -> bytes:
-    """Return a model's bytes once it has passed onnx's checker, shapes and types included.
+def checked(model: "onnx.ModelProto", name: Path | str) -> bytes:
+    """Return a model's bytes after onnx's checker has passed it, including shapes and types.
 
     Raises:
-        ModelError: It has not.
+        ModelError: The checker refuses it, or it is too large.
     """
     import onnx
 
     size = model.ByteSize()
     if size > LIMIT:
-        raise ModelError(f"has {size / 1e9:.1f} GB, an ONNX file holds 2.1 at most", name, "give a smaller network")
+        raise ModelError(
+            f"has {size / 1e9:.1f} GB, and an ONNX file holds at most 2.1 GB", name, "give a smaller network"
+        )
     try:
         onnx.checker.check_model(model, full_check=True)
-    # The checker and the shape inference have exceptions of their own, and protobuf has others.
+    # The checker, the shape inference and protobuf each have their own exceptions.
     except Exception as error:
-        raise ModelError(f"is not valid ONNX ({first_line(error)})", name, "convert it again by its own framework")
+        raise ModelError(f"is not valid ONNX ({first_line(error)})", name, "export it again with its own framework")
     return serialised(model)
 
 
-def serialised(model: Any) -> bytes:
+def serialised(model: "onnx.ModelProto") -> bytes:
     """Return a model's bytes, equal for equal models."""
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def opset(model: Any) -> int:
+def opset(model: "onnx.ModelProto") -> int:
     """Return the version of ONNX's own operators that a model uses."""
     return max((int(one.version) for one in model.opset_import if one.domain in ("", "ai.onnx")), default=1)
 
 
-def sort(graph: Any) -> None:
-    """Order a graph's nodes so that each comes after those it reads, equal graphs equally; those that nothing needs go.
+def subgraphs(attribute: "onnx.AttributeProto") -> list["onnx.GraphProto"]:
+    """Return the graphs that a node's attribute holds: the bodies of its loops and branches."""
+    return [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+
+
+def copy_of(message: Message) -> Message:
+    """Return a copy of a protobuf message that stays valid when its container is cleared."""
+    copied = type(message)()
+    copied.CopyFrom(message)
+    return copied
+
+
+def sort(graph: "onnx.GraphProto") -> None:
+    """Sort a graph's nodes so that each follows those it reads, equally for equal graphs, and remove unused ones.
 
     Raises:
         ModelError: The nodes form a cycle.
@@ -73,33 +93,33 @@ def sort(graph: Any) -> None:
                 order.append(number)
                 stack.pop()
             elif number in state:
-                raise ModelError("its nodes form a cycle", graph.name, "convert it again by its own framework")
+                raise ModelError("its nodes form a cycle", graph.name, "export it again with its own framework")
             else:
                 state[number] = False
                 stack += reversed(list(dict.fromkeys(todo)))
     nodes = [graph.node[number] for number in order]
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    copies = [copy_of(node) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)
 
 
-def _reads(node: Any) -> Iterator[str]:
-    """Yield what a node reads, inside the bodies of its loops and branches too."""
+def _reads(node: "onnx.NodeProto") -> Iterator[str]:
+    """Yield the names that a node reads, including inside the bodies of its loops and branches."""
     yield from (name for name in node.input if name)
     for attribute in node.attribute:
-        for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+        for body in subgraphs(attribute):
             for inner in body.node:
                 yield from _reads(inner)
             yield from (output.name for output in body.output)
 
 
-def canonical(model: Any, input: str, output: str) -> None:
-    """Bring a model of one input and one output into the form that follows from the network alone, in place.
+def canonical(model: "onnx.ModelProto", input: str, output: str) -> None:
+    """Convert a model of one input and one output to its canonical form, in place.
 
     Args:
         model: An ``onnx.ModelProto`` without external data.
-        input: What the input is called afterwards.
-        output: What the output is called afterwards.
+        input: New name of the input.
+        output: New name of the output.
     """
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer} | {one.values.name for one in graph.sparse_initializer}
@@ -112,7 +132,7 @@ def canonical(model: Any, input: str, output: str) -> None:
     _sort_opsets(model)
     del graph.value_info[:]
     del graph.quantization_annotation[:]
-    kept = [type(value).FromString(value.SerializeToString()) for value in inputs]
+    kept = [copy_of(value) for value in inputs]
     del graph.input[:]
     graph.input.extend(kept)
     sort(graph)
@@ -129,14 +149,14 @@ def canonical(model: Any, input: str, output: str) -> None:
 
 
 def _clear(message: Any, *fields: str) -> None:
-    """Take fields out: an empty text that is there makes other bytes than one that is not. Older onnx lacks some fields."""
+    """Clear fields: an empty string and an absent one give different bytes. Older versions of onnx lack some fields."""
     for field in fields:
         if field in message.DESCRIPTOR.fields_by_name:
             message.ClearField(field)
 
 
-def _sort_opsets(model: Any) -> None:
-    """List the operator sets that nodes use, once each, in order; "ai.onnx" is another name of ""."""
+def _sort_opsets(model: "onnx.ModelProto") -> None:
+    """List the operator sets in use, once each, in order; "ai.onnx" is another name for ""."""
     used = {"" if node.domain == "ai.onnx" else node.domain for node in model.graph.node} | {""}
     versions: dict[str, int] = {}
     for one in model.opset_import:
@@ -147,7 +167,7 @@ def _sort_opsets(model: Any) -> None:
         model.opset_import.add(domain=domain, version=versions[domain])
 
 
-def _names(graph: Any, input: str, output: str) -> dict[str, str]:
+def _names(graph: "onnx.GraphProto", input: str, output: str) -> dict[str, str]:
     """Return the new name of every tensor, in the order of the (sorted) nodes."""
     names = {graph.input[0].name: input, graph.output[0].name: output}
     counted: Counter[str] = Counter()
@@ -157,7 +177,7 @@ def _names(graph: Any, input: str, output: str) -> dict[str, str]:
         node.name = stem
         _clear(node, "doc_string", "metadata_props", *(["domain"] if node.domain in ("", "ai.onnx") else []))
         attributes = sorted(node.attribute, key=lambda one: str(one.name))
-        copies = [type(one).FromString(one.SerializeToString()) for one in attributes]
+        copies = [copy_of(one) for one in attributes]
         del node.attribute[:]
         node.attribute.extend(copies)
         for one in node.attribute:
@@ -172,13 +192,13 @@ def _names(graph: Any, input: str, output: str) -> dict[str, str]:
     return names
 
 
-def _rename(graph: Any, names: dict[str, str]) -> None:
+def _rename(graph: "onnx.GraphProto", names: dict[str, str]) -> None:
     for node in graph.node:
-        # Names inside a body may hide those outside: they keep theirs, and what they read from outside is renamed.
+        # Names inside a body may shadow outer ones: inner names stay, and only names from outside are renamed.
         node.input[:] = [names[name] if name else "" for name in node.input]
         node.output[:] = [names[name] if name else "" for name in node.output]
         for attribute in node.attribute:
-            for body in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+            for body in subgraphs(attribute):
                 own = {value.name for value in body.input} | {name for inner in body.node for name in inner.output}
                 own |= {tensor.name for tensor in body.initializer}
                 _rename_body(body, {name: new for name, new in names.items() if name not in own})
@@ -191,18 +211,18 @@ def _rename(graph: Any, names: dict[str, str]) -> None:
         sparse.values.name = names.get(sparse.values.name, "")
 
 
-def _rename_body(body: Any, names: dict[str, str]) -> None:
+def _rename_body(body: "onnx.GraphProto", names: dict[str, str]) -> None:
     for node in body.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         for attribute in node.attribute:
-            for inner in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+            for inner in subgraphs(attribute):
                 _rename_body(inner, names)
     for value in body.output:
         value.name = names.get(value.name, value.name)
 
 
-def _sort_initializers(graph: Any) -> None:
-    """Put the constants in the order in which the nodes read them, numbers as raw bytes; those that nothing reads go."""
+def _sort_initializers(graph: "onnx.GraphProto") -> None:
+    """Sort the constants in the order in which nodes read them, store them as raw bytes, and remove unused ones."""
     from onnx import numpy_helper
 
     place = {name: number for number, name in enumerate(dict.fromkeys(n for node in graph.node for n in _reads(node)))}
@@ -211,6 +231,6 @@ def _sort_initializers(graph: Any) -> None:
     for tensor in used:
         if not tensor.HasField("raw_data") and tensor.data_type != tensor.STRING:
             tensor = numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name)
-        copies.append(type(tensor).FromString(tensor.SerializeToString()))
+        copies.append(copy_of(tensor))
     del graph.initializer[:]
     graph.initializer.extend(copies)
