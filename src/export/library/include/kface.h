@@ -179,10 +179,11 @@ KFACE_API const char *KFACE_CALL kface_last_error(void);
  *     handle      receives the handle; NULL where the call fails
  *
  * The manifest is checked (schema, digest, fingerprint), every file that is loaded against its SHA-256, and the embedder
- * against the bundle's golden vectors, in a batch and one by one: an OpenCV that computes something else is refused.
+ * against the bundle's golden vectors: an OpenCV that computes something else is refused. Faces go through it one by one, with
+ * a fresh net, here and later.
  *
- * Returns KFACE_OK, KFACE_ERROR_ARGUMENT, KFACE_ERROR_BUNDLE, KFACE_ERROR_NETWORK or KFACE_ERROR_MEMORY. An OpenCV before
- * 4.7 cannot read the ONNX embedders: the message then says to use "pb".
+ * Returns KFACE_OK, KFACE_ERROR_ARGUMENT, KFACE_ERROR_BUNDLE, KFACE_ERROR_NETWORK or KFACE_ERROR_MEMORY. OpenCV 4.6
+ * cannot read the ONNX form of some embedders: the message then says to use "pb".
  */
 KFACE_API kface_status KFACE_CALL kface_open(const char *directory, const kface_options *options, kface_handle **handle);
 
@@ -201,7 +202,7 @@ KFACE_API const char *KFACE_CALL kface_fingerprint(const kface_handle *handle);
 
 /* Embed the bundle's golden faces and compare with their embeddings.
  *
- *     least_cosine   receives the smallest cosine, over all of them, one by one and as they come from the bundle
+ *     least_cosine   receives the smallest cosine over all of them
  *
  * Returns KFACE_OK; KFACE_ERROR_NETWORK where the cosine is less than the bundle's tolerance; KFACE_ERROR_BUNDLE where the
  * bundle has no golden vectors or damaged ones. */
