@@ -32,9 +32,9 @@ _CAMERA = re.compile(r"(?i)(\brtsps?://(?:\*\*\*@)?(?:\[[^\]\s]*\]|[\w.-]*)(?::[
 _BARE_LOGIN = re.compile(r"(?<![\w*])(?!file:|ID:PASSWORD@)[^\s/:@\"'=]+:[^\s/@]+@(?=[\w\[])")
 #: What stands for a value in our own advice is none.
 _STAND_IN = r"(?!(?:TOKEN|PASSWORD|VALUE|KEY|value)(?![\w-]))"
-#: The setting corpus.root is a folder, and no user called root.
+#: The settings corpus.root and database.root are folders, and no user called root.
 _PARAMETER = re.compile(
-    r"(?i)(?<![A-Za-z0-9])(?<!\bcorpus\.)((?:{})\s?{}\s?)(?-i:{})(?:\"[^\"]*\"|'[^']*'|[^&?/;#\s,'\"]+)".format(
+    r"(?i)(?<![A-Za-z0-9])(?<!\bcorpus\.)(?<!\bdatabase\.)((?:{})\s?{}\s?)(?-i:{})(?:\"[^\"]*\"|'[^']*'|[^&?/;#\s,'\"]+)".format(
         _NAMES, _EQUALS, _STAND_IN
     )
 )

@@ -1,11 +1,12 @@
 """A data base in KISA's form: people, their images by condition, what is missing and what is wrong with it."""
 
 import enum
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Union
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from kface.images import decode_image, read_bytes
 from kface.kisa.conditions import CONDITIONS, ENROLMENT, SIZE, Category, Condition
 from kface.progress import progressing
 from kface.text import printable
+
+PathLike = Union[str, "os.PathLike[str]"]
 
 #: How many people KISA's test and its preliminary test have.
 FULL_PEOPLE, PRELIMINARY_PEOPLE = 500, 50
@@ -212,12 +215,22 @@ def assemble(
     faults: Iterable[Fault] = (),
     absent: dict[Condition, str] | None = None,
     notes: Iterable[str] = (),
+    remedy: str = "give a data base of at least two people",
 ) -> KisaDatabase:
     """Make a data base of images that a source found; what does not fit is left out and becomes a fault.
 
     Two images of one person and condition: both are left out, as nobody can say which one is meant. A person without an
-    enrolment image: their probes are left out. A condition that some people have and others lack is a fault of each
+    enrolment image: their probes are left out. A condition that some people have and others lack is a warning for each
     person who lacks it.
+
+    Args:
+        title: What a reader calls it.
+        images: In any order.
+        synthetic: Whether its faces are no people's.
+        faults: What the source found already.
+        absent: Conditions that the source has no counterpart for, each with the reason.
+        notes: What else a reader of the figures must know.
+        remedy: What the error says where it is none.
 
     Raises:
         DatasetError: Nobody is left, or a single person, whom nobody could be an impostor of.
@@ -245,7 +258,7 @@ def assemble(
     if len(people) < 2:
         first = f" (first fault: {found[0]})" if found else ""
         raise DatasetError(
-            f"has {len(people)} people with an enrolment image{first}", title, "give a data base of at least two people"
+            f"has {len(people)} people with an enrolment image, at least 2 are needed{first}", title, remedy
         )
     absent = dict(absent or {})
     database = KisaDatabase(title, synthetic, tuple(kept), tuple(found), absent, tuple(notes))
@@ -312,6 +325,7 @@ __all__ = [
     "KisaDatabase",
     "KisaImage",
     "KisaSource",
+    "PathLike",
     "Severity",
     "assemble",
     "inspected",

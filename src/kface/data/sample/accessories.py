@@ -167,7 +167,7 @@ def _hair_band(person: Identity, head: Head, draws: np.ndarray) -> Surfels:
     offset = np.linspace(0.5, -0.5, _ACROSS)[:, None, None] * width
     towards = 1.1 * (np.sin(sweep) * np.array([1.0, 0.0, 0.0]) + np.cos(sweep) * up) + offset * forward
     towards /= np.linalg.norm(towards, axis=2, keepdims=True)
-    skull = head.points.reshape(-1, 3) - centre
+    skull = head.points[::2, ::2].reshape(-1, 3) - centre
     reach = np.linalg.norm(skull, axis=1)
     nearest = np.argmax(towards.reshape(-1, 3) @ (skull / reach[:, None]).T, axis=1)
     radius = reach[nearest].reshape(_ACROSS, _AROUND)

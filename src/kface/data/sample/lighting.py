@@ -59,14 +59,17 @@ def irradiance(scene: Surfels, lamps: Sequence[Direction] = DIRECTIONS) -> np.nd
         cosine = scene.normals @ towards
         lambert = np.clip((cosine + np.float32(0.22)) / np.float32(1.22), 0, 1)
         lambert *= np.sqrt(np.sqrt(lambert))
-        columns.append(lambert * _lit(scene.points, cosine, towards))
+        # What is turned away from the lamp needs no shadow: about half of the surfels.
+        facing = np.flatnonzero(lambert)
+        lambert[facing] *= _lit(scene.points, cosine, towards, facing)
+        columns.append(lambert)
     sky = 0.72 + 0.28 * scene.normals[:, 1]
     columns.append(sky * (0.55 + 0.45 * np.clip(scene.normals[:, 2] + 0.5, 0, 1)))
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray) -> np.ndarray:
-    """Return how much of a lamp each surfel sees, by a blurred shadow map."""
+def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray, facing: np.ndarray) -> np.ndarray:
+    """Return how much of a lamp each surfel of those that face it sees, by a blurred shadow map of all surfels."""
     helper = np.array([0, 1, 0], np.float32) if abs(towards[1]) < 0.9 else np.array([1, 0, 0], np.float32)
     right = np.cross(helper, towards)
     right /= np.linalg.norm(right)
@@ -83,8 +86,9 @@ def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray) -> np.ndar
     kernel = np.ones((3, 3), np.uint8)
     shadow = np.maximum(shadow, cv2.erode(cv2.dilate(shadow, kernel), kernel)).reshape(-1)
     # A slanting surface would shade itself.
+    height, cosine, place = height[facing], cosine[facing], place[facing]
     base = height + np.float32(0.07) + np.float32(0.10) * np.clip(1 - cosine, 0, 1)
-    total = np.zeros(len(points), np.float32)
+    total = np.zeros(len(facing), np.float32)
     for down, side in _TAPS:
         total += np.clip(1 - (shadow.take(place + (down * _MAP + side)) - base) * np.float32(1 / 0.06), 0, 1)
     return total / np.float32(len(_TAPS))
