@@ -1,10 +1,10 @@
 """Intervals of the KISA test by bootstrap over people, fast enough for the full cross of 500 people.
 
 The draws are those of :class:`kface.verification.Resampling`: people with replacement; a genuine pair counts as often as its
-person was drawn, an impostor pair as the product of how often its two people were. That class weighs every pair in every draw:
-2 million pairs by 1000 draws in KISA's category of light. Here only the pairs around the EER's threshold are weighed one by one,
-between two scores at which no draw's FMR has reached FNMR yet, and every draw's has. How much the others weigh together is a
-quadratic form in how often people were drawn. The result is the same, which a test compares.
+person was drawn, an impostor pair as the product of how often its two people were. That class weighs every pair in every
+draw: 2 million pairs by 1000 draws in KISA's category of light. Here only the pairs around the EER's threshold are weighed one
+by one, between two scores at which no draw's FMR has reached FNMR yet, and every draw's has. How much the others weigh together
+is a quadratic form in how often people were drawn. The result is the same, which a test compares.
 """
 
 from dataclasses import dataclass
@@ -63,14 +63,14 @@ class Weighing:
 
     @cached_property
     def _genuine(self) -> np.ndarray:
-        """bool (n,), the genuine pairs that count."""
+        """Bool (n,), the genuine pairs that count."""
         if not self.acquired:
             return np.ones((self.scores.probes,), bool)
         return ~self.scores.genuine_failed
 
     @cached_property
     def _impostor(self) -> np.ndarray:
-        """bool (n, p), the impostor pairs that count."""
+        """Bool (n, p), the impostor pairs that count."""
         return self.scores.compared & ~self.scores.failed if self.acquired else self.scores.compared
 
     @cached_property

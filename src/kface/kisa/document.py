@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Union
 
 from kface.kisa.conditions import PROBE_CATEGORIES, PROBES, Category
-from kface.kisa.database import Severity
+from kface.kisa.database import FULL_PEOPLE, PRELIMINARY_PEOPLE, KisaDatabase, Severity
 from kface.kisa.plots import det, distributions, marks
 from kface.kisa.report import KisaReport
 from kface.kisa.results import RatesFigures, Verdict
@@ -16,8 +15,6 @@ from kface.verification import Figure
 
 #: Images without a template that are listed; the others are in ``kisa.json``.
 MOST_FAILURES = 40
-#: Faults of the data base that are listed by kind.
-MOST_LINES = 30
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class Break:
     """The next page."""
 
 
-Block = Union[Heading, Text, Table, Picture, Pairs, Break]
+Block = Heading | Text | Table | Picture | Pairs | Break
 
 
 @dataclass(frozen=True)
@@ -158,7 +155,11 @@ def _title(report: KisaReport, words: Words) -> list[Block]:
         runtime=settings.get("runtime", ""),
         precision=settings.get("precision", ""),
     )
-    rows = [(words("model"), printable(facts.model)), (words("fingerprint"), facts.fingerprint or "–"), (words("engine"), engine)]
+    rows = [
+        (words("model"), printable(facts.model)),
+        (words("fingerprint"), facts.fingerprint or "–"),
+        (words("engine"), engine),
+    ]
     if "library_sha256" in settings:
         rows.append((words("library_hash"), str(settings["library_sha256"])))
     detector = settings.get("detector")
@@ -209,6 +210,7 @@ def _categories(report: KisaReport, words: Words) -> list[Block]:
         Text(
             words("eer_note", fte=percent(results.fte), failed=results.failed_to_enrol, people=results.people), "small"
         ),
+        *([Text(words("straddles_note"), "small")] if any(v.straddles for v in results.verdicts.values()) else []),
     ]
 
 
@@ -293,9 +295,9 @@ def _rates(report: KisaReport, words: Words) -> list[Block]:
         Heading(words("method_pairs"), 3),
         Table(head, pairs, (0.18, 0.12, 0.15, 0.14, 0.16, 0.14, 0.11), (1, 2, 3, 4, 5, 6)),
         Heading(words("rates"), 3),
-        Text(f"{words('threshold')}, FMR, FNMR: {words('at_eer')}. FMR*, FNMR*: {fixed}.", "small"),
+        Text(f"{words('threshold')}, FMR, FNMR: {words('at_eer')}. {words('fixed_note', threshold=fixed)}", "small"),
         Table(
-            (words("category"), words("threshold"), "FMR", "FNMR", "FMR*", "FNMR*"),
+            (words("category"), words("threshold"), "FMR", "FNMR", words("fixed_fmr"), words("fixed_fnmr")),
             rates,
             (0.16, 0.12, 0.1, 0.1, 0.26, 0.26),
             (1, 2, 3, 4, 5),
@@ -334,11 +336,11 @@ def _conditions(report: KisaReport, words: Words) -> list[Block]:
     fixed = words("at_fixed", threshold=f"{report.results.fixed_threshold:.4f}")
     return [
         Heading(words("conditions")),
-        Text(f"FNMR*: {fixed}.", "small"),
+        Text(words("fixed_note", threshold=fixed), "small"),
         Table(
-            (*(words(key) for key in keys), "FNMR*", "FTA"),
+            (*(words(key) for key in keys), words("fixed_fnmr"), "FTA"),
             rows,
-            (0.13, 0.25, 0.09, 0.1, 0.16, 0.09, 0.09, 0.09),
+            (0.13, 0.24, 0.08, 0.09, 0.16, 0.09, 0.12, 0.09),
             (2, 3, 4, 5, 6, 7),
         ),
     ]
@@ -360,7 +362,12 @@ def _worst(report: KisaReport, words: Words) -> list[Block]:
                 blocks += [Heading(title, 3), Text("; ".join(caption for _, caption in lines))]
     if not blocks:
         return []
-    return [Break(), Heading(words("worst")), *([Text(words("worst_text"), "small")] if report.pictures else []), *blocks]
+    return [
+        Break(),
+        Heading(words("worst")),
+        *([Text(words("worst_text"), "small")] if report.pictures else []),
+        *blocks,
+    ]
 
 
 def _caption(pair: ScoredPair, words: Words) -> str:
@@ -382,11 +389,11 @@ def _failures(report: KisaReport, words: Words) -> list[Block]:
             printable(failure.image.person),
             words.condition(failure.image.condition),
             printable(failure.image.place),
-            printable(failure.reason),
+            printable(words.reason(failure.reason)),
         )
         for failure in report.failures[:MOST_FAILURES]
     ]
-    head = (words("people").split(",")[0], words("condition"), words("image"), words("reason"))
+    head = (words("person"), words("condition"), words("image"), words("reason"))
     blocks.append(Table(head, rows, (0.14, 0.22, 0.4, 0.24)))
     left = len(report.failures) - len(rows)
     return [*blocks, Text(words("failures_more", count=f"{left:,}"), "small")] if left > 0 else blocks
@@ -395,9 +402,12 @@ def _failures(report: KisaReport, words: Words) -> list[Block]:
 def _notes(report: KisaReport, words: Words) -> list[Block]:
     database = report.database
     blocks: list[Block] = []
-    missing = database.missing()
+    missing = _missing(database, words)
     if missing:
-        blocks += [Heading(words("missing"), 3), *(Text(f"· {printable(line)}", "small") for line in missing[:MOST_LINES])]
+        blocks += [
+            Heading(words("missing"), 3),
+            *(Text(f"· {printable(line)}", "small") for line in missing),
+        ]
     if database.notes:
         blocks += [Heading(words("notes"), 3), *(Text(f"· {printable(line)}", "small") for line in database.notes)]
     kinds: dict[tuple[Severity, str], list[str]] = {}
@@ -407,7 +417,31 @@ def _notes(report: KisaReport, words: Words) -> list[Block]:
         blocks.append(Heading(words("faults"), 3))
         for (_, kind), lines in sorted(kinds.items()):
             blocks.append(Text(f"· {words('fault_line', count=len(lines), kind=kind, first=lines[0])}", "small"))
-    rows = [(key, printable(value)) for key, value in sorted(report.facts.settings.items()) if key != "bundle"]
+    rows = [(key, _value(value)) for key, value in sorted(report.facts.settings.items()) if key != "bundle"]
     if rows:
         blocks += [Heading(words("versions"), 3), Table((words("setting"), words("value")), rows, (0.24, 0.76))]
     return blocks
+
+
+def _missing(database: KisaDatabase, words: Words) -> list[str]:
+    """Return what :meth:`KisaDatabase.missing` does, in the report's language."""
+    people = len(database.people)
+    lines = []
+    if people not in (FULL_PEOPLE, PRELIMINARY_PEOPLE):
+        lines.append(words("missing_people", people=people))
+    for condition, count in database.counts.items():
+        name = words.condition(condition)
+        if condition in database.absent:
+            lines.append(words("missing_source", condition=name, reason=database.absent[condition]))
+        elif count < people:
+            lines.append(words("missing_condition", condition=name, count=people - count, people=people))
+    return lines
+
+
+def _value(value: object) -> str:
+    """Return a setting's value for a reader."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(each)}" for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return " ".join(_value(each) for each in value) or "-"
+    return printable(value)

@@ -85,8 +85,8 @@ class Engine(ABC):
             enrolments: uint8 (m, template_bytes), none that failed.
         """
 
-    def close(self) -> None:
-        """Give back what the engine holds."""
+    def close(self) -> None:  # noqa: B027
+        """Give back what the engine holds; not every engine holds something."""
 
     def __enter__(self) -> "Engine":
         return self

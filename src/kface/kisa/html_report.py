@@ -5,6 +5,7 @@ from html import escape
 
 from kface.kisa.document import Break, Document, Heading, Pairs, Picture, Table, Text
 
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 body { font-family: NanumGothic, "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo", sans-serif; color: #222;
   max-width: 60rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.5; }
@@ -28,7 +29,7 @@ def to_html(document: Document) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="{document.language}">\n<head>\n<meta charset="utf-8">\n'
         # Whatever a name in the data base held, a browser would not run it.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(document.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n"
         f'<footer class="small">{escape(document.footer)}</footer>\n</body>\n</html>\n'
@@ -66,7 +67,9 @@ def _table(table: Table) -> str:
             names = [table.states.get((row, column), ""), "number" if column in table.numbers else ""]
             label = " ".join(name for name in names if name)
             tag = "th" if not table.head and column == 0 else "td"
-            parts.append(f'<{tag} class="{label}">{escape(cell)}</{tag}>' if label else f"<{tag}>{escape(cell)}</{tag}>")
+            parts.append(
+                f'<{tag} class="{label}">{escape(cell)}</{tag}>' if label else f"<{tag}>{escape(cell)}</{tag}>"
+            )
         lines.append("<tr>" + "".join(parts) + "</tr>")
     return "<table>" + "\n".join(lines) + "</table>"
 

@@ -113,12 +113,12 @@ class KisaScores:
 
     @property
     def genuine_failed(self) -> np.ndarray:
-        """bool (n,), whether a genuine pair lacks a template."""
+        """Bool (n,), whether a genuine pair lacks a template."""
         return np.asarray(self.probe_failed | self.enrolment_failed[self.owners])
 
     @property
     def failed(self) -> np.ndarray:
-        """bool (n, p), whether a pair lacks a template."""
+        """Bool (n, p), whether a pair lacks a template."""
         return np.asarray(self.probe_failed[:, None] | self.enrolment_failed[None, :])
 
     def rows(self, which: np.ndarray) -> "KisaScores":

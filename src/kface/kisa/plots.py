@@ -22,13 +22,11 @@ BINS: Final = 80
 def det(results: KisaResults, words: Words) -> bytes:
     """Draw FNMR over FMR of each category on normal deviate scales, with the passing marks; returns a PNG."""
     with _korean():
-        figure = _figure(7.2, 5.6)
+        figure = _figure(7.2, 4.9)
         axes = figure.add_subplot()
         normal = NormalDist()
         probit = np.vectorize(normal.inv_cdf, otypes=[float])
-        curves = [
-            (category, made.curve) for category in PROBE_CATEGORIES if (made := results.categories[category]) is not None
-        ]
+        curves = [(category, found.curve) for category in PROBE_CATEGORIES if (found := results.categories[category])]
         smallest = min(min(1 / made.impostors, 1 / made.genuine) for _, made in curves)
         low, high = max(min(smallest, 0.005), 1e-5), 0.5
         ends = [normal.inv_cdf(low), normal.inv_cdf(high)]
@@ -39,7 +37,9 @@ def det(results: KisaResults, words: Words) -> bytes:
             axes.plot(
                 probit(fmr),
                 probit(fnmr),
-                label=words("det_label", category=words.category(category), genuine=made.genuine, impostor=made.impostors),
+                label=words(
+                    "det_label", category=words.category(category), genuine=made.genuine, impostor=made.impostors
+                ),
                 color=COLOURS[number % 4],
                 linestyle=STYLES[number % 4],
                 drawstyle="steps-post",
@@ -57,17 +57,19 @@ def det(results: KisaResults, words: Words) -> bytes:
         axes.grid(visible=True, color="0.88")
         axes.set_xlabel(words("fmr"))
         axes.set_ylabel(words("fnmr"))
-        figure.legend(loc="outside lower center", frameon=False, ncols=1)
+        figure.legend(loc="outside lower center", frameon=False, ncols=2)
         return _png(figure)
 
 
 def distributions(scores: KisaScores, results: KisaResults, words: Words) -> bytes:
     """Draw the distributions of genuine and impostor scores of each category, with the common threshold; a PNG."""
     with _korean():
-        figure = _figure(7.2, 5.4)
+        figure = _figure(7.2, 4.3)
         grid = figure.subplots(2, 2, sharex=True)
         good = scores.scores[~scores.failed]
-        edges = np.linspace(float(good.min()), float(good.max()) + 1e-6, BINS + 1) if good.size else np.linspace(-1, 1, 3)
+        edges = (
+            np.linspace(float(good.min()), float(good.max()) + 1e-6, BINS + 1) if good.size else np.linspace(-1, 1, 3)
+        )
         for axes, category in zip(grid.flat, PROBE_CATEGORIES, strict=True):
             part = scores.of_category(category)
             kinds = (
@@ -79,7 +81,9 @@ def distributions(scores: KisaScores, results: KisaResults, words: Words) -> byt
                     continue
                 share = np.histogram(values, edges)[0] / len(values)
                 axes.stairs(100 * share, edges, fill=True, alpha=0.45, color=colour, label=words(name))
-            axes.axvline(results.fixed_threshold, color="0.25", linewidth=1, linestyle="--", label=words("threshold_all"))
+            axes.axvline(
+                results.fixed_threshold, color="0.25", linewidth=1, linestyle="--", label=words("threshold_all")
+            )
             axes.set_title(words.category(category), fontsize=10)
             axes.grid(visible=True, color="0.9")
         for axes in grid[-1]:
@@ -94,7 +98,7 @@ def distributions(scores: KisaScores, results: KisaResults, words: Words) -> byt
 def marks(results: KisaResults, words: Words) -> bytes:
     """Draw each category's EER with its interval beside its passing mark; a PNG."""
     with _korean():
-        figure = _figure(7.2, 2.4)
+        figure = _figure(7.2, 1.85)
         axes = figure.add_subplot()
         names, most = [], 0.03
         for number, category in enumerate(PROBE_CATEGORIES):

@@ -107,9 +107,7 @@ class KisaReport:
             "people": results.people,
             "failed_to_enrol": results.failed_to_enrol,
             "fte": results.fte,
-            "worst_pairs": {
-                category.value: [_pair(pair) for pair in pairs] for category, pairs in self.worst.items()
-            },
+            "worst_pairs": {category.value: [_pair(pair) for pair in pairs] for category, pairs in self.worst.items()},
             "failures": [
                 {
                     "person": failure.image.person,
@@ -136,7 +134,9 @@ class KisaReport:
         for key, found in self.parts.items():
             verdict = next((self.results.verdicts[each] for each in PROBE_CATEGORIES if each.value == key), None)
             mark = [None, None] if verdict is None else [verdict.criterion, verdict.verdict.value]
-            writer.writerow([key, self.facts.model, self.facts.engine, _yes(self.database.synthetic), *mark, *_line(found)])
+            writer.writerow(
+                [key, self.facts.model, self.facts.engine, _yes(self.database.synthetic), *mark, *_line(found)]
+            )
         return made.getvalue()
 
 

@@ -74,7 +74,9 @@ def directory_of(job: KisaJob) -> Path:
         return new_run(job.output_dir, "kisa", re.sub(r"[^\w.-]+", "-", name).strip(".-") or "bundle")
     for name in ("run.json", "model.json", "manifest.json"):
         if (job.out / name).exists():
-            raise ConfigError(f"holds a {name}: it is a run, a bundle or a data set", f"out={job.out}", "give another one")
+            raise ConfigError(
+                f"holds a {name}: it is a run, a bundle or a data set", f"out={job.out}", "give another one"
+            )
     try:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -140,7 +142,9 @@ def table(report: KisaReport) -> str:
         if verdict.incomplete:
             remarks.append(f"{category}: incomplete, the data base lacks images of it")
         if verdict.straddles:
-            remarks.append(f"{category}: the interval holds the criterion; other people might have given the other verdict")
+            remarks.append(
+                f"{category}: the interval holds the criterion; other people might have given the other verdict"
+            )
     synthetic = " (synthetic sample)" if database.synthetic else ""
     title = (
         f"KISA's criteria, {printable(report.facts.model)} by engine {report.facts.engine} {report.facts.version}, on "
@@ -163,5 +167,3 @@ def table(report: KisaReport) -> str:
 def status(report: KisaReport, strict: bool) -> int:
     """Return the exit status: 1 where `strict` and not every category passes."""
     return int(strict and report.results.verdict is not Verdict.PASS)
-
-

@@ -151,9 +151,7 @@ class _Errors:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, sqlite3.OperationalError):
-            raise ConfigError(
-                f"cannot be written or read ({error})", self._path, "make room, or give another data_dir"
-            )
+            raise ConfigError(f"cannot be written or read ({error})", self._path, "make room, or give another data_dir")
         if isinstance(error, sqlite3.Error):
             raise DatasetError(f"is damaged ({error})", self._path, "delete it: its templates are then made again")
 
