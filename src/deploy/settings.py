@@ -1,7 +1,6 @@
 """Settings of the realtime recogniser, checked before anything is opened."""
 
 import os
-from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from deploy.outputs.video import CODECS
