@@ -43,7 +43,7 @@ class KisaImage(ABC):
     @property
     @abstractmethod
     def place(self) -> str:
-        """Where it lies, for messages: a file's path."""
+        """Its location, for messages: a file's path."""
 
     @abstractmethod
     def encoded(self) -> bytes:
@@ -82,7 +82,7 @@ class FileImage(KisaImage):
 
 
 class Severity(str, enum.Enum):
-    """How bad a fault is: an error makes the figures wrong or incomplete, a warning does not."""
+    """An error makes the figures wrong or incomplete; a warning does not."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -90,13 +90,13 @@ class Severity(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that is wrong with the data base.
+    """A defect of the data base.
 
     Attributes:
-        severity: How bad it is.
-        kind: The same words for all faults of a kind, to count by, such as "no enrolment image".
+        severity: Error or warning.
+        kind: A fixed phrase to count by, such as "no enrolment image".
         place: The person or the file.
-        what: What is wrong, and what became of it.
+        what: What is wrong, and what was done about it.
     """
 
     severity: Severity
@@ -109,7 +109,7 @@ class Fault:
 
 
 class Form(str, enum.Enum):
-    """Which of KISA's two forms the data base has, by its people and conditions."""
+    """Which of KISA's two forms the data base has."""
 
     FULL = "full"
     PRELIMINARY = "preliminary"
@@ -122,11 +122,11 @@ class KisaDatabase:
 
     Attributes:
         title: What a reader calls it.
-        synthetic: Whether its faces are no people's: a report must say so.
+        synthetic: Whether its faces are synthetic; a report must say so.
         images: At most one a person and condition, each person's enrolment image among them, by person and condition.
-        faults: What is wrong, and what was left out therefore.
+        faults: What is wrong, including everything that was left out.
         absent: Conditions that the source has no counterpart for, each with the reason.
-        notes: What else a reader of the figures must know, such as approximated conditions.
+        notes: What else qualifies the figures, such as approximated conditions.
     """
 
     title: str
@@ -169,7 +169,7 @@ class KisaDatabase:
         return Form.OTHER
 
     def missing(self) -> tuple[str, ...]:
-        """Return a line for each thing that separates the data base from KISA's forms; none where it has one."""
+        """Return one line for each deviation from KISA's forms; empty for a complete data base."""
         lines = []
         people = len(self.people)
         if people not in (FULL_PEOPLE, PRELIMINARY_PEOPLE):
@@ -217,9 +217,9 @@ def assemble(
     notes: Iterable[str] = (),
     remedy: str = "give a data base of at least two people",
 ) -> KisaDatabase:
-    """Make a data base of images that a source found; what does not fit is left out and becomes a fault.
+    """Make a data base of the images that a source found; what does not fit is left out and listed as a fault.
 
-    Two images of one person and condition: both are left out, as nobody can say which one is meant. A person without an
+    Two images of one person and condition: both are left out, since either could be meant. A person without an
     enrolment image: their probes are left out. A condition that some people have and others lack is a warning for each
     person who lacks it.
 
@@ -229,11 +229,11 @@ def assemble(
         synthetic: Whether its faces are no people's.
         faults: What the source found already.
         absent: Conditions that the source has no counterpart for, each with the reason.
-        notes: What else a reader of the figures must know.
-        remedy: What the error says where it is none.
+        notes: What else qualifies the figures.
+        remedy: What the error advises.
 
     Raises:
-        DatasetError: Nobody is left, or a single person, whom nobody could be an impostor of.
+        DatasetError: Fewer than two people are left: there would be no impostors.
     """
     found = list(faults)
     held: dict[str, dict[Condition, list[KisaImage]]] = {}
@@ -274,7 +274,7 @@ def assemble(
 
 
 def inspected(database: KisaDatabase, progress: bool = True) -> KisaDatabase:
-    """Return the data base with what reading every image finds as further faults; no image is left out.
+    """Read every image and return the data base with the faults that were found; no image is left out.
 
     An image that cannot be read is an error: it stays, so that its failure is counted like any other (failure to enrol or
     to acquire). One of another size than 640x480 is a warning.
@@ -308,7 +308,7 @@ class KisaSource(ABC):
 
     @abstractmethod
     def open(self, progress: bool = True) -> KisaDatabase:
-        """Return the data base, after writing what is to be written.
+        """Return the data base; a generated one is written first.
 
         Raises:
             ConfigError: A setting is missing or wrong.

@@ -1,10 +1,10 @@
 """A data base that is a folder, in the naming of :mod:`kface.kisa.naming`, or a CSV index of files that lie anywhere.
 
-Index: a CSV file with the header ``person,category,condition,path`` (in any order, others beside them are left alone;
+Index: a CSV file with the header ``person,category,condition,path`` (in any order, further columns are ignored;
 Korean: ``사람,분류,조건,경로``), in UTF-8, UTF-16 or CP949, paths relative to the index' own folder. A folder that holds
 ``index.csv`` is read by it.
 
-A folder may hold ``database.json``: what to call it, and whether its faces are synthetic.
+A folder may hold ``database.json``: its title, notes, and whether its faces are synthetic.
 """
 
 import csv
@@ -160,8 +160,12 @@ def _entries(folder: PathLike, faults: list[Fault]) -> "list[os.DirEntry[str]]":
 
 
 def _stray(entry: "os.DirEntry[str]", why: str, faults: list[Fault]) -> None:
-    """Report what is not read: an image in the wrong place is an error, anything else a warning."""
-    if is_file(entry) and is_image_name(entry.name) and not entry.name.startswith("."):
+    """Report what is not read: an image in the wrong place, or a link that leads nowhere, is an error, the rest a warning."""
+    named = is_image_name(entry.name) and not entry.name.startswith(".") and not is_directory(entry)
+    if named and not is_file(entry):
+        what = "left out: a broken link or a special file"
+        faults.append(Fault(Severity.ERROR, "unreadable image", entry.path, what))
+    elif named:
         faults.append(Fault(Severity.ERROR, "image in the wrong place", entry.path, f"left out: {why}"))
     else:
         kind = "folder inside a person's" if is_directory(entry) else "other file"
@@ -243,7 +247,7 @@ def write_folder(database: KisaDatabase, root: PathLike, progress: bool = True) 
             folder.mkdir(exist_ok=True)
             write_atomic(folder / file_name(image.condition, suffix), data)
             rows.append((image.person, image.condition, f"{folder.name}/{file_name(image.condition, suffix)}"))
-        # Last, so that an interrupted folder is seen to be one: it has no description.
+        # Last, so that an interrupted folder can be recognised: it has no description.
         write_index(root / INDEX, rows)
         write_json(root / DESCRIPTION, description_of(database.title, database.synthetic, database.notes))
     except OSError as error:
@@ -270,7 +274,7 @@ def write_index(path: Path, rows: list[tuple[str, Condition, str]]) -> None:
         ",".join(_cell(text) for text in (person, condition.category.value, condition.name, file))
         for person, condition, file in rows
     ]
-    # The mark makes Excel read Hangul right.
+    # Excel needs the byte order mark to read Hangul.
     write_atomic(path, ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-8"))
 
 

@@ -1,8 +1,8 @@
 """The 18 images of a procedural person: KISA's conditions, rendered by :mod:`kface.data.sample`.
 
-A visit has nine takes: people move a little between them and wear other clothes. The enrolment, the expressions, the
-poses and the accessories are lit by all of the rig's lamps, white, at 1,000 lux. The lights are one lamp each,
-15 degrees above the eyes, at 400 lux with the room's light on. Poses are cameras at that yaw.
+A person's images come from nine takes, between which the person moves a little and changes clothes. The enrolment, the
+expressions, the poses and the accessories are lit by all of the rig's lamps, white, at 1,000 lux. The lights are one lamp
+each, 15 degrees above the eyes, at 400 lux with the room's light on. Poses are cameras at that yaw.
 """
 
 import os
@@ -22,15 +22,13 @@ from kface.kisa.conditions import SIZE, Category, Condition, condition, conditio
 from kface.kisa.naming import file_name
 from kface.workers import settle
 
-#: Raised whenever the same settings would make other pictures.
+#: Increase when the same settings would give different pictures.
 VERSION: Final = 1
 QUALITY: Final = 92
 
-#: Where the lamps of the light conditions are: yaw and elevation in degrees.
+#: Where the lamps of the light conditions are: yaw (+ is the picture's right) and elevation in degrees.
 LIGHT_ELEVATION: Final = 15.0
-LIGHT_LAMPS: Final = tuple(
-    (float(found.name), LIGHT_ELEVATION) for found in conditions_of(Category.LIGHT)
-)  # yaw, + is the picture's right
+LIGHT_LAMPS: Final = tuple((float(found.name), LIGHT_ELEVATION) for found in conditions_of(Category.LIGHT))
 #: Power of that lamp and of the room's light, and the camera's gain and noise: those of K-Face's 400 lux, in a lit room.
 LAMP_POWER, ROOM_POWER, LIGHT_EXPOSURE = 0.34, 0.13, lighting.exposure(2)
 
@@ -52,7 +50,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Take:
-    """What is worn and how the face is moved, seen under one or more conditions.
+    """One accessory and one expression, photographed under one or more conditions.
 
     Attributes:
         accessory: A key of :data:`kface.data.sample.accessories.WORN`.
@@ -90,10 +88,10 @@ def takes(glasses: int) -> tuple[Take, ...]:
 
 
 def person_names(count: int) -> list[str]:
-    """Return the people's names: never of K-Face's form, so that nobody is a person of the sample that trains.
+    """Return the people's names, never in K-Face's form: they are disjoint from the training sample's people.
 
     A person is drawn from seed and name (:class:`~kface.data.sample.identity.Identity`); the training sample's names are
-    8 digits. The first people of a larger data base are those of a smaller one.
+    8 digits. A larger data base begins with the people of a smaller one.
     """
     return [f"P{number:04d}" for number in range(1, count + 1)]
 
@@ -109,8 +107,9 @@ def images(person: str, seed: int) -> Iterator[tuple[Condition, np.ndarray]]:
     for take in takes(glasses):
         first = take.shots[0].condition
         scene = Scene(identity, take.accessory, take.expression, f"kisa {first.category}", take.lamps)
+        views = {yaw: scene.seen_from(yaw, 0.0, 0) for yaw in dict.fromkeys(shot.yaw for shot in take.shots)}
         for shot in take.shots:
-            view = scene.seen_from(shot.yaw, 0.0, 0)
+            view = views[shot.yaw]
             if shot.lamp is None:
                 weights, exposure = lighting.weights(1), lighting.exposure(1)
             else:

@@ -14,19 +14,19 @@ from kface.kisa.folder import DESCRIPTION, INDEX, FolderDatabase, description_of
 from kface.kisa.naming import file_name
 from kface.kisa.sample_images import VERSION, person_names, write_person
 
-NOTE = "synthetic sample: people made of numbers; the figures say nothing about real faces"
+NOTE = "synthetic sample: procedural faces; the figures say nothing about real people"
 
 
 @dataclass(frozen=True)
 class SampleReport:
-    """What :func:`write_sample` did.
+    """Result of :func:`write_sample`.
 
     Attributes:
         root: The folder.
-        people: How many people it holds.
-        images: How many images it holds.
-        kept: How many of the people were there already.
-        seconds: How long it took.
+        people: Number of people in the folder.
+        images: Number of images in the folder.
+        kept: Number of people that already existed.
+        seconds: Duration.
     """
 
     root: Path
@@ -39,7 +39,7 @@ class SampleReport:
 def write_sample(
     root: PathLike, people: int = PRELIMINARY_PEOPLE, seed: int = 0, jobs: int = -1, progress: bool = True
 ) -> SampleReport:
-    """Write the sample in the naming of :mod:`kface.kisa.naming`, or what is missing of it.
+    """Write the sample in the naming of :mod:`kface.kisa.naming`, or its missing people.
 
     Args:
         root: The folder; ``<person>/<category>_<condition>.jpg`` comes below it.
@@ -81,9 +81,9 @@ def write_sample(
 
 
 class SampleDatabase(KisaSource):
-    """The procedural sample, for everybody who has no data base of their own (yet).
+    """The procedural sample, for use without a data base of one's own.
 
-    Its people are not those of the sample that trains, whatever the seeds: see
+    Its people are never those of the training sample, whatever the seeds: see
     :func:`kface.kisa.sample_images.person_names`.
 
     Args:
@@ -105,7 +105,7 @@ class SampleDatabase(KisaSource):
         self.root = Path(str(parent)).expanduser() / f"kisa-sample-{people}-seed{seed}"
 
     def open(self, progress: bool = True) -> KisaDatabase:
-        """Write what is missing of the sample, and read it as any folder.
+        """Write the sample's missing people, then read it like any folder.
 
         Raises:
             KFaceError: It cannot be written.

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("root", nargs="?", metavar="DIR", help="folder: <person>/<category>_<condition>.jpg")
     parser.add_argument("--people", type=int, default=PRELIMINARY_PEOPLE, help="of the sample: 50 (default) or 500")
     parser.add_argument("--seed", type=int, default=0, help="of the sample: same seed, same bytes (default: 0)")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one a core (default)")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one per core (default)")
     parser.add_argument("--kface", metavar="DIR", help="write K-Face, mapped onto KISA's conditions, instead")
     parser.add_argument("--subjects", default="test", choices=("test", "all"), help="of K-Face (default: test)")
     parser.add_argument("--sheet", metavar="FILE", help="write a contact sheet of the sample's first people (JPEG)")
@@ -46,19 +46,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             report = write_sample(arguments.root, arguments.people, arguments.seed, arguments.jobs)
             print(
                 f"synthetic sample: {report.people} people, {report.images} images in {report.root} "
-                f"({report.kept} people were there already, {report.seconds:.0f} s)"
+                f"({report.kept} people already existed, {report.seconds:.0f} s)"
             )
     except (KFaceError, OSError) as error:
         print(f"kisa: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("kisa: stopped; the people that were finished are kept", file=sys.stderr)
+        print("kisa: stopped; finished people are kept", file=sys.stderr)
         return 130
     return 0
 
 
 def contact_sheet(seed: int = 0, people: int = 4, width: int = 240) -> np.ndarray:
-    """Render some people of the sample under the 18 conditions, two rows a person, for the eye.
+    """Render some people of the sample under the 18 conditions, two rows per person, for visual inspection.
 
     Returns:
         uint8 (h, w, 3), RGB.

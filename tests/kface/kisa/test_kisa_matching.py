@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kisa_fakes import PixelEngine, small_database
+from small_kisa import PixelEngine, small_database
 
 from kface.errors import ConfigError
 from kface.kisa import matching

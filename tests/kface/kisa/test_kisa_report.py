@@ -9,7 +9,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from kisa_fakes import PixelEngine, job, small_database
+from small_kisa import PixelEngine, job, small_database
 
 from kface.kisa import stage
 from kface.kisa.conditions import PROBE_CATEGORIES, Category

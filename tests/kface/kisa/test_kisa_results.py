@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from kisa_fakes import PixelEngine, small_database
 from kisa_scores import made_up
+from small_kisa import PixelEngine, small_database
 
 from kface.kisa.conditions import PROBE_CATEGORIES, PROBES, Category
 from kface.kisa.matching import PairPolicy, match

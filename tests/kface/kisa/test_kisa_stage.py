@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from kisa_fakes import PixelEngine, job, small_database
+from small_kisa import PixelEngine, job, small_database
 
 from kface import stage as stages
 from kface.errors import ConfigError

@@ -4,7 +4,7 @@ import sqlite3
 
 import numpy as np
 import pytest
-from kisa_fakes import PixelEngine, small_database
+from small_kisa import PixelEngine, small_database
 
 from kface.errors import ConfigError, DatasetError
 from kface.kisa.engines import NullEngine

@@ -1,4 +1,4 @@
-"""Glasses, sunglasses, caps and hair bands. Their models and colours are drawn for each take, whoever wears them."""
+"""Glasses, sunglasses, caps and hair bands. Models and colours are drawn per take, independent of the person."""
 
 from typing import Dict, List, NamedTuple, Optional
 
@@ -11,7 +11,7 @@ from kface.data.sample.surfels import Surfels, grid_normals, join, surfels, tube
 
 
 class Worn(NamedTuple):
-    """What somebody wears: glasses ("plain", "horn" or "sun"), a cap, a hair band."""
+    """What a person wears: glasses ("plain", "horn" or "sun"), a cap, a hair band."""
 
     glasses: Optional[str] = None
     cap: bool = False
@@ -37,16 +37,16 @@ WRAP = 0.55
 
 
 def build(accessory: int, person: Identity, head: Head, random: np.random.RandomState) -> List[Surfels]:
-    """Return what an accessory adds.
+    """Return the surfels of an accessory.
 
     Args:
         accessory: A key of :data:`WORN`.
-        person: Who wears it; it is fitted to the head.
+        person: The wearer; the accessory is fitted to the head.
         head: With the expression.
         random: Draws the model; must not depend on the person.
     """
     glasses, cap, hair_band = WORN[accessory]
-    # Both are drawn in any case, so that the one's model does not depend on the other's presence.
+    # Always draw both, so that one accessory's model does not depend on the other's presence.
     glasses_draws, cap_draws = random.uniform(size=12), random.uniform(size=12)
     parts = []
     if glasses:

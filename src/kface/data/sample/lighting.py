@@ -1,4 +1,4 @@
-"""The rig's lamps: what each gives to every surfel once, and K-Face's 30 lights as weighted sums of that."""
+"""The rig's lamps: each lamp's irradiance at every surfel, and K-Face's 30 lights as weighted sums of them."""
 
 from typing import List, Sequence, Tuple
 
@@ -42,7 +42,7 @@ def direction(yaw: float, elevation: float) -> np.ndarray:
 
 
 def irradiance(scene: Surfels, lamps: Sequence[Direction] = DIRECTIONS) -> np.ndarray:
-    """Return what each lamp at full power gives to each surfel.
+    """Return the irradiance of each lamp at full power at each surfel.
 
     Skin scatters light, so the terminator is soft; a lamp's disc is large, so the shadows' edges are.
 
@@ -59,7 +59,7 @@ def irradiance(scene: Surfels, lamps: Sequence[Direction] = DIRECTIONS) -> np.nd
         cosine = scene.normals @ towards
         lambert = np.clip((cosine + np.float32(0.22)) / np.float32(1.22), 0, 1)
         lambert *= np.sqrt(np.sqrt(lambert))
-        # What is turned away from the lamp needs no shadow: about half of the surfels.
+        # Surfels turned away from the lamp, about half, need no shadow test.
         facing = np.flatnonzero(lambert)
         lambert[facing] *= _lit(scene.points, cosine, towards, facing)
         columns.append(lambert)
@@ -69,7 +69,7 @@ def irradiance(scene: Surfels, lamps: Sequence[Direction] = DIRECTIONS) -> np.nd
 
 
 def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray, facing: np.ndarray) -> np.ndarray:
-    """Return how much of a lamp each surfel of those that face it sees, by a blurred shadow map of all surfels."""
+    """Return the visible fraction of a lamp for each surfel facing it, from a blurred shadow map of all surfels."""
     helper = np.array([0, 1, 0], np.float32) if abs(towards[1]) < 0.9 else np.array([1, 0, 0], np.float32)
     right = np.cross(helper, towards)
     right /= np.linalg.norm(right)
@@ -116,7 +116,7 @@ def weights(light: int) -> np.ndarray:
 def exposure(light: int) -> Tuple[float, float]:
     """Return the gain that the camera applies in a light, and the standard deviation of its noise in grey levels.
 
-    The camera makes up for part of the missing light and pays for it with noise.
+    The camera compensates part of the missing light, at the cost of noise.
     """
     lux = max(LIGHTS[light].lux, 3)
     gain = 1.55 * (1000.0 / lux) ** 0.55

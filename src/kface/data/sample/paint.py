@@ -63,7 +63,7 @@ def _step(value: np.ndarray, width: float) -> np.ndarray:
 
 
 def _mottling(person: Identity, shape: Tuple[int, ...]) -> np.ndarray:
-    """Uneven skin and freckles: noise of two sizes, the same for a person whatever else changes."""
+    """Uneven skin and freckles: noise of two sizes, fixed per person."""
     random = generator(person.texture_seed, "skin")
     rows, columns = shape
     coarse = cv2.resize(

@@ -1,4 +1,4 @@
-"""A scene: one person in one take (accessory and expression), lit once for all lights and seen by any camera."""
+"""A scene: one person in one take (accessory and expression), lit once for all lights, seen from any camera."""
 
 from typing import Dict, NamedTuple, Sequence, Tuple
 
@@ -16,7 +16,7 @@ from kface.data.sample.surfels import Surfels, join, surfels
 HAIR_EDGE = 0.9
 
 
-class View(NamedTuple):
+class CameraView(NamedTuple):
     """What a camera sees, before any light is chosen.
 
     Attributes:
@@ -40,7 +40,7 @@ class Scene(object):
     """One person in one take.
 
     Args:
-        person: Who.
+        person: The person.
         accessory: A key of :data:`~kface.data.sample.accessories.WORN`: S, 1-6, or one that K-Face lacks.
         expression: A key of :data:`~kface.data.sample.head.EXPRESSIONS`: E, 1-3, or one that K-Face lacks.
         session: Tells takes of the same accessory and expression apart, where there are several.
@@ -56,7 +56,7 @@ class Scene(object):
         lamps: Sequence[lighting.Direction] = lighting.DIRECTIONS,
     ) -> None:
         self.person = person
-        # What the take draws must not depend on the face: another generator than the identity's.
+        # A take's draws must not depend on the face, so they use their own generator.
         names = (person.subject, accessory, expression) + ((session,) if session else ())
         self.random = generator(person.seed, "take", *names)
         moved = heads.EXPRESSIONS[expression]
@@ -90,12 +90,12 @@ class Scene(object):
         self.backdrop = self.random.uniform(0.10, 0.55) * self.random.uniform(0.85, 1.0, 3)
         self.lamps = lighting.irradiance(self.surfels, lamps)
 
-    def view(self, number: int) -> View:
+    def view(self, number: int) -> CameraView:
         """Look at the scene through one of K-Face's cameras."""
         place = CAMERAS[number]
         return self.seen_from(place.yaw, place.pitch, number)
 
-    def seen_from(self, yaw: float, pitch: float, number: int) -> View:
+    def seen_from(self, yaw: float, pitch: float, number: int) -> CameraView:
         """Look at the scene through a camera at yaw and pitch in degrees; `number` varies the backdrop."""
         matrix = camera.view_matrix(yaw, pitch)
         pixels, depth = camera.project(self.surfels.points, matrix)
@@ -114,7 +114,7 @@ class Scene(object):
         # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
         seen = np.concatenate([albedo, lamps], axis=2)
         hair_there = there & self.is_hair[chosen]
-        # Likewise between hair and what lies behind it, which ends in a staircase otherwise.
+        # The same between hair and what lies behind it, to avoid a jagged edge.
         within = cv2.GaussianBlur(hair_there.astype(np.float32), (0, 0), HAIR_EDGE)[..., None]
         seen = np.where(
             (within > 0.01) & (within < 0.99) & there[..., None],
@@ -122,7 +122,7 @@ class Scene(object):
             _spread(seen, there),
         )
         albedo, lamps = seen[..., :3], seen[..., 3:]
-        return View(
+        return CameraView(
             albedo.astype(np.float32),
             lamps.astype(np.float32),
             shine.astype(np.float32),
@@ -139,7 +139,7 @@ class Scene(object):
 
 
 def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Return the values, carried a little way beyond the pixels where they hold.
+    """Return the values, extended slightly beyond the pixels where they are valid.
 
     Args:
         values: float32 (h, w, c).
@@ -154,7 +154,7 @@ def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     return np.where(mask > 0, values, blurred / weight)
 
 
-def develop(view: View, light: int, random: np.random.RandomState, resolution: str = "High") -> np.ndarray:
+def develop(view: CameraView, light: int, random: np.random.RandomState, resolution: str = "High") -> np.ndarray:
     """Light a view and take the picture.
 
     Args:
@@ -170,7 +170,7 @@ def develop(view: View, light: int, random: np.random.RandomState, resolution: s
 
 
 def expose(
-    view: View,
+    view: CameraView,
     weights: np.ndarray,
     exposure: Tuple[float, float],
     random: np.random.RandomState,
@@ -210,7 +210,7 @@ _GRAIN = generator(0, "grain").standard_normal((256, 384, 3)).astype(np.float32)
 
 
 def _noise(random: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:
-    """Return noise of unit size, (h, w, 3): a fixed grain, rolled and tiled, as drawing it anew costs more than the rest."""
+    """Return noise of unit size, (h, w, 3): a fixed grain, rolled and tiled; drawing new noise is slower."""
     grain = np.roll(_GRAIN, (int(random.randint(256)), int(random.randint(384))), axis=(0, 1))
     if random.randint(2):
         grain = grain[:, ::-1]
@@ -222,7 +222,7 @@ def render(capture: Capture, seed: int = 0) -> Tuple[np.ndarray, Annotation]:
     """Render one capture of the sample.
 
     Args:
-        capture: Who, and under which conditions; any 8 digits name a person.
+        capture: Person and conditions; any 8 digits name a person.
         seed: Of the sample.
 
     Returns:
@@ -236,12 +236,12 @@ def render(capture: Capture, seed: int = 0) -> Tuple[np.ndarray, Annotation]:
 
 
 def noise_of(capture: Capture, seed: int) -> np.random.RandomState:
-    """Return the generator of a picture's noise."""
+    """Return the random generator of a picture's noise."""
     return generator(seed, "noise", *capture)
 
 
 def scaled(annotation: Annotation, resolution: str) -> Annotation:
-    """Return an annotation of the high resolution in another one's pixels."""
+    """Return a high-resolution annotation in the pixels of another resolution."""
     factor = SIZES[resolution][0] / float(SIZES["High"][0])
     boxes = {name: tuple(factor * value for value in box) for name, box in annotation.boxes.items()}
     return Annotation((annotation.landmarks * factor).astype(np.float32), boxes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Writes the sample as a K-Face tree: one process an identity, an identity whole or not at all."""
+"""Writes the sample as a K-Face tree: one task per identity, each complete or absent."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from kface.workers import settle
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Raised whenever the same settings would make other pictures.
+#: Increase when the same settings would give different pictures.
 VERSION = 1
 QUALITY = 92
 #: The frontal captures that every identity has: S001/L1/E01 of the paper's seven cameras.
@@ -31,14 +31,14 @@ Condition = Tuple[int, int, int, int]
 
 
 class SampleReport(NamedTuple):
-    """What :func:`write_sample` did.
+    """Result of :func:`write_sample`.
 
     Attributes:
         root: The tree's root.
-        identities: How many people the tree holds.
-        images: How many images it holds.
-        kept: How many of the people were there already.
-        seconds: How long it took.
+        identities: Number of people in the tree.
+        images: Number of images in the tree.
+        kept: Number of people that already existed.
+        seconds: Duration.
     """
 
     root: Path
@@ -70,7 +70,7 @@ def plan(
     takes = [takes[index] for index in random.permutation(len(takes))]
     order = _shuffled(random, cameras, views)
     bag = _shuffled(random, lights, views * min(lights_per_view, len(lights)))
-    # Two cameras a take: the take is the costly part.
+    # Two cameras per take: building the take is the costly part.
     used = takes[: max(1, (views + 1) // 2)]
     for number in range(views):
         take = used[(number // 2) % len(used)]
@@ -97,15 +97,15 @@ def write_sample(
     progress: bool = True,
     resolution: str = "High",
 ) -> SampleReport:
-    """Write the sample, or what is missing of it.
+    """Write the sample, or its missing people.
 
     Args:
         root: The tree's root; ``High_Resolution/<ID>/...`` comes below it.
-        identities: How many people.
-        views: Random views a person beside the seven frontal ones.
-        lights_per_view: Random lights a view.
+        identities: Number of people.
+        views: Random views per person, besides the seven frontal ones.
+        lights_per_view: Random lights per view.
         seed: Same seed and settings, same bytes, whatever the number of processes.
-        jobs: Processes; -1 for one a core.
+        jobs: Processes; -1 for one per core.
         conditions: What to draw from; by default the paper's subset.
         progress: Whether to show a progress bar.
         resolution: ``High``, ``Middle`` or ``Low``.
@@ -122,7 +122,7 @@ def write_sample(
     ):
         checks.whole(key, value, least)
     if resolution not in SIZES:
-        raise ConfigError("there is no such resolution", resolution, "choose one of: {}".format(", ".join(SIZES)))
+        raise ConfigError("unknown resolution", resolution, "choose one of: {}".format(", ".join(SIZES)))
     root = Path(root)
     conditions = PAPER.conditions if conditions is None else conditions
     settings = {
@@ -208,7 +208,7 @@ def _numbers(wanted: Optional[FrozenSet[int]], count: int) -> List[int]:
 
 
 def _shuffled(random: np.random.RandomState, values: List[int], count: int) -> List[int]:
-    """Return so many values, each about equally often, in random order."""
+    """Return `count` values in random order, each about equally often."""
     bag: List[int] = []
     while len(bag) < count:
         bag += [values[index] for index in random.permutation(len(values))]

@@ -1,4 +1,4 @@
-"""Writes people into a folder: one process a person, a person complete or not at all, and continues where it was stopped."""
+"""Writes people into a folder: one task per person, each complete or absent; an interrupted run is continued."""
 
 import os
 import shutil
@@ -17,17 +17,17 @@ Refusal = Optional[Tuple[str, str, str]]
 
 
 def write_people(write: Callable[..., Refusal], calls: List[Tuple], jobs: int, what: str, progress: bool) -> None:
-    """Call a function for each person, in worker processes.
+    """Call a function once per person, in worker processes.
 
     Args:
         write: Writes one person; returns the arguments of a KFaceError where it could not. It can be pickled.
-        calls: Its arguments, a person each.
-        jobs: Processes; -1 for one a core.
+        calls: Its arguments, one tuple per person.
+        jobs: Processes; -1 for one per core.
         what: What is written, for the progress bar.
         progress: Whether to show one.
 
     Raises:
-        KFaceError: Somebody could not be written; those who were finished stay.
+        KFaceError: A person could not be written; finished people are kept.
     """
     with Progress(len(calls), what, "people", enabled=progress) as bar:
         for refusal in _results(write, calls, jobs):
@@ -56,10 +56,10 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def same_settings(path: Path, settings: Dict[str, object]) -> None:
-    """Write a sample's settings, or make sure that those that are there are the same.
+    """Write a sample's settings, or check that the existing ones are the same.
 
     Raises:
-        KFaceError: They are not.
+        KFaceError: They differ.
         OSError: The file cannot be read or written.
     """
     if not path.exists():
