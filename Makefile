@@ -87,9 +87,10 @@ format: setup ## let ruff format the code and mend what it can
 floor: setup
 	@.venv/bin/vermin -t=3.6- --eval-annotations --no-tips --violations --quiet $(FLOOR)
 
-bench: setup ## detector and data set speed, side by side with the mtcnn package
+bench: setup ## detector, data set and KISA test speed, side by side with the mtcnn package
 	@$(PY) -m benchmarks.detector
 	@$(PY) -m benchmarks.dataset
+	@$(PY) -m benchmarks.kisa
 
 bench-networks: setup ## the runtimes side by side on the newest bundle's embedder and on the detector
 	@$(PY) -m benchmarks.networks
