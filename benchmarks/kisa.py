@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from kface import alignment, bundle
 from kface.bundle.newest import chosen_bundle
 from kface.errors import KFaceError
-from kface.kisa.engines import Engine
+from kface.kisa.engines import Engine, Enrolled
 from kface.kisa.library_engine import LibraryEngine
 from kface.kisa.python_engine import PythonEngine
 from kface.kisa.sample_images import images, person_names
@@ -51,18 +52,21 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name}: left out ({error})")
     obvious = Obvious(Path(named))
     for name, engine in ways:
-        enrol[name] = lambda engine=engine: [engine.enrol([picture]) for picture in pictures]  # type: ignore[misc]
-        enrol[f"{name}, {BATCH} at once"] = lambda engine=engine: _batches(engine, pictures)  # type: ignore[misc]
+        enrol[name] = partial(_batches, engine, pictures, 1)
+        enrol[f"{name}, {BATCH} at once"] = partial(_batches, engine, pictures, BATCH)
     enrol["mtcnn package + cv2.dnn"] = lambda: [obvious.enrol(picture) for picture in pictures]
     print(f"KISA's form, {len(pictures)} images of 640x480, bundle {Path(named).name}, {cores()} cores: medians")
     print(f"{'enrolment':<34} {'ms an image':>12} {'images/s':>9}")
-    for name, seconds in medians(interleaved(enrol, 3, 20.0)).items():
-        print(f"{name:<34} {1000 * seconds / len(pictures):12.1f} {len(pictures) / seconds:9.1f}", flush=True)
+    for name, milliseconds in medians(interleaved(enrol, 3, 20.0)).items():
+        each = milliseconds / len(pictures)
+        print(f"{name:<34} {each:12.1f} {1000 / each:9.1f}", flush=True)
     print(f"{'matching':<34} {'us a pair':>12} {'full form':>9}")
     for name, engine in ways:
-        data = np.stack([np.frombuffer(made.data, np.uint8) for made in _batches(engine, pictures) if not made.failed])
+        data = np.stack(
+            [np.frombuffer(made.data, np.uint8) for made in _batches(engine, pictures, BATCH) if not made.failed]
+        )
         probes, people = (data[np.arange(count) % len(data)] for count in (PROBES, PEOPLE))
-        _row(name, _seconds(lambda engine=engine, a=probes, b=people: engine.scores(a, b)) / (PROBES * PEOPLE))
+        _row(name, _seconds(partial(engine.scores, probes, people)) / (PROBES * PEOPLE))
         engine.close()
     vectors = [made for made in map(obvious.enrol, pictures) if made is not None]
     pairs = [(first, second) for first in vectors for second in vectors]
@@ -102,8 +106,8 @@ class Obvious:
         return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-def _batches(engine: Engine, pictures: list[np.ndarray]) -> list[Any]:
-    return [made for start in range(0, len(pictures), BATCH) for made in engine.enrol(pictures[start : start + BATCH])]
+def _batches(engine: Engine, pictures: list[np.ndarray], step: int) -> list[Enrolled]:
+    return [made for start in range(0, len(pictures), step) for made in engine.enrol(pictures[start : start + step])]
 
 
 def _seconds(work: Callable[[], Any]) -> float:
