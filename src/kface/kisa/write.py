@@ -1,4 +1,4 @@
-"""``python -m kface.kisa``: write a data base in KISA's form to a folder, or a contact sheet of the synthetic one."""
+"""``python -m kface.kisa.write``: write a data base in KISA's form to a folder, or a contact sheet of the synthetic one."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ from kface.kisa.sample_source import write_sample
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m kface.kisa", description="Write a data base in the form of KISA's face recognition test."
+        prog="python -m kface.kisa.write", description="Write a data base in the form of KISA's face recognition test."
     )
     parser.add_argument("root", nargs="?", metavar="DIR", help="folder: <person>/<category>_<condition>.jpg")
     parser.add_argument("--people", type=int, default=PRELIMINARY_PEOPLE, help="of the sample: 50 (default) or 500")
