@@ -1,11 +1,11 @@
 """Settings of the realtime recogniser, checked before anything is opened."""
 
 import os
-from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from deploy.outputs.video import CODECS
 from kface.bundle.manifest import PRECISIONS
+from kface.bundle.newest import chosen_bundle
 from kface.errors import ConfigError
 from kface.fields import Settings
 from kface.gallery import Limits
@@ -137,18 +137,6 @@ _DEFAULTS: Dict[str, Any] = dict(
     every_frame=False,
 )  # fmt: skip
 _SHARED = ("resolution", "fps", "view", "square_pixels")
-
-
-def newest_bundle() -> Optional[str]:
-    """Return the bundle that was exported last under ``outputs`` and ``bundles`` of the working directory, if any."""
-    found = list(Path("outputs").glob("*/*/bundle/manifest.json")) + list(Path("bundles").glob("*/manifest.json"))
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    return None if newest is None else str(newest.parent)
-
-
-def chosen_bundle(named: Optional[str] = None) -> Optional[str]:
-    """Return the bundle that is named, by the setting or else by KFACE_BUNDLE, or the newest; None where there is none."""
-    return named or os.environ.get("KFACE_BUNDLE") or newest_bundle()
 
 
 def _bundle(named: Optional[str]) -> str:

@@ -6,11 +6,11 @@ from typing import Optional, Set
 from kface.errors import ConfigError, KFaceError
 
 #: What `make setup` installs unless it is told otherwise.
-DEFAULT = "train,export,deploy,openvino,dev"
+DEFAULT = "train,export,kisa,deploy,openvino,dev"
 #: The extra of ``pyproject.toml`` that brings a module which those do not.
 EXTRAS = {"qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
 #: What an installation without a checkout needs for all commands.
-INSTALLED = "train,export,deploy,openvino"
+INSTALLED = "train,export,kisa,deploy,openvino"
 #: A missing module of these is a defect of the program, not of the machine.
 OWN = ("kface", "train", "export", "deploy", "benchmarks")
 

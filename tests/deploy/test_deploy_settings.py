@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from deploy.settings import DeploySettings, GallerySettings, OutputSettings, WebSettings, newest_bundle
+from deploy.settings import DeploySettings, GallerySettings, OutputSettings, WebSettings
+from kface.bundle.newest import newest_bundle
 from kface.errors import ConfigError
 from kface.gallery import Limits
 from kface.recognizer import PipelineSettings, TrackSettings
