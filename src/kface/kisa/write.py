@@ -1,17 +1,23 @@
-<<<<<<<< HEAD:src/kface/kisa/write.py
 """``python -m kface.kisa.write``: write a data base in KISA's form to a folder, or a contact sheet of the synthetic one."""
-========
-"""``python -m kface.kisa``: KISA's certification test; configured by ``conf/kisa.yaml``."""
->>>>>>>> w-kisareport:src/kface/kisa/__main__.py
 
+import argparse
 import sys
-from typing import Any
+from collections.abc import Sequence
 
-from kface import stage
-from kface.kisa.database import KisaSource
+import cv2
+import numpy as np
+
+from kface.errors import KFaceError
+from kface.files import write_atomic
+from kface.images import encode_jpeg
+from kface.kisa.conditions import SIZE
+from kface.kisa.database import PRELIMINARY_PEOPLE
+from kface.kisa.folder import write_folder
+from kface.kisa.kface_mapping import KFaceDatabase
+from kface.kisa.sample_images import images, person_names
+from kface.kisa.sample_source import write_sample
 
 
-<<<<<<<< HEAD:src/kface/kisa/write.py
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
@@ -49,27 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("kisa: stopped; finished people are kept", file=sys.stderr)
         return 130
     return 0
-========
-def main(config: Any) -> int:
-    """Run the stage."""
-    from kface.kisa import stage as kisa
-    from kface.kisa.fonts import font_file
-    from kface.kisa.settings import KisaJob
->>>>>>>> w-kisareport:src/kface/kisa/__main__.py
 
-    job = KisaJob.of(config)
-    # Without fonts there is no report: better now than after the last template.
-    font_file()
-    source: KisaSource = stage.instantiate(config.database, "database")
-    with job.open_engine() as engine:
-        database = source.open(progress=job.progress).require_sound()
-        directory = kisa.directory_of(job)
-        report = kisa.perform(job, engine, database)
-        written = kisa.write(report, directory, job.languages)
-    print("\n" + kisa.table(report))
-    print(f"\nreport: {directory} ({', '.join(path.name for path in written)})")
-    return kisa.status(report, job.strict)
+
+def contact_sheet(seed: int = 0, people: int = 4, width: int = 240) -> np.ndarray:
+    """Render some people of the sample under the 18 conditions, two rows per person, for visual inspection.
+
+    Returns:
+        uint8 (h, w, 3), RGB.
+    """
+    size = (width, width * SIZE[1] // SIZE[0])
+    rows = []
+    for person in person_names(people):
+        small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for _, picture in images(person, seed)]
+        rows += [np.concatenate(small[:9], axis=1), np.concatenate(small[9:], axis=1)]
+    return np.concatenate(rows, axis=0)
 
 
 if __name__ == "__main__":
-    sys.exit(stage.run("kisa", main, extra="kisa"))
+    sys.exit(main())
