@@ -13,6 +13,8 @@ from kface.kisa.worst import ScoredPair, picture
 from kface.text import printable
 from kface.verification import Figure
 
+#: A blank at which no line ends.
+BLANK = "\u00a0"
 #: Images without a template that are listed; the others are in ``kisa.json``.
 MOST_FAILURES = 40
 
@@ -125,14 +127,14 @@ def build(report: KisaReport, language: str) -> Document:
 
 def percent(value: float) -> str:
     """Return a rate in percent."""
-    return f"{100 * value:.2f} %"
+    return f"{100 * value:.2f}{BLANK}%"
 
 
 def interval(figure: Figure) -> str:
     """Return the bounds of a figure's interval in percent; a dash where it has none."""
     if figure.interval is None:
         return "–"
-    return f"{100 * figure.interval.low:.2f} – {100 * figure.interval.high:.2f} %"
+    return f"{100 * figure.interval.low:.2f} – {100 * figure.interval.high:.2f}{BLANK}%"
 
 
 def _title(report: KisaReport, words: Words) -> list[Block]:
@@ -193,7 +195,7 @@ def _categories(report: KisaReport, words: Words) -> list[Block]:
         rows.append(
             (
                 words.category(category),
-                words("criterion_at_most", mark=f"{100 * verdict.criterion:g} %"),
+                words("criterion_at_most", mark=f"{100 * verdict.criterion:g}{BLANK}%"),
                 "–" if found is None else percent(found.eer.value),
                 "–" if found is None else interval(found.eer),
                 "–" if found is None or found.eer_acquired is None else percent(found.eer_acquired.value),
@@ -363,7 +365,6 @@ def _worst(report: KisaReport, words: Words) -> list[Block]:
     if not blocks:
         return []
     return [
-        Break(),
         Heading(words("worst")),
         *([Text(words("worst_text"), "small")] if report.pictures else []),
         *blocks,

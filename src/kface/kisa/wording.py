@@ -69,7 +69,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "categories": ("The four categories and the criteria", "항목별 결과와 인증 기준"),
     "category": ("Category", "항목"),
     "criterion": ("Criterion", "인증 기준"),
-    "criterion_at_most": ("EER at most {mark}", "EER {mark} 이하"),
+    "criterion_at_most": ("at most {mark}", "{mark} 이하"),
     "eer": ("EER", "EER"),
     "eer_acquired": ("EER*", "EER*"),
     "interval": ("95 % interval", "95 % 신뢰구간"),
