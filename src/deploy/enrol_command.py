@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 from deploy.settings import WebSettings
 from deploy.terminal import say, typed_name
 from deploy.web.token import ENVIRONMENT, find_token
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
 from kface.errors import ConfigError, KFaceError
 
-#: Where a session has its page unless it is told otherwise.
+#: Where a session has its page by default.
 ADDRESS = "http://{0.host}:{0.port}".format(WebSettings())
 TIMEOUT_S = 20.0
 _LARGEST = 1 << 20
@@ -26,7 +27,7 @@ _LARGEST = 1 << 20
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect would carry the token to wherever it leads."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
+    def redirect_request(self, *_: object, **__: object) -> None:
         return None
 
 
@@ -38,7 +39,7 @@ class Page(object):
         token: Its token.
 
     Raises:
-        ConfigError: It is no such address.
+        ConfigError: It is not such an address.
     """
 
     def __init__(self, address: str, token: str) -> None:
@@ -85,14 +86,7 @@ class Page(object):
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        return _run(arguments)
-    except KFaceError as error:
-        say("enrol: {}".format(error), sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("enrol: stopped", sys.stderr)
-        return 130
+    return exit_status("enrol", lambda: _run(arguments))
 
 
 def parser() -> Parser:

@@ -1,4 +1,4 @@
-"""One stream on its way through a session: from its source through the networks to whoever it is published to."""
+"""One stream on its way through a session: from its source through the networks to the publisher."""
 
 from typing import Any, Callable, Optional, Tuple
 
@@ -66,7 +66,7 @@ class Line(object):
         return state.value, self.source.reason
 
     def end(self) -> Optional[KFaceError]:
-        """End it, and return what was wrong with it, which is no reason not to go on with another one."""
+        """End it, and return what was wrong with it; the session goes on with another one all the same."""
         try:
             self.runner.stop()
         except KFaceError as error:

@@ -3,8 +3,8 @@
 import math
 
 from kface.bundle import Thresholds
-from kface.recognizer.decision import TARGETS, Decision
-from kface.recognizer.settings import SECTIONS
+from kface.recognizer.operating_point import TARGETS, OperatingPoint
+from kface.recognizer.settings import PRECISION, SECTIONS
 
 
 def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
@@ -14,7 +14,7 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
         name: The model's.
         thresholds: Its table; without one the thresholds are left open.
     """
-    decision = Decision.from_thresholds(thresholds)
+    operating_point = OperatingPoint.from_thresholds(thresholds)
     measured = set() if thresholds is None else {row.target for row in thresholds.rows if row.threshold is not None}
     origin = "" if thresholds is None else f" on {thresholds.source}"
     detector, runtime = SECTIONS["detector"], SECTIONS["runtime"]
@@ -28,14 +28,16 @@ def deploy_settings(name: str, thresholds: Thresholds | None) -> str:
         f"  brighten: [{ways}] # ways to look again where too few faces were found; none for no way",
         "runtime:",
         f"  name: {runtime['name']}                  # the fastest that is installed",
-        f"  precision: {runtime['precision']}             # or fp16, int8, where the bundle has them",
+        f"precision: {PRECISION}               # or fp16, int8, where the bundle has them",
         "match:                        # cosine similarity",
     ]
-    if decision is None:
+    if operating_point is None:
         lines += ["  recognised: null            # no threshold could be measured: set one", "  unknown: null"]
     else:
         # Rounded up: rounded down, a threshold would accept more than its FMR.
-        upper, lower = (math.ceil(cosine * 1e4) / 1e4 for cosine in (decision.recognised, decision.unknown))
+        upper, lower = (
+            math.ceil(cosine * 1e4) / 1e4 for cosine in (operating_point.recognised, operating_point.unknown)
+        )
         recognised = next(fmr for fmr in TARGETS if fmr in measured)
         lines += [
             f"  recognised: {upper:.4f}          # from here: FMR {recognised:g}{origin}",

@@ -9,7 +9,7 @@ import numpy as np
 
 from kface.errors import ModelError
 from kface.mtcnn import boxes, canvas, weights
-from kface.networks import open_network, runtimes
+from kface.networks import RUNTIMES, Network, open_network, runtimes
 
 #: Sides of the networks' inputs in pixels; P-Net takes any.
 SIDES = {"pnet": 112, "rnet": 24, "onet": 48}
@@ -62,10 +62,9 @@ def prove(path: Path, faces: np.ndarray) -> dict[str, Any]:
     expected = wanted(name, inputs)
     figures: dict[str, Any] = {"faces": len(faces)}
     packed = path.name == weights.CANVAS
-    for runtime in runtimes(".onnx"):
-        # Engines are compared on the board itself (make verify-engines). OpenCV 5 fuses the canvas form's Add into a
-        # convolution and then refuses it; the form is for TensorRT alone.
-        if runtime == "tensorrt" or (packed and runtime == "opencv"):
+    # Engines are compared on the board itself: kface engines verify.
+    for runtime in runtimes(".onnx", gpu=False):
+        if packed and "canvas" in RUNTIMES[runtime].unreadable_forms:
             continue
         network = open_network(path, runtime)
         found = _run_packed(network, inputs) if packed else network.run(inputs)
@@ -80,7 +79,7 @@ def prove(path: Path, faces: np.ndarray) -> dict[str, Any]:
     return figures
 
 
-def _run_packed(network: Any, inputs: np.ndarray) -> Outputs:
+def _run_packed(network: Network, inputs: np.ndarray) -> Outputs:
     """Run P-Net's canvas form with all the images on one canvas."""
     levels = list(inputs)
     placed = canvas.layout([level.shape[1:] for level in levels])

@@ -32,7 +32,7 @@ def build_engines(formats: Formats, out: Path, faces: Callable[[], np.ndarray]) 
         KFaceError: They were asked for, and cannot be built.
     """
     wanted = formats.engines
-    if wanted is False or (wanted is None and "tensorrt" not in runtimes(".engine")):
+    if wanted is False or (wanted is None and not runtimes(".engine")):
         return []
     made = []
     try:

@@ -12,7 +12,7 @@ from export.progress import step
 from export.settings import CANONICAL_OPSET
 from kface.bundle.manifest import CANONICAL
 from kface.errors import ModelError
-from kface.networks import Network, open_network, runtimes
+from kface.networks import RUNTIMES, Network, open_network, runtimes
 
 if TYPE_CHECKING:
     import keras
@@ -22,13 +22,13 @@ INPUT = "image"
 OUTPUT = "embedding"
 
 
-class Made(NamedTuple):
+class ProvenFile(NamedTuple):
     """A file that was made and proven.
 
     Attributes:
         name: In the bundle.
         bytes: Its size.
-        facts: Fields of :class:`kface.bundle.File` beside the path, hash, size, role and format.
+        facts: Fields of :class:`kface.bundle.BundleFile` beside the path, hash, size, role and format.
         parity: What the proof showed.
         failed: What runtimes say that do not read it, or read it otherwise than it is meant; None where all do.
     """
@@ -55,7 +55,7 @@ def facts(**more: Any) -> dict[str, Any]:
 
 
 def readers(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Open an embedder's file in every runtime installed here that reads it.
+    """Open an embedder's file in every installed runtime that reads it; engines for a GPU are compared on the board itself.
 
     Returns:
         By the runtime's name, float32 (n, 3, h, w) -> (n, d).
@@ -65,8 +65,7 @@ def readers(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
 
         data = path.read_bytes()
         return {"numpy": lambda batch: execute_uff(data, batch)}
-    wanted = {".pb": ("tensorflow", "opencv"), ".onnx": ("onnxruntime", "openvino", "opencv")}[path.suffix]
-    return {runtime: _opened_when_called(path, runtime) for runtime in wanted if runtime in runtimes(path.suffix)}
+    return {runtime: _opened_when_called(path, runtime) for runtime in runtimes(path.suffix, gpu=False)}
 
 
 def _opened_when_called(path: Path, runtime: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -78,6 +77,11 @@ def _opened_when_called(path: Path, runtime: str) -> Callable[[np.ndarray], np.n
         return next(iter(opened[0].run(batch).values()))
 
     return run
+
+
+def _prefers_another_format(reader: str, suffix: str) -> bool:
+    """Whether a runtime reads such files, but has another format that it reads better."""
+    return reader in RUNTIMES and RUNTIMES[reader].formats[0] != suffix
 
 
 class Proof(NamedTuple):
@@ -117,7 +121,7 @@ def prove(path: Path, proof: Proof, batch: Any, exact: bool = True) -> tuple[lis
         try:
             rows += parity.compare(path.name, reader, run, inputs, wanted, batches, exact, proof.reference)
         except ModelError as error:
-            if exact and not (reader == "opencv" and path.suffix == ".onnx"):
+            if exact and not _prefers_another_format(reader, path.suffix):
                 raise
             failures[reader] = error
     if not rows:
@@ -132,7 +136,7 @@ def make_all(
     opsets: Sequence[int],
     fixed_batches: Sequence[int],
     uff: bool,
-) -> Iterator[Made]:
+) -> Iterator[ProvenFile]:
     """Make the files of full precision one after the other, each proven.
 
     The network is frozen once; every file is a form of that one graph.
@@ -172,7 +176,7 @@ def make_all(
         yield made
 
 
-def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batches: Sequence[int]) -> list[Made]:
+def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batches: Sequence[int]) -> list[ProvenFile]:
     """Make forms of fixed batch of an ONNX file that was trained elsewhere, each proven.
 
     Args:
@@ -202,7 +206,7 @@ def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batche
 
 def write_and_prove(
     folder: Path, name: str, data: bytes, about: dict[str, Any], proof: Proof, exact: bool = True
-) -> Made:
+) -> ProvenFile:
     """Write one file and prove it; it is removed again where it is wrong."""
     path = folder / name
     path.write_bytes(data)
@@ -211,4 +215,4 @@ def write_and_prove(
     except ModelError:
         path.unlink()
         raise
-    return Made(name, len(data), about, tuple(rows), failed or None)
+    return ProvenFile(name, len(data), about, tuple(rows), failed or None)

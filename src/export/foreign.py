@@ -32,7 +32,7 @@ class Preprocessing(NamedTuple):
         return f"{self.colour}, (x - {self.mean:g}) / {self.divisor:g}"
 
 
-class Embedder:
+class ForeignNetwork:
     """A foreign network, brought into the form that a bundle holds.
 
     Args:

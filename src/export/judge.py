@@ -7,24 +7,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from export import paired
+from kface.bundle.manifest import PRECISIONS
 from kface.data.testsets import TestSet
 from kface.errors import KFaceError
-from kface.networks import open_network, runtimes
+from kface.networks import RUNTIMES, open_network, runtimes
 from kface.timing import interleaved, medians
 from kface.verification import score_pairs, verify
 from kface.verification.bootstrap import Interval
 
 #: TAR is compared at these FARs, where the pairs can carry them.
 FARS = (1e-2, 1e-3)
-#: Runtimes that are timed; OpenCV reads INT8 otherwise than it is meant, and is not for it.
-TIMED = ("onnxruntime", "openvino")
 #: How many times faster is faster, and not the clock's noise.
 FASTER = 1.05
 #: Batches that are timed.
 BATCHES = (1, 8)
 
 
-class Change(NamedTuple):
+class AccuracyChange(NamedTuple):
     """One test set.
 
     Attributes:
@@ -68,7 +67,7 @@ class Verdict(NamedTuple):
     """
 
     file: str
-    changes: tuple[Change, ...]
+    changes: tuple[AccuracyChange, ...]
     size: tuple[int, int]
     speed_up: dict[tuple[str, int], float]
     allowed: float
@@ -164,13 +163,18 @@ def judge(
             first, second = reports[0].tar[far], reports[1].tar[far]
             if first is not None and second is not None:
                 tar[far] = (first.value, second.value)
-        change = Change(testset.title, (reports[0].eer.value, reports[1].eer.value), tar)
+        change = AccuracyChange(testset.title, (reports[0].eer.value, reports[1].eer.value), tar)
         if replicates:
             far_ = FARS[0] if FARS[0] in tar else None
             found = paired.differences(scores[0], scores[1], genuine, people, replicates, seed, far_)
             change = change._replace(eer_interval=paired.interval(found.eer), tar_interval=paired.interval(found.miss))
         changes.append(change)
     return Verdict(file, tuple(changes), size, speed_up or {}, allowed, asked)
+
+
+def timed() -> list[str]:
+    """Return the installed runtimes that are timed: those on a processor that compute every precision rightly."""
+    return [name for name in runtimes(".onnx", gpu=False) if set(PRECISIONS) <= set(RUNTIMES[name].precisions)]
 
 
 def speed(before: Path, after: Path, inputs: np.ndarray, seconds: float) -> dict[tuple[str, int], float]:
@@ -183,9 +187,7 @@ def speed(before: Path, after: Path, inputs: np.ndarray, seconds: float) -> dict
         seconds: How long to measure each.
     """
     found: dict[tuple[str, int], float] = {}
-    for runtime in TIMED:
-        if runtime not in runtimes(".onnx"):
-            continue
+    for runtime in timed():
         try:
             networks = [open_network(path, runtime) for path in (before, after)]
             for batch in BATCHES:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from export.settings import ExportJob
-from kface.data.dataset import Manifest as DataSet
+from kface.data.dataset import DatasetManifest as DataSet
 from kface.data.dataset import load as load_data_set
 from kface.data.dataset import read_arrays
 from kface.data.testsets import TestSet, kface_set

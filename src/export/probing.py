@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from export import paired
-from export.foreign import Embedder, Preprocessing
+from export.foreign import ForeignNetwork, Preprocessing
 from kface.errors import ConfigError, ModelError
 from kface.verification import eer, score_pairs
 
@@ -57,7 +57,7 @@ class _Candidate:
         self.pairs = 0
         self.finite = True
 
-    def measure(self, embedder: Embedder, faces: np.ndarray, pairs: np.ndarray, genuine: np.ndarray) -> None:
+    def measure(self, embedder: ForeignNetwork, faces: np.ndarray, pairs: np.ndarray, genuine: np.ndarray) -> None:
         """Compute what is missing and the equal error rate on these pairs."""
         new = np.setdiff1d(np.unique(pairs), np.flatnonzero(self.known))
         if len(new):
@@ -77,7 +77,7 @@ class _Candidate:
 
 
 def probe(
-    embedder: Embedder,
+    embedder: ForeignNetwork,
     faces: np.ndarray,
     pairs: np.ndarray,
     genuine: np.ndarray,
@@ -174,7 +174,7 @@ def _survivors(candidates: list[_Candidate], genuine: np.ndarray, level: float, 
     return kept
 
 
-def _refuse_useless(best: _Candidate, embedder: Embedder, pairs: np.ndarray) -> None:
+def _refuse_useless(best: _Candidate, embedder: ForeignNetwork, pairs: np.ndarray) -> None:
     if not best.finite:
         raise ModelError(
             "gives embeddings that are not finite", embedder.shown, "export it again, in float32, for inference"

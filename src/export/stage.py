@@ -10,28 +10,28 @@ import numpy as np
 
 from export import (
     detector_parity,
+    exported_network,
     files,
     foreign_file,
-    golden_faces,
+    golden_pictures,
     measuring,
     onnx_form,
     parity,
     precision,
     probing,
-    subjects,
 )
 from export.deployment import deploy_settings
 from export.engines import build_engines
+from export.exported_network import ExportedNetwork
 from export.judge import Verdict, judge, speed
 from export.pairs import Material, gather
 from export.pretrained import offer
 from export.progress import step
 from export.settings import LEAST_FACES, ExportJob
-from export.subjects import Subject
 from export.workplace import workplace
 from kface import bundle
-from kface.bundle import golden
-from kface.bundle.manifest import CANONICAL
+from kface.bundle import golden_writer
+from kface.bundle.manifest import CANONICAL, TOLERANCE
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.evaluation import runs
 from kface.files import sha256_bytes
@@ -82,53 +82,53 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
     if len(faces) < LEAST_FACES:
         raise ConfigError(f"{first.title} has {len(faces)} faces, a comparison needs {LEAST_FACES}", "evaluate")
     if run_dir is not None:
-        subject = subjects.from_run(folder, job, run_dir, faces)
+        exported = exported_network.from_run(folder, job, run_dir, faces)
     else:
-        subject = subjects.from_file(folder, job, first, faces)
+        exported = exported_network.from_file(folder, job, first, faces)
     if job.pretrained:
-        subject = subjects.of_pretrained(folder, subject)
-    embeddings = _embeddings(folder / CANONICAL, subject, material, subject.probed)
-    verdicts = _reduced(folder, job, subject, material, embeddings)
+        exported = exported_network.of_pretrained(folder, exported)
+    embeddings = _embeddings(folder / CANONICAL, exported, material, exported.probed)
+    verdicts = _reduced(folder, job, exported, material, embeddings)
     with step("detector: copied and compared"):
         detector = _detector(folder, first.images[~first.failed][:8])
-    entries = _entries(folder, subject.made, detector) + list(_golden(folder, subject, material))
-    preprocessing = bundle.Preprocessing(
-        colour=subject.preprocessing.colour.upper(),
-        mean=subject.preprocessing.mean,
-        divisor=subject.preprocessing.divisor,
+    entries = _entries(folder, exported.made, detector) + list(_golden(folder, exported))
+    preprocessing = bundle.BundlePreprocessing(
+        colour=exported.preprocessing.colour.upper(),
+        mean=exported.preprocessing.mean,
+        divisor=exported.preprocessing.divisor,
     )
     canonical = next(entry for entry in entries if entry.path == CANONICAL)
     # The file follows from the network alone, and so does what two bundles must share.
-    fingerprint = bundle.fingerprint(canonical.sha256, preprocessing, bundle.Template())
+    fingerprint = bundle.fingerprint(canonical.sha256, preprocessing, bundle.AlignmentTemplate())
     if job.pretrained and first.synthetic:
         thresholds = offer.measured_thresholds(fingerprint)
-        subject.training["sets"] = offer.measured_sets(fingerprint)
+        exported.training["sets"] = offer.measured_sets(fingerprint)
     else:
         with step(f"thresholds: measured on {first.title}"):
-            thresholds = measuring.thresholds(job, first, embeddings[0], subject.people)
+            thresholds = measuring.thresholds(job, first, embeddings[0], exported.people)
             given = list(zip(material.sets, embeddings, strict=True))
-            measuring.add_figures(subject.training, given, job.evaluation.bootstrap, job.seed)
+            measuring.add_figures(exported.training, given, job.evaluation.bootstrap, job.seed)
     # Not in the manifest: it is there to be edited.
-    (folder / "deploy.yaml").write_text(deploy_settings(subject.name, thresholds), encoding="utf-8")
-    manifest = bundle.Manifest(
-        name=subject.name,
+    (folder / "deploy.yaml").write_text(deploy_settings(exported.name, thresholds), encoding="utf-8")
+    manifest = bundle.BundleManifest(
+        name=exported.name,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         files=tuple(entries),
-        embedding=int(subject.proof.wanted.shape[1]),
+        embedding=int(exported.proof.wanted.shape[1]),
         fingerprint=fingerprint,
-        training=subject.training,
+        training=exported.training,
         thresholds=thresholds,
-        synthetic=subject.synthetic,
-        licence=subject.licence,
-        provenance=subject.provenance,
+        synthetic=exported.synthetic,
+        licence=exported.licence,
+        provenance=exported.provenance,
         preprocessing=preprocessing,
     )
     (folder / "MODEL_CARD.md").write_text(bundle.model_card(manifest), encoding="utf-8")
     manifest = manifest._replace(files=(*manifest.files, bundle.describe(folder, "MODEL_CARD.md", "card")))
     bundle.write(folder, manifest)
-    rows = [row for one in subject.made for row in one.parity]
-    print(parity.table(rows, shown, subject.proof.reference))
-    for one in subject.made:
+    rows = [row for one in exported.made for row in one.parity]
+    print(parity.table(rows, shown, exported.proof.reference))
+    for one in exported.made:
         for reader, why in (one.failed or {}).items():
             print(f"{one.name}: do not run it with {reader}: {why}")
     for verdict in verdicts:
@@ -136,13 +136,13 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
 
 
 def _embeddings(
-    path: Path, subject: Subject, material: Material, probed: probing.Probed | None = None
+    path: Path, exported: ExportedNetwork, material: Material, probed: probing.Probed | None = None
 ) -> list[np.ndarray]:
     """Return the embeddings of every test set's faces by an embedder's file; those of the first may be there already."""
     network = open_network(path, "onnxruntime")
     found = []
     for number, testset in enumerate(material.sets):
-        about = subject.preprocessing, subject.layout
+        about = exported.preprocessing, exported.layout
         known = probed.known if probed is not None and number == 0 else np.zeros(len(testset.images), bool)
         with step(f"{path.name}: {int((~known).sum())} faces of {testset.title}"):
             if probed is not None and number == 0:
@@ -153,7 +153,7 @@ def _embeddings(
 
 
 def _reduced(
-    folder: Path, job: ExportJob, subject: Subject, material: Material, embeddings: list[np.ndarray]
+    folder: Path, job: ExportJob, exported: ExportedNetwork, material: Material, embeddings: list[np.ndarray]
 ) -> list[Verdict]:
     """Make the embedders of reduced precision, judge them, and keep those that are accepted."""
     source = (folder / CANONICAL).read_bytes()
@@ -163,26 +163,26 @@ def _reduced(
             continue
         name = f"embedder.{kind}.onnx"
         path = folder / name
-        about = {**subject.made[0].facts, "precision": kind}
+        about = {**exported.made[0].facts, "precision": kind}
         origin = {}
         try:
             with step(f"{name}: made"):
                 if kind == "int8":
                     faces = material.calibration(job.precision.calibration_faces, job.seed)
-                    data = precision.to_int8(source, subject.preprocessing.apply(faces, subject.layout))
+                    data = precision.to_int8(source, exported.preprocessing.apply(faces, exported.layout))
                     origin = {"calibrated on": f"{len(faces)} of {material.calibrated_on()}"}
                 else:
                     data = precision.to_fp16(source)
                 path.write_bytes(data)
             with step(f"{name}: timed"):
-                ratios = speed(folder / CANONICAL, path, subject.proof.inputs, job.precision.seconds)
+                ratios = speed(folder / CANONICAL, path, exported.proof.inputs, job.precision.seconds)
             allowed, asked = job.precision.allowed_loss, wanted is True
             verdict = Verdict(name, (), (len(source), len(data)), ratios, allowed, asked)
             # What is left out anyway need not be judged: a test set takes minutes.
             if verdict.useful:
                 verdict = judge(
                     name,
-                    list(zip(material.sets, embeddings, _embeddings(path, subject, material), strict=True)),
+                    list(zip(material.sets, embeddings, _embeddings(path, exported, material), strict=True)),
                     (len(source), len(data)),
                     allowed,
                     ratios,
@@ -192,8 +192,8 @@ def _reduced(
                 )
             verdicts.append(verdict)
             if verdict.accepted:
-                proven = files.write_and_prove(folder, name, data, about, subject.proof, exact=False)
-                subject.made.append(proven._replace(facts={**about, "parity": {**origin, **verdict.figures()}}))
+                proven = files.write_and_prove(folder, name, data, about, exported.proof, exact=False)
+                exported.made.append(proven._replace(facts={**about, "parity": {**origin, **verdict.figures()}}))
             else:
                 path.unlink()
         except KFaceError as error:
@@ -205,25 +205,25 @@ def _reduced(
     return verdicts
 
 
-def _golden(folder: Path, subject: Subject, material: Material) -> tuple[bundle.File, ...]:
+def _golden(folder: Path, exported: ExportedNetwork) -> tuple[bundle.BundleFile, ...]:
     """Write the golden vectors; a precision that rounds more than usual here has its own tolerance."""
     with step("golden vectors: written"):
-        faces = golden_faces.golden_faces(material)
+        found = golden_pictures.golden_pictures(folder / "detector")
         reached = {}
-        for one in subject.made:
+        for one in exported.made:
             if one.name.endswith(".onnx") and one.facts["batch"] == "dynamic":
                 network = open_network(folder / one.name, "onnxruntime")
-                vectors = parity.unit(measuring.embed(network, faces, subject.preprocessing, subject.layout))
+                vectors = parity.unit(measuring.embed(network, found.crops, exported.preprocessing, exported.layout))
                 if one.name == CANONICAL:
                     wanted = vectors
                 else:
                     reached[one.facts["precision"]] = float((vectors * wanted).sum(axis=1).min())
         tolerance = {
-            kind: min(golden.TOLERANCE[kind], round(max(reached[kind] - SLACK, -1.0), 4))
+            kind: min(TOLERANCE[kind], round(max(reached[kind] - SLACK, -1.0), 4))
             for kind in ("int8", "fp16")
             if kind in reached
         }
-        return golden.write(folder, faces, wanted, tolerance)
+        return golden_writer.write(folder, found.crops, wanted, tolerance, found.pictures, found.settings)
 
 
 def _detector(folder: Path, faces: np.ndarray) -> dict[str, dict[str, Any]]:
@@ -257,7 +257,9 @@ def _figures(rows: Sequence[parity.Parity], failed: dict[str, str]) -> dict[str,
     return found
 
 
-def _entries(folder: Path, made: list[files.Made], detector: dict[str, dict[str, Any]]) -> list[bundle.File]:
+def _entries(
+    folder: Path, made: list[files.ProvenFile], detector: dict[str, dict[str, Any]]
+) -> list[bundle.BundleFile]:
     entries = []
     for one in made:
         about = dict(one.facts)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from omegaconf import DictConfig
 
-from kface.data.dataset import Manifest
+from kface.data.dataset import DatasetManifest as Manifest
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation import runs

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kface import bundle
-from kface.data.dataset import Manifest, load
+from kface.data.dataset import DatasetManifest as Manifest
+from kface.data.dataset import load
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.evaluation import runs
 from train.evaluate_job import EvaluateJob
@@ -85,7 +86,7 @@ def _embedder(path: Path, job: EvaluateJob) -> Exported:
     # A runtime that reads its file again, for another batch size, finds it there until the network is closed.
     folder = tempfile.TemporaryDirectory(prefix="kface-embedder-")
     try:
-        network = foreign.Embedder(path, Path(folder.name), job.output, resolve(job.runtime, path.suffix.lower()))
+        network = foreign.ForeignNetwork(path, Path(folder.name), job.output, resolve(job.runtime, path.suffix.lower()))
     except BaseException:
         folder.cleanup()
         raise

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kface.alignment import SIZE
 from kface.checks import flag, number, whole
-from kface.data.dataset import Manifest
+from kface.data.dataset import DatasetManifest as Manifest
 from kface.errors import ConfigError, TrainingError
 from train import backbones, callbacks, checkpoints, memory, pipeline, weights
 from train.augment import Augmentation

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from kface.data.dataset import Manifest
+from kface.data.dataset import DatasetManifest as Manifest
 from kface.errors import TrainingError
 from train.augment import Augmentation
 

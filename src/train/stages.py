@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kface.data.dataset import Manifest, read_captures
+from kface.data.dataset import DatasetManifest as Manifest
+from kface.data.dataset import read_captures
 from kface.data.testsets import TestSet, bin_set, cfp_set, kface_set, lfw_set
 from kface.data.testsets.kface_pairs import choose
 from kface.errors import ConfigError, KFaceError, TrainingError

@@ -8,7 +8,7 @@ from tiny_data_set import make_tiny_data_set
 
 from export import engines, foreign, uff
 from export import stage as export_stage
-from export.judge import Change, Verdict, judge
+from export.judge import AccuracyChange, Verdict, judge
 from export.settings import ExportJob
 from kface import bundle, stage
 from kface.bundle import golden
@@ -17,6 +17,7 @@ from kface.data.sample import render, subject_names
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
 from kface.evaluation import runs
+from kface.mtcnn import Detector
 from kface.networks import open_network, runtimes
 
 ARGUMENTS = {"name": "mobilenetv2", "width": 0.25, "embedding": 16}
@@ -112,22 +113,39 @@ def test_the_bundle_is_whole_and_runs(made, workplace):
 def test_golden_vectors(made):
     loaded = bundle.load(made)
     found = golden.read(loaded)
-    assert 2 <= len(found.faces) <= 5
     preprocessing = foreign.Preprocessing()
     for precision in ("fp32", "fp16", "int8"):
         file = loaded.embedder("onnxruntime", precision)
         network = open_network(loaded.path(file.path), "onnxruntime")
-        vectors = next(iter(network.run(preprocessing.apply(found.faces)).values()))
+        vectors = next(iter(network.run(preprocessing.apply(found.crops)).values()))
         assert (vectors * found.embeddings).sum(axis=1).min() >= found.tolerance[precision]
     # Faces that differ: else any wrong network would agree.
-    assert len({face.tobytes() for face in found.faces}) == len(found.faces)
+    assert len({face.tobytes() for face in found.crops}) == len(found.crops) == 5
+
+
+def test_golden_pictures_hold_what_the_bundles_detector_finds(made):
+    loaded = bundle.load(made)
+    found = golden.read(loaded)
+    assert [one.faces.count for one in found.pictures] == [1, 3, 1, 0]
+    assert [number for one in found.pictures for number in one.crops] == list(range(5))
+    assert max(max(one.size) for one in found.pictures) <= 640
+    assert sum(file.bytes for file in loaded.manifest.files if file.role == "golden") < 600e3
+    with Detector(loaded.detector_directory, runtime="opencv", **found.detector._asdict()) as detector:
+        for one in found.pictures:
+            rgb = golden.read_picture(loaded, one)
+            faces = detector.detect(rgb)
+            np.testing.assert_allclose(
+                faces.landmarks, one.faces.landmarks, atol=found.detector_tolerance.landmarks["fp32"]
+            )
+            np.testing.assert_allclose(faces.boxes, one.faces.boxes, atol=found.detector_tolerance.boxes["fp32"])
+            np.testing.assert_allclose(faces.scores, one.faces.scores, atol=found.detector_tolerance.scores["fp32"])
 
 
 def test_the_card_says_which_file_is_for_what(made):
     card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "| `embedder.pb` | OpenCV 4.1 and later, TensorFlow 1.15 and later |" in card
     assert "| `embedder.uff` | TensorRT 7 to 8.6" in card
-    assert "| `embedder.onnx` | ONNX Runtime, OpenVINO and TensorRT, JetPack 4's too |" in card
+    assert "| `embedder.onnx` | ONNX Runtime, OpenVINO and TensorRT, including the versions of JetPack 4 |" in card
 
 
 def test_the_same_run_again_is_the_same_network(made, workplace, tmp_path):
@@ -183,7 +201,7 @@ def test_an_edited_bundle_is_refused(made, tmp_path):
 
 def test_what_loses_too_much_is_not_bundled(made, workplace, tmp_path, capsys, monkeypatch):
     def verdict(file, sets, size, allowed, ratios, replicates, seed, asked):
-        changes = (Change("K-Face", (0.1, 0.1 if "fp16" in file else 0.13), {1e-2: (0.5, 0.49)}),)
+        changes = (AccuracyChange("K-Face", (0.1, 0.1 if "fp16" in file else 0.13), {1e-2: (0.5, 0.49)}),)
         return Verdict(file, changes, size, {("onnxruntime", 1): 1.0}, allowed, asked)
 
     monkeypatch.setattr(export_stage, "judge", verdict)
@@ -240,7 +258,7 @@ def test_a_foreign_embedder(made, workplace, tmp_path, capsys):
     assert [part.licence for part in loaded.manifest.provenance[:2]] == ["not stated"] * 2
     assert "Apache" not in card
     assert "Keras" not in card
-    assert "None were measured" not in card
+    assert "No thresholds were measured" not in card
     assert "| EER |" in card
     assert "it was imported from embedder.onnx" in card
     assert "Keras" not in capsys.readouterr().out

@@ -45,7 +45,7 @@ def network(path, layout="NCHW", batch="n", side=112, output="vector", channel=0
 
 
 def opened(path, **settings):
-    return foreign.Embedder(path, path.parent, **settings)
+    return foreign.ForeignNetwork(path, path.parent, **settings)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export import paired
-from export.judge import Change, Verdict, judge
+from export.judge import AccuracyChange, Verdict, judge
 from kface.data.testsets import TestSet
 from kface.verification import eer, score_pairs
 
@@ -65,7 +65,7 @@ def test_what_loses_much_is_refused_with_the_loss():
     ],
 )
 def test_what_is_slower_everywhere_has_to_be_asked_for(ratios, asked, accepted):
-    made = Verdict("embedder.fp16.onnx", (Change("LFW", (0.01, 0.01), {}),), (10, 5), ratios, 0.02, asked)
+    made = Verdict("embedder.fp16.onnx", (AccuracyChange("LFW", (0.01, 0.01), {}),), (10, 5), ratios, 0.02, asked)
     assert made.accepted == accepted
     assert ("precision.fp16=true bundles it" in "\n".join(made.lines())) == (not accepted)
 

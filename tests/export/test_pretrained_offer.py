@@ -72,7 +72,7 @@ def test_a_bundle_without_pairs(fetched, monkeypatch, tmp_path, capsys):
         "Western faces",
         "Asian faces",
         "not for certification",
-        "None were measured",
+        "No figures were measured",
         "left out of its training",
     ):
         assert said in card

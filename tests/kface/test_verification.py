@@ -187,6 +187,18 @@ def test_scores_of_pairs():
         v.score_pairs(embeddings * np.nan, pairs)
 
 
+@pytest.mark.parametrize("each", [1, 500])
+def test_without_an_error_to_resample_there_is_no_interval(each):
+    people = np.repeat([[0, 0], [1, 1], [2, 2], [0, 1], [1, 2], [2, 0]], each, axis=0)
+    genuine = people[:, 0] == people[:, 1]
+    report = v.verify(np.where(genuine, 0.9, 0.1), genuine, people, replicates=100)
+    assert (report.accuracy, report.eer) == (v.Figure(1.0, None), v.Figure(0.0, None))
+    assert report.tar[1e-2] == (None if each == 1 else v.Figure(1.0, None))
+    wrong = np.where(genuine, 0.9, 0.1)
+    wrong[0] = 0.05
+    assert v.verify(wrong, genuine, people, replicates=100).accuracy.interval is not None
+
+
 def test_failures_count_as_non_matches():
     scores, genuine, people = random_pairs(0, ties=False, shift=4)
     clean = v.verify(scores / 10, genuine, people, replicates=0)

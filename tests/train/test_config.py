@@ -146,10 +146,10 @@ def test_the_samples_command_line_has_the_same_defaults():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["backbone=resnet51"], "backbone=resnet51: there is no such choice; choose one of: resnet50, mobilenetv2"),
+        (["backbone=resnet51"], "backbone=resnet51: unknown choice; choose one of: resnet50, mobilenetv2"),
         (["loss=triplet"], "choose one of: arcface, cosface, softmax"),
-        (["fit.epoch=3"], "there is no such key; the keys in fit are: epochs"),
-        (["learning_rate=3"], "learning_rate=3: there is no such key"),
+        (["fit.epoch=3"], "unknown key; the keys in fit are: epochs"),
+        (["learning_rate=3"], "learning_rate=3: unknown key"),
     ],
 )
 def test_mistakes_are_answered_with_the_choices(overrides, message):
@@ -166,13 +166,13 @@ def test_mistakes_are_answered_with_the_choices(overrides, message):
         (["backbone.embedding=1"], r"backbone\.embedding"),
         (["loss.margin=9"], r"loss\.margin"),
         (["optimizer.learning_rate=-1"], r"optimizer\.learning_rate"),
-        (["evaluate.lfw=/nowhere/at/all"], r"evaluate\.lfw=/nowhere/at/all: there is no such file"),
+        (["evaluate.lfw=/nowhere/at/all"], r"evaluate\.lfw=/nowhere/at/all: does not exist"),
         (["evaluate.pairs=none.txt"], r"evaluate\.pairs=none\.txt"),
         (
             ["evaluate.brighten=bright"],
             r"^evaluate\.brighten: must be a list of ways to brighten an image, not 'bright'",
         ),
-        (["evaluate.brighten=[log,log]"], r"^evaluate\.brighten: has a way twice"),
+        (["evaluate.brighten=[log,log]"], r"^evaluate\.brighten: a way is given twice"),
         (["detector.brighten=[bright]"], r"^detector\.brighten: must be a list of ways to brighten an image"),
         (["detector.brighten=5"], r"^detector\.brighten: must be a list of ways"),
         (["detector.landmarks=guess"], "landmarks"),

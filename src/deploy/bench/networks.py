@@ -1,13 +1,14 @@
 """Tables 8 and 9: the cascade and the embedder, by runtime, side by side."""
 
 import contextlib
+import os
 from functools import partial
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from deploy.bench.figures import figure
-from deploy.bench.scenes import Scene
+from deploy.bench.scenes import BenchScene
 from kface import alignment
 from kface.bundle import Bundle
 from kface.errors import KFaceError
@@ -54,7 +55,13 @@ class Effort(NamedTuple):
 QUICK = Effort(rounds=3, seconds=0.5, chunks=3, frames=10, paced=1.5, paced_turns=1)
 
 
-def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: Effort, say: Say) -> Rows:
+def table8(
+    scenes: Sequence[BenchScene],
+    models: Union[str, "os.PathLike[str]", None],
+    names: Sequence[str],
+    effort: Effort,
+    say: Say,
+) -> Rows:
     """Time the cascade on every runtime.
 
     Args:
@@ -62,7 +69,7 @@ def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: E
         models: Directory of the cascade's networks.
         names: Runtimes.
         effort: How long.
-        say: Told what is left out, and why.
+        say: Called with each file or runtime that is left out, and why.
     """
     with contextlib.ExitStack() as stack:
         detectors: Dict[Tuple[str, float], Detector] = {}
@@ -97,7 +104,7 @@ def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: E
 class _Turns(object):
     """Calls a function with another of a few frames each time."""
 
-    def __init__(self, call: Callable[[np.ndarray], Any], scene: Scene) -> None:
+    def __init__(self, call: Callable[[np.ndarray], object], scene: BenchScene) -> None:
         self._call = call
         self._frames = [scene.frame(7 * number) for number in range(FRAMES)]
         self._next = 0
@@ -108,7 +115,7 @@ class _Turns(object):
         self._call(frame)
 
 
-def crops_from(scene: Scene, detector: Detector, count: int) -> np.ndarray:
+def crops_from(scene: BenchScene, detector: Detector, count: int) -> np.ndarray:
     """Return aligned faces of a scene, uint8 (count, 112, 112, 3) RGB; the same ones again where there are fewer."""
     found: List[np.ndarray] = []
     for number in range(0, 60, 10):
@@ -137,7 +144,7 @@ def table9(
         crops: uint8 (n, 112, 112, 3), RGB, as many as the largest batch.
         names: Runtimes.
         effort: How long.
-        say: Told what is left out, and why.
+        say: Called with each file or runtime that is left out, and why.
         source: Where the faces come from.
         apart: Whether only the precisions of one runtime take turns, as memory is short, and not those of all runtimes.
 

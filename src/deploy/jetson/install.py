@@ -8,32 +8,29 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Any, Iterator, List, Optional
+from typing import Iterator, List, Optional, TextIO
 
 from deploy.jetson import service
 from deploy.jetson.installer import Installer, agreed
 from deploy.jetson.system import InstallError, System
 from deploy.terminal import say
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
-from kface.errors import KFaceError
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     arguments = _parser().parse_args(argv)
     system = System(arguments.root, arguments.dry_run, _print)
+    return exit_status("install", lambda: _guarded(system, arguments), "interrupted; run it again to continue")
+
+
+def _guarded(system: System, arguments: argparse.Namespace) -> int:
     try:
         with _signals():
             _run(system, arguments)
-    except KFaceError as error:
-        _print("install: {}".format(error), sys.stderr)
-        return 2
     except OSError as error:
-        _print("install: {}: {}".format(error.filename or "a file", error.strerror or error), sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        _print("install: interrupted; run it again to continue", sys.stderr)
-        return 130
+        raise InstallError(str(error.strerror or error), error.filename or "a file")
     return 0
 
 
@@ -82,7 +79,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _print(line: str, stream: Any = None) -> None:
+def _print(line: str, stream: Optional[TextIO] = None) -> None:
     # A terminal that is gone must not end the installation half-way.
     with contextlib.suppress(OSError):
         say(line, stream)

@@ -164,8 +164,8 @@ class Installer(object):
     def _put_settings(self) -> None:
         assert self.board is not None
         with open(os.path.join(self.archive, "deploy.yaml"), "rb") as stream:
-            said = service.put_settings(self.system, stream.read())
-        self._say("{} {}".format(service.CONFIGURATION, said))
+            outcome = service.put_settings(self.system, stream.read())
+        self._say("{} {}".format(service.CONFIGURATION, outcome))
         with open(os.path.join(self.archive, "environment"), encoding="utf-8") as template:
             service.put_environment(self.system, template.read(), self.board)
         self._say("the gallery's key {}".format(service.put_key(self.system)))
@@ -173,7 +173,7 @@ class Installer(object):
     def _build_engines(self) -> None:
         assert self.board is not None
         if not self.board.is_jetson or self.arguments.skip_engines:
-            self._say("none: {}".format("not wanted" if self.board.is_jetson else "this is no Jetson"))
+            self._say("none: {}".format("not wanted" if self.board.is_jetson else "not a Jetson"))
             return
         if service.running(self.system):
             # Two recognisers do not fit into a Nano's memory, and would slow each other down while times are taken.

@@ -18,7 +18,7 @@ ASK_SECONDS = 120
 #: The same for one that builds or installs; a Nano takes half an hour for the engines of a ResNet-50.
 WORK_SECONDS = 3 * 3600
 _KEPT_LINES = 6
-#: Variables that make a program load or run what they name; sudo may have been told to keep them.
+#: Variables that make a program load or run what they name; sudo may be configured to keep them.
 _LOADS = re.compile(
     r"(LD_|PYTHON|PERL|BASH|DYLD_|APT_|DPKG_|GIO_|GST_PLUGIN|GST_REGISTRY|GCONV_PATH\Z|LOCPATH\Z|NLSPATH\Z|ENV\Z|IFS\Z"
     r"|CDPATH\Z|SHELLOPTS\Z|PS4\Z)"
@@ -43,7 +43,7 @@ class System(object):
     Args:
         root: Directory below which all files are; commands are always those of this machine.
         dry: Change nothing; say what would be changed.
-        say: Takes each line that is told.
+        say: Takes each line that is printed.
     """
 
     def __init__(self, root: str = "/", dry: bool = False, say: Callable[[str], None] = print) -> None:
@@ -150,7 +150,7 @@ class System(object):
         """Run a command that changes something.
 
         Raises:
-            InstallError: It fails; with the last line that it told.
+            InstallError: It fails; with the last line that it printed.
         """
         made = self.work(argv, **options)
         if made.status != 0:
@@ -261,7 +261,7 @@ class System(object):
         """Give a file to a user and a group of the board; without being root nothing happens.
 
         Raises:
-            InstallError: There is no such user or group.
+            InstallError: The user or group does not exist.
         """
         self._chown(self.path(name), owner, group)
 

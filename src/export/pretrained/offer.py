@@ -81,7 +81,7 @@ def with_file(job: ExportJob) -> ExportJob:
 @lru_cache(maxsize=1)
 def faces() -> TestSet:
     """Return rendered people of the synthetic sample: enough to compare files on, not to measure anything."""
-    from export.golden_faces import face_of
+    from export.golden_pictures import face_of
     from kface.data.sample import subject_names
 
     images = [face_of(name, *view) for name in subject_names(PEOPLE, 0) for view in VIEWS]

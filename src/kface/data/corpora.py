@@ -1,4 +1,4 @@
-"""Where the images come from: a K-Face tree that the user holds, their own photographs, or the procedural sample.
+"""Sources of images: a K-Face tree, folders of photographs, or the procedural sample.
 
 ``python -m kface.data.corpora`` writes the sample.
 """
@@ -18,16 +18,16 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 def given(root: PathLike | None, absent: str, wanted: str) -> Path:
-    """Return the directory that was given as the root.
+    """Check and return the corpus's root directory.
 
     Args:
-        root: As configured.
-        absent: What the error says where none was given.
-        wanted: What a directory must be.
+        root: The setting.
+        absent: Error where it is not set.
+        wanted: Remedy where it is not a directory.
 
     Raises:
-        ConfigError: None was given.
-        LayoutError: It is no directory.
+        ConfigError: It is not set.
+        LayoutError: It is not a directory.
     """
     if not root:
         raise ConfigError(absent, "corpus.root", "add corpus.root=DIR")
@@ -38,7 +38,7 @@ def given(root: PathLike | None, absent: str, wanted: str) -> Path:
 
 
 def _expanded(path: PathLike) -> Path:
-    """Return a path with ~ replaced; a folder that is called 2024 comes from the command line as a number."""
+    """Return a path with ~ expanded; on the command line a folder called 2024 is a number."""
     try:
         return Path(str(path)).expanduser()
     except RuntimeError as error:
@@ -46,13 +46,13 @@ def _expanded(path: PathLike) -> Path:
 
 
 class Corpus(ABC):
-    """Where a data set's images come from.
+    """The source of a data set's images.
 
     Attributes:
-        title: What a reader calls it.
-        synthetic: Whether its faces are no people's.
-        layout: How its images lie: a key of :data:`kface.data.dataset.sources.SOURCES`.
-        name: What to call the data sets made of it.
+        title: Name for the reader.
+        synthetic: Whether its faces are synthetic.
+        layout: How its images are arranged: a key of :data:`kface.data.dataset.sources.SOURCES`.
+        name: Name of the data sets made of it.
     """
 
     title: ClassVar[str]
@@ -76,7 +76,7 @@ class KFaceCorpus(Corpus):
     Args:
         root: The directory that holds ``High_Resolution`` (or ``High``, or the identities themselves). By default the
             environment's KFACE_ROOT.
-        name: What to call the data sets made of it.
+        name: Name of the data sets made of it.
     """
 
     title = "K-Face"
@@ -93,7 +93,7 @@ class KFaceCorpus(Corpus):
             ConfigError: No root was given.
             LayoutError: The root is no directory.
         """
-        return given(self.root, "K-Face's place is not given", "give the directory that holds High_Resolution/")
+        return given(self.root, "K-Face's directory is not set", "give the directory that contains High_Resolution/")
 
 
 class FolderCorpus(Corpus):
@@ -101,7 +101,7 @@ class FolderCorpus(Corpus):
 
     Args:
         root: The directory that holds the people's folders.
-        name: What to call the data sets made of it.
+        name: Name of the data sets made of it.
         layout: Always "folders"; recipes that were kept say so.
     """
 

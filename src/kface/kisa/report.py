@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kface.bundle.manifest import Manifest as BundleManifest
+from kface.bundle.manifest import BundleManifest
 from kface.kisa.conditions import PROBE_CATEGORIES, PROBES, Category
 from kface.kisa.database import KisaDatabase
 from kface.kisa.engines import EngineFacts

@@ -10,7 +10,6 @@ import numpy as np
 
 from kface.faces import Faces
 from kface.mtcnn import Detector
-from kface.mtcnn.again import without
 from kface.mtcnn.boxes import SAME, covered, overlaps
 from kface.mtcnn.brighten import brightened
 from kface.mtcnn.refine import beside
@@ -81,9 +80,8 @@ class Finder(object):
     def __init__(
         self, detector: Detector, tracker: Optional[Tracker] = None, size: Optional[Tuple[int, int]] = None
     ) -> None:
-        plain, ways = without(detector)
-        self._detector: Detector = plain
-        self._second_look = SecondLook(ways)
+        self._detector = detector.plain()
+        self._second_look = SecondLook(detector.brighten)
         self._tracker = tracker
         self._size = size
         # The way and the places, in the frame's pixels, of the faces that only a copy has shown.
@@ -102,7 +100,7 @@ class Finder(object):
             The faces; with a tracker only those whose landmarks can be aligned, since no other could be followed.
 
         Raises:
-            ImageError: It is no such image.
+            ImageError: It is not such an image.
         """
         self._way, self._again = None, 0.0
         frame = Reduced.of(rgb, self._size)

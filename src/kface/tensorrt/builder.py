@@ -121,7 +121,7 @@ def check_settings(precision: str, workspace_mib: int) -> None:
         ConfigError: A setting is out of its range.
     """
     if precision not in PRECISIONS:
-        raise ConfigError("there is no such precision", precision, "choose one of: {}".format(", ".join(PRECISIONS)))
+        raise ConfigError("unknown precision", precision, "choose one of: {}".format(", ".join(PRECISIONS)))
     if workspace_mib < 1:
         raise ConfigError("must be at least 1, not {}".format(workspace_mib), "workspace_mib")
 

@@ -23,7 +23,7 @@ LEAST_COSINE = {"fp32": 0.9999, "fp16": 0.99}
 CANVAS = (288, 850)
 
 
-class Row(NamedTuple):
+class EngineComparison(NamedTuple):
     """One engine beside the reference; times are the median of a run in ms."""
 
     file: str
@@ -86,7 +86,7 @@ def verify(
     seed: int = 0,
     directory: Optional[PathLike] = None,
     memory: Optional[Memory] = None,
-) -> List[Row]:
+) -> List[EngineComparison]:
     """Build or get a file's engines, run them and the reference on the same numbers, and compare.
 
     Args:
@@ -112,7 +112,7 @@ def verify(
         expected, found = reference.run(batch), engine.run(batch)
         difference, cosine = compare(expected, found, path)
         times = [_median(network, batch, runs) for network in (engine, reference)]
-        rows.append(Row(Path(path).name, precision, shape, difference, cosine, times[0], times[1]))
+        rows.append(EngineComparison(Path(path).name, precision, shape, difference, cosine, times[0], times[1]))
         engine.close()
     return rows
 

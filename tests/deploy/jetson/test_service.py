@@ -157,7 +157,7 @@ def test_another_python_goes_into_the_unit(ready, board, monkeypatch):
         ),
         ({"web": True, "host": "0.0.0.0", "port": 80, "source": "csi"}, ("http://porch:80/",), ("ssh -L",)),
         ({"web": False, "host": "", "port": 1, "source": "csi"}, ("the web page is off",), ("http",)),
-        ({"error": "tracks: there is no such setting"}, ("cannot read /etc/kface/deploy.yaml: tracks",), ("http",)),
+        ({"error": "tracks: unknown setting"}, ("cannot read /etc/kface/deploy.yaml: tracks",), ("http",)),
     ],
 )
 def test_where_the_page_is(answer, texts, absent, ready, board):

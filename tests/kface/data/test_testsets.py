@@ -141,8 +141,8 @@ def test_what_a_copy_shows_of_a_large_photograph_is_no_small_part_of_it(tmp_path
     [
         ("2 2\nA 1\n", "line 2 is not in LFW's format"),
         ("2 2\nA x 2\n", "line 2 is not"),
-        ("2 2\nA 1 2\n", "promises 8 pairs, it holds 1"),
-        ("", "holds no pairs"),
+        ("2 2\nA 1 2\n", "has 1 pairs, but its first line announces 8"),
+        ("", "contains no pairs"),
     ],
 )
 def test_damaged_pairs(tmp_path, text, message):
@@ -197,7 +197,7 @@ def test_cfp(cfp, tmp_path, no_faces):
     assert testset.genuine.tolist() == [True, True, False, False] * 2
     assert testset.folds.tolist() == [0] * 4 + [1] * 4
     (cfp / "Protocol" / "Split" / "FP" / "01" / "same.txt").write_text("1,99\n")
-    with pytest.raises(LayoutError, match="names no pair"):
+    with pytest.raises(LayoutError, match="does not name a pair"):
         cfp_set(cfp, tmp_path / "cache", progress=False)
 
 

@@ -4,8 +4,9 @@ Source: the official repository k-face/k-face_2019. Hidden points were marked wh
 boxes were left out, by camera.
 """
 
+import os
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Annotation(NamedTuple):
         return None if np.isnan(points).any() else points
 
 
-def parse_annotation(text: str, camera: int, where: Any = "annotation") -> Annotation:
+def parse_annotation(text: str, camera: int, where: object = "annotation") -> Annotation:
     """Read an annotation file's text.
 
     Numbers are separated by spaces, tabs, commas or semicolons. Points come first, two numbers a line, then the boxes,
@@ -100,7 +101,7 @@ def parse_annotation(text: str, camera: int, where: Any = "annotation") -> Annot
     return Annotation(landmarks, named)
 
 
-def read_annotation(path: Any, camera: Optional[int] = None) -> Annotation:
+def read_annotation(path: "Union[str, os.PathLike[str]]", camera: Optional[int] = None) -> Annotation:
     """Read an annotation file; see :func:`parse_annotation`.
 
     Args:
@@ -140,7 +141,7 @@ def _row(values: Union[np.ndarray, Box]) -> str:
 
 
 def _present(
-    names: Tuple[str, ...], hidden: Tuple[str, ...], count: int, what: str, camera: int, where: Any
+    names: Tuple[str, ...], hidden: Tuple[str, ...], count: int, what: str, camera: int, where: object
 ) -> List[str]:
     """Return which names `count` lines stand for."""
     if count == len(names):

@@ -97,7 +97,7 @@ def read_pairs(path: PathLike) -> List[Pair]:
             raise ProtocolError("says {} of identities {} and {}".format(fields[2], a.subject, b.subject), where)
         pairs.append(Pair(a, b, fields[2] == "1"))
     if not pairs:
-        raise ProtocolError("holds no pairs", path)
+        raise ProtocolError("contains no pairs", path)
     return pairs
 
 
@@ -115,7 +115,7 @@ Differs = Optional[Callable[[Capture, Capture], bool]]
 
 
 def _differs(by_subject: Dict[str, List[Capture]]) -> Differs:
-    """Return the test whether two captures differ in each of the conditions that vary at all."""
+    """Return a test whether two captures differ in every condition that varies."""
     varying: List[int] = []
     for field in range(1, 5):
         if len({capture[field] for images in by_subject.values() for capture in images}) > 1:
@@ -144,7 +144,7 @@ def _impostor(by_subject: Dict[str, List[Capture]], count: int, rng: random.Rand
     pairs: List[Pair] = []
     while len(pairs) < count:
         rng.shuffle(people)
-        # As in a tournament: at each distance around the table everybody meets two others.
+        # As in a round-robin tournament: at each distance around the table every person meets two others.
         for distance in range(1, len(people) // 2 + 1):
             meetings = len(people) // 2 if 2 * distance == len(people) else len(people)
             for place in range(meetings):
@@ -165,7 +165,7 @@ def _fresh(
     rng: random.Random,
     differs: Differs,
 ) -> Tuple[int, int]:
-    """Draw a pair of indices that was not used yet and mark it; there must be one."""
+    """Draw an unused pair of indices and mark it as used; an unused pair must exist."""
     same = a is b
     spare: Optional[Tuple[int, int]] = None
     for _ in range(_TRIES):

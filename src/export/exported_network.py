@@ -29,7 +29,7 @@ LIMIT = (
 DETECTOR = bundle.Provenance("detector weights", "mtcnn 1.0.0 (Zhang et al., 2016), converted", "MIT")
 
 
-class Subject(NamedTuple):
+class ExportedNetwork(NamedTuple):
     """What is exported.
 
     Attributes:
@@ -53,13 +53,13 @@ class Subject(NamedTuple):
     synthetic: bool
     licence: str
     provenance: tuple[bundle.Provenance, ...]
-    made: list[files.Made]
+    made: list[files.ProvenFile]
     proof: files.Proof
     people: str = UNSEEN
     probed: probing.Probed | None = None
 
 
-def from_run(folder: Path, job: ExportJob, run_dir: Path, faces: np.ndarray) -> Subject:
+def from_run(folder: Path, job: ExportJob, run_dir: Path, faces: np.ndarray) -> ExportedNetwork:
     """Make the files of a run's network."""
     from train.fit import load_backbone
 
@@ -83,7 +83,7 @@ def from_run(folder: Path, job: ExportJob, run_dir: Path, faces: np.ndarray) -> 
     data_licence = job.licence_of_data or (
         LICENCE_OF_THE_SAMPLE if synthetic else f"{NOT_STATED} (set licence_of_data)"
     )
-    return Subject(
+    return ExportedNetwork(
         f"{about['backbone']}-{about['loss']}",
         preprocessing,
         "NCHW",
@@ -107,12 +107,12 @@ def _training(run_dir: Path) -> dict[str, Any]:
     return report
 
 
-def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -> Subject:
+def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -> ExportedNetwork:
     """Take over a foreign embedder, once it is known how to feed it."""
     path = job.embedder
     assert path is not None
     with step(f"reading {path.name}"):
-        embedder = foreign.Embedder(path, folder, job.output)
+        embedder = foreign.ForeignNetwork(path, folder, job.output)
     for change in embedder.file.changes:
         print(f"export: {path.name}: {change}", flush=True)
     _say_beforehand(path.name, len(embedder.file.data))
@@ -149,7 +149,7 @@ def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -
         ],
         "limits": [LIMIT],
     }
-    return Subject(
+    return ExportedNetwork(
         path.stem,
         preprocessing,
         embedder.layout,
@@ -168,16 +168,16 @@ def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -
     )
 
 
-def of_pretrained(folder: Path, subject: Subject) -> Subject:
-    """Return the pretrained network's subject with what is known of it, where it comes from and its limits, and a ``.pb``."""
+def of_pretrained(folder: Path, exported: ExportedNetwork) -> ExportedNetwork:
+    """Return the pretrained network with what is known of it, where it comes from and its limits, and a ``.pb``."""
     from export.pretrained.frozen_form import to_frozen
 
-    training = {**subject.training, "limits": list(offer.LIMITS)}
-    about = {**subject.made[0].facts, "opset": None, "layout": "NHWC"}
+    training = {**exported.training, "limits": list(offer.LIMITS)}
+    about = {**exported.made[0].facts, "opset": None, "layout": "NHWC"}
     with step(f"{FROZEN}: made and compared"):
         data = to_frozen((folder / CANONICAL).read_bytes())
-        made = [*subject.made, files.write_and_prove(folder, FROZEN, data, about, subject.proof)]
-    return subject._replace(
+        made = [*exported.made, files.write_and_prove(folder, FROZEN, data, about, exported.proof)]
+    return exported._replace(
         training=training, provenance=(*offer.PROVENANCE, DETECTOR), made=made, people=offer.PEOPLE_OF_SETS
     )
 

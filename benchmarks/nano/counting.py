@@ -1,7 +1,8 @@
 """Counts a network's operations: multiply-accumulates, and the numbers that go to memory and come from it."""
 
 import os
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple, Union
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Union
 
 from kface.errors import ConfigError, ModelError
 
@@ -44,7 +45,7 @@ class Count(NamedTuple):
     layers: int
     layers_all: int
 
-    def as_dict(self) -> Dict[str, int]:
+    def as_dict(self) -> dict[str, int]:
         """Return it for the report."""
         return dict(self._asdict())
 
@@ -53,7 +54,7 @@ class Count(NamedTuple):
 HEAVY = ("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool")
 #: What :func:`onnx_count` says about this project's embedders with 256 numbers, for machines without onnx; 512 numbers add
 #: less than one part in a hundred to the operations.
-STORED: Dict[str, Count] = {
+STORED: dict[str, Count] = {
     "mobilenetv2": Count(81251968, 2565186, 3701824, 11493062, 54, 160),
     "resnet50": Count(1084239872, 31874690, 5807872, 15566854, 55, 132),
 }
@@ -73,14 +74,14 @@ def total(layers: Iterable[Layer]) -> Count:
     )
 
 
-class _Sheet(object):
+class _Sheet:
     """Writes layers down one after the other, keeping the shape (channels, height, width) of what comes out."""
 
     def __init__(self, channels: int, height: int, width: int) -> None:
         self.shape = (channels, height, width)
-        self.layers: List[Layer] = []
+        self.layers: list[Layer] = []
 
-    def _add(self, kind: str, macs: int, weights: int, shape: Tuple[int, int, int], inputs: int = 1) -> None:
+    def _add(self, kind: str, macs: int, weights: int, shape: tuple[int, int, int], inputs: int = 1) -> None:
         self.layers.append(Layer(kind, macs, weights, inputs * _size(self.shape) + _size(shape)))
         self.shape = shape
 
@@ -123,7 +124,7 @@ class _Sheet(object):
         return self
 
 
-def _size(shape: Tuple[int, int, int]) -> int:
+def _size(shape: tuple[int, int, int]) -> int:
     return shape[0] * shape[1] * shape[2]
 
 
@@ -164,8 +165,8 @@ def onnx_count(path: PathLike, shape: Sequence[int]) -> Count:
     try:
         model = onnx.load(os.fspath(path))
     except Exception as error:
-        raise ModelError("is not an ONNX file ({})".format(str(error)[:100]), path)
-    for dimension, size in zip(model.graph.input[0].type.tensor_type.shape.dim, shape):
+        raise ModelError(f"is not an ONNX file ({str(error)[:100]})", path)
+    for dimension, size in zip(model.graph.input[0].type.tensor_type.shape.dim, shape, strict=False):
         dimension.dim_value = size
     del model.graph.value_info[:]
     graph = shape_inference.infer_shapes(model, data_prop=True).graph
@@ -179,7 +180,7 @@ def onnx_count(path: PathLike, shape: Sequence[int]) -> Count:
     try:
         return total(_layer(node, shapes, weights) for node in nodes)
     except KeyError as error:
-        raise ModelError("has a shape that is not known before ({})".format(error), path, "count the form of batch 1")
+        raise ModelError(f"has a shape that is not known before ({error})", path, "count the form of batch 1")
 
 
 #: Nodes whose work is on shapes and constants.
@@ -188,10 +189,10 @@ _BOOKKEEPING = ("Shape", "Gather", "Slice", "Concat", "Cast", "Constant", "Ident
 _SHAPED = ("Pad", "Reshape", "Clip")
 
 
-def _layer(node: Any, shapes: Dict[str, List[int]], weights: Dict[str, List[int]]) -> Layer:
+def _layer(node: Any, shapes: dict[str, list[int]], weights: dict[str, list[int]]) -> Layer:
     """Return a node as a layer; raises KeyError where a shape is not known."""
     names = [name for name in node.input if name and name not in weights]
-    for name in names + [node.output[0]]:
+    for name in [*names, node.output[0]]:
         if not _product(shapes[name]):
             raise KeyError(name)
     out = shapes[node.output[0]]

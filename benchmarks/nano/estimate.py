@@ -7,20 +7,22 @@ Capture, decoding and output run beside the inference on other cores and are not
 processor's share was measured on the machine that makes the estimate, in Python as it is, and scaled.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from deploy.bench import counting, paper
-from deploy.bench.counting import Count
+from benchmarks.nano import counting
+from benchmarks.nano.counting import Count
+from benchmarks.nano.probe import FrameWork, Observed
+from deploy.bench import paper
 from deploy.bench.paper import Range
-from deploy.bench.probe import Observed, Work
 from kface.mtcnn import canvas, pyramid
+from kface.mtcnn.settings import FACTOR
 
 NOTE = "estimate, not measured"
 #: A Nano's public peak at 921 MHz, in operations a second (a multiply-accumulate is two), and its memory's bytes a second.
 PEAK = {"fp16": 472e9, "fp32": 236e9}
 BANDWIDTH = 25.6e9
 BYTES = {"fp16": 2, "fp32": 4}
-FACTOR = 0.709
 
 
 class Assumed(NamedTuple):
@@ -45,12 +47,12 @@ class Assumed(NamedTuple):
     call_ms: Range = (0.8, 0.2)
     host: Range = (15.0, 7.5)
 
-    def as_dict(self) -> Dict[str, List[float]]:
+    def as_dict(self) -> dict[str, list[float]]:
         """Return it for the report."""
         return {key: list(value) for key, value in self._asdict().items()}
 
 
-def assumed(opencv_ms: Optional[Sequence[Tuple[Tuple[int, int], float]]] = None) -> Assumed:
+def assumed(opencv_ms: Sequence[tuple[tuple[int, int], float]] | None = None) -> Assumed:
     """Return the assumptions, with the processors' ratio from this machine.
 
     Args:
@@ -67,10 +69,8 @@ def assumed(opencv_ms: Optional[Sequence[Tuple[Tuple[int, int], float]]] = None)
     return Assumed(host=(worst, round(worst / 2, 2)))
 
 
-def network_ms(
-    count: Count, items: float, precision: str, utilisation: Range, other: Optional[Assumed] = None
-) -> Range:
-    """Return from and to which milliseconds a network takes on so many images at once.
+def network_ms(count: Count, items: float, precision: str, utilisation: Range, other: Assumed | None = None) -> Range:
+    """Return the range of milliseconds that a network takes for a batch of images.
 
     At best its arithmetic hides its memory traffic, or the other way round, and all that can be is computed along with the
     layer before; at worst they add up and every layer stands alone.
@@ -96,7 +96,7 @@ def network_ms(
     return max(compute[1], fast_memory) + fast_calls, compute[0] + slow_memory + slow_calls
 
 
-def pnet_canvas(size: Tuple[int, int], min_face: float) -> Tuple[int, int]:
+def pnet_canvas(size: tuple[int, int], min_face: float) -> tuple[int, int]:
     """Return height and width of the canvas that P-Net sees, for a frame's (width, height)."""
     width, height = size
     scales = pyramid.scales(height, width, min_face, FACTOR)
@@ -104,7 +104,7 @@ def pnet_canvas(size: Tuple[int, int], min_face: float) -> Tuple[int, int]:
     return placed.height, placed.width
 
 
-class Frames(NamedTuple):
+class FrameEstimate(NamedTuple):
     """Frames of one kind: from and to which milliseconds each part takes, and together."""
 
     host: Range
@@ -115,12 +115,12 @@ class Frames(NamedTuple):
     total: Range
 
 
-class Row(NamedTuple):
+class StreamEstimate(NamedTuple):
     """A stream with tracks.
 
     Attributes:
         faces: How many faces.
-        share: The part of its frames that the whole cascade runs on.
+        share: The part of its frames that the complete cascade runs on.
         detection: Those frames.
         following: The others.
         ms: From and to which milliseconds a frame takes in the mean.
@@ -130,16 +130,16 @@ class Row(NamedTuple):
 
     faces: int
     share: float
-    detection: Frames
-    following: Optional[Frames]
+    detection: FrameEstimate
+    following: FrameEstimate | None
     ms: Range
     fps: Range
     reached: str
 
 
 def stream(
-    observed: Observed, size: Tuple[int, int], min_face: float, embedder: Count, guess: Assumed, precision: str = "fp16"
-) -> Row:
+    observed: Observed, size: tuple[int, int], min_face: float, embedder: Count, guess: Assumed, precision: str = "fp16"
+) -> StreamEstimate:
     """Return what a stream would do on a Nano.
 
     Args:
@@ -161,16 +161,16 @@ def stream(
     )
     fps = (1000 / high, 1000 / low)
     reached = "yes" if fps[0] >= paper.PAPER_FPS else "perhaps" if fps[1] >= paper.PAPER_FPS else "no"
-    return Row(observed.faces, observed.share, detection, following, (low, high), fps, reached)
+    return StreamEstimate(observed.faces, observed.share, detection, following, (low, high), fps, reached)
 
 
-def _frames(work: Work, pnet: Range, embedder: Count, guess: Assumed, precision: str) -> Frames:
+def _frames(work: FrameWork, pnet: Range, embedder: Count, guess: Assumed, precision: str) -> FrameEstimate:
     host = (work.host_ms * guess.host[1], work.host_ms * guess.host[0])
     rnet = network_ms(counting.rnet(), work.rnet, precision, guess.small, guess)
     onet = network_ms(counting.onet(), work.onet, precision, guess.small, guess)
     embedded = network_ms(embedder, work.embedded, precision, guess.large, guess)
     parts = (host, pnet, rnet, onet, embedded)
-    return Frames(*parts + ((sum(part[0] for part in parts), sum(part[1] for part in parts)),))
+    return FrameEstimate(*parts, (sum(part[0] for part in parts), sum(part[1] for part in parts)))
 
 
 class Point(NamedTuple):
@@ -186,7 +186,7 @@ class Point(NamedTuple):
         return self.estimated[0] <= self.published[1] and self.published[0] <= self.estimated[1]
 
 
-def calibration() -> List[Point]:
+def calibration() -> list[Point]:
     """Return the published points that networks alone decide, beside what the same arithmetic says about them."""
     guess = Assumed()
     resnet50 = counting.STORED["resnet50"]
@@ -197,7 +197,7 @@ def calibration() -> List[Point]:
     )
     points = [
         Point(
-            "ResNet-50 at 256x256, Nano, TensorRT {}".format(precision),
+            f"ResNet-50 at 256x256, Nano, TensorRT {precision}",
             (ms, ms),
             network_ms(larger, 1, precision, guess.large),
         )
@@ -207,7 +207,7 @@ def calibration() -> List[Point]:
         if "Nano" in published.where:
             points.append(
                 Point(
-                    "{}, {}".format(published.what, published.where),
+                    f"{published.what}, {published.where}",
                     published.ms,
                     network_ms(resnet50, 1, "fp16", guess.large),
                 )
@@ -224,11 +224,11 @@ def calibration() -> List[Point]:
 
 
 def report(
-    rows: Sequence[Row], size: Tuple[int, int], min_face: float, embedder: Any, guess: Assumed
-) -> Dict[str, Any]:
-    """Return the whole estimate for the bench's report, with its arithmetic."""
+    rows: Sequence[StreamEstimate], size: tuple[int, int], min_face: float, embedder: Any, guess: Assumed
+) -> dict[str, Any]:
+    """Return the estimate for the bench's report, with its arithmetic."""
 
-    def parts(frames: Optional[Frames]) -> Optional[Dict[str, List[float]]]:
+    def parts(frames: FrameEstimate | None) -> dict[str, list[float]] | None:
         return None if frames is None else {key: _rounded(value) for key, value in frames._asdict().items()}
 
     height, width = pnet_canvas(size, min_face)
@@ -260,5 +260,5 @@ def report(
     }
 
 
-def _rounded(value: Range) -> List[float]:
+def _rounded(value: Range) -> list[float]:
     return [round(value[0], 2), round(value[1], 2)]

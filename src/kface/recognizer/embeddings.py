@@ -1,19 +1,19 @@
-"""What a recogniser hands out. A failure to enrol yields a template too, one that says so (as NIST's FRTE has it)."""
+"""What a recogniser returns. A failure to enrol yields an entry too, one that says so (as in NIST's FRTE)."""
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from kface.faces import Faces
 
-#: Why a template failed.
+#: Why a face has no embedding.
 NO_FACE = "no face was found"
 NOT_ALIGNED = "the landmarks cannot be aligned"
 NOT_FINITE = "the network gave no embedding of a finite length"
 
 
-class Template(NamedTuple):
-    """One face.
+class FaceEmbedding(NamedTuple):
+    """One face and its embedding.
 
     Attributes:
         embedding: float32 (d,), of length 1; zeros where it failed.
@@ -36,8 +36,8 @@ class Template(NamedTuple):
     sharpness: float
 
 
-class Templates(NamedTuple):
-    """Several faces, as arrays.
+class Embeddings(NamedTuple):
+    """Several faces and their embeddings, as arrays.
 
     Attributes:
         embeddings: float32 (n, d), of length 1; zeros where one failed.
@@ -45,8 +45,8 @@ class Templates(NamedTuple):
         reasons: Why each failed; None where it did not.
         faces: The faces they are of, n as well; zeros where none was found.
         crops: uint8 (n, 112, 112, 3), RGB.
-        sharpness: float32 (n,), see :class:`Template`.
-        fingerprint: The bundle's; templates of another cannot be compared with these.
+        sharpness: float32 (n,), see :class:`FaceEmbedding`.
+        fingerprint: The bundle's; embeddings of another bundle cannot be compared with these.
     """
 
     embeddings: np.ndarray
@@ -57,9 +57,9 @@ class Templates(NamedTuple):
     sharpness: np.ndarray
     fingerprint: str
 
-    def take(self, which: List[int]) -> "Templates":
-        """Return the templates with these numbers, in their order."""
-        return Templates(
+    def take(self, which: List[int]) -> "Embeddings":
+        """Return the entries with these numbers, in that order."""
+        return Embeddings(
             self.embeddings[which],
             self.failed[which],
             tuple(self.reasons[number] for number in which),
@@ -69,10 +69,10 @@ class Templates(NamedTuple):
             self.fingerprint,
         )
 
-    def one_by_one(self) -> List[Template]:
-        """Return a value for each face."""
+    def one_by_one(self) -> List[FaceEmbedding]:
+        """Return one value a face."""
         return [
-            Template(
+            FaceEmbedding(
                 self.embeddings[number],
                 bool(self.failed[number]),
                 self.reasons[number],
@@ -90,11 +90,11 @@ class Verification(NamedTuple):
     """Whether two images show the same person.
 
     Attributes:
-        score: Cosine of the two templates, or -2 where one of them failed.
+        score: Cosine of the two embeddings, or -2 where one of them failed.
         same: Whether the score reaches the threshold.
         threshold: The cosine from which on it is the same person.
         fmr: The false match rate that the threshold keeps to; None where none was measured.
-        reason: Why a template failed; None where neither did.
+        reason: Why a face has no embedding; None where both have one.
     """
 
     score: float
@@ -110,13 +110,13 @@ class Identified(NamedTuple):
     Attributes:
         face: The face.
         state: "recognised", "undecided" or "unknown".
-        person: Whom the gallery has for it: the person where recognised, the candidate where undecided, None where unknown.
+        name: Whom the gallery has for it: the person where recognised, the candidate where undecided, None where unknown.
         score: Cosine with the most similar template of the gallery; -2 where there is none to compare.
         fmr: The false match rate that "recognised" keeps to; None where none was measured.
     """
 
-    face: Template
+    face: FaceEmbedding
     state: str
-    person: Any
+    name: Optional[str]
     score: float
     fmr: Optional[float]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from deploy.bench import counting, estimate
-from deploy.bench.counting import Count
-from deploy.bench.estimate import Assumed
-from deploy.bench.probe import Observed, Work
+from benchmarks.nano import counting, estimate
+from benchmarks.nano.counting import Count
+from benchmarks.nano.estimate import Assumed
+from benchmarks.nano.probe import FrameWork, Observed
 from kface.mtcnn import pyramid
 
 #: Round figures: all of the peak or half of it, and so on.
@@ -75,7 +75,7 @@ def test_the_processor_is_calibrated_with_the_papers_opencv():
 
 
 def observed(host=1.0, share=0.25, following=0.2):
-    return Observed(3, share, Work(host, 20, 5, 0.5), None if share == 1 else Work(following, 0, 3, 0.5))
+    return Observed(3, share, FrameWork(host, 20, 5, 0.5), None if share == 1 else FrameWork(following, 0, 3, 0.5))
 
 
 def test_a_stream_by_hand():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tiny_bundle import models_or_skip
 
-from deploy.bench import counting
-from deploy.bench.counting import Count, Layer
+from benchmarks.nano import counting
+from benchmarks.nano.counting import Count, Layer
 from kface.errors import ConfigError, ModelError
 from kface.mtcnn import weights
 
@@ -33,8 +33,10 @@ def test_r_net_and_o_net_by_hand():
         [22 * 22 * 28 * 27, 9 * 9 * 48 * 9 * 28, 3 * 3 * 64 * 4 * 48, 576 * 128, 128 * 4, 128 * 1]
     )
     assert counting.onet().macs == sum(
-        [46 * 46 * 32 * 27, 21 * 21 * 64 * 9 * 32, 8 * 8 * 64 * 9 * 64, 3 * 3 * 128 * 4 * 64]
-        + [1152 * 256, 256 * 4, 256 * 10, 256 * 1]
+        (
+            *(46 * 46 * 32 * 27, 21 * 21 * 64 * 9 * 32, 8 * 8 * 64 * 9 * 64, 3 * 3 * 128 * 4 * 64),
+            *(1152 * 256, 256 * 4, 256 * 10, 256 * 1),
+        )
     )
     # Weights and PReLU slopes of the published networks: 100,178 and 389,040 parameters with two logits instead of one.
     assert counting.rnet().weights == 100178 - 129

@@ -6,6 +6,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from kface.bundle import Thresholds
 from kface.errors import ConfigError
+from kface.fields import Settings
 
 RECOGNISED = "recognised"
 UNDECIDED = "undecided"
@@ -13,19 +14,19 @@ UNKNOWN = "unknown"
 
 #: Recognised is what meets the first FMR that could be measured, unknown what misses the last: as in ``deploy.yaml``.
 TARGETS = (1e-4, 1e-3, 1e-2)
-#: A stranger has as many chances to be taken for somebody as people are enrolled: their number times the FMR is kept to this.
+#: A stranger can be mistaken for any of the people enrolled: their number times the FMR is kept at or below this.
 #: Measured on CFP with the pretrained network, by votes of three pictures of a stranger and galleries of one picture a person,
 #: drawn again and again: at FMR 1e-4 about 0.1, 0.2 and 1 % of the strangers are named by 10, 30 and 100 people, while 94 % of
 #: those enrolled are; at the threshold for about 4e-5, 0.2 % by 100 people, and 87 %.
 CHANCES = 3e-3
 
 
-class Decision(NamedTuple):
+class OperatingPoint(NamedTuple):
     """How cosines are judged.
 
     Attributes:
         recognised: From this cosine on it is the person.
-        unknown: Below this cosine it is nobody who is enrolled; at most `recognised`.
+        unknown: Below this cosine it is no one enrolled; at most `recognised`.
         fmr: The false match rate at `recognised`, or an upper bound of it; None where none was measured.
     """
 
@@ -40,7 +41,7 @@ class Decision(NamedTuple):
         return UNDECIDED if score >= self.unknown else UNKNOWN
 
     def check(self) -> None:
-        """Raise a ConfigError where a threshold is no cosine, or `unknown` is above `recognised`."""
+        """Raise a ConfigError where a threshold is not a cosine, or `unknown` is above `recognised`."""
         for key, value in (("recognised", self.recognised), ("unknown", self.unknown)):
             if isinstance(value, bool) or not isinstance(value, numbers.Real) or not -1 <= float(value) <= 1:
                 raise ConfigError("must be a cosine, from -1 to 1, not {!r}".format(value), "match." + key)
@@ -50,7 +51,7 @@ class Decision(NamedTuple):
             )
 
     @classmethod
-    def from_thresholds(cls, table: Optional[Thresholds], people: int = 1) -> Optional["Decision"]:
+    def from_thresholds(cls, table: Optional[Thresholds], people: int = 1) -> Optional["OperatingPoint"]:
         """Return what a bundle's table recommends; None where it has no threshold.
 
         Args:
@@ -69,7 +70,7 @@ class Decision(NamedTuple):
     @classmethod
     def from_settings(
         cls, match: Mapping[str, Any], table: Optional[Thresholds] = None, people: int = 1
-    ) -> Optional["Decision"]:
+    ) -> Optional["OperatingPoint"]:
         """Return what the section ``match`` of a ``deploy.yaml`` says.
 
         Args:
@@ -78,11 +79,9 @@ class Decision(NamedTuple):
             people: How many are enrolled; what is given in `match` holds for any number.
 
         Raises:
-            ConfigError: A value is no cosine, or `unknown` is above `recognised`.
+            ConfigError: A value is not a cosine, or `unknown` is above `recognised`.
         """
-        other = sorted(set(match) - {"recognised", "unknown"})
-        if other:
-            raise ConfigError("there is no such setting", "match." + str(other[0]), "choose: recognised, unknown")
+        Settings(match, "match", {"recognised": None, "unknown": None})
         recognised, unknown = match.get("recognised"), match.get("unknown")
         if recognised is None and unknown is None:
             return cls.from_thresholds(table, people)
@@ -107,7 +106,7 @@ def _threshold(known: Mapping[float, Optional[float]], fmr: float) -> float:
 
 
 def bound(table: Optional[Thresholds], threshold: float) -> Optional[float]:
-    """Return the lowest measured FMR that a threshold is sure to keep to; None where the table does not tell."""
+    """Return the lowest measured FMR that a threshold is sure to meet; None where the table has none."""
     rows = [] if table is None else table.rows
     met = [row.fmr.value for row in rows if row.threshold is not None and row.fmr and row.threshold <= threshold]
     return min(met) if met else None
