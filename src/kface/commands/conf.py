@@ -15,7 +15,7 @@ from kface.errors import ConfigError
 #: Environment variable with a directory that replaces the packaged one.
 ENVIRONMENT = "KFACE_CONF"
 
-_KEY = re.compile(r"( *)([A-Za-z_][\w-]*):(?: +(.*))?\Z")
+_KEY = re.compile(r"( *)([A-Za-z_]\w*):(?: +(.*))?\Z")
 _DEFAULT = re.compile(r"  - (optional )?(override )?/?([\w/]+)(?:: *(.*))?\Z")
 _CHOICES = re.compile(r"one of ([^:;(]+)")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kface.kisa.conditions import PROBE_CATEGORIES, PROBES, Category
 from kface.kisa.database import FULL_PEOPLE, PRELIMINARY_PEOPLE, KisaDatabase, Severity
@@ -389,7 +390,8 @@ def _failures(report: KisaReport, words: Words) -> list[Block]:
         (
             printable(failure.image.person),
             words.condition(failure.image.condition),
-            printable(failure.image.place),
+            # Whoever reads the report knows the data base, not the applicant's disk.
+            printable("/".join(Path(failure.image.place).parts[-2:])),
             printable(words.reason(failure.reason)),
         )
         for failure in report.failures[:MOST_FAILURES]
