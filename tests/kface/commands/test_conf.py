@@ -9,7 +9,7 @@ from kface.commands import conf
 from kface.commands.conf import clash, configuration_directory, parse, read_stage, stage_files
 from kface.errors import ConfigError
 
-STAGES = ("dataset", "deploy", "evaluate", "export", "train")
+STAGES = ("dataset", "deploy", "evaluate", "export", "kisa", "train")
 FILES = sorted(configuration_directory().glob("**/*.yaml"))
 
 
