@@ -49,8 +49,8 @@ class History(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "loss": f"{float(logs.get('loss', math.nan)):.6f}",
             "accuracy": f"{float(logs.get('accuracy', math.nan)):.6f}",
-            "learning_rate": f"{float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)):.3e}",
-            "margin": f"{float(keras.ops.convert_to_numpy(self.head.margin)):.4f}",
+            "learning_rate": f"{float(self.model.optimizer.learning_rate):.3e}",
+            "margin": f"{float(self.head.margin):.4f}",
             "images_per_second": f"{self.images_per_epoch / max(seconds, 1e-9):.1f}",
             "seconds": f"{seconds:.1f}",
         }

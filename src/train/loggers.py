@@ -131,7 +131,7 @@ class StepLog(keras.callbacks.Callback):
         if (batch + 1) % self.every:
             return
         figures = [float((logs or {}).get(key, math.nan)) for key in ("loss", "accuracy")]
-        margin = float(keras.ops.convert_to_numpy(self.head.margin))
+        margin = float(self.head.margin)
         numbers = [f"{value:.6f}" for value in (*figures, margin)]
         self.rows.append([str(self._epoch + 1), str(batch + 1), *numbers])
 
