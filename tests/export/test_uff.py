@@ -72,14 +72,14 @@ def test_resnet50_as_in_the_paper(resnet, frozen):
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("mobilenetv2", {"head": "gdc"}),
-        ("mobilenetv2", {"head": "gap"}),
-        ("mobilenetv2", {"head": "flatten", "stem_stride": 1}),
-        ("resnet50", {"head": "gap", "stem_stride": 1}),
-        ("resnet50", {"head": "gdc"}),
+        ("mobilenetv2", {"neck": "gdc"}),
+        ("mobilenetv2", {"neck": "gap"}),
+        ("mobilenetv2", {"neck": "flatten", "stem_stride": 1}),
+        ("resnet50", {"neck": "gap", "stem_stride": 1}),
+        ("resnet50", {"neck": "gdc"}),
     ],
 )
-def test_every_head_and_stem(name, arguments):
+def test_every_neck_and_stem(name, arguments):
     assert difference(randomise(build(name, width=0.25, embedding=16, size=64, **arguments))) < 1e-4
 
 
