@@ -1,1 +1,1 @@
-"""What `make bench` runs: speed is measured here, side by side, and never in a test."""
+"""Benchmarks, such as `make bench`: speed is measured here, side by side, and never in a test."""

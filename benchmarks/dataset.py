@@ -1,7 +1,7 @@
-"""Images a second of the data set's builder against a loop over the ``mtcnn`` package, in one run: ``make bench``.
+"""Images per second of the data set's builder and of a loop over the ``mtcnn`` package, in one run: ``make bench``.
 
-The two take turns on the same pictures of the synthetic sample. The loop does what a tutorial does: read, detect, align the
-largest face, write a JPEG. The builder does that on all cores, and shards, hashes and keeps a journal besides.
+The two take turns on the same pictures of the synthetic sample. The loop is that of a tutorial: read, detect, align the largest
+face, write a JPEG. The builder does this on all cores, and also shards, hashes and keeps a journal.
 """
 
 import os
@@ -24,7 +24,7 @@ from kface.workers import cores
 from train import backend
 
 PEOPLE = 8
-#: The loop is measured on one image in so many, as it takes so much longer.
+#: The loop, which is much slower, is measured on every 8th image.
 EVERY = 8
 ROUNDS = 3
 WANTED = 10.0
@@ -54,14 +54,14 @@ def main() -> int:
     print(f"Data set, synthetic sample, 864x576, {cores()} cores: images/s, median of {ROUNDS} rounds in turn")
     print(f"  loop over mtcnn  {slow:7.1f}   faces in {found[0]} of {len(files)} images")
     print(
-        f"  kface.data.dataset    {fast:7.1f}   faces in {found[1]} of {images} images, the start of the workers included"
+        f"  kface.data.dataset    {fast:7.1f}   faces in {found[1]} of {images} images, including the start of the workers"
     )
     print(f"  ratio            {fast / slow:7.1f}   (wanted: {WANTED:.0f})")
     return 0
 
 
 def loop(oracle: Any, files: list[Path], folder: Path) -> int:
-    """Read, detect, align and write one image after the other; return in how many a face was found."""
+    """Read, detect, align and write one image after the other; return the number of images with a face."""
     count = 0
     for file in files:
         image = read_image(file)

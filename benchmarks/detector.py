@@ -1,4 +1,4 @@
-"""Detector ms a frame against the ``mtcnn`` package, side by side on the same frames: ``make bench``."""
+"""Milliseconds per frame of the detector and of the ``mtcnn`` package, side by side on the same frames: ``make bench``."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from kface.timing import interleaved, medians
 from kface.workers import cores
 from train import backend
 
-#: The least ratio this project holds itself to.
+#: The minimum ratio of this project.
 WANTED = 3.0
 
 
@@ -30,8 +30,8 @@ def main() -> int:
         found: np.ndarray = oracle.detect_faces(image, output_type="numpy", fit_to_image=False, box_format="xyxy")
         return found
 
-    print(f"Detector, smallest face 20 px, {cores()} cores, kface on {detector.runtime}: median ms a frame")
-    print(f"{'frames':<17} {'size':<9} {'faces':>5} {'mtcnn':>8} {'kface':>8} {'ratio':>6}   the same faces?")
+    print(f"Detector, smallest face 20 px, {cores()} cores, kface on {detector.runtime}: median ms per frame")
+    print(f"{'frames':<17} {'size':<9} {'faces':>5} {'mtcnn':>8} {'kface':>8} {'ratio':>6}   same faces?")
     ratios = []
     for source, faces, image in frames():
         found, ours = reference(image), detector.detect(image)
@@ -46,21 +46,19 @@ def main() -> int:
             flush=True,
         )
     detector.close()
-    print(
-        f"ratio: {min(ratios):.2f} at least (wanted: {WANTED:.0f}), {np.exp(np.mean(np.log(ratios))):.2f} in the mean"
-    )
+    print(f"ratio: minimum {min(ratios):.2f} (wanted: {WANTED:.0f}), mean {np.exp(np.mean(np.log(ratios))):.2f}")
     return 0
 
 
 def agreement(reference: np.ndarray, landmarks: np.ndarray) -> str:
-    """Say how many faces there are on both sides and how far their landmarks lie apart."""
+    """Return the numbers of faces of both, and the largest distance between their landmarks."""
     if len(reference) != len(landmarks):
         return f"no: {len(reference)} and {len(landmarks)}"
     if not len(landmarks):
         return "yes: none"
     theirs = np.stack([reference[:, 6:11], reference[:, 11:16]], axis=2)
     apart = np.abs(theirs[:, None] - landmarks[None]).max(axis=(2, 3)).min(axis=1)
-    return f"yes: {len(landmarks)}, landmarks {apart.max():.4f} px apart at most"
+    return f"yes: {len(landmarks)}, landmarks at most {apart.max():.4f} px apart"
 
 
 if __name__ == "__main__":

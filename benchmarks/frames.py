@@ -1,4 +1,4 @@
-"""The frames that are measured on: real faces where they are at hand, and the synthetic sample always."""
+"""The frames of the benchmarks: the synthetic sample, and real faces if available."""
 
 import os
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ SIZES = ((640, 360), (1280, 720))
 CROWD = (12, 7)
 
 
-class Frame(NamedTuple):
-    """A frame to measure on: where it comes from, about how many faces it was made with, and uint8 (h, w, 3), RGB."""
+class BenchFrame(NamedTuple):
+    """A frame of a benchmark: its source, its approximate number of faces, and the image, uint8 (h, w, 3), RGB."""
 
     source: str
     faces: str
@@ -26,20 +26,20 @@ class Frame(NamedTuple):
 
 
 def shared_data() -> Path:
-    """Return the folder of real faces; it need not exist."""
+    """Return the folder of real faces, whether or not it exists."""
     beside = Path(__file__).resolve().parents[2] / "shared"
     return Path(os.environ.get("KFACE_SHARED", beside)) / "data"
 
 
-def frames() -> Iterator[Frame]:
-    """Yield one, six and many faces at each size, from the real clips (where they are) and from the synthetic sample."""
+def frames() -> Iterator[BenchFrame]:
+    """Yield one, six and many faces at each size, from the real clips (if available) and from the synthetic sample."""
     for source, pictures in (("real clips", _real()), ("synthetic sample", _synthetic())):
         if pictures is None:
-            print(f"real faces are not here ({shared_data()}; set KFACE_SHARED): only the synthetic sample is measured")
+            print(f"real faces are not here ({shared_data()}; set KFACE_SHARED): measuring only the synthetic sample")
             continue
         for size in SIZES:
             for faces, image in pictures.items():
-                yield Frame(source, faces, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+                yield BenchFrame(source, faces, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
 def _real() -> dict[str, np.ndarray] | None:
@@ -75,7 +75,7 @@ def _synthetic() -> dict[str, np.ndarray]:
 
 
 def _clip(path: Path) -> list[np.ndarray]:
-    """Return a clip's frames, RGB; none where it cannot be read."""
+    """Return a clip's frames, RGB; an unreadable clip has none."""
     found = []
     capture = cv2.VideoCapture(str(path)) if path.is_file() else None
     while capture is not None:

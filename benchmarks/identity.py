@@ -1,11 +1,11 @@
 """The whole recogniser against real people whose names are known: ``make bench-identity``.
 
 Clips are composed of the pictures of CFP and LFW and played through detector, embedder, tracks and gallery as the realtime
-recogniser has them, with the settings of ``conf/deploy.yaml``. Ten people are enrolled, by one picture each: no clip has it.
+recogniser does it, with the settings of ``conf/deploy.yaml``. Ten people are enrolled, each by one picture that no clip has.
 
-Words: ``bundle=DIR cfp=DIR lfw=DIR quick=true half=first|second seed=0 out=FILE.json``, and any setting of the recogniser, such
-as ``match.recognised=0.95``. People come in two halves that share nobody: choose settings on one, confirm them on the other.
-The quick bench has a quarter of the clips, with the first half.
+Arguments: ``bundle=DIR cfp=DIR lfw=DIR quick=true half=first|second seed=0 out=FILE.json``, and any setting of the recogniser,
+such as ``match.recognised=0.95``. People are split into two disjoint halves: choose settings on one, and confirm them on the
+other. The quick bench plays a quarter of the clips, with the first half.
 """
 
 import sys
@@ -30,25 +30,26 @@ from kface import bundle
 from kface.errors import ConfigError, KFaceError
 from kface.files import write_json
 from kface.progress import Progress
-from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, Result
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
+from kface.streams import Frame
 
 BUNDLE = "bundles/dlib-resnet"
 FPS = 25.0
-#: What half of the people is called.
+#: Names of the halves of the people.
 HALVES = ("first", "second")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for.
+    """The options of a run.
 
     Attributes:
         settings: The recogniser's.
-        folders: Where the people are, by what reads them.
+        folders: Directories of the people, by their reader.
         quick: A quarter of the clips.
-        half: Of the people, one of :data:`HALVES`; None for both.
-        seed: Of people, places and the camera.
-        out: The report; None for today's folder.
+        half: One of :data:`HALVES`, or None for both.
+        seed: Seed of people, places and the camera.
+        out: File of the report; None for one in today's folder.
     """
 
     settings: DeploySettings
@@ -60,7 +61,7 @@ class Options:
 
 
 @dataclass
-class Enrolled:
+class MemoryGallery:
     """A gallery in memory, by name; see :class:`kface.recognizer.FaceRecognizer`."""
 
     names: tuple[str, ...] = ()
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def options_of(words: Sequence[str]) -> Options:
-    """Return what the words ask for.
+    """Read the options from the arguments.
 
     Raises:
         ConfigError: One cannot be understood, or names nothing.
@@ -107,7 +108,7 @@ def options_of(words: Sequence[str]) -> Options:
     for word in words:
         key, equals, value = ("quick", "=", "true") if word == "--quick" else word.partition("=")
         if not equals:
-            raise ConfigError("is no setting", word, "write key=value")
+            raise ConfigError("is not a setting", word, "write key=value")
         if key in ("cfp", "lfw", "quick", "half", "seed", "out", "bundle"):
             own[key] = value
         else:
@@ -151,8 +152,8 @@ def measure(options: Options) -> dict[str, Any]:
         Progress(None, "bench-identity", "clips") as progress,
     ):
         table = bundle.load(settings.bundle, check="sizes").manifest.thresholds
-        recognizer.decision = Decision.from_settings(settings.match, table, GALLERY)
-        decision = recognizer.needed_decision()
+        recognizer.operating_point = OperatingPoint.from_settings(settings.match, table, GALLERY)
+        operating_point = recognizer.needed_operating_point()
         album = Album(recognizer, settings.enrolment)
         camera = Camera(backgrounds(shared_data() / "video", options.seed))
         for people in every:
@@ -171,7 +172,11 @@ def measure(options: Options) -> dict[str, Any]:
         "quick": options.quick,
         "seed": options.seed,
         "fps": FPS,
-        "thresholds": {"recognised": decision.recognised, "unknown": decision.unknown, "fmr": decision.fmr},
+        "thresholds": {
+            "recognised": operating_point.recognised,
+            "unknown": operating_point.unknown,
+            "fmr": operating_point.fmr,
+        },
         "tracks": None if settings.pipeline.tracks is None else settings.pipeline.tracks._asdict(),
         "scenes": {scene: figures(scores, FPS) for scene, scores in parts.items()},
         "total": figures(total(list(parts.values())), FPS),
@@ -191,9 +196,9 @@ def clips(people: People, album: Album, options: Options) -> Iterator[Clip]:
 
 
 def play(clip: Clip, camera: Camera, recognizer: FaceRecognizer, album: Album, settings: DeploySettings) -> Scores:
-    """Play a clip to the recogniser and return what came of it."""
+    """Play a clip to the recogniser and return its scores."""
     gallery = album.gallery(clip.enrolled)
-    pipeline = Pipeline(recognizer, Enrolled(*gallery), settings.pipeline)
+    pipeline = Pipeline(recognizer, MemoryGallery(*gallery), settings.pipeline)
     judge = Judge()
     for number, (image, shown) in enumerate(camera.film(clip)):
         result = pipeline.process(Frame(image, number / FPS, number))
@@ -205,7 +210,7 @@ def found_in(result: Result) -> list[Found]:
     """Return the faces that a frame's result shows; without tracks each is one of its own."""
     numbers = [-1 - place if track is None else track for place, track in enumerate(result.ids)]
     return [
-        Found(tuple(float(value) for value in box), number, who.state, who.person)
+        Found(tuple(float(value) for value in box), number, who.state, who.name)
         for box, number, who in zip(result.faces.boxes, numbers, result.identities, strict=True)
     ]
 

@@ -1,7 +1,7 @@
 """The people of the clips: pictures of CFP and of LFW, cut out with soft edges.
 
-Pictures are read as they are asked for. Where a face lies in a picture is what the detector finds in the picture itself; one
-with no face, or with others close to it, is left out.
+Pictures are read on demand. The detector finds the face in each picture; a picture without a face, or with others close to it,
+is left out.
 """
 
 import random
@@ -18,14 +18,14 @@ from kface.gallery.quality import measure, refusals
 from kface.images import read_image
 from kface.recognizer import FaceRecognizer
 
-#: A cut-out's half width and half height, in sides of the face, and how far its edge is soft.
+#: A cut-out's half width and half height, and the width of its soft edge, in sides of the face.
 HALF = (0.95, 1.15)
 SOFT = 0.3
 #: Side of the face in the largest copy of a cut-out that is kept, in pixels; each further one is half as large.
 LARGEST, COPIES = 176.0, 3
-#: A face in a picture is at least so large, in pixels: a smaller one would have to be enlarged too much.
+#: Minimum side of a face in a picture, in pixels: a smaller one would be enlarged too much.
 SMALLEST = 48.0
-#: The face that a picture is of is not further from its middle than this part of its width and height.
+#: Maximum distance of a picture's subject from its middle, as a fraction of its width and height.
 CENTRAL = 0.25
 
 
@@ -52,7 +52,7 @@ class Cutout(NamedTuple):
 
 
 class People(NamedTuple):
-    """People of one source; nobody else is ever mixed with them, who might be the same person under another name."""
+    """People of one source. Sources are never mixed, as they may have the same person under different names."""
 
     source: str
     subjects: list[Subject]
@@ -62,7 +62,7 @@ def cfp(folder: Path) -> People:
     """Return the people of CFP (Celebrities in Frontal-Profile) as it is distributed.
 
     Raises:
-        ConfigError: They are not there.
+        ConfigError: The folder does not contain them.
     """
     subjects = []
     for person in sorted((folder / "Data" / "Images").glob("*")):
@@ -70,7 +70,7 @@ def cfp(folder: Path) -> People:
         if fronts and profiles:
             subjects.append(Subject("cfp " + person.name, fronts, profiles))
     if len(subjects) < 40:
-        raise ConfigError("holds no Data/Images of CFP", folder, "give cfp=DIR")
+        raise ConfigError("does not contain CFP's Data/Images", folder, "give cfp=DIR")
     return People("CFP", subjects)
 
 
@@ -78,7 +78,7 @@ def lfw(folder: Path) -> People:
     """Return the people of LFW (Labeled Faces in the Wild): a folder of pictures each, in the folder or in its images.
 
     Raises:
-        ConfigError: They are not there.
+        ConfigError: The folder does not contain them.
     """
     inside = folder / "images" if (folder / "images").is_dir() else folder
     subjects = []
@@ -87,23 +87,23 @@ def lfw(folder: Path) -> People:
         if pictures:
             subjects.append(Subject("lfw " + person.name, pictures))
     if sum(len(subject.fronts) > 2 for subject in subjects) < 40:
-        raise ConfigError("holds no folders of LFW's people", folder, "give lfw=DIR")
+        raise ConfigError("does not contain the folders of LFW's people", folder, "give lfw=DIR")
     return People("LFW", subjects)
 
 
 def halves(people: People, seed: int) -> tuple[People, People]:
-    """Divide people into two that share nobody, to choose settings on one and to confirm them on the other."""
+    """Split people into two disjoint halves: choose settings on one, and confirm them on the other."""
     subjects = list(people.subjects)
     random.Random(seed).shuffle(subjects)
     return people._replace(subjects=subjects[::2]), people._replace(subjects=subjects[1::2])
 
 
 class Album:
-    """Cuts people out of their pictures, and enrols them; each picture is looked at once.
+    """Cuts people out of their pictures, and enrols them; each picture is searched once.
 
     Args:
         recognizer: Finds and embeds the faces.
-        limits: What is good enough to be enrolled.
+        limits: Minimum quality for enrolment.
     """
 
     def __init__(self, recognizer: FaceRecognizer, limits: Limits | None = None) -> None:
@@ -113,7 +113,7 @@ class Album:
         self._enrolled: dict[str, tuple[int, np.ndarray] | None] = {}
 
     def enrolment(self, subject: Subject) -> np.ndarray | None:
-        """Return the embedding of the first picture that may be enrolled, float32 (d,); None where there is none."""
+        """Return the embedding of the first picture that may be enrolled, float32 (d,), or None."""
         found = self._enrol(subject)
         return None if found is None else found[1]
 

@@ -1,4 +1,4 @@
-"""From places to pictures: people on a background, as a camera sees them, and the truth about each frame."""
+"""Draws people on a background as a camera sees them, with the truth about each frame."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -60,7 +60,7 @@ class Clip(NamedTuple):
 
 
 class Camera:
-    """Takes the pictures of clips.
+    """Draws the pictures of clips.
 
     Args:
         backgrounds: uint8 (h, w, 3), RGB, in which no face is to be seen.
@@ -177,13 +177,13 @@ def _box(placed: Placed) -> np.ndarray:
 
 
 def _part(box: np.ndarray, other: np.ndarray) -> float:
-    """Return which part of a box lies in another one."""
+    """Return the fraction of a box that lies in another one."""
     low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
     return float(np.prod(np.maximum(high - low, 0)) / max(np.prod(box[2:] - box[:2]), 1e-9))
 
 
 def backgrounds(folder: Path | None, seed: int) -> list[np.ndarray]:
-    """Return backgrounds without faces, uint8 (90, 160, 3): frames of real clips, blurred until nobody is to be seen, or walls.
+    """Return backgrounds without faces, uint8 (90, 160, 3): frames of real clips, blurred until no one is visible, or walls.
 
     Args:
         folder: Where the clips (``*.gif``) are; None, or one without any, gives walls: slow changes of colour.

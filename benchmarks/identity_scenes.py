@@ -24,7 +24,7 @@ Frames = list[list[Placed]]
 
 
 class Cast:
-    """Hands out people for clips.
+    """Selects people for clips.
 
     Args:
         people: Everybody there is.
@@ -45,7 +45,7 @@ class Cast:
         self._next = {"enrolled": 0, "stranger": 0}
 
     def gallery(self) -> list[Subject]:
-        """Return the next people to enrol, of each of whom there are an enrolled picture and another one."""
+        """Return the next people to enrol, each with an enrolled picture and another one."""
         return self._take("enrolled", self._enrollable, GALLERY, self._can_be_enrolled)
 
     def strangers(self, count: int) -> list[Subject]:
@@ -82,7 +82,7 @@ class Role(NamedTuple):
 
 
 class Stage:
-    """What a scene is made with: its people, its size, and a die.
+    """The material of a scene: its people, its size, and a random generator.
 
     Args:
         cast: Hands out the people.
@@ -96,19 +96,19 @@ class Stage:
         self._known = iter(self.enrolled)
 
     def known(self) -> Role:
-        """Return the next one of those who are enrolled."""
+        """Return the next enrolled person."""
         return self._role(next(self._known))
 
     def strangers(self, count: int) -> list[Role]:
-        """Return the next ones of those who are not."""
+        """Return the next people who are not enrolled."""
         return [self._role(subject) for subject in self.cast.strangers(count)]
 
     def either(self, known: bool) -> Role:
-        """Return one who is enrolled, or who is not."""
+        """Return an enrolled person, or one who is not."""
         return self.known() if known else self.strangers(1)[0]
 
     def place(self, side: float) -> tuple[float, float]:
-        """Return a place for a face of this side, wholly inside."""
+        """Return a place for a face of this side, completely inside."""
         width, height = self.size
         return (
             self.random.uniform(0.9 * side, width - 0.9 * side),
@@ -126,7 +126,7 @@ class Stage:
 
 
 def enter(stage: Stage, known: bool, frames: int = 50) -> Frames:
-    """Somebody comes in from the side and nearer: from 50 to 160 pixels, more in a larger picture."""
+    """A person comes in from the side and nearer: from 50 to 160 pixels, more in a larger picture."""
     role, near = stage.either(known), stage.random.uniform(110, NEAR) * stage.zoom
     x, y = stage.place(near)
     begin = stage.random.choice((-0.2 * near, stage.size[0] + 0.2 * near))
@@ -140,7 +140,7 @@ def enter(stage: Stage, known: bool, frames: int = 50) -> Frames:
 
 
 def turn(stage: Stage, known: bool, fade: int, hold: int = 16) -> Frames:
-    """A head turns from the front to the side and back; views fade into each other, or follow at once where `fade` is 0."""
+    """A head turns from the front to the side and back; views fade into each other, or change at once where `fade` is 0."""
     role, side = stage.either(known), stage.random.uniform(80, 150) * stage.zoom
     x, y = stage.place(side)
     views = [role.fronts[0], *role.profiles[:1], role.fronts[0], *role.profiles[1:], role.fronts[-1]]
@@ -166,7 +166,7 @@ def come_back(stage: Stage, same: bool, away: int) -> Frames:
 
 
 def cross(stage: Stage, known: bool, frames: int = 70) -> Frames:
-    """Two cross each other, one in front of the other; the first is enrolled, the other as well or not."""
+    """Two people cross, one in front of the other; the first is enrolled, the second as given."""
     roles = [stage.known(), stage.either(known)]
     stage.random.shuffle(roles)
     sides = [stage.random.uniform(70, 120) * stage.zoom for _ in roles]
@@ -203,7 +203,7 @@ def fade(stage: Stage, known: bool) -> Frames:
 
 
 def several(stage: Stage, known: int, frames: int = 50) -> Frames:
-    """Six at once, so many of them enrolled; each wanders about its place."""
+    """Six people at once, a given number of them enrolled; each moves around its place."""
     roles = [stage.known() for _ in range(known)] + stage.strangers(6 - known)
     stage.random.shuffle(roles)
     width, height = stage.size
@@ -221,7 +221,7 @@ def several(stage: Stage, known: int, frames: int = 50) -> Frames:
 
 
 def door(stage: Stage, beside: bool) -> Frames:
-    """Twenty strangers come one after the other to the same door, alone or beside somebody who is enrolled."""
+    """Twenty strangers come one after the other to the same door, alone or beside an enrolled person."""
     made: Frames = []
     side = stage.random.uniform(75, 110) * stage.zoom
     x, y = stage.size[0] * 0.3, stage.size[1] * 0.45
@@ -234,7 +234,7 @@ def door(stage: Stage, beside: bool) -> Frames:
 
 
 def program(cast: Cast, quick: bool) -> Iterator[Clip]:
-    """Yield the clips of all scenes, each when it is its turn.
+    """Yield the clips of all scenes, one at a time.
 
     Args:
         cast: The people.

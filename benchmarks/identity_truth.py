@@ -1,4 +1,4 @@
-"""Who was called what, against the truth: pure logic over boxes, tracks and names, frame by frame.
+"""Compares names with the truth: pure logic over boxes, tracks and names, frame by frame.
 
 A face that was found belongs to the person whose true box it overlaps the most. What is counted of each person in a frame is
 the name shown there; of each track, what it was called as long as it lived.
@@ -13,7 +13,7 @@ import numpy as np
 
 from kface.mtcnn.boxes import overlaps
 from kface.recognizer.association import best_pairs
-from kface.recognizer.decision import RECOGNISED
+from kface.recognizer.operating_point import RECOGNISED
 
 #: Overlap (IoU) from which on a face that was found is that of a person.
 LEAST_OVERLAP = 0.3
@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
 @dataclass
 class Stay:
-    """A person's time in the picture, without a gap.
+    """An uninterrupted time of a person in the picture.
 
     Attributes:
         known: Whether the person is enrolled.
@@ -70,7 +70,7 @@ class Stay:
 
 @dataclass
 class Life:
-    """What a track was called as long as it lived.
+    """The names of a track during its life.
 
     Attributes:
         subjects: Frames by person.
@@ -86,7 +86,7 @@ class Life:
     runs: list[int] = field(default_factory=list)
 
     def carries(self, wrong: bool, frame: int) -> None:
-        """Take note of whether the name is wrong in a frame in which the track is seen."""
+        """Record whether the name is wrong in a frame in which the track is seen."""
         if not wrong:
             self.end()
             return
@@ -94,7 +94,7 @@ class Life:
         self.last = frame
 
     def end(self) -> None:
-        """Take note that a wrong name is gone."""
+        """Record that a wrong name is gone."""
         if self.since is not None:
             self.runs.append(self.last - self.since + 1)
         self.since = None
@@ -102,7 +102,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Scores:
-    """What was counted; scores of several clips are added with :func:`total`.
+    """The counts; scores of several clips are added with :func:`total`.
 
     Attributes:
         clips: Clips.
@@ -178,7 +178,7 @@ class Judge:
                 self._faces[bool(person.names), MISSED] += 1
 
     def scores(self) -> Scores:
-        """Return what was counted, at the end of the clip."""
+        """Return the counts, at the end of the clip."""
         stays = self._over + list(self._stays.values())
         stays = [stay for stay in stays if stay.first is not None]
         for life in self._lives.values():
@@ -228,7 +228,7 @@ class Judge:
 
 
 def pairs(shown: Sequence[Shown], found: Sequence[Found]) -> dict[int, Shown]:
-    """Return whose face each of those that were found is, by its number; the largest overlap goes first."""
+    """Return the number of the person of each detected face; the largest overlap is assigned first."""
     if not shown or not found:
         return {}
     iou = overlaps(np.array([face.box for face in found]), np.array([person.box for person in shown]))
@@ -236,14 +236,14 @@ def pairs(shown: Sequence[Shown], found: Sequence[Found]) -> dict[int, Shown]:
 
 
 def called_by(person: Shown, face: Found) -> str:
-    """Return whether a face has the right name, a wrong one, or why it has none."""
+    """Return whether a face has the right or a wrong name, or the reason why it has none."""
     if face.state != RECOGNISED:
         return face.state
     return RIGHT if face.name in person.names else WRONG
 
 
 def verdict(life: Life) -> tuple[bool, str]:
-    """Return what a track was called: wrongly once is wrong, else rightly once is right, else what it was called mostly."""
+    """Return a track's verdict: wrong if it ever was, else right if it ever was, else its most frequent verdict."""
     known = sum(count for (known, _), count in life.verdicts.items() if known) * 2 >= sum(life.verdicts.values())
     words = [word for (_, word) in life.verdicts]
     for word in (WRONG, RIGHT):
@@ -264,7 +264,7 @@ def total(parts: Sequence[Scores]) -> Scores:
 
 
 def figures(scores: Scores, fps: float) -> dict[str, Any]:
-    """Return scores as JSON takes them.
+    """Return scores with JSON's types.
 
     Args:
         scores: What was counted.
@@ -304,7 +304,7 @@ def figures(scores: Scores, fps: float) -> dict[str, Any]:
 
 
 def quantile(waits: Sequence[int | None], part: float, fps: float) -> float | None:
-    """Return after how many seconds this part of the stays had its name; None where fewer ever got it."""
+    """Return the seconds after which this fraction of the stays had its name; None where fewer ever had."""
     ordered = sorted(float("inf") if wait is None else float(wait) for wait in waits)
     if not ordered:
         return None

@@ -1,11 +1,12 @@
-"""Dark and side-lit faces: what looking again at brightened copies finds on Extended Yale B, and what it takes for faces.
+"""Dark and side-lit faces: what searching brightened copies finds on Extended Yale B, correctly and wrongly.
 
     .venv/bin/python -m benchmarks.light YALE_B [--bundle DIR] [--without-faces DIR] [--brighten clahe log_clahe]
 
-``YALE_B`` is the cropped Extended Yale B (Georghiades et al., 2001), folders of images that are named after their light, such
-as ``yaleB01/yaleB01_P00A+035E+15.pgm``. The crops are tight, so that each gets a black border of 55 pixels. A bundle
-(``make export embedder=pretrained``) adds equal error rates: each image is compared with those of all people that are lit from
-the front, and a face that is not found matches nobody. ``--without-faces`` names a folder of photographs that show none.
+``YALE_B`` is the cropped Extended Yale B (Georghiades et al., 2001), folders of images named after their light, such
+as ``yaleB01/yaleB01_P00A+035E+15.pgm``. The crops are tight, so each gets a black border of 55 pixels. A bundle
+(``make export embedder=pretrained``) adds equal error rates: each image is compared with the images of all people that are lit
+from the front, and a face that is not found counts as a non-match. ``--without-faces`` names a folder of
+photographs without faces.
 """
 
 import argparse
@@ -28,30 +29,30 @@ from kface.recognizer import FaceRecognizer
 from kface.verification.curves import eer
 from kface.verification.scores import score_pairs
 
-#: Between the light and the camera's axis, degrees: from which angle to which.
+#: Ranges of the angle between the light and the camera's axis, in degrees.
 BINS = ((0, 12), (12, 25), (25, 50), (50, 77), (77, 180))
 #: Black border around the crops, in pixels.
 BORDER = 55
-#: Landmarks that lie further from where they belong, in distances between the eyes, are not the face's.
+#: Landmarks at a larger distance from their place, as a fraction of the distance between the eyes, are wrong.
 ASTRAY = 0.25
 SUFFIXES = (".pgm", ".png", ".jpg", ".jpeg", ".bmp")
 BATCH = 16
 
 
 class Lit(NamedTuple):
-    """An image: its file, who it shows, and the angle between the light and the camera's axis in degrees."""
+    """An image: its file, its person, and the angle between the light and the camera's axis in degrees."""
 
     file: Path
     person: str
     angle: float
 
 
-class Found(NamedTuple):
-    """What was found in some images, one face each.
+class Detections(NamedTuple):
+    """The detections in some images, at most one face each.
 
     Attributes:
         faces: The largest face of each image, or none.
-        seconds: How long it took.
+        seconds: Duration.
     """
 
     faces: list[Faces]
@@ -59,7 +60,7 @@ class Found(NamedTuple):
 
     @property
     def there(self) -> np.ndarray:
-        """Bool (n,), which images have a face."""
+        """Bool (n,), whether each image has a face."""
         return np.array([faces.count > 0 for faces in self.faces], bool)
 
 
@@ -73,7 +74,7 @@ def angle_of(name: str) -> float | None:
 
 
 def images_of(folder: Path) -> list[Lit]:
-    """List the data base; raises ConfigError where there is no such folder, or no image of its names in it."""
+    """List the data base; raises ConfigError where the folder does not exist or has no image with such a name."""
     if not folder.is_dir():
         raise ConfigError("is not a directory", folder, "give the folder of the cropped Extended Yale B")
     found = []
@@ -82,12 +83,12 @@ def images_of(folder: Path) -> list[Lit]:
         if angle is not None and file.suffix.lower() in SUFFIXES:
             found.append(Lit(file, file.name.split("_")[0], angle))
     if not found:
-        raise ConfigError("holds no image whose name tells its light, such as yaleB01_P00A+035E+15.pgm", folder)
+        raise ConfigError("contains no image with its light in the name, such as yaleB01_P00A+035E+15.pgm", folder)
     return found
 
 
-def detect(detector: Detector, images: Sequence[np.ndarray], ways: Sequence[str]) -> tuple[Found, Found]:
-    """Return what is found in images as they are, and with copies as well; the latter's time is that of the copies alone."""
+def detect(detector: Detector, images: Sequence[np.ndarray], ways: Sequence[str]) -> tuple[Detections, Detections]:
+    """Return the detections without and with brightened copies; the time of the latter is that of the copies alone."""
     before: list[Faces] = []
     after: list[Faces] = []
     spent = [0.0, 0.0]
@@ -101,7 +102,7 @@ def detect(detector: Detector, images: Sequence[np.ndarray], ways: Sequence[str]
         spent[1] += time.perf_counter() - between
         before += [largest(faces) for faces in found]
         after += [largest(faces) for faces in again]
-    return Found(before, spent[0]), Found(after, spent[1])
+    return Detections(before, spent[0]), Detections(after, spent[1])
 
 
 def largest(faces: Faces) -> Faces:
@@ -111,13 +112,13 @@ def largest(faces: Faces) -> Faces:
 
 
 def astray(found: Sequence[Faces], people: Sequence[str]) -> np.ndarray:
-    """Return, as bool (n,), which faces are not where the person's face is.
+    """Return, as bool (n,), which faces are in a wrong place.
 
-    The crops are aligned by hand: all images of a person have the face in one place, which is the median of what was found.
+    The crops were aligned by hand: all images of a person have the face in the same place, the median of the detections.
 
     Args:
         found: The face of each image, or none.
-        people: Who is in each image.
+        people: The person in each image.
     """
     wrong = np.zeros((len(found),), bool)
     for name in sorted(set(people)):
@@ -132,9 +133,9 @@ def astray(found: Sequence[Faces], people: Sequence[str]) -> np.ndarray:
 
 
 def embeddings_of(
-    recognizer: FaceRecognizer, images: Sequence[np.ndarray], found: Found
+    recognizer: FaceRecognizer, images: Sequence[np.ndarray], found: Detections
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 (n, d), and bool (n,), the images that have none."""
+    """Return the embeddings, float32 (n, d), and bool (n,), which images have none."""
     vectors = np.zeros((len(images), recognizer.embedder.size), np.float32)
     failed = np.ones((len(images),), bool)
     for start in range(0, len(images), BATCH):
@@ -151,9 +152,9 @@ def rate(listed: Sequence[Lit], vectors: np.ndarray, failed: np.ndarray, low: fl
     Args:
         listed: The images.
         vectors: float32 (n, d), their embeddings.
-        failed: bool (n,), those without one: they match nobody.
-        low: The least angle, in degrees.
-        high: Less than this.
+        failed: bool (n,), those without one: they match no one.
+        low: Minimum angle in degrees.
+        high: Upper limit of the angle in degrees, exclusive.
     """
     front = [number for number, image in enumerate(listed) if image.angle == 0]
     probes = [number for number, image in enumerate(listed) if image.angle > 0 and low <= image.angle < high]
@@ -165,9 +166,9 @@ def rate(listed: Sequence[Lit], vectors: np.ndarray, failed: np.ndarray, low: fl
 
 
 def rows(
-    listed: Sequence[Lit], found: tuple[Found, Found], embedded: Sequence[tuple[np.ndarray, np.ndarray]] = ()
+    listed: Sequence[Lit], found: tuple[Detections, Detections], embedded: Sequence[tuple[np.ndarray, np.ndarray]] = ()
 ) -> list[list[str]]:
-    """Return the table's rows: by angle, and of all images."""
+    """Return the table's rows: by angle, and for all images."""
     people = [image.person for image in listed]
     angles = np.array([image.angle for image in listed])
     there = [some.there for some in found]
@@ -190,7 +191,7 @@ def rows(
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return rows as text, the columns to the right."""
+    """Return rows as text with right-aligned columns."""
     widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *body)
@@ -198,24 +199,30 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def without_faces(detector: Detector, folder: Path, ways: Sequence[str]) -> str:
-    """Say in how many photographs without faces something is found; raises ConfigError where there are none."""
+    """Return in how many photographs without faces one is found; raises ConfigError without photographs."""
     files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES]
     if not files:
-        raise ConfigError("holds no photographs", folder)
+        raise ConfigError("contains no photographs", folder)
     before = after = 0
     for file in files:
         one, other = detect(detector, [read_image(file)], ways)
         before, after = before + int(one.there[0]), after + int(other.there[0])
-    return f"of {len(files)} photographs without faces {before} show one as they are, {after} with copies"
+    return f"of {len(files)} photographs without faces {before} show one without copies, {after} with copies"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.light", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="the cropped Extended Yale B")
-    parser.add_argument("--bundle", type=Path, help="a bundle whose embedder is to verify")
-    parser.add_argument("--without-faces", type=Path, metavar="DIR", help="photographs that show no face")
-    parser.add_argument("--brighten", nargs="+", default=list(settings.BRIGHTEN), metavar="WAY", help="ways, in turn")
-    parser.add_argument("--min-face", type=float, default=39.8, metavar="PIXELS")
+    parser.add_argument("--bundle", type=Path, help="verify with this bundle's embedder")
+    parser.add_argument("--without-faces", type=Path, metavar="DIR", help="folder of photographs without faces")
+    parser.add_argument(
+        "--brighten",
+        nargs="+",
+        default=list(settings.BRIGHTEN),
+        metavar="WAY",
+        help="ways to brighten, in order (default: %(default)s)",
+    )
+    parser.add_argument("--min-face", type=float, default=settings.MIN_FACE_OF_STREAMS, metavar="PIXELS")
     arguments = parser.parse_args(argv)
     try:
         print(measured(arguments), flush=True)
@@ -226,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measured(arguments: argparse.Namespace) -> str:
-    """Return what there is to say."""
+    """Measure and return the report."""
     ways = settings.brighten(arguments.brighten)
     detector = Detector(min_face=arguments.min_face)
     listed = images_of(arguments.folder)
@@ -245,7 +252,7 @@ def measured(arguments: argparse.Namespace) -> str:
     lines = [
         f"Extended Yale B, smallest face {arguments.min_face:g} px, copies: {', '.join(ways) or 'none'}",
         table(head, rows(listed, found, embedded)),
-        f"{1000 * found[0].seconds / len(images):.1f} ms an image; copies {1000 * found[1].seconds / max(looked, 1):.1f} ms "
+        f"{1000 * found[0].seconds / len(images):.1f} ms per image; copies {1000 * found[1].seconds / max(looked, 1):.1f} ms "
         f"for each of the {looked} without a face",
     ]
     if arguments.without_faces is not None:

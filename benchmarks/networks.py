@@ -1,6 +1,6 @@
-"""Runtimes side by side on the same networks, a bundle's embedder and the detector: ``make bench-networks``.
+"""Times runtimes side by side on the same networks, a bundle's embedder and the detector: ``make bench-networks``.
 
-``KFACE_BUNDLE=DIR`` chooses the bundle, as for ``python -m deploy bench``; by default it is the newest.
+``KFACE_BUNDLE=DIR`` selects the bundle, as for ``kface bench``; the default is the newest.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ def main() -> int:
     try:
         found = chosen_bundle()
         if found is None:
-            raise KFaceError("there is no bundle in outputs or bundles", None, "run: make export")
+            raise KFaceError("outputs and bundles contain no bundle", None, "run: kface export")
         made = bundle.load(found)
     except KFaceError as error:
         print(f"bench-networks: {error}", file=sys.stderr)
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def embedders(made: bundle.Bundle) -> None:
-    """Time every embedder's file that the installed runtimes read."""
+    """Time every file of the embedder on the installed runtimes that read it."""
     candidates = {}
     for file in made.manifest.files:
         if file.role != "embedder" or file.batch != "dynamic":
@@ -78,7 +78,7 @@ def detectors() -> None:
 
 
 def report(times: dict[str, float], base: str, count: int) -> None:
-    """Print the fastest first, with its speed relative to a base."""
+    """Print the times, the fastest first, with the speed relative to a base."""
     for name, value in sorted(times.items(), key=lambda item: item[1]):
         ratio = times[base] / value if base in times else float("nan")
         print(f"  {name:<38} {value:8.2f} ms  {value / count:8.2f} ms each  {ratio:5.2f}")

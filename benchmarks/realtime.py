@@ -16,11 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from benchmarks.nano.section import section
 from deploy import bench_command
-from deploy.bench import measure, paper, probe, scenes
+from deploy.bench import measure, paper, scenes
 from deploy.bench.figures import figure
 from deploy.bench.networks import crops_from
-from deploy.bench.streaming import Enrolled, pipeline
+from deploy.bench.streaming import StrangerGallery, pipeline, thresholds_for
 from kface.alignment import align
 from kface.bundle import Bundle
 from kface.recognizer import FaceRecognizer
@@ -37,29 +38,35 @@ SINGLE = ("onnxruntime", "tensorflow")
 
 
 def main(argv: list[str] | None = None) -> int:
-    return bench_command.main(
-        argv, "bench-realtime", lambda bundle, wishes: {"obvious": beside_the_obvious(bundle, wishes)}
-    )
+    return bench_command.main(argv, "bench-realtime", more)
 
 
-def beside_the_obvious(bundle: Bundle, wishes: measure.Wishes) -> dict[str, Any]:
+def more(bundle: Bundle, options: measure.BenchOptions) -> dict[str, Any]:
+    """Return what only a workstation adds to the report: the estimate for a Nano, and the obvious way."""
+    with FaceRecognizer.load(bundle.directory, **thresholds_for(bundle)) as recognizer:
+        every = measure.make_scenes(options, recognizer.detector)
+    bench_command.log("counting for the estimate")
+    return {"estimate": section(bundle, every, options.effort), "obvious": beside_the_obvious(bundle, options)}
+
+
+def beside_the_obvious(bundle: Bundle, options: measure.BenchOptions) -> dict[str, Any]:
     """Run the obvious way and the pipeline in turns on the same frames."""
     backend.start_quietly()
     import mtcnn
 
     oracle = mtcnn.MTCNN()
-    recognizer = FaceRecognizer.load(bundle.directory, **probe.decision_for(bundle))
-    every = measure.make_scenes(wishes, recognizer.detector)
+    recognizer = FaceRecognizer.load(bundle.directory, **thresholds_for(bundle))
+    every = measure.make_scenes(options, recognizer.detector)
     embedder, why = stronger(bundle, crops_from(every[len(paper.COUNTS) - 1], recognizer.detector, 1))
-    gallery = Enrolled(recognizer.embedder.size)
+    gallery = StrangerGallery(recognizer.embedder.size)
     people = {f"stranger {number}": template for number, template in enumerate(gallery.matrix)}
     same = FaceRecognizer(
-        recognizer.detector.with_min_face(20.0), recognizer.embedder, recognizer.fingerprint, recognizer.decision
+        recognizer.detector.with_min_face(20.0), recognizer.embedder, recognizer.fingerprint, recognizer.operating_point
     )
-    frames, turns = (QUICK_TURN, QUICK_TURNS) if wishes.quick else (TURN, TURNS)
+    frames, turns = (QUICK_TURN, QUICK_TURNS) if options.quick else (TURN, TURNS)
     rows = []
     for scene in every:
-        bench_command.say("beside the obvious way: {}x{}, {} faces".format(*scene.size, scene.faces))
+        bench_command.log("beside the obvious way: {}x{}, {} faces".format(*scene.size, scene.faces))
         ways: dict[str, Callable[[np.ndarray], Any]] = {
             OBVIOUS: partial(obvious, oracle, embedder, people),
             "kface": pipeline(recognizer, gallery, True).process,
@@ -108,7 +115,7 @@ def stronger(bundle: Bundle, crop: np.ndarray) -> tuple[Embedder, str]:
 
 
 def compare(
-    ways: dict[str, Callable[[np.ndarray], Any]], scene: scenes.Scene, frames: int, turns: int
+    ways: dict[str, Callable[[np.ndarray], Any]], scene: scenes.BenchScene, frames: int, turns: int
 ) -> dict[str, Any]:
     """Return frames a second of each way, and by how much each is faster than the first."""
     rates: dict[str, list[float]] = {name: [] for name in ways}

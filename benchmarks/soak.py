@@ -1,9 +1,9 @@
 """An hour of looped video with stream losses: ``make soak`` (SOAK_SECONDS=3600).
 
 The whole recogniser (stream, tracks, gallery, page with two readers) watches a real RTSP server on 127.0.0.1, which is killed,
-stopped and started again all the time, and whose clip ends every two minutes. Watched from outside the recogniser's own
-threads: memory, threads, open files; and no picture may be shown as live that is older than a second: after the server has
-stopped, none may be live a second later. People are enrolled, renamed and deleted meanwhile. Exit status 1 where something
+stopped and restarted all the time, and whose clip ends every two minutes. Outside the recogniser's threads, memory, threads
+and open files are watched, and whether a picture older than a second is shown as live: a second after the server has stopped,
+none may be. People are enrolled, renamed and deleted meanwhile. The exit status is 1 where something
 grows or an old picture is shown.
 """
 
@@ -35,19 +35,19 @@ from kface.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = "head-pose-face-detection-female-and-male.gif"
-#: Seconds of the clip that the server plays before it ends, which is a loss as well.
+#: Length in seconds of the server's clip, whose end is a loss as well.
 CLIP_SECONDS = 120
-#: Seconds between two looks at memory, threads and files.
+#: Seconds between two measurements of memory, threads and files.
 EVERY_S = 5.0
-#: A picture may be shown as live for so long after the server has stopped, in seconds: a second, and what lies in sockets.
+#: Maximum seconds after the server's stop for which a picture may be shown as live: one, and the content of sockets.
 GRACE_S = 1.5
-#: What may be added between the middle and the last tenth of the run: caches and the heap are warm after some 25 minutes
-#: (an hour was seen to go 498, 505, 513, 517, 520, 520, 519, 521, 521, 522 MB), and whatever leaks goes on.
+#: Maximum growth between the middle and the last tenth of the run: caches and the heap are warm after some 25 minutes
+#: (measured in an hour: 498, 505, 513, 517, 520, 520, 519, 521, 521, 522 MB), and only leaks continue.
 GROWTH = {"rss_mb": 6.0, "threads": 1.0, "files": 4.0}
 
 
 class Fault(NamedTuple):
-    """What happens to the server: "kill" or "stop", after how many seconds, and for how long."""
+    """A fault of the server: "kill" or "stop", after a wait in seconds, and its duration."""
 
     kind: str
     wait: float
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def soak(seconds: float, faults: random.Random) -> int:
-    """Run, print what was seen, write it to ``outputs/<date>/soak.json``, and return the exit status."""
+    """Run, print the measurements, write them to ``outputs/<date>/soak.json``, and return the exit status."""
     sys.path.insert(0, str(ROOT / "tests" / "integration"))
     try:
         tools = importlib.import_module("rtsp_tools")
@@ -103,7 +103,7 @@ def soak(seconds: float, faults: random.Random) -> int:
 
 
 def make_clip(folder: Path) -> tuple[Path, str]:
-    """Return the clip as H.264, repeated, and where it comes from."""
+    """Return the clip as H.264, repeated, and its source."""
     real = shared_data() / "video" / CLIP
     source = real if real.is_file() else write_clip(folder)
     made = folder / "soak.mp4"
@@ -114,7 +114,7 @@ def make_clip(folder: Path) -> tuple[Path, str]:
 
 
 class Outages:
-    """Kills, stops and restarts the server, and remembers when it was away."""
+    """Kills, stops and restarts the server, and records when it was away."""
 
     def __init__(self, start: Any, server: Any, faults: random.Random) -> None:
         self.counts = {"kill": 0, "stop": 0}
@@ -163,7 +163,7 @@ class Outages:
 
 
 def watch(session: Session, url: str, outages: Outages, seconds: float) -> dict[str, Any]:
-    """Watch until the time is over and return what was seen."""
+    """Watch until the time is over and return the measurements."""
     stop = threading.Event()
     shown = {"live": 0, "grey": 0, "old": 0}
     problems: list[str] = []
@@ -220,7 +220,7 @@ def usage() -> dict[str, float]:
 
 
 def look(session: Session, outages: Outages, shown: dict[str, int], problems: list[str], stop: threading.Event) -> None:
-    """Take every view, as a window does, and count those that are shown as live though the server has been away."""
+    """Take every view, as a window does, and count those shown as live while the server is away."""
     number = 0
     while not stop.is_set():
         view = session.wait_view(number, 0.5)
@@ -236,7 +236,7 @@ def look(session: Session, outages: Outages, shown: dict[str, int], problems: li
 
 
 def read_page(url: str, path: str, stop: threading.Event, problems: list[str]) -> None:
-    """Read a stream of the page, as a browser does, again and again."""
+    """Read a stream of the page, as a browser does, repeatedly."""
     base, _, query = url.partition("?")
     token = query.partition("=")[2]
     request = urllib.request.Request(base.rstrip("/") + "/" + path, headers={"Authorization": f"Bearer {token}"})
@@ -253,7 +253,7 @@ def read_page(url: str, path: str, stop: threading.Event, problems: list[str]) -
 
 
 def enrol(session: Session, stop: threading.Event, problems: list[str]) -> None:
-    """Enrol a face that is there, rename and delete it, every ten seconds."""
+    """Enrol a face in view, rename and delete it, every ten seconds."""
     count = 0
     while not stop.wait(5):
         try:

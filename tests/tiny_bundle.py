@@ -75,10 +75,10 @@ def write_bundle(
         (directory / "detector" / source.name).write_bytes(source.read_bytes())
         facts = dict(NETWORK, opset=13, outputs=("logits",)) if source.suffix == ".onnx" else {}
         files.append(bundle.describe(directory, "detector/" + source.name, "detector", **facts))
-    preprocessing, template = bundle.Preprocessing(), bundle.Template()
+    preprocessing, template = bundle.BundlePreprocessing(), bundle.AlignmentTemplate()
     bundle.write(
         directory,
-        bundle.Manifest(
+        bundle.BundleManifest(
             name=name,
             created="2024-05-06T07:08:09+00:00",
             files=tuple(files),

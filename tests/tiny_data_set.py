@@ -12,6 +12,8 @@ LANDMARKS = np.array([[45, 50], [75, 50], [60, 70], [48, 90], [72, 90]], np.floa
 class FixedDetector:
     """Stands in for :class:`kface.data.dataset.Mtcnn`: a factory and its detector in one."""
 
+    min_face = 20.0
+
     def describe(self):
         return {"name": "fixed"}
 
@@ -19,7 +21,9 @@ class FixedDetector:
         return self
 
     def with_min_face(self, min_face):
-        return self
+        other = FixedDetector()
+        other.min_face = min_face
+        return other
 
     def close(self):
         pass

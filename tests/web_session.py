@@ -2,33 +2,20 @@
 
 import threading
 import time
-from collections import namedtuple
 
 import cv2
 import numpy as np
 
+from deploy.events import Event
+from deploy.registration import FaceCandidate
+from deploy.status import Status
+from deploy.view import LivePicture, ViewFace
 from kface.errors import KFaceError
-from kface.gallery import Enrolled
+from kface.gallery import EnrolledFace, Person
 from kface.gallery.values import clean_name
 
 TOKEN = "a-token-for-tests-only"
 BEARER = {"Authorization": "Bearer " + TOKEN}
-
-View = namedtuple("View", "number image live faces size")
-ViewFace = namedtuple("ViewFace", "track box state name score")
-Candidate = namedtuple("Candidate", "id crop track box name refusals")
-
-Person = namedtuple("Person", "id name templates crops created")
-Status = namedtuple(
-    "Status",
-    "source stream reason fps latency_p50_ms latency_p95_ms losses faces people captured skipped processed started model"
-    " runtime",
-)
-
-
-class Event(namedtuple("Event", "number time kind track person score reason")):
-    def as_dict(self):
-        return {key: value for key, value in self._asdict().items() if value not in (None, "")}
 
 
 class FakeSession:
@@ -93,10 +80,9 @@ class FakeSession:
 
     def happen(self, kind, **fields):
         with self._news:
-            blank = dict.fromkeys(("track", "person", "score"))
-            blank.update(fields)
-            blank.setdefault("reason", "")
-            event = Event(len(self.events) + 1, f"2026-11-24T09:30:{len(self.events) % 60:02}.000+09:00", kind, **blank)
+            event = Event(
+                len(self.events) + 1, f"2026-11-24T09:30:{len(self.events) % 60:02}.000+09:00", kind, **fields
+            )
             self.events.append(event)
             self._news.notify_all()
 
@@ -134,13 +120,13 @@ class FakeSession:
             faces = self.faces() if live else ()
         width, height = self.size
         if not live:
-            return View(number, np.full((height, width, 3), 60, np.uint8), False, (), self.size)
+            return LivePicture(number, np.full((height, width, 3), 60, np.uint8), False, (), self.size)
         image = np.full((height, width, 3), 110, np.uint8) if self.backdrop is None else self.backdrop.copy()
         for face in faces:
             x1, y1, x2, y2 = (int(side) for side in face.box)
             cv2.rectangle(image, (x1, y1), (x2, y2), (0, 158, 115), 2)
         cv2.circle(image, (20 + number * 7 % (width - 40), height - 20), 12, (213, 94, 0), -1)
-        return View(number, image, True, faces, self.size)
+        return LivePicture(number, image, True, faces, self.size)
 
     def wait_events(self, after=0, timeout=1.0):
         with self._news:
@@ -166,7 +152,7 @@ class FakeSession:
         crop = np.full((112, 112, 3), 150, np.uint8)
         cv2.circle(crop, (56, 56), 40, (225, 190, 160), -1)
         refusals = ("size 40 (at least 60 pixels)",) if face.track == 2 else ()
-        made = Candidate(f"c{len(self._candidates) + 1}", crop, face.track, face.box, face.name or "", refusals)
+        made = FaceCandidate(f"c{len(self._candidates) + 1}", crop, face.track, face.box, face.name or "", refusals)
         self._candidates[made.id] = made
         return made
 
@@ -180,26 +166,26 @@ class FakeSession:
         name = clean_name(name)
         self.names[name] = self.names.get(name, 0) + 1
         self._known[face.track] = name
-        self.happen("enrolled", person=name, track=face.track)
-        self.happen("recognised", person=name, track=face.track, score=0.93)
-        return Enrolled(name, 7)
+        self.happen("enrolled", name=name, track=face.track)
+        self.happen("recognised", name=name, track=face.track, score=0.93)
+        return EnrolledFace(name, 7)
 
     def people(self):
         return [Person("0" * 32, name, count, 0, "2026-11-24T00:30:00Z") for name, count in sorted(self.names.items())]
 
-    def rename(self, person, name):
-        self._called("rename", person, name)
-        if person not in self.names:
-            raise KFaceError("no such person", person)
-        self.names[clean_name(name)] = self.names.pop(person)
-        self.happen("gallery", person=name, reason="renamed from " + person)
+    def rename(self, name, new_name):
+        self._called("rename", name, new_name)
+        if name not in self.names:
+            raise KFaceError("no such person", name)
+        self.names[clean_name(new_name)] = self.names.pop(name)
+        self.happen("gallery", name=new_name, reason="renamed from " + name)
 
-    def delete(self, person):
-        self._called("delete", person)
-        if person not in self.names:
-            raise KFaceError("no such person", person)
-        del self.names[person]
-        self.happen("gallery", person=person, reason="deleted")
+    def delete(self, name):
+        self._called("delete", name)
+        if name not in self.names:
+            raise KFaceError("no such person", name)
+        del self.names[name]
+        self.happen("gallery", name=name, reason="deleted")
 
     def set_threshold(self, recognised, unknown=None):
         self._called("set_threshold", recognised)

@@ -8,12 +8,13 @@ from typing import Any, Callable, Dict, List, Optional
 
 from deploy.bench import measure, printing, report
 from kface import bundle
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
-from kface.errors import ConfigError, KFaceError
+from kface.errors import ConfigError
 from kface.networks import RUNTIMES
 
 BUNDLE = "KFACE_BUNDLE"
-More = Callable[[bundle.Bundle, measure.Wishes], Dict[str, Any]]
+More = Callable[[bundle.Bundle, measure.BenchOptions], Dict[str, Any]]
 
 
 def main(argv: Optional[List[str]] = None, name: str = "bench", more: Optional[More] = None) -> int:
@@ -22,23 +23,25 @@ def main(argv: Optional[List[str]] = None, name: str = "bench", more: Optional[M
     Args:
         argv: Its arguments; those of the process where None.
         name: What its errors begin with.
-        more: Makes further parts of the report from the bundle that recognises and what is asked for.
+        more: Returns further sections of the report for the bundle that recognises and the options.
     """
     arguments = parser().parse_args(argv)
-    try:
-        wishes = wishes_of(arguments)
-        bundles = open_bundles(arguments.bundle)
-        document = measure.run(bundles, wishes, say)
-        document.update(more(bundles[0], wishes) if more is not None else {})
-        path = Path(arguments.out) if arguments.out else report.default_path()
-        report.write(path, document)
-    except KFaceError as error:
-        print("{}: {}".format(name, error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("{}: stopped; nothing was written".format(name), file=sys.stderr)
-        return 130
-    print(printing.whole(document))
+    return exit_status(name, lambda: run(arguments, more), "stopped; nothing was written")
+
+
+def run(arguments: argparse.Namespace, more: Optional[More] = None) -> int:
+    """Measure, write the report and print it.
+
+    Raises:
+        KFaceError: An argument, a bundle or a clip cannot be used, or the report cannot be written.
+    """
+    options = options_of(arguments)
+    bundles = open_bundles(arguments.bundle)
+    document = measure.run(bundles, options, log)
+    document.update(more(bundles[0], options) if more is not None else {})
+    path = Path(arguments.out) if arguments.out else report.default_path()
+    report.write(path, document)
+    print(printing.text(document))
     print("\nwritten: {}".format(path))
     return 0
 
@@ -47,7 +50,7 @@ def parser() -> Parser:
     """Return what reads the arguments; ``make bench-realtime`` takes the same."""
     made = Parser(
         prog="kface bench",
-        description="measure detector, embedder and complete streams on this machine, with an estimate for a Jetson Nano",
+        description="measure detector, embedder and complete streams on this machine",
         examples=("kface bench --quick", "kface bench --bundle DIR --runtimes onnxruntime,openvino --seconds 30"),
     )
     made.add_argument(
@@ -77,8 +80,8 @@ def parser() -> Parser:
     return made
 
 
-def wishes_of(arguments: argparse.Namespace) -> measure.Wishes:
-    """Return what the arguments ask for; raises ConfigError where one makes no sense."""
+def options_of(arguments: argparse.Namespace) -> measure.BenchOptions:
+    """Return the options; raises ConfigError where an argument is out of its range."""
     names = None
     if arguments.runtimes is not None:
         names = [name.strip() for name in arguments.runtimes.split(",") if name.strip()]
@@ -89,7 +92,7 @@ def wishes_of(arguments: argparse.Namespace) -> measure.Wishes:
             raise ConfigError("is empty", "--runtimes", "choose from: {}".format(", ".join(RUNTIMES)))
     if arguments.seconds is not None and not 0.5 <= arguments.seconds <= 3600:
         raise ConfigError("must be from 0.5 to 3600 s, not {:g}".format(arguments.seconds), "--seconds")
-    return measure.Wishes(arguments.quick, names, arguments.clip, arguments.seconds, arguments.synthetic)
+    return measure.BenchOptions(arguments.quick, names, arguments.clip, arguments.seconds, arguments.synthetic)
 
 
 def open_bundles(
@@ -103,7 +106,7 @@ def open_bundles(
         elsewhere: Where those of networks lie that were trained elsewhere, the pretrained one's among them.
 
     Raises:
-        ConfigError: None is named, and there is none.
+        ConfigError: None is named, and none is found.
         ModelError: One is damaged.
     """
     if given or os.environ.get(BUNDLE):
@@ -113,7 +116,7 @@ def open_bundles(
         path: "-".join(path.parents[1].name.split("-")[:2]) for path in Path(outputs).glob("*/*/bundle/manifest.json")
     }
     found.update({path: path.parent.name for path in Path(elsewhere).glob("*/manifest.json")})
-    opened = {}  # type: dict
+    opened: Dict[str, bundle.Bundle] = {}
     for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
         if found[path] not in opened:
             opened[found[path]] = bundle.load(path.parent)
@@ -126,6 +129,6 @@ def open_bundles(
     return list(opened.values())
 
 
-def say(line: str) -> None:
-    """Tell what is going on, apart from the report."""
+def log(line: str) -> None:
+    """Print a line of progress, apart from the report."""
     print("bench: {}".format(line), file=sys.stderr, flush=True)

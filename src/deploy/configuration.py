@@ -46,7 +46,7 @@ def read_file(file: PathLike, overrides: Sequence[str] = ()) -> Dict[str, Any]:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not re.match(r"[a-z_]+(\.[a-z_]+)*\Z", key):
-            raise ConfigError("is no setting", ascii(key), "write key=value")
+            raise ConfigError("is not a setting", ascii(key), "write key=value")
         try:
             # File names hold what YAML has other uses for, as they do with Hydra.
             literal = (

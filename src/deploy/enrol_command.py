@@ -12,12 +12,13 @@ from typing import Any, Dict, List, Optional
 from urllib.parse import urlsplit
 
 from deploy.settings import WebSettings
-from deploy.terminal import say, typed_name
+from deploy.terminal import print_line, typed_name
 from deploy.web.token import ENVIRONMENT, find_token
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
 from kface.errors import ConfigError, KFaceError
 
-#: Where a session has its page unless it is told otherwise.
+#: Where a session has its page by default.
 ADDRESS = "http://{0.host}:{0.port}".format(WebSettings())
 TIMEOUT_S = 20.0
 _LARGEST = 1 << 20
@@ -26,7 +27,7 @@ _LARGEST = 1 << 20
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect would carry the token to wherever it leads."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
+    def redirect_request(self, *_: object, **__: object) -> None:
         return None
 
 
@@ -38,7 +39,7 @@ class Page(object):
         token: Its token.
 
     Raises:
-        ConfigError: It is no such address.
+        ConfigError: It is not such an address.
     """
 
     def __init__(self, address: str, token: str) -> None:
@@ -85,14 +86,7 @@ class Page(object):
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        return _run(arguments)
-    except KFaceError as error:
-        say("enrol: {}".format(error), sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("enrol: stopped", sys.stderr)
-        return 130
+    return exit_status("enrol", lambda: _run(arguments))
 
 
 def parser() -> Parser:
@@ -132,20 +126,20 @@ def _list(page: Page) -> int:
         who = face["name"] if face["state"] == "recognised" else face["state"]
         score = "" if face["score"] is None else "\tscore {:.3f}".format(face["score"])
         place = "at {:.0f},{:.0f}-{:.0f},{:.0f}".format(*face["box"])
-        say("track {}\t{}\t{}{}".format("-" if face["track"] is None else face["track"], who, place, score))
+        print_line("track {}\t{}\t{}{}".format("-" if face["track"] is None else face["track"], who, place, score))
     return 0
 
 
 def _enrol(page: Page, name: str, arguments: argparse.Namespace) -> int:
     picked = page.call("pick", _which(page, arguments.track))
     if picked["refusals"] and not arguments.force:
-        say("enrol: the face is not good enough: {}".format("; ".join(picked["refusals"])), sys.stderr)
-        say("enrol: take a sharp picture of the person from the front, or pass --force", sys.stderr)
+        print_line("enrol: the face is not good enough: {}".format("; ".join(picked["refusals"])), sys.stderr)
+        print_line("enrol: take a sharp picture of the person from the front, or pass --force", sys.stderr)
         return 1
     made = page.call("enrol", {"id": picked["id"], "name": name, "force": arguments.force})
-    say("template {} of {}".format(made["template"], made["name"]))
+    print_line("template {} of {}".format(made["template"], made["name"]))
     if made.get("warning"):
-        say("enrol: warning: {}".format(made["warning"]), sys.stderr)
+        print_line("enrol: warning: {}".format(made["warning"]), sys.stderr)
     return 0
 
 

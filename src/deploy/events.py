@@ -1,4 +1,4 @@
-"""What happened: somebody is recognised, is unknown, has left; the stream is live or lost; somebody was enrolled."""
+"""What happened: someone is recognised, is unknown, has left; the stream is live or lost; someone was enrolled."""
 
 import collections
 import datetime
@@ -8,16 +8,16 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result
+from kface.recognizer import RECOGNISED, UNKNOWN, Identity, Result, TrackState
 from kface.redaction import redact
 
 #: Kinds of events about people in front of the camera.
 LEFT = "left"
 #: Other kinds.
 STREAM, ENROLLED, GALLERY = "stream", "enrolled", "gallery"
-#: Events that are kept for whoever asks.
+#: Events that are kept for readers.
 KEPT = 1000
-#: Without tracks: frames after which somebody who comes again is told again.
+#: Without tracks: frames after which a person who returns is reported again.
 ABSENT_FRAMES = 15
 
 
@@ -29,7 +29,7 @@ class Event(NamedTuple):
         time: When, local time with its offset, ISO 8601 to the millisecond; of people: when the frame was captured.
         kind: "recognised", "unknown", "left", "stream", "enrolled" or "gallery".
         track: The track's number; None without one.
-        person: Who; None where nobody is known.
+        name: Who; None for an unknown person and for other kinds of events.
         score: Weighted mean cosine of the track's views; None where there is none.
         fmr: The false match rate of one comparison that the threshold stands for; None where none was measured.
         box: x1 y1 x2 y2 in pixels of the frame; None where there is no face.
@@ -41,7 +41,7 @@ class Event(NamedTuple):
     time: str
     kind: str
     track: Optional[int] = None
-    person: Optional[str] = None
+    name: Optional[str] = None
     score: Optional[float] = None
     fmr: Optional[float] = None
     box: Optional[Tuple[float, ...]] = None
@@ -49,8 +49,12 @@ class Event(NamedTuple):
     reason: str = ""
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return the event as JSON takes it; what is None or empty is left out."""
-        return {key: value for key, value in self._asdict().items() if value not in (None, "")}
+        """Return the event for JSON, where the name is called ``person``; fields that are None or empty are left out."""
+        return {
+            "person" if key == "name" else key: value
+            for key, value in self._asdict().items()
+            if value not in (None, "")
+        }
 
 
 def wall_time(monotonic: Optional[float] = None) -> str:
@@ -66,7 +70,7 @@ def box_of(box: np.ndarray) -> Tuple[float, ...]:
 
 
 def score_of(identity: Identity) -> Optional[float]:
-    """Return a score with four places, as it is written; None where there is none yet."""
+    """Return a score with four places, as it is written; None where it has none yet."""
     return round(float(identity.score), 4) if identity.score >= -1 else None
 
 
@@ -74,7 +78,7 @@ class EventLog(object):
     """The newest events, for any number of readers. Safe to share between threads.
 
     Args:
-        kept: So many are kept.
+        kept: Number of events that are kept.
     """
 
     def __init__(self, kept: int = KEPT) -> None:
@@ -96,11 +100,11 @@ class EventLog(object):
 
     @property
     def newest(self) -> int:
-        """The newest event's number; 0 where there is none."""
+        """The newest event's number; 0 without events."""
         return self._number
 
     def wait(self, after: int, timeout: float) -> List[Event]:
-        """Return the events after one with a number; where there is none, wait for one."""
+        """Return the events after one with a number; wait for one where there are none yet."""
         deadline = time.monotonic() + timeout
         with self._news:
             while True:
@@ -111,7 +115,7 @@ class EventLog(object):
                 self._news.wait(left)
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake up everyone who waits."""
         with self._news:
             self._closed = True
             self._news.notify_all()
@@ -126,7 +130,7 @@ class Observer(object):
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._told: Dict[int, Tuple[str, Optional[str]]] = {}
+        self._reported: Dict[int, Tuple[str, Optional[str]]] = {}
         self._present: Dict[Optional[str], int] = {}
 
     def observe(self, result: Result, fmr: Optional[float]) -> List[Event]:
@@ -137,45 +141,49 @@ class Observer(object):
             fmr: What the threshold stands for.
         """
         when = wall_time(result.frame.time_monotonic)
-        found = [self._left(track, when, result) for track in result.ended if track.number in self._told]
+        found = [self._left(track, when, result) for track in result.ended if track.number in self._reported]
         if not result.ids or result.ids[0] is not None:
             for track in result.tracks:
                 identity = track.identity
-                who = (identity.state, identity.person)
-                if track.missing or identity.state not in (RECOGNISED, UNKNOWN) or self._told.get(track.number) == who:
+                who = (identity.state, identity.name)
+                if (
+                    track.missing
+                    or identity.state not in (RECOGNISED, UNKNOWN)
+                    or self._reported.get(track.number) == who
+                ):
                     continue
-                self._told[track.number] = who
+                self._reported[track.number] = who
                 found.append(self._met(identity, track.box, when, result, fmr, track.number))
             return found
         for box, identity in zip(result.faces.boxes, result.identities):
             if identity.state in (RECOGNISED, UNKNOWN):
-                last = self._present.get(identity.person)
-                self._present[identity.person] = result.frame.number
+                last = self._present.get(identity.name)
+                self._present[identity.name] = result.frame.number
                 if last is None or not 0 <= result.frame.number - last <= ABSENT_FRAMES:
                     found.append(self._met(identity, box, when, result, fmr, None))
         return found
 
     def finish(self) -> List[Event]:
         """Return the events of the stream's end: everybody who was there has left."""
-        told, self._told = self._told, {}
-        return [self._log.add(LEFT, track=track, person=person) for track, (_, person) in sorted(told.items())]
+        reported, self._reported = self._reported, {}
+        return [self._log.add(LEFT, track=track, name=name) for track, (_, name) in sorted(reported.items())]
 
     def _met(
-        self, identity: Any, box: np.ndarray, when: str, result: Result, fmr: Optional[float], track: Any
+        self, identity: Identity, box: np.ndarray, when: str, result: Result, fmr: Optional[float], track: Optional[int]
     ) -> Event:
         return self._log.add(
             identity.state,
             when,
             track=track,
-            person=identity.person,
+            name=identity.name,
             score=score_of(identity),
             fmr=fmr if identity.state == RECOGNISED else None,
             box=box_of(box),
             frame=result.frame.number,
         )
 
-    def _left(self, track: Any, when: str, result: Result) -> Event:
-        _, person = self._told.pop(track.number)
+    def _left(self, track: TrackState, when: str, result: Result) -> Event:
+        _, name = self._reported.pop(track.number)
         return self._log.add(
-            LEFT, when, track=track.number, person=person, box=box_of(track.box), frame=result.frame.number
+            LEFT, when, track=track.number, name=name, box=box_of(track.box), frame=result.frame.number
         )

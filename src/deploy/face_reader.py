@@ -37,8 +37,8 @@ def open_reader(directory: PathLike, runtime: str = "auto", precision: str = "fp
         precision: The embedder's: "fp32", "fp16" or "int8".
 
     Raises:
-        ConfigError: There is no such runtime or precision.
-        ModelError: It is no bundle, or a file (named) is not the one that was exported.
+        ConfigError: The runtime or precision does not exist.
+        ModelError: It is not a bundle, or a file (named) is not the one that was exported.
     """
     thresholds = bundle.load(directory, check="sizes").manifest.thresholds
     return FaceReader(FaceRecognizer.load(directory, runtime, precision), thresholds)

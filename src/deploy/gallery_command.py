@@ -13,10 +13,11 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from deploy.face_reader import FaceReader, open_reader
 from deploy.settings import chosen_bundle
-from deploy.terminal import say, typed_name
+from deploy.terminal import print_line, typed_name
 from kface.bundle.manifest import PRECISIONS
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
-from kface.errors import ConfigError, ImageError, KFaceError
+from kface.errors import ConfigError, ImageError
 from kface.gallery import (
     ENVIRONMENT,
     ENVIRONMENT_FILE,
@@ -30,8 +31,8 @@ from kface.gallery import (
 from kface.gallery.archive import check_passphrase
 from kface.gallery.values import clean_name
 from kface.networks import RUNTIMES
-from kface.recognizer import RECOGNISED, Decision
-from kface.recognizer.templates import Template
+from kface.recognizer import RECOGNISED, OperatingPoint
+from kface.recognizer.embeddings import FaceEmbedding
 from kface.text import printable
 
 PASSPHRASE = "KFACE_GALLERY_PASSPHRASE"
@@ -57,23 +58,17 @@ BUNDLE = "KFACE_BUNDLE"
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     arguments = parser().parse_args(argv)
-    try:
-        return COMMANDS[arguments.command](arguments)
-    except KFaceError as error:
-        _complain(error)
-        return 2
-    except KeyboardInterrupt:
-        say("gallery: interrupted; faces reported as enrolled are enrolled", sys.stderr)
-        return 130
+    stopped = "interrupted; faces reported as enrolled are enrolled"
+    return exit_status("gallery", lambda: COMMANDS[arguments.command](arguments), stopped)
 
 
-def _complain(what: object) -> None:
-    say("gallery: {}".format(printable(str(what))), sys.stderr)
+def _warn(what: object) -> None:
+    print_line("gallery: {}".format(printable(str(what))), sys.stderr)
 
 
-def _tell(*columns: object) -> None:
+def _print(*columns: object) -> None:
     """Print columns; what a file says in them does nothing to the terminal."""
-    say("\t".join(printable(str(column)) for column in columns))
+    print_line("\t".join(printable(str(column)) for column in columns))
 
 
 def parser() -> Parser:
@@ -201,19 +196,19 @@ def _add(arguments: argparse.Namespace) -> int:
         enrolment = Enrolment(gallery, reader.recognizer, limits, arguments.keep_crops)
         known = enrolment.known_name(name)
         if known != name:
-            _complain("{}: already enrolled as {}, which looks the same".format(name, known))
+            _warn("{}: already enrolled as {}, which looks the same".format(name, known))
         for image in arguments.images:
             try:
                 made = enrolment.enrol_image(known, image)
             except ImageError as error:
-                _complain(error)
+                _warn(error)
                 refused += 1
                 continue
-            _tell("{}: template {} of {}".format(image, made.template, made.name))
+            _print("{}: template {} of {}".format(image, made.template, made.name))
             if made.warning:
-                _complain("{}: warning: {}".format(image, made.warning))
+                _warn("{}: warning: {}".format(image, made.warning))
     if refused:
-        say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
+        print_line("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
     return 1 if refused else 0
 
 
@@ -222,11 +217,11 @@ def _list(arguments: argparse.Namespace) -> int:
         for name in arguments.names:
             for template in gallery.templates(typed_name(name)):
                 crop = "with crop" if template.crop else "without crop"
-                _tell(typed_name(name), template.id, template.created, crop)
+                _print(typed_name(name), template.id, template.created, crop)
         if not arguments.names:
             for person in gallery.list():
                 counts = ("{} templates".format(person.templates), "{} crops".format(person.crops))
-                _tell(person.name, counts[0], counts[1], person.created)
+                _print(person.name, counts[0], counts[1], person.created)
         return _damage(gallery.refresh())
 
 
@@ -235,20 +230,20 @@ def _check(arguments: argparse.Namespace) -> int:
         found = gallery.check()
         mode = stat.S_IMODE(os.stat(gallery.path).st_mode)
     if os.name != "nt" and mode & 0o077:
-        _complain("{}: accessible to other users (mode {:04o}); run chmod 600".format(gallery.path, mode))
+        _warn("{}: accessible to other users (mode {:04o}); run chmod 600".format(gallery.path, mode))
     counts = "{} people, {} templates, {} crops".format(found.people, found.templates, found.crops)
-    _tell("{} valid; {} changes recorded".format(counts, found.changes))
+    _print("{} valid; {} changes recorded".format(counts, found.changes))
     if found.witness_fault:
-        _complain("{}: {}".format(found.witness, found.witness_fault))
+        _warn("{}: {}".format(found.witness, found.witness_fault))
     return _damage(found.damage)
 
 
 def _damage(damage: Sequence[Damage]) -> int:
     """Print what cannot be used, and return the exit status."""
     for each in damage:
-        _complain(each)
+        _warn(each)
     if damage:
-        _complain(
+        _warn(
             "rows that cannot be used: {}; delete them by name or ID (rename restores a lost name), import an export over the"
             " gallery, or accept the gallery as it is: kface gallery accept".format(len(damage))
         )
@@ -258,7 +253,7 @@ def _damage(damage: Sequence[Damage]) -> int:
 def _accept(arguments: argparse.Namespace) -> int:
     with _open(arguments, accept=True) as gallery:
         for line in gallery.accepted or ["nothing to accept"]:
-            _tell(line)
+            _print(line)
     return 0
 
 
@@ -272,7 +267,7 @@ def _delete(arguments: argparse.Namespace) -> int:
     name = typed_name(arguments.name)
     with _open(arguments) as gallery:
         if arguments.template is None:
-            _tell("{} templates of {} deleted".format(gallery.delete(name), name))
+            _print("{} templates of {} deleted".format(gallery.delete(name), name))
         elif arguments.template in [template.id for template in gallery.templates(name)]:
             gallery.delete_template(arguments.template)
         else:
@@ -283,14 +278,14 @@ def _delete(arguments: argparse.Namespace) -> int:
 def _merge(arguments: argparse.Namespace) -> int:
     into, other = typed_name(arguments.into), typed_name(arguments.other)
     with _open(arguments) as gallery:
-        _tell("{} templates of {} moved to {}".format(gallery.merge(into, other), other, into))
+        _print("{} templates of {} moved to {}".format(gallery.merge(into, other), other, into))
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
     with _open(arguments) as gallery:
         count = gallery.export_to(arguments.file, _passphrase(True))
-        _tell("{} people written to {}".format(count, arguments.file))
+        _print("{} people written to {}".format(count, arguments.file))
     return 0
 
 
@@ -298,14 +293,16 @@ def _import(arguments: argparse.Namespace) -> int:
     passphrase = _passphrase(False)
     with _open(arguments, create=True) as gallery:
         done = gallery.import_from(arguments.file, passphrase)
-    say("{} people added, {} templates added, {} already present".format(done.people, done.templates, done.known))
+    print_line(
+        "{} people added, {} templates added, {} already present".format(done.people, done.templates, done.known)
+    )
     return 0
 
 
 def _reenrol(arguments: argparse.Namespace) -> int:
     with _reader(arguments) as reader, _open(arguments, reader.recognizer.fingerprint) as gallery:
         done = gallery.reenrol(Enrolment(gallery, reader.recognizer).embed, arguments.discard)
-    say("{} templates recomputed, {} removed".format(done.templates, done.discarded))
+    print_line("{} templates recomputed, {} removed".format(done.templates, done.discarded))
     return 0
 
 
@@ -314,44 +311,46 @@ def _match(arguments: argparse.Namespace) -> int:
         raise ConfigError("must be at least 1, not {}".format(arguments.k), "-k")
     refused = 0
     with _reader(arguments) as reader, _open(arguments, reader.recognizer.fingerprint) as gallery:
-        decision = _decision(arguments, reader, gallery.size)
+        operating_point = _operating_point(arguments, reader, gallery.size)
         for image in arguments.images:
             try:
                 faces = reader.recognizer.faces(image)
             except ImageError as error:
-                _complain(error)
+                _warn(error)
                 refused += 1
                 continue
             if not faces:
-                _tell("{}: no face".format(image))
+                _print("{}: no face".format(image))
             for number, face in enumerate(faces, 1):
                 place = "{}: face {} at {:.0f},{:.0f}-{:.0f},{:.0f}".format(image, number, *face.box)
-                _tell("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, decision)))
+                _print("{}: {}".format(place, _answer(gallery, reader, face, arguments.k, operating_point)))
     return 1 if refused else 0
 
 
-def _decision(arguments: argparse.Namespace, reader: FaceReader, people: int) -> Optional[Decision]:
+def _operating_point(arguments: argparse.Namespace, reader: FaceReader, people: int) -> Optional[OperatingPoint]:
     if arguments.threshold is not None:
         if not -1 <= arguments.threshold <= 1:
             raise ConfigError("must be a cosine, from -1 to 1, not {:g}".format(arguments.threshold), "--threshold")
-        return Decision(arguments.threshold, arguments.threshold)
+        return OperatingPoint(arguments.threshold, arguments.threshold)
     if arguments.fmr is not None:
         if reader.thresholds is None:
             raise ConfigError("the bundle has no thresholds", "--fmr", "pass --threshold")
         threshold = reader.thresholds.at(arguments.fmr)
-        return Decision(threshold, threshold, arguments.fmr)
-    return None if reader.recognizer.decision is None else reader.recognizer.decision_for(people)
+        return OperatingPoint(threshold, threshold, arguments.fmr)
+    return None if reader.recognizer.operating_point is None else reader.recognizer.operating_point_for(people)
 
 
-def _answer(gallery: Gallery, reader: FaceReader, face: Template, k: int, decision: Optional[Decision]) -> str:
+def _answer(
+    gallery: Gallery, reader: FaceReader, face: FaceEmbedding, k: int, operating_point: Optional[OperatingPoint]
+) -> str:
     if face.failed:
         return str(face.reason)
     found = gallery.match(face.embedding, k, reader.thresholds)[0]
     if not found:
-        return "unknown (nobody is enrolled)"
+        return "unknown (no one is enrolled)"
     parts = []
     for match in found:
-        state = "" if decision is None else decision.state(match.score)
+        state = "" if operating_point is None else operating_point.state(match.score)
         name = match.name if state in (RECOGNISED, "") else "{} (nearest {})".format(state, match.name)
         rate = "" if match.fmr is None else ", FMR {:g}".format(match.fmr)
         parts.append("{}, score {:.3f}{}".format(name, match.score, rate))

@@ -17,8 +17,8 @@ class GalleryWatch(object):
 
     Args:
         gallery: Who is enrolled.
-        log: Is told what was noticed.
-        changed: Called where people have changed, so that the tracks' views vote anew.
+        log: Gets an event for what was noticed.
+        changed: Called where people have changed, so that the tracks' views vote again.
     """
 
     def __init__(self, gallery: Gallery, log: EventLog, changed: Callable[[], None]) -> None:

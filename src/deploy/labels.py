@@ -49,14 +49,14 @@ class Labels(object):
         font: A font file; :func:`find_font` where None.
 
     Raises:
-        ConfigError: It is no font, or KFACE_FONT names none.
+        ConfigError: It is not a font, or KFACE_FONT names a file that does not exist.
     """
 
     def __init__(self, font: Optional[str] = None) -> None:
         self._font = find_font() if font is None else font
         self._masks: Dict[Tuple[str, int], np.ndarray] = {}
         self._fonts: Dict[int, Any] = {}
-        # A font that cannot be read is told now, not at the first face.
+        # A font that cannot be read is an error now, not at the first face.
         self._render("0", 16)
 
     def draw(self, rgb: np.ndarray, text: str, at: Tuple[int, int], colour: Tuple[int, int, int], height: int) -> None:

@@ -54,7 +54,7 @@ def weakness(folder: str) -> Optional[str]:
     above = folder
     while above != os.path.dirname(above):
         above = os.path.dirname(above)
-        # In a sticky directory such as /tmp, nobody can move what belongs to others; whose it is, the next step checks.
+        # In a sticky directory such as /tmp, users can only move their own files; the next step checks the owner.
         reason = _weak(above, os.lstat(above), users, groups, sticky=True)
         if reason:
             return reason
@@ -76,12 +76,12 @@ def _everything(folder: str) -> Iterator[str]:
 
 
 def _trusted() -> Tuple[Set[int], Set[int]]:
-    """Return the users, and the groups of nobody else, that may write what this process runs."""
+    """Return the users, and the groups without other members, that may write what this process runs."""
     users, groups = {os.geteuid()}, {0}
-    told = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else str(os.geteuid())
-    if told.isdigit() and len(told) < 10:
-        users.add(int(told))
-        groups |= _private_groups(int(told))
+    user_id = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else str(os.geteuid())
+    if user_id.isdigit() and len(user_id) < 10:
+        users.add(int(user_id))
+        groups |= _private_groups(int(user_id))
     return users, groups
 
 

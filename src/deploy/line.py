@@ -1,4 +1,4 @@
-"""One stream on its way through a session: from its source through the networks to whoever it is published to."""
+"""One stream on its way through a session: from its source through the networks to the publisher."""
 
 from typing import Any, Callable, Optional, Tuple
 
@@ -7,10 +7,10 @@ from kface.recognizer import Pipeline, Result, Runner
 from kface.recognizer.runner import Counts
 from kface.streams import Frame, State, VideoSource
 
-#: A result, and the pipeline that it comes from: another one's tracks have other numbers.
-Made = Tuple[Pipeline, Result]
+#: A result with the pipeline that it comes from: another pipeline numbers its tracks from 1 again.
+TaggedResult = Tuple[Pipeline, Result]
 #: Makes a frame a result; None where the line is not the session's any more.
-Step = Callable[["Line", Frame], Optional[Made]]
+Step = Callable[["Line", Frame], Optional[TaggedResult]]
 NOTHING = Counts(0, 0, 0, 0, 0)
 
 
@@ -49,7 +49,7 @@ class Line(object):
         take: Any = self._take
         self.runner = Runner(source, line, take, not complete)
 
-    def process(self, frame: Frame) -> Optional[Made]:
+    def process(self, frame: Frame) -> Optional[TaggedResult]:
         """Recognise the people in the next frame; the runner calls this."""
         return self._step(self, frame)
 
@@ -66,14 +66,14 @@ class Line(object):
         return state.value, self.source.reason
 
     def end(self) -> Optional[KFaceError]:
-        """End it, and return what was wrong with it, which is no reason not to go on with another one."""
+        """End it, and return what was wrong with it; the session goes on with another one all the same."""
         try:
             self.runner.stop()
         except KFaceError as error:
             return error
         return None
 
-    def _take(self, made: Optional[Made]) -> None:
+    def _take(self, made: Optional[TaggedResult]) -> None:
         if made is not None:
             self._publish(self, *made)
 

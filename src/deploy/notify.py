@@ -1,4 +1,4 @@
-"""Tells systemd that the program is ready and alive (sd_notify); does nothing where there is no systemd."""
+"""Reports to systemd that the program is ready and alive (sd_notify); does nothing without systemd."""
 
 import contextlib
 import os
@@ -36,7 +36,7 @@ class Notifier(object):
         if not self._address.startswith(("/", "@")):
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        # Where the manager is gone, that is no reason to stop recognising people.
+        # Recognition goes on without the manager.
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
             # A manager that does not read must hold up neither the recogniser nor its end.
             channel.settimeout(PATIENCE_S)

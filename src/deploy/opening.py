@@ -7,12 +7,12 @@ from typing import Callable, Iterator, NamedTuple, Tuple
 
 import numpy as np
 
-from deploy.outputs import JsonLines, Snapshots, VideoOutput
+from deploy.outputs import OutputStream
 from deploy.session import Session, SourceMaker
 from deploy.settings import DeploySettings
-from deploy.terminal import say
+from deploy.terminal import print_line
 from kface import bundle
-from kface.bundle.manifest import Manifest as BundleManifest
+from kface.bundle.manifest import BundleManifest
 from kface.data.sample.clip import clip_path, write_clip
 from kface.errors import KFaceError
 from kface.gallery import open_gallery
@@ -79,7 +79,9 @@ def open_session(settings: DeploySettings) -> "Iterator[Session]":
         # It may have changed its bundle by then.
         stack.callback(_close_bundle, session)
         stack.callback(session.stop)
-        _add_outputs(session, settings, opened)
+        for chosen in settings.outputs.chosen:
+            stream = OutputStream(opened.fps, not opened.complete)
+            session.add_output(chosen.output.open(chosen.options, stream))
         yield session
 
 
@@ -137,15 +139,5 @@ def _close_bundle(session: Session) -> None:
 
 def _sample(settings: DeploySettings) -> StreamSettings:
     if not clip_path(CLIPS).is_file():
-        say("deploy: rendering a clip of the synthetic sample (once, takes a few seconds)", sys.stderr)
+        print_line("deploy: rendering a clip of the synthetic sample (once, takes a few seconds)", sys.stderr)
     return StreamSettings("file", file=str(write_clip(CLIPS)), view=settings.view)
-
-
-def _add_outputs(session: Session, settings: DeploySettings, opened: Opened) -> None:
-    outputs = settings.outputs
-    if outputs.video is not None:
-        session.add_output(VideoOutput(outputs.video, opened.fps, not opened.complete))
-    if outputs.json is not None:
-        session.add_output(JsonLines(outputs.json, outputs.json_lines == "frames"))
-    if outputs.snapshots is not None:
-        session.add_output(Snapshots(outputs.snapshots, outputs.snapshot_of, outputs.snapshots_kept))

@@ -1,4 +1,4 @@
-"""What a session publishes: events and pictures for whoever asks, and every result for the outputs that subscribed."""
+"""What a session publishes: events and pictures on request, and every result for the outputs that subscribed."""
 
 import errno
 import time
@@ -15,7 +15,7 @@ from kface.recognizer import Result
 
 #: Seconds after which memory that was freed is given back to the system.
 TRIM_EVERY_S = 60.0
-#: Seconds for writing what is queued when a live stream ends. A service has 20 s for its whole end (TimeoutStopSec).
+#: Seconds for writing what is queued when a live stream ends. A service has 20 s to stop (TimeoutStopSec).
 DRAIN_S = 5.0
 #: The kind of events about outputs.
 OUTPUT = "output"
@@ -24,8 +24,8 @@ OUTPUT = "output"
 class Publisher(object):
     """Publishes one session's events and pictures; see ``docs/adr/0013-the-session-publishes.md``.
 
-    Whoever shows something (page, window) asks for the newest picture and for the events after the last it has seen: a
-    bounded log with a place in it for each reader, none of whom can hold up anything. Whoever writes everything down
+    A viewer (page, window) asks for the newest picture and for the events after the last it has seen: a bounded log with a
+    position for each reader, none of which can hold up anything. What writes everything down
     subscribes as an :class:`~deploy.outputs.Output`, and gets a bounded queue and a thread of its own.
 
     Args:
@@ -73,7 +73,7 @@ class Publisher(object):
             fmr: What the threshold stands for.
             complete: Wait for outputs that are behind; otherwise they miss something.
         """
-        self.meter.take(result.frame.time_monotonic)
+        self.meter.take(result.frame.time_monotonic, result.brightened is not None)
         events = self._pending + self._observer.observe(result, fmr)
         self._pending = []
         self.viewer.take(result)
@@ -84,7 +84,7 @@ class Publisher(object):
             heap.trim()
 
     def turn_over(self) -> None:
-        """Let everybody leave and no old picture be live, because tracks and frames are numbered anew from here on.
+        """End all tracks and the live picture: tracks and frames are numbered from the beginning again.
 
         Not to be called at the same time as :meth:`publish`.
         """
@@ -93,15 +93,15 @@ class Publisher(object):
         self.viewer.clear()
 
     def release(self) -> None:
-        """Wait for no output any more in :meth:`publish`, because the end has come."""
+        """No longer wait for outputs in :meth:`publish`; for the end."""
         for subscription in list(self._subscriptions):
             subscription.release()
 
     def close(self, more: Sequence[str], complete: bool) -> None:
-        """Let everybody leave, write what is queued, close the outputs, and let nobody wait any longer.
+        """End all tracks, write what is queued, close the outputs, and wake up everyone who waits.
 
         Args:
-            more: What else is to be said about the stream's end, a line each.
+            more: What else to report about the stream's end, a line each.
             complete: As for :meth:`publish`: all that is queued is written, however long that takes.
         """
         events = self._pending + self._observer.finish() + [self.log.add(STREAM, reason=line) for line in more]

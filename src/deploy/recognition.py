@@ -6,8 +6,8 @@ from typing import Optional
 from deploy.settings import DeploySettings
 from kface.bundle import Thresholds
 from kface.gallery import Enrolment, Gallery
-from kface.recognizer import Decision, FaceRecognizer, Pipeline
-from kface.recognizer.decision import bound
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline
+from kface.recognizer.operating_point import bound
 
 
 class Recognition(object):
@@ -25,9 +25,9 @@ class Recognition(object):
         recognizer: The one that is used now.
         model: Likewise.
         thresholds: Likewise.
-        decision: The thresholds that decide now: those that were set, or what the bundle recommends for so many people.
+        operating_point: The thresholds in force: those that were set, or what the bundle recommends for the number of people.
         pipeline: That of the stream that is watched now.
-        networks: Held by whoever uses the recogniser or the pipeline: networks are one thread's at a time.
+        networks: Held while the recogniser or the pipeline is used: networks are one thread's at a time.
 
     Raises:
         ConfigError: The bundle has no thresholds, and none are given.
@@ -45,7 +45,7 @@ class Recognition(object):
         self.recognizer = recognizer
         self.model = model
         self.thresholds = thresholds
-        self.decision: Decision = recognizer.decision_for(gallery.size)
+        self.operating_point: OperatingPoint = recognizer.operating_point_for(gallery.size)
         self._set = False
         self.networks = threading.Lock()
         self._settings = settings
@@ -54,39 +54,46 @@ class Recognition(object):
     def begin_anew(self) -> None:
         """Forget the tracks, for another stream; :attr:`networks` is held by the caller."""
         self.pipeline = Pipeline(self.recognizer, self.gallery, self._settings.pipeline)
-        self.pipeline.set_decision(self.decision)
+        self.pipeline.set_operating_point(self.operating_point)
 
     def change_bundle(self, recognizer: FaceRecognizer, model: str, thresholds: Optional[Thresholds]) -> FaceRecognizer:
         """See :meth:`deploy.session.Session.change_bundle`; :attr:`networks` is held by the caller."""
-        decision = recognizer.decision_for(self.gallery.size)
+        operating_point = recognizer.operating_point_for(self.gallery.size)
         self.gallery.use_model(recognizer.fingerprint)
         old, self.recognizer = self.recognizer, recognizer
         if recognizer.fingerprint != old.fingerprint:
-            self.decision, self._set = decision, False
+            self.operating_point, self._set = operating_point, False
         self.model, self.thresholds = model, thresholds
         self.begin_anew()
         return old
 
     def set_threshold(self, recognised: float, unknown: Optional[float]) -> None:
         """See :meth:`deploy.session.Session.set_threshold`."""
-        Decision(recognised, recognised if unknown is None else unknown).check()
+        OperatingPoint(recognised, recognised if unknown is None else unknown).check()
         # Not while another pipeline takes its place: that one would not hear of it.
         with self.networks:
-            lower = min(self.decision.unknown, recognised) if unknown is None else unknown
-            self.decision, self._set = Decision(recognised, lower, bound(self.thresholds, recognised)), True
-            self.pipeline.set_decision(self.decision)
+            lower = min(self.operating_point.unknown, recognised) if unknown is None else unknown
+            self.operating_point, self._set = (
+                OperatingPoint(recognised, lower, bound(self.thresholds, recognised)),
+                True,
+            )
+            self.pipeline.set_operating_point(self.operating_point)
 
     def people_changed(self) -> None:
-        """Let the tracks' views vote anew, because people have changed; the more they are, the stricter they are judged."""
+        """Let the tracks' views vote again, because people have changed; the more are enrolled, the stricter the threshold."""
         with self.networks:
             if not self._set:
-                self.decision = self.recognizer.decision_for(self.gallery.size)
-                self.pipeline.set_decision(self.decision)
+                self.operating_point = self.recognizer.operating_point_for(self.gallery.size)
+                self.pipeline.set_operating_point(self.operating_point)
             self.pipeline.gallery_changed()
 
     def enrolment(self) -> Enrolment:
         """Return what enrols with the recogniser."""
-        keep = self._settings.gallery.keep_crops
-        made = Enrolment(self.gallery, self.recognizer, self._settings.enrolment, keep, self.networks)
-        made.recognised = self.decision.recognised
-        return made
+        return Enrolment(
+            self.gallery,
+            self.recognizer,
+            self._settings.enrolment,
+            self._settings.gallery.keep_crops,
+            self.networks,
+            lambda: self.operating_point.recognised,
+        )

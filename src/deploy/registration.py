@@ -1,4 +1,4 @@
-"""From a face in the live picture to somebody who is enrolled: the paper's flow (Fig. 13), without any window."""
+"""From a face in the live picture to an enrolled person: the paper's flow (Fig. 13), without any window."""
 
 import collections
 import itertools
@@ -12,7 +12,7 @@ import numpy as np
 from deploy.events import ENROLLED, GALLERY, EventLog
 from deploy.gallery_watch import GalleryWatch
 from kface.errors import KFaceError
-from kface.gallery import Enrolled, Enrolment, QualityGate
+from kface.gallery import EnrolledFace, Enrolment, QualityGate
 from kface.gallery.values import clean_name
 from kface.recognizer import RECOGNISED, Result
 
@@ -22,7 +22,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 KEPT = 16
 
 
-class Candidate(NamedTuple):
+class FaceCandidate(NamedTuple):
     """A face that was picked to be enrolled.
 
     Attributes:
@@ -42,7 +42,7 @@ class Candidate(NamedTuple):
     refusals: Tuple[str, ...]
 
 
-class Candidates(object):
+class FaceCandidates(object):
     """Picks faces, and keeps the last of them. Safe to share between threads.
 
     Args:
@@ -54,11 +54,11 @@ class Candidates(object):
 
     def __init__(self, gate: QualityGate) -> None:
         self.gate = gate
-        self._kept = collections.OrderedDict()  # type: collections.OrderedDict[str, Candidate]
+        self._kept = collections.OrderedDict()  # type: collections.OrderedDict[str, FaceCandidate]
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
-    def at(self, result: Result, x: float, y: float) -> Candidate:
+    def at(self, result: Result, x: float, y: float) -> FaceCandidate:
         """Pick the face at a point, in pixels of the frame; raises KFaceError where there is none."""
         if not (math.isfinite(x) and math.isfinite(y)):
             raise KFaceError("is outside the picture", "({}, {})".format(x, y))
@@ -74,7 +74,7 @@ class Candidates(object):
             raise KFaceError("no face at this point", "({:.0f}, {:.0f})".format(x, y), "click a face")
         return self._make(result, best[1])
 
-    def of_track(self, result: Result, track: int) -> Candidate:
+    def of_track(self, result: Result, track: int) -> FaceCandidate:
         """Pick the face of a track; raises KFaceError where it is not in the picture."""
         if track not in result.ids:
             seen = sorted(number for number in result.ids if number is not None)
@@ -85,7 +85,7 @@ class Candidates(object):
             )
         return self._make(result, result.ids.index(track))
 
-    def get(self, id: str) -> Candidate:
+    def get(self, id: str) -> FaceCandidate:
         """Return a candidate that was picked; raises KFaceError where it is no longer available."""
         with self._lock:
             kept = self._kept.get(id)
@@ -100,17 +100,17 @@ class Candidates(object):
         with self._lock:
             self._kept.pop(id, None)
 
-    def _make(self, result: Result, number: int) -> Candidate:
+    def _make(self, result: Result, number: int) -> FaceCandidate:
         crop = result.crops([number])[0]
         face = result.faces.take(np.array([number]))
         identity = result.identities[number]
         x1, y1, x2, y2 = result.faces.boxes[number].tolist()
-        made = Candidate(
+        made = FaceCandidate(
             "c{}".format(next(self._numbers)),
             crop,
             result.ids[number],
             (x1, y1, x2, y2),
-            identity.person if identity.state == RECOGNISED else "",
+            (identity.name or "") if identity.state == RECOGNISED else "",
             tuple(str(refusal) for refusal in self.gate.refusals(result.frame.image, face, crop)),
         )
         with self._lock:
@@ -125,7 +125,7 @@ class Registrar(object):
 
     Args:
         watch: Looks after the gallery.
-        log: Is told what was done.
+        log: Gets an event for what was done.
         enrolment: Enrols; its networks are used by the stream as well.
 
     Attributes:
@@ -136,47 +136,47 @@ class Registrar(object):
         self.enrolment = enrolment
         self._watch = watch
         self._log = log
-        self._candidates = Candidates(enrolment.gate)
+        self._candidates = FaceCandidates(enrolment.gate)
 
     def use(self, enrolment: Enrolment) -> None:
         """Enrol with another recogniser from now on; faces that were picked before can still be enrolled."""
         self.enrolment = enrolment
         self._candidates.gate = enrolment.gate
 
-    def pick(self, result: Result, x: float, y: float) -> Candidate:
-        """See :meth:`Candidates.at`."""
+    def pick(self, result: Result, x: float, y: float) -> FaceCandidate:
+        """See :meth:`FaceCandidates.at`."""
         with self.enrolment.networks:
             return self._candidates.at(result, x, y)
 
-    def pick_track(self, result: Result, track: int) -> Candidate:
-        """See :meth:`Candidates.of_track`."""
+    def pick_track(self, result: Result, track: int) -> FaceCandidate:
+        """See :meth:`FaceCandidates.of_track`."""
         with self.enrolment.networks:
             return self._candidates.of_track(result, track)
 
-    def enrol(self, candidate: str, name: str, force: bool) -> Enrolled:
+    def enrol(self, candidate: str, name: str, force: bool) -> EnrolledFace:
         """See :meth:`deploy.session.Session.enrol`."""
         face = self._candidates.get(candidate)
         with self._watch.own_change():
             made = self.enrolment.enrol_face(name, face.crop, face.refusals, force)
         self._candidates.drop(candidate)
-        self._log.add(ENROLLED, track=face.track, person=made.name, reason=made.warning or "")
+        self._log.add(ENROLLED, track=face.track, name=made.name, reason=made.warning or "")
         return made
 
-    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool) -> Enrolled:
+    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool) -> EnrolledFace:
         """See :meth:`deploy.session.Session.enrol_image`."""
         with self._watch.own_change():
             made = self.enrolment.enrol_image(name, image, force)
-        self._log.add(ENROLLED, person=made.name, reason=made.warning or "")
+        self._log.add(ENROLLED, name=made.name, reason=made.warning or "")
         return made
 
-    def rename(self, person: str, name: str) -> None:
-        """Give a person another name; raises GalleryError where that cannot be."""
+    def rename(self, name: str, new_name: str) -> None:
+        """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
         with self._watch.own_change():
-            self.enrolment.gallery.rename(person, name)
-        self._log.add(GALLERY, person=clean_name(name), reason="renamed from {}".format(person))
+            self.enrolment.gallery.rename(name, new_name)
+        self._log.add(GALLERY, name=clean_name(new_name), reason="renamed from {}".format(name))
 
-    def delete(self, person: str) -> None:
-        """Forget a person; raises GalleryError for nobody."""
+    def delete(self, name: str) -> None:
+        """Delete a person; raises GalleryError where the person does not exist."""
         with self._watch.own_change():
-            self.enrolment.gallery.delete(person)
-        self._log.add(GALLERY, person=person, reason="deleted")
+            self.enrolment.gallery.delete(name)
+        self._log.add(GALLERY, name=name, reason="deleted")

@@ -1,5 +1,6 @@
-"""``kface deploy``: the realtime recogniser, until its stream ends or somebody stops it."""
+"""``kface deploy``: the realtime recogniser, until its stream ends or it is stopped."""
 
+import argparse
 import contextlib
 import os
 import signal
@@ -13,7 +14,8 @@ from deploy.notify import Notifier
 from deploy.opening import open_session
 from deploy.session import Session
 from deploy.settings import DeploySettings
-from deploy.terminal import say
+from deploy.terminal import print_line
+from kface.commands.ending import exit_status
 from kface.commands.parser import SettingsParser
 from kface.errors import KFaceError
 from kface.streams import State
@@ -37,18 +39,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     0; 1 where an output failed; 2 where the recogniser did; 3 where frames of a video file were damaged or missing.
     """
     arguments = parser().parse_args(argv)
-    try:
-        values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
-        if arguments.show:
-            say(write_file(masked(values)).rstrip("\n"))
-            return 0
-        return run(DeploySettings.from_mapping(values))
-    except KFaceError as error:
-        say("deploy: {}".format(error), sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        say("deploy: stopped", sys.stderr)
-        return 130
+    return exit_status("deploy", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
+    if arguments.show:
+        print_line(write_file(masked(values)).rstrip("\n"))
+        return 0
+    return run(DeploySettings.from_mapping(values))
 
 
 def run(settings: DeploySettings) -> int:
@@ -64,13 +63,13 @@ def run(settings: DeploySettings) -> int:
         url = _web(session, settings, stack)
         session.start()
         _introduce(session, url)
-        teller = threading.Thread(target=_tell, args=(session, done), name="kface-tell", daemon=True)
+        reporter = threading.Thread(target=_report, args=(session, done), name="kface-report", daemon=True)
         failures: List[KFaceError] = []
         watch = threading.Thread(
             target=_watch, args=(session, settings, notifier, stop, window, failures), name="kface-watch", daemon=True
         )
         try:
-            teller.start()
+            reporter.start()
             watch.start()
             if window is not None:
                 window.run()
@@ -88,9 +87,9 @@ def run(settings: DeploySettings) -> int:
             try:
                 session.stop()
             finally:
-                # What fails at the end, a video that could not be finished, is told as well.
+                # What fails at the end, such as a video that could not be finished, is reported as well.
                 done.set()
-                for thread in (watch, teller):
+                for thread in (watch, reporter):
                     if thread.ident is not None:
                         thread.join(2 * TICK_S + 1)
         _conclude(session)
@@ -143,7 +142,7 @@ def _web(session: Session, settings: DeploySettings, stack: contextlib.ExitStack
     server = WebServer(session, settings.web)
     stack.callback(server.close)
     server.start()
-    # A journal or a log file must not hold the token, and whoever chose it knows it.
+    # A journal or a log file must not hold the token, and a user who chose it knows it.
     given = settings.web.token_file is None and bool(os.environ.get(ENVIRONMENT))
     if sys.stderr.isatty() and not given:
         return str(server.url)
@@ -154,25 +153,27 @@ def _web(session: Session, settings: DeploySettings, stack: contextlib.ExitStack
 def _introduce(session: Session, url: Optional[str]) -> None:
     status = session.status
     people = "{} {} enrolled".format(status.people, "person" if status.people == 1 else "people")
-    say("deploy: {} on {}, {}, watching {}".format(status.model, status.runtime, people, status.source), sys.stderr)
+    print_line(
+        "deploy: {} on {}, {}, watching {}".format(status.model, status.runtime, people, status.source), sys.stderr
+    )
     if url is not None:
         # Its token is in it only where a person reads it.
-        say("deploy: the live picture is at {}".format(url), sys.stderr, secret=True)
+        print_line("deploy: the live picture is at {}".format(url), sys.stderr, secret=True)
 
 
-def _tell(session: Session, done: threading.Event) -> None:
+def _report(session: Session, done: threading.Event) -> None:
     """Print the stream's states, each once until it changes, and outputs that failed."""
-    seen, told = 0, ""
+    seen, reported = 0, ""
     while True:
         last = done.is_set()
         for event in session.wait_events(seen, 0 if last else TICK_S):
             seen = event.number
             # Every attempt ends in the same line while a camera is off.
-            if event.kind in ("stream", "output") and event.reason not in ("closed", told):
+            if event.kind in ("stream", "output") and event.reason not in ("closed", reported):
                 if event.reason.startswith("connecting"):
                     continue
-                told = event.reason
-                say("deploy: {}".format(event.reason), sys.stderr)
+                reported = event.reason
+                print_line("deploy: {}".format(event.reason), sys.stderr)
         if last:
             return
 
@@ -197,9 +198,9 @@ def _watch(
 
 
 def _look_after(session: Session, settings: DeploySettings, notifier: Notifier, stop: threading.Event) -> None:
-    """Tell systemd that all is well; raises KFaceError where the stream refuses from the start."""
+    """Report to systemd that all is well; raises KFaceError where the stream is refused from the start."""
     notifier.ready(session.status.source)
-    begun = told = time.monotonic()
+    begun = reported = time.monotonic()
     processed = -1
     lived = False
     while not stop.wait(TICK_S):
@@ -210,12 +211,12 @@ def _look_after(session: Session, settings: DeploySettings, notifier: Notifier, 
             raise refusal
         if settings.seconds is not None and now - begun >= settings.seconds:
             return
-        if notifier.watchdog is None or now - told < notifier.watchdog / 3 or not session.running:
+        if notifier.watchdog is None or now - reported < notifier.watchdog / 3 or not session.running:
             continue
         status = session.status
-        # A live stream without results is stuck in a driver, and better begun anew.
+        # A live stream without results is stuck in a driver: better restarted.
         if status.stream != State.LIVE.value or status.processed != processed:
-            told, processed = now, status.processed
+            reported, processed = now, status.processed
             notifier.alive(
                 "{}: {}, {:.1f} fps, {} faces".format(status.source, status.stream, status.fps, status.faces)
             )
@@ -233,4 +234,4 @@ def _conclude(session: Session) -> None:
         line += ", {} dropped by slow outputs".format(status.dropped)
     if session.shortfall is not None:
         line += "; {}".format(session.shortfall)
-    say("deploy: {}".format(line), sys.stderr)
+    print_line("deploy: {}".format(line), sys.stderr)

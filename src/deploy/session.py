@@ -3,24 +3,24 @@
 import os
 import threading
 import time
-from typing import Any, Callable, List, Optional, Tuple, Union
+from typing import Callable, List, Optional, Tuple, Union
 
 import numpy as np
 
 from deploy.events import GALLERY, STREAM, Event
 from deploy.gallery_watch import GalleryWatch
-from deploy.line import NOTHING, Line, Made, added
+from deploy.line import NOTHING, Line, TaggedResult, added
 from deploy.outputs.base import Output
 from deploy.publishing import Publisher
 from deploy.recognition import Recognition
-from deploy.registration import Candidate, Registrar
+from deploy.registration import FaceCandidate, Registrar
 from deploy.settings import DeploySettings
 from deploy.status import Status
 from deploy.view import LivePicture, scale_to
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
-from kface.gallery import Enrolled, Gallery, Person
-from kface.recognizer import Decision, FaceRecognizer, Pipeline, Result
+from kface.gallery import EnrolledFace, Gallery, Person
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
 from kface.streams import Frame, Shortfall, StateChange, VideoSource
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -32,7 +32,7 @@ class Session(object):
     """Recognises people in a stream until it ends or is stopped. Methods may be called from any thread.
 
     Args:
-        settings: What it was told.
+        settings: All settings.
         recognizer: Finds and embeds faces; the session's alone.
         gallery: Who is enrolled; opened for the recogniser's model.
         make_source: Makes what gives the frames.
@@ -74,7 +74,7 @@ class Session(object):
         self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
         self._started = 0.0
         self._closed = False
-        # Held by whoever changes what the session is made of, or ends it.
+        # Held while the stream or bundle is changed, and while the session ends.
         self._changing = threading.Lock()
         # Set but for the moment in which another stream takes the place of the one that is there.
         self._settled = threading.Event()
@@ -131,7 +131,7 @@ class Session(object):
     def __enter__(self) -> "Session":
         return self.start()
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         try:
             self.stop()
         except Exception:
@@ -190,12 +190,13 @@ class Session(object):
             runtime=self._recognition.recognizer.embedder.runtime,
             damaged=len(self._gallery.damage),
             dropped=self._publisher.dropped,
+            brightened=self._publisher.meter.brightened,
         )
 
     def wait_view(self, after: int = 0, timeout: float = 1.0) -> Optional[LivePicture]:
         """Return the newest annotated picture with a number greater than `after`; None where none comes in time.
 
-        A picture that was captured more than a second ago is never returned: a grey one says why there is none.
+        A picture that was captured more than a second ago is never returned: a grey one says why there is no live picture.
         """
         return self._publisher.viewer.wait(after, timeout)
 
@@ -203,21 +204,21 @@ class Session(object):
         """Return the events with numbers greater than `after`, at least one unless none comes in time."""
         return self._publisher.log.wait(after, timeout)
 
-    def pick(self, x: float, y: float) -> Candidate:
-        """Pick the face at a point of the view, to be enrolled; raises KFaceError where there is none."""
+    def pick(self, x: float, y: float) -> FaceCandidate:
+        """Pick the face at a point of the view, to be enrolled; raises KFaceError where no face is there."""
         result = self._newest()
         scale = scale_to(result.frame.image, self.settings.view)
         return self._registrar.pick(result, x / scale, y / scale)
 
-    def pick_track(self, track: int) -> Candidate:
+    def pick_track(self, track: int) -> FaceCandidate:
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
         return self._registrar.pick_track(self._newest(), track)
 
-    def enrol(self, candidate: str, name: str, force: bool = False) -> Enrolled:
+    def enrol(self, candidate: str, name: str, force: bool = False) -> EnrolledFace:
         """Enrol a face that was picked; see :meth:`kface.gallery.Enrolment.enrol_face`.
 
         Args:
-            candidate: The :attr:`Candidate.id`.
+            candidate: The :attr:`FaceCandidate.id`.
             name: Of the person, who may be enrolled already.
             force: Enrol it even where it is not good enough.
 
@@ -226,7 +227,7 @@ class Session(object):
         """
         return self._registrar.enrol(candidate, name, force)
 
-    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool = False) -> Enrolled:
+    def enrol_image(self, image: Union[np.ndarray, PathLike], name: str, force: bool = False) -> EnrolledFace:
         """Enrol the one face of an image, which is uint8 (h, w, 3) RGB, or a file.
 
         Raises:
@@ -238,36 +239,35 @@ class Session(object):
         """Return who is enrolled, by name."""
         return self._gallery.list()
 
-    def rename(self, person: str, name: str) -> None:
-        """Give a person another name; raises GalleryError where that cannot be."""
-        self._registrar.rename(person, name)
+    def rename(self, name: str, new_name: str) -> None:
+        """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
+        self._registrar.rename(name, new_name)
 
-    def delete(self, person: str) -> None:
-        """Forget a person; raises GalleryError for nobody."""
-        self._registrar.delete(person)
+    def delete(self, name: str) -> None:
+        """Delete a person; raises GalleryError where the person does not exist."""
+        self._registrar.delete(name)
 
     @property
-    def decision(self) -> Decision:
+    def operating_point(self) -> OperatingPoint:
         """The thresholds."""
-        return self._recognition.decision
+        return self._recognition.operating_point
 
     @property
     def threshold(self) -> float:
         """The cosine from which on a face is recognised (Table 7 of the paper has the distance in its place)."""
-        return self._recognition.decision.recognised
+        return self._recognition.operating_point.recognised
 
     def set_threshold(self, recognised: float, unknown: Optional[float] = None) -> None:
         """Judge by another threshold from the next frame on; it lasts as long as the session.
 
         Args:
             recognised: From this cosine on it is the person.
-            unknown: Below this cosine it is nobody; as before where None, but at most `recognised`.
+            unknown: Below this cosine it is no one enrolled; unchanged where None, but at most `recognised`.
 
         Raises:
-            ConfigError: It is no cosine, or `unknown` is above `recognised`.
+            ConfigError: It is not a cosine, or `unknown` is above `recognised`.
         """
         self._recognition.set_threshold(recognised, unknown)
-        self._registrar.enrolment.recognised = recognised
 
     def change_stream(self, make_source: SourceMaker, name: str, drop: bool = True) -> None:
         """Watch another stream from now on. Who is in the picture has left with the old one.
@@ -306,7 +306,7 @@ class Session(object):
     def change_bundle(
         self, recognizer: FaceRecognizer, model: str = "", thresholds: Optional[Thresholds] = None
     ) -> FaceRecognizer:
-        """Recognise with another bundle from the next frame on; tracks begin anew.
+        """Recognise with another bundle from the next frame on; all tracks start again.
 
         The threshold is the new one's, but for the same model in another runtime or precision.
 
@@ -334,7 +334,7 @@ class Session(object):
 
     # ---- called from the line's threads
 
-    def _step(self, line: Line, frame: Frame) -> Optional[Made]:
+    def _step(self, line: Line, frame: Frame) -> Optional[TaggedResult]:
         self._watch.look()
         with self._recognition.networks:
             if line is not self._line:
@@ -345,7 +345,7 @@ class Session(object):
     def _publish(self, line: Line, pipeline: Pipeline, result: Result) -> None:
         with self._publishing:
             if pipeline is self._recognition.pipeline:
-                self._publisher.publish(result, self._recognition.decision.fmr, line.complete)
+                self._publisher.publish(result, self._recognition.operating_point.fmr, line.complete)
 
     def _fail(self, error: BaseException) -> None:
         """End because of a mistake in an output."""

@@ -1,23 +1,17 @@
 """Settings of the realtime recogniser, checked before anything is opened."""
 
 import os
-from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Type
 
-from deploy.outputs.video import CODECS
-from kface.bundle.manifest import PRECISIONS
+from deploy.outputs import Output, outputs
+from kface import checks
+from kface.bundle.newest import chosen_bundle
 from kface.errors import ConfigError
 from kface.fields import Settings
 from kface.gallery import Limits
-from kface.mtcnn import settings as cascade
 from kface.recognizer import PipelineSettings, TrackSettings
-from kface.recognizer.settings import SECTIONS
+from kface.recognizer.settings import PRECISION, recognizer_settings
 from kface.streams import StreamSettings
-
-#: What JSON lines are written for.
-JSON_LINES = ("changes", "frames")
-#: Of whom snapshots are taken.
-SNAPSHOT_OF = ("recognised", "unknown")
 
 
 class GallerySettings(NamedTuple):
@@ -29,16 +23,23 @@ class GallerySettings(NamedTuple):
     keep_crops: bool = False
 
 
+class ChosenOutput(NamedTuple):
+    """An output that is on, and its settings: an instance of :attr:`deploy.outputs.Output.options`."""
+
+    output: Type[Output]
+    options: Tuple[Any, ...]
+
+
 class OutputSettings(NamedTuple):
-    """What is written; see ``conf/deploy.yaml``."""
+    """What is written; see ``conf/deploy.yaml``.
+
+    Attributes:
+        window: Whether a plain window shows the live picture.
+        chosen: The outputs that are on.
+    """
 
     window: bool = False
-    video: Optional[str] = None
-    json: Optional[str] = None
-    json_lines: str = "changes"
-    snapshots: Optional[str] = None
-    snapshot_of: Tuple[str, ...] = SNAPSHOT_OF
-    snapshots_kept: int = 1000
+    chosen: Tuple[ChosenOutput, ...] = ()
 
 
 class WebSettings(NamedTuple):
@@ -53,7 +54,7 @@ class WebSettings(NamedTuple):
 
 
 class DeploySettings(NamedTuple):
-    """Everything that the realtime recogniser is told.
+    """All settings of the realtime recogniser.
 
     Attributes:
         bundle: The exported model's directory.
@@ -61,14 +62,14 @@ class DeploySettings(NamedTuple):
         view: (width, height) in pixels of the window and the page's picture (Table 6 of the paper).
         loop: A file begins again at its end.
         every_frame: A file is read without loss.
-        seconds: Stop after so long; None goes on.
+        seconds: Seconds after which to stop; None for no limit.
         detector: Keyword arguments for :meth:`kface.recognizer.FaceRecognizer.load`.
         runtime: A name in :data:`kface.networks.RUNTIMES`, or "auto".
         precision: The embedder's.
-        match: As in the section ``match`` of a ``deploy.yaml``.
+        match: Likewise.
         pipeline: Tracks, and the size for the detector.
         gallery: Where people are enrolled.
-        enrolment: What a live face must be to be enrolled.
+        enrolment: Quality that a live face needs to be enrolled.
         outputs: What is written.
         web: The page.
     """
@@ -81,7 +82,7 @@ class DeploySettings(NamedTuple):
     seconds: Optional[float] = None
     detector: Mapping[str, Any] = {}
     runtime: str = "auto"
-    precision: str = "fp32"
+    precision: str = PRECISION
     match: Mapping[str, Any] = {}
     pipeline: PipelineSettings = PipelineSettings()
     gallery: GallerySettings = GallerySettings()
@@ -98,6 +99,7 @@ class DeploySettings(NamedTuple):
         """
         read = Settings(values, "", _DEFAULTS)
         stream, view = _stream(read)
+        recognizer = recognizer_settings(read.values)
         made = cls(
             bundle=_bundle(read.name("bundle")),
             stream=stream,
@@ -105,23 +107,25 @@ class DeploySettings(NamedTuple):
             loop=read.flag("loop"),
             every_frame=read.flag("every_frame"),
             seconds=read.optional("seconds", _positive, read),
-            detector=_detector(read),
-            runtime=_runtime(read),
-            precision=_precision(read),
-            match=_numbers(read.section("match", SECTIONS["match"])),
+            detector=recognizer.get("detector", {}),
+            runtime=recognizer.get("runtime", "auto"),
+            precision=recognizer.get("precision", PRECISION),
+            match=recognizer.get("match", {}),
             pipeline=_pipeline(read),
             gallery=_gallery(read.section("gallery", GallerySettings()._asdict())),
             enrolment=_limits(read.section("enrolment", Limits()._asdict())),
-            outputs=_outputs(read.section("outputs", OutputSettings()._asdict())),
+            outputs=_outputs(read),
             web=_web(read.section("web", WebSettings()._asdict())),
         )
         if made.every_frame and made.stream is not None and made.stream.kind != "file":
             raise ConfigError("only a file can be read without loss", "every_frame")
         if made.every_frame and made.loop:
             raise ConfigError("a file that is read without loss ends", "loop", "leave out loop or every_frame")
-        for name in ("video", "json"):
-            if stream is not None and stream.kind == "file" and _same(getattr(made.outputs, name), stream.file):
-                raise ConfigError("is the stream's own file, which would be lost", "outputs." + name, "give another")
+        for output, options in made.outputs.chosen:
+            written = output.file(options)
+            if written is not None and stream is not None and stream.kind == "file" and _same(written, stream.file):
+                where = "outputs." + output.options._fields[0]
+                raise ConfigError("is the stream's own file, which would be lost", where, "give another")
         return made
 
 
@@ -136,19 +140,9 @@ _DEFAULTS: Dict[str, Any] = dict(
     loop=False,
     every_frame=False,
 )  # fmt: skip
+#: Former names of settings of ``tracks``; files of earlier versions have them.
+_TRACKS_BEFORE = {"missing": "max_age", "iou": "iou_threshold", "views": "min_views", "memory": "max_views"}
 _SHARED = ("resolution", "fps", "view", "square_pixels")
-
-
-def newest_bundle() -> Optional[str]:
-    """Return the bundle that was exported last under ``outputs`` and ``bundles`` of the working directory, if any."""
-    found = list(Path("outputs").glob("*/*/bundle/manifest.json")) + list(Path("bundles").glob("*/manifest.json"))
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    return None if newest is None else str(newest.parent)
-
-
-def chosen_bundle(named: Optional[str] = None) -> Optional[str]:
-    """Return the bundle that is named, by the setting or else by KFACE_BUNDLE, or the newest; None where there is none."""
-    return named or os.environ.get("KFACE_BUNDLE") or newest_bundle()
 
 
 def _bundle(named: Optional[str]) -> str:
@@ -161,10 +155,7 @@ def _bundle(named: Optional[str]) -> str:
 
 
 def _positive(key: str, read: Settings) -> float:
-    value = read.number(key)
-    if not value > 0:
-        raise ConfigError("must be more than 0, not {}".format(value), key)
-    return value
+    return checks.number(key, read.number(key), 0, open_below=True)
 
 
 def _stream(read: Settings) -> Tuple[Optional[StreamSettings], Tuple[int, int]]:
@@ -188,7 +179,7 @@ def _stream(read: Settings) -> Tuple[Optional[StreamSettings], Tuple[int, int]]:
 
 
 def _pipeline(read: Settings) -> PipelineSettings:
-    section = read.section("tracks", dict(TrackSettings()._asdict(), enabled=True))
+    section = _tracks(read)
     enabled = section.flag("enabled")
     given = {key: value for key, value in section.given.items() if key != "enabled"}
     for key in given:
@@ -203,32 +194,22 @@ def _pipeline(read: Settings) -> PipelineSettings:
     return made
 
 
+def _tracks(read: Settings) -> Settings:
+    """Return the section, with settings of earlier versions under their present names."""
+    values = read.value("tracks")
+    if isinstance(values, Mapping):
+        for before, now in _TRACKS_BEFORE.items():
+            if before in values and now in values:
+                raise ConfigError("is the former name of tracks.{}".format(now), "tracks." + before, "leave it out")
+        values = {_TRACKS_BEFORE.get(key, key): value for key, value in values.items()}
+    return Settings(values, "tracks", dict(TrackSettings()._asdict(), enabled=True))
+
+
 def _gallery(read: Settings) -> GallerySettings:
     return GallerySettings(read.name("file"), read.name("key_file"), read.flag("keyring"), read.flag("keep_crops"))
 
 
-def _numbers(read: Settings) -> Dict[str, Any]:
-    """Return the numbers of a section that are given; whether they can be is for what takes them to say."""
-    return {key: read.number(key) for key in read.given}
-
-
-def _detector(read: Settings) -> Dict[str, Any]:
-    """Return the detector's settings; ways to brighten that are null are none, not those by default."""
-    section = read.section("detector", SECTIONS["detector"])
-    made: Dict[str, Any] = {}
-    for key in section.given:
-        if key == "thresholds":
-            made[key] = list(cascade.thresholds(section.value(key)))
-        elif key != "brighten":
-            made[key] = section.number(key)
-    if "brighten" in section.values:
-        made["brighten"] = cascade.brighten(section.value("brighten"))
-    return made
-
-
-def _same(output: Optional[str], source: str) -> bool:
-    if output is None:
-        return False
+def _same(output: str, source: str) -> bool:
     if os.path.exists(output) and os.path.exists(source):
         return os.path.samefile(output, source)
     return os.path.realpath(output) == os.path.realpath(source)
@@ -249,22 +230,13 @@ def _limits(read: Settings) -> Limits:
 
 
 def _outputs(read: Settings) -> OutputSettings:
-    video = read.name("video")
-    if video is not None and not video.lower().endswith(tuple(CODECS)):
-        raise ConfigError("must end in {}, not {}".format(" or ".join(CODECS), video), "outputs.video")
-    whose = read.value("snapshot_of")
-    whose = [whose] if isinstance(whose, str) else whose
-    if not isinstance(whose, (list, tuple)) or not set(map(str, whose)) <= set(SNAPSHOT_OF):
-        raise read.error("snapshot_of", "a list of {}".format(", ".join(SNAPSHOT_OF)))
-    return OutputSettings(
-        read.flag("window"),
-        video,
-        read.name("json"),
-        read.text("json_lines", JSON_LINES),
-        read.name("snapshots"),
-        tuple(whose),
-        read.whole("snapshots_kept", 1, 10**7),
-    )
+    every = outputs()
+    defaults: Dict[str, Any] = {"window": False}
+    for output in every:
+        defaults.update(output.options()._asdict())
+    section = read.section("outputs", defaults)
+    chosen = [ChosenOutput(output, output.read(section)) for output in every]
+    return OutputSettings(section.flag("window"), tuple(one for one in chosen if one.options[0] is not None))
 
 
 def _web(read: Settings) -> WebSettings:
@@ -276,21 +248,3 @@ def _web(read: Settings) -> WebSettings:
         read.whole("fps", 1, 60),
         read.whole("quality", 1, 100),
     )
-
-
-def _runtime(read: Settings) -> str:
-    value = read.value("runtime")
-    return value if isinstance(value, str) else _runtime_section(read).name("name") or "auto"
-
-
-def _precision(read: Settings) -> str:
-    # A bundle's own deploy.yaml has it there.
-    inside = None if isinstance(read.value("runtime"), str) else _runtime_section(read).value("precision")
-    value = read.value("precision") or inside or SECTIONS["runtime"]["precision"]
-    if value not in PRECISIONS:
-        raise ConfigError("must be one of {}, not {!r}".format(", ".join(PRECISIONS), value), "precision")
-    return str(value)
-
-
-def _runtime_section(read: Settings) -> Settings:
-    return read.section("runtime", SECTIONS["runtime"])

@@ -33,6 +33,8 @@ class Status(NamedTuple):
         damaged: How many people or templates of the gallery are left out because they are damaged, missing or were put back;
             the log names them, and so does ``kface gallery check``.
         dropped: Results that outputs were too slow for, each counted by itself.
+        brightened: Whether a brightened copy of a frame was searched in the last seconds: the picture is dark, or a face in it
+            is hard to see.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Status(NamedTuple):
     runtime: str
     damaged: int = 0
     dropped: int = 0
+    brightened: bool = False
 
 
 class Meter(object):
@@ -60,13 +63,27 @@ class Meter(object):
     def __init__(self, window: float = WINDOW_S) -> None:
         self._window = window
         self._taken: Deque[Tuple[float, float]] = collections.deque(maxlen=2000)
+        self._brightened: Optional[float] = None
         self._lock = threading.Lock()
 
-    def take(self, captured: float) -> None:
-        """Count a result of a frame that was captured then, in seconds of ``time.monotonic()``."""
+    def take(self, captured: float, brightened: bool = False) -> None:
+        """Count a result.
+
+        Args:
+            captured: When its frame was captured, in seconds of ``time.monotonic()``.
+            brightened: Whether a brightened copy of it was searched.
+        """
         now = time.monotonic()
         with self._lock:
             self._taken.append((now, now - captured))
+            if brightened:
+                self._brightened = now
+
+    @property
+    def brightened(self) -> bool:
+        """Whether a brightened copy was searched in the last seconds."""
+        at = self._brightened
+        return at is not None and time.monotonic() - at <= self._window
 
     def read(self) -> Tuple[float, Optional[float], Optional[float]]:
         """Return results a second, and the latency's median and 95th percentile in ms (None without results)."""

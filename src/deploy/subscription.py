@@ -34,8 +34,8 @@ class _Waiting(NamedTuple):
 class Subscription(object):
     """Gives an output its results in a thread of its own, in order. Safe to share between threads.
 
-    Where the queue is full, whoever publishes a live stream goes on: the oldest results in which nothing happened are
-    dropped first, then the oldest. Whoever reads a file without loss waits for room.
+    Where the queue is full, the publisher of a live stream goes on: the oldest results without events are dropped first,
+    then the oldest. A file that is read without loss waits for room.
 
     Args:
         output: Is used from the subscription's thread alone, and closed by it.
@@ -105,7 +105,7 @@ class Subscription(object):
             self._late(self.output)
 
     def release(self) -> None:
-        """Let nobody wait for room any more, because the end has come; what is queued is still written."""
+        """Make :meth:`put` wait for room no longer, for the end; what is queued is still written."""
         with self._news:
             self._patient = False
             self._news.notify_all()

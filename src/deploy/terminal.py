@@ -2,20 +2,20 @@
 
 import os
 import sys
-from typing import Any
+from typing import Optional, TextIO
 
 from kface.errors import ConfigError
 from kface.redaction import redact
 from kface.text import printable
 
 
-def say(line: str, stream: Any = None, secret: bool = False) -> None:
+def print_line(line: str, stream: Optional[TextIO] = None, secret: bool = False) -> None:
     """Print a line; what the stream's encoding lacks, or a terminal would obey, is escaped.
 
     Args:
         line: What is secret in it by its form is not printed.
         stream: Standard output where None.
-        secret: The line is for somebody at a terminal who is to read the secret in it.
+        secret: The line is for a user at a terminal, who is to read the secret in it.
     """
     line = printable(line if secret else redact(line), keep="\t\n")
     stream = sys.stdout if stream is None else stream

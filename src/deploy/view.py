@@ -1,8 +1,8 @@
-"""What is shown: the newest picture with boxes and names, and never an old one as if it were live."""
+"""The picture to show: the newest one with boxes and names, and never an old one as if it were live."""
 
 import threading
 import time
-from typing import Any, Callable, NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ class ViewFace(NamedTuple):
         box: x1 y1 x2 y2 in pixels of the view's image.
         state: "recognised", "undecided" or "unknown".
         name: Who, where recognised; None otherwise.
-        score: Weighted mean cosine of the track's views; None where there is none yet.
+        score: Weighted mean cosine of the track's views; None where it has none yet.
     """
 
     track: Optional[int]
@@ -47,6 +47,7 @@ class LivePicture(NamedTuple):
         live: Whether it shows what is happening; otherwise it is a grey picture that says why not.
         faces: The faces in it.
         size: Its width and height.
+        plain: The same without annotations, for viewers that draw their own; None where it is not available.
     """
 
     number: int
@@ -54,6 +55,7 @@ class LivePicture(NamedTuple):
     live: bool
     faces: Tuple[ViewFace, ...]
     size: Tuple[int, int]
+    plain: Optional[np.ndarray] = None
 
 
 def annotate(result: Result, labels: Labels, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
@@ -68,6 +70,18 @@ def annotate(result: Result, labels: Labels, size: Optional[Tuple[int, int]] = N
         uint8 (h, w, 3), RGB.
     """
     picture, scale = fitted(result.frame.image, size)
+    return draw_faces(picture, scale, result, labels)
+
+
+def draw_faces(picture: np.ndarray, scale: float, result: Result, labels: Labels) -> np.ndarray:
+    """Draw a result's boxes, names and scores into a picture of its frame, uint8 (h, w, 3), RGB, and return that.
+
+    Args:
+        picture: Changed in place.
+        scale: Factor from the frame's pixels to the picture's.
+        result: The result.
+        labels: Draws the names.
+    """
     line = max(int(round(picture.shape[0] / 240.0)), 1)
     height = min(max(picture.shape[0] // 22, 14), 40)
     for box, identity, track in zip(result.faces.boxes, result.identities, result.ids):
@@ -83,7 +97,7 @@ def caption(identity: Identity, track: Optional[int]) -> str:
     """Return what is written at a face: the name and the score, or what is not known."""
     which = "" if track is None else " #{}".format(track)
     if identity.state == RECOGNISED:
-        return "{} {:.2f}{}".format(identity.person, identity.score, which)
+        return "{} {:.2f}{}".format(identity.name, identity.score, which)
     return ("unknown" if identity.state == UNKNOWN else "...") + which
 
 
@@ -102,7 +116,7 @@ def fitted(rgb: np.ndarray, size: Optional[Tuple[int, int]]) -> Tuple[np.ndarray
     return cv2.resize(rgb, target, interpolation=cv2.INTER_AREA), scale
 
 
-def placard(lines: Tuple[str, ...], labels: Labels, size: Tuple[int, int]) -> np.ndarray:
+def placard(lines: Sequence[str], labels: Labels, size: Tuple[int, int]) -> np.ndarray:
     """Return a grey picture with some lines of text, uint8 (h, w, 3), RGB."""
     picture = np.empty((size[1], size[0], 3), np.uint8)
     picture[:] = BACKDROP
@@ -119,7 +133,7 @@ def placard(lines: Tuple[str, ...], labels: Labels, size: Tuple[int, int]) -> np
 
 
 class Viewer(object):
-    """Keeps the newest result and draws it when somebody asks. Safe to share between threads.
+    """Keeps the newest result and draws it on demand. Safe to share between threads.
 
     Args:
         size: Width and height that pictures fit into.
@@ -135,7 +149,7 @@ class Viewer(object):
         self._labels = Labels()
         self._result: Optional[Result] = None
         self._taken = 0
-        self._key: Any = None
+        self._key: Optional[Tuple[object, ...]] = None
         self._number = 0
         self._view: Optional[LivePicture] = None
         self._shape = size
@@ -160,7 +174,7 @@ class Viewer(object):
             self._news.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake up everyone who waits."""
         with self._news:
             self._closed = True
             self._news.notify_all()
@@ -213,12 +227,16 @@ class Viewer(object):
                     "No live picture: the stream is {}.".format(state[0]) if state[0] != "live" else "No live picture.",
                     state[1],
                 )
-                image, faces = placard(lines, self._labels, self._shape), ()  # type: Tuple[np.ndarray, Tuple[ViewFace, ...]]
+                grey = placard((), self._labels, self._shape)
+                self._view = LivePicture(
+                    number, placard(lines, self._labels, self._shape), False, (), self._shape, grey
+                )
             else:
-                image = annotate(result, self._labels, self._size)
-                self._shape = (image.shape[1], image.shape[0])
-                faces = faces_of(result, image.shape[1] / float(result.frame.image.shape[1]))
-            self._view = LivePicture(number, image, result is not None, faces, (image.shape[1], image.shape[0]))
+                plain, scale = fitted(result.frame.image, self._size)
+                self._shape = (plain.shape[1], plain.shape[0])
+                image = draw_faces(plain.copy(), scale, result, self._labels)
+                faces = faces_of(result, self._shape[0] / float(result.frame.image.shape[1]))
+                self._view = LivePicture(number, image, True, faces, self._shape, plain)
             return self._view
 
 
@@ -232,7 +250,7 @@ def faces_of(result: Result, scale: float = 1.0) -> Tuple[ViewFace, ...]:
                 track,
                 (x1, y1, x2, y2),
                 identity.state,
-                identity.person if identity.state == RECOGNISED else None,
+                identity.name if identity.state == RECOGNISED else None,
                 score_of(identity),
             )
         )

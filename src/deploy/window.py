@@ -2,12 +2,15 @@
 
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from deploy.terminal import say
+from deploy.labels import Labels
+from deploy.status import Status
+from deploy.terminal import print_line
+from deploy.view import BACKDROP
 from kface.errors import ConfigError, KFaceError
 from kface.text import first_line
 
@@ -26,12 +29,12 @@ REMEDY = (
 
 
 class Window(object):
-    """Shows a session's views until it is closed, the session ends, or somebody presses q. For the main thread.
+    """Shows a session's views until it is closed, the session ends, or the user presses q. For the main thread.
 
     Args:
         session: See :class:`deploy.session.Session`; is not stopped with the window.
         title: The window's.
-        tell: Takes the lines for the user.
+        notify: Called with each line for the user.
         backend: "opencv" or "tkinter"; what is there where None.
 
     Example:
@@ -39,12 +42,17 @@ class Window(object):
     """
 
     def __init__(
-        self, session: "Session", title: str = "kface", tell: Callable[[str], None] = say, backend: Optional[str] = None
+        self,
+        session: "Session",
+        title: str = "kface",
+        notify: Callable[[str], None] = print_line,
+        backend: Optional[str] = None,
     ) -> None:
         self._session = session
         self._title = title
-        self._tell = tell
+        self._notify = notify
         self._backend = backend
+        self._labels = Labels()
         self._number = 0
         self._clicks: "queue.Queue[Tuple[float, float]]" = queue.Queue()
         self._closed = threading.Event()
@@ -66,13 +74,24 @@ class Window(object):
                 view = self._session.wait_view(self._number, _LOOK_S)
                 if view is not None:
                     self._number = view.number
-                    screen.show(view.image)
+                    screen.show(self._with_remarks(view.image))
                 elif self._session.status.stream in ("ended", "closed"):
                     return
                 screen.work()
                 self._answer_clicks()
         finally:
             screen.close()
+
+    def _with_remarks(self, rgb: np.ndarray) -> np.ndarray:
+        """Return a picture with the session's remarks in its lower left corner."""
+        lines = remarks(self._session.status)
+        if not lines:
+            return rgb
+        picture = rgb.copy()
+        height = min(max(picture.shape[0] // 24, 14), 32)
+        for number, line in enumerate(reversed(lines)):
+            self._labels.draw(picture, line, (0, picture.shape[0] - number * height), BACKDROP, height)
+        return picture
 
     def _click(self, x: float, y: float) -> None:
         self._clicks.put((x, y))
@@ -82,16 +101,27 @@ class Window(object):
             try:
                 picked = self._session.pick(*self._clicks.get())
             except KFaceError as error:
-                self._tell(str(error))
+                self._notify(str(error))
                 continue
             face = "the face" if picked.track is None else "track {}".format(picked.track)
             if picked.name:
                 face += " ({})".format(picked.name)
             if picked.refusals:
-                self._tell("{} is not good enough to enrol: {}".format(face, "; ".join(picked.refusals)))
+                self._notify("{} is not good enough to enrol: {}".format(face, "; ".join(picked.refusals)))
                 continue
             track = "" if picked.track is None else " --track {}".format(picked.track)
-            self._tell("to enrol {}: kface enrol NAME{}".format(face, track))
+            self._notify("to enrol {}: kface enrol NAME{}".format(face, track))
+
+
+def remarks(status: Status) -> List[str]:
+    """Return what a user should know about the picture and the outputs, a line each."""
+    lines = []
+    if status.brightened:
+        lines.append("dark picture: brightened copies are searched too")
+    if status.dropped:
+        frames = "1 frame" if status.dropped == 1 else "{} frames".format(status.dropped)
+        lines.append("{} missing from slow outputs".format(frames))
+    return lines
 
 
 def find_backend() -> str:
@@ -156,7 +186,7 @@ class _OpenCvScreen(object):
         try:
             visible = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE)
             if visible < 0:
-                # GTK, as on a Jetson Nano, does not tell; but it has no state of a window that is closed.
+                # GTK, as on a Jetson Nano, does not report it; but it has no state of a window that is closed.
                 return float(cv2.getWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN)) >= 0
         except cv2.error:
             return False
@@ -195,7 +225,7 @@ class _TkScreen(object):
         for key in ("q", "Q", "<Escape>"):
             self._root.bind(key, self._end)
 
-    def _end(self, *_: Any) -> None:
+    def _end(self, *_: object) -> None:
         self._open = False
 
     def alive(self) -> bool:
@@ -204,7 +234,7 @@ class _TkScreen(object):
     def show(self, rgb: np.ndarray) -> None:
         height, width = rgb.shape[:2]
         head = "P6 {} {} 255\n".format(width, height).encode("ascii")
-        # Tk shows an image as long as somebody holds it.
+        # Tk shows an image as long as a reference to it exists.
         self._image = self._tk.PhotoImage(master=self._root, data=head + rgb.tobytes(), format="PPM")
         self._label.configure(image=self._image)
 

@@ -1,7 +1,7 @@
 """From five landmarks to 112x112 crops: the closed-form least-squares similarity, batched.
 
 The template is ArcFace's (Deng et al., 2019; insightface). Minimising the squared distance over rotation, uniform scale and
-translation has a closed form (Umeyama, 1991): no RANSAC, which on five good points throws some of them away.
+translation has a closed form (Umeyama, 1991): no RANSAC, which would discard some of five good points.
 """
 
 import cv2

@@ -1,16 +1,58 @@
-"""Checks of single settings; every message names the setting by its key."""
+"""Checks of single settings; every error names the setting by its key."""
 
+import contextlib
 import math
-from typing import Any, Optional
+import threading
+from typing import Any, Iterator, List, Optional
 
-from kface.errors import ConfigError
+from kface.errors import ConfigError, KFaceError, join_errors
+
+_collected = threading.local()
 
 
-def whole(key: str, value: Any, least: int, most: Optional[int] = None, remedy: Optional[str] = None) -> int:
+@contextlib.contextmanager
+def all_errors() -> Iterator[None]:
+    """Report all wrong settings at once: inside, checks note an error and go on; at the end it is raised with the others.
+
+    An exception of another kind counts as a consequence where a wrong setting was noted before. Of two that are nested, the
+    outer one raises.
+
+    Raises:
+        ConfigError: A setting is wrong; :class:`kface.errors.WrongSettingsError` where several are.
+    """
+    if getattr(_collected, "errors", None) is not None:
+        yield
+        return
+    errors: List[KFaceError] = []
+    _collected.errors = errors
+    try:
+        yield
+    except KFaceError as error:
+        errors.append(error)
+    except Exception:
+        if not errors:
+            raise
+    finally:
+        _collected.errors = None
+    if errors:
+        # The first error of a setting; what follows from it may contradict the setting once more.
+        raise join_errors(list({error.where: error for error in reversed(errors)}.values())[::-1])
+
+
+def refuse(error: ConfigError, value: Any = None) -> Any:
+    """Raise an error; inside :func:`all_errors` note it, and return the value as it was given."""
+    errors = getattr(_collected, "errors", None)
+    if errors is None:
+        raise error
+    errors.append(error)
+    return value
+
+
+def whole(key: str, value: object, least: int, most: Optional[int] = None, remedy: Optional[str] = None) -> int:
     """Return a whole number; raises ConfigError where it is not one or out of its range."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
         limits = "of at least {}".format(least) if most is None else "from {} to {}".format(least, most)
-        raise ConfigError("must be a whole number {}, not {!r}".format(limits, value), key, remedy)
+        return refuse(ConfigError("must be a whole number {}, not {!r}".format(limits, value), key, remedy), value)
     return value
 
 
@@ -46,19 +88,19 @@ def number(
         if not math.isinf(most):
             bounds.append("{} {:g}".format("below" if open_above else "at most", most))
         limits = "".join(", " + bound for bound in bounds)
-        raise ConfigError("must be a number{}, not {!r}".format(limits, value), key, remedy)
+        return refuse(ConfigError("must be a number{}, not {!r}".format(limits, value), key, remedy), value)
     return float(value)
 
 
-def flag(key: str, value: Any) -> bool:
+def flag(key: str, value: object) -> bool:
     """Return true or false; raises ConfigError where it is something else."""
     if not isinstance(value, bool):
-        raise ConfigError("must be true or false, not {!r}".format(value), key)
+        return refuse(ConfigError("must be true or false, not {!r}".format(value), key), value)
     return value
 
 
-def text(key: str, value: Any) -> str:
+def text(key: str, value: object) -> str:
     """Return a text that is not empty; raises ConfigError."""
     if not isinstance(value, str) or not value.strip():
-        raise ConfigError("must be a text, not {!r}".format(value), key)
+        return refuse(ConfigError("must be a text, not {!r}".format(value), key), value)
     return value

@@ -23,7 +23,7 @@ class Faces(NamedTuple):
 
     @property
     def count(self) -> int:  # type: ignore[override]
-        """How many faces there are (``len`` of a NamedTuple is its number of fields)."""
+        """Number of faces (``len`` of a NamedTuple is its number of fields)."""
         return int(self.scores.shape[0])
 
     @property
@@ -37,15 +37,15 @@ class Faces(NamedTuple):
         return Faces(self.boxes[which], self.scores[which], self.landmarks[which])
 
     def largest(self) -> Optional[int]:
-        """Return the index of the face with the largest box, or None where there is none."""
+        """Return the index of the face with the largest box, or None without faces."""
         return int(np.argmax(self.areas)) if self.count else None
 
     @classmethod
     def empty(cls) -> "Faces":
-        """Return a value with no face in it."""
+        """Return a value without faces."""
         return cls(np.zeros((0, 4), np.float32), np.zeros((0,), np.float32), np.zeros((0, 5, 2), np.float32))
 
     @classmethod
     def join(cls, parts: "Iterable[Faces]") -> "Faces":
-        """Return the faces of all parts, one part after the other; there may be none."""
+        """Return the faces of all parts, one part after the other; without parts, no faces."""
         return cls(*(np.concatenate(values) for values in zip(cls.empty(), *parts)))

@@ -1,4 +1,4 @@
-"""Reads typed fields out of a document or of settings, and names the one that is wrong."""
+"""Reads typed fields of a document or of settings, and names the one that is wrong."""
 
 import difflib
 import json
@@ -7,24 +7,24 @@ import re
 import unicodedata
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, TypeVar
 
-from kface.errors import ConfigError, KFaceError, ModelError
+from kface.errors import ConfigError, KFaceError, ModelError, join_errors
 from kface.strict_json import decode
 
 __all__ = ["Fields", "Settings", "decode"]
 
 Value = TypeVar("Value")
 
-#: Whole numbers above this are not the same in every language.
+#: Whole numbers above this are not exact in every language.
 MOST = 1 << 53
-#: What is a number at all, where no limits are given.
+#: Magnitude of a whole number that counts as a number where no limits are given.
 LONGEST_WHOLE = 1 << 64
 
 
 class Fields(object):
-    """An object of a JSON document, read field by field; every reader raises ModelError where the field is not that.
+    """An object of a JSON document, read field by field; every reader raises ModelError where the field has another type.
 
     Args:
-        value: What should be an object.
+        value: The object.
         path: The document's file, for errors.
         name: The object's place in the document, with dots.
         remedy: What to do about an error.
@@ -63,7 +63,7 @@ class Fields(object):
         return self._value[key]
 
     def text(self, key: str, choices: Sequence[str] = (), pattern: str = "") -> str:
-        """Return a text that is not empty, one of some choices, or of a regular expression's form."""
+        """Return a text that is not empty, and one of some choices or of a regular expression's form."""
         value = self.value(key)
         if choices and value not in choices:
             raise self.error(key, "one of {}".format(", ".join(choices)))
@@ -103,7 +103,7 @@ class Fields(object):
         return None if self.value(key) is None else read(key, *arguments)
 
     def numbers(self, key: str, count: int) -> Tuple[float, ...]:
-        """Return so many finite numbers."""
+        """Return a fixed number of finite numbers."""
         value = self.value(key)
         if not isinstance(value, list) or len(value) != count or not all(_is_finite(part) for part in value):
             raise self.error(key, "{} numbers".format(count))
@@ -117,7 +117,7 @@ class Fields(object):
         return tuple(value)
 
     def json(self, key: str) -> Dict[str, Any]:
-        """Return an object whose fields are nobody's business here."""
+        """Return an object without checking its fields."""
         value = self.value(key)
         if not isinstance(value, dict):
             raise self.error(key, "an object")
@@ -143,40 +143,43 @@ class Fields(object):
         return {name: inner.object(name) for name in self.json(key)}
 
     def close(self) -> None:
-        """Raise ModelError where a field was not read: nobody knows what it would change."""
+        """Raise ModelError where a field was not read: its meaning is unknown."""
         unknown = sorted(set(self._value) - self._read)
         if unknown:
             raise ModelError("has an unknown field {}".format(self._place(unknown[0])), self.path, self._remedy)
 
 
 class Settings(Fields):
-    """A section of settings: what is absent has its default, and every reader raises ConfigError that names the setting.
+    """A section of settings with their defaults; every reader raises a ConfigError that names the setting.
 
     Args:
-        values: The section; None has no settings.
-        name: The section's, which stands before a setting's name; nothing for settings without a section.
-        defaults: Of all settings that there are.
+        values: The section; None for an empty one.
+        name: The section's name, the prefix of its settings' names; empty for settings outside sections.
+        defaults: The default of every known setting.
         path: The file, for errors; None for settings that come from a command line.
 
     Attributes:
-        values: Those that are there.
+        values: The settings that are given.
         given: Those of them that are not null.
 
     Raises:
-        ConfigError: It is no section, or has a setting that does not exist.
+        ConfigError: It is not a section, or has unknown settings.
     """
 
     def __init__(self, values: Any, name: str, defaults: Mapping[str, Any], path: Any = None) -> None:
         values = {} if values is None else values
         if not isinstance(values, Mapping):
-            # Not the value: a URI at the wrong place may hold a password.
+            # Not the value: a URI in the wrong place may contain a password.
             wanted = "must have settings of its own, not a {}".format(type(values).__name__)
             raise _refusal(wanted, name, path, "such as {}.{}".format(name, next(iter(defaults))))
+        unknown = []
         for key in values:
             if key not in defaults:
                 near = difflib.get_close_matches(str(key), list(defaults), n=1) or list(defaults)
                 place = "{}.{}".format(name, key) if name else str(key)
-                raise _refusal("there is no such setting", place, path, "choose: " + ", ".join(near))
+                unknown.append(_refusal("unknown setting", place, path, "choose: " + ", ".join(near)))
+        if unknown:
+            raise join_errors(unknown)
         self.values: Dict[str, Any] = dict(values)
         self.given: Dict[str, Any] = {key: value for key, value in values.items() if value is not None}
         super(Settings, self).__init__(dict(defaults, **values), path, name)
@@ -195,7 +198,7 @@ class Settings(Fields):
         return value
 
     def name(self, key: str) -> Optional[str]:
-        """Return a text, such as a path, that may be anything; None for null and for nothing. No error shows it."""
+        """Return any text, such as a path; None for null and for an empty one. No error shows it."""
         value = self.value(key)
         if value is None or value == "":
             return None

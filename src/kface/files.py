@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, are read within a limit, and their hashes."""
+"""Files: written atomically, read up to a limit, and hashed."""
 
 import codecs
 import errno
@@ -16,12 +16,12 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+    """Write a file so that a reader, or a crash, sees the old content or the new one, never a part of it.
 
     Args:
         path: The file.
         data: Its content.
-        mode: Its permissions, which it has from the first moment; what the umask leaves of 0666 where None.
+        mode: Its permissions, from the moment it exists; 0666 less the umask where None.
 
     Raises:
         OSError: The disk is full, the directory is read-only, and so on; nothing is left behind.
@@ -37,7 +37,7 @@ def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> Non
             umask = os.umask(0)
             os.umask(umask)
             mode = 0o666 & ~umask
-        # A temporary file is its owner's alone until here.
+        # Until here only the owner may read the temporary file.
         os.chmod(temporary, mode)
         os.replace(temporary, target)
     except BaseException:
@@ -48,7 +48,7 @@ def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> Non
 def write_json(path: PathLike, value: Any, mode: Optional[int] = None) -> None:
     """Write JSON atomically, with sorted keys, so that equal values make equal files; see :func:`write_atomic`."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
-    # A file name that is not UTF-8 holds lone surrogates: JSON has them as \\udcxx, which is what this writes.
+    # A file name that is not UTF-8 holds lone surrogates, which JSON writes as \\udcxx, and so does this.
     write_atomic(path, (text + "\n").encode("utf-8", "backslashreplace"), mode)
 
 
@@ -57,44 +57,44 @@ def read_json(path: PathLike, limit: int = 1 << 28) -> Any:
 
     Args:
         path: The file.
-        limit: The most that is read, in bytes.
+        limit: Maximum size in bytes.
 
     Raises:
-        OSError: It cannot be read, is no regular file or is larger.
-        ValueError: As :func:`kface.strict_json.decode` raises it; halves of surrogate pairs are taken.
+        OSError: It cannot be read, is not a regular file, or is larger.
+        ValueError: As :func:`kface.strict_json.decode` raises it; lone surrogates are accepted.
     """
     return decode(read_regular(path, limit), surrogates=True)
 
 
 def read_lines(path: PathLike, limit: int = 1 << 28) -> List[str]:
-    """Read a text file that somebody else wrote, whatever editor it was.
+    """Read a text file of unknown encoding, such as one that an editor on Windows wrote.
 
     Known are UTF-8, UTF-16 and UTF-32, each with a byte order mark or without, and CP949 (Korean Windows).
 
     Args:
         path: The file.
-        limit: The most that is read, in bytes.
+        limit: Maximum size in bytes.
 
     Returns:
-        The lines without their ends, which may be those of Unix, Windows or an old Macintosh.
+        The lines without their line ends, which may be LF, CR LF or CR.
 
     Raises:
-        OSError: It cannot be read, is no regular file or is larger.
-        ValueError: It is no text in one of these encodings.
+        OSError: It cannot be read, is not a regular file, or is larger.
+        ValueError: It is not text in one of these encodings.
     """
     return re.split("\r\n|\r|\n", decoded(read_regular(path, limit)))
 
 
 def decoded(data: bytes) -> str:
-    """Return the text of a file that somebody else wrote; see :func:`read_lines`.
+    """Return a text whose encoding is unknown; see :func:`read_lines`.
 
     Raises:
-        ValueError: It is no text in one of these encodings.
+        ValueError: It is not text in one of these encodings.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding)
-    # ASCII in UTF-16 is every other byte 0, and no other text has a 0 at all.
+    # In UTF-16 every other byte of ASCII text is 0; text in the other encodings has no 0 byte.
     even, odd = data[:4096:2], data[1:4096:2]
     if b"\0" in even or b"\0" in odd:
         return data.decode("utf-16-be" if even.count(b"\0") > odd.count(b"\0") else "utf-16-le")
@@ -102,7 +102,7 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("cp949")
-    # Bytes of another encoding that happen to be letters of this one.
+    # Bytes of yet another encoding may happen to decode.
     if not any("\uac00" <= sign <= "\ud7a3" for sign in text):
         raise ValueError("neither UTF-8 nor Korean")
     return text
@@ -110,7 +110,7 @@ def decoded(data: bytes) -> str:
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    # Before UTF-16: its mark is the beginning of this one.
+    # Before UTF-16, whose mark is the beginning of this one.
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -119,18 +119,18 @@ _MARKS = (
 
 
 def open_regular(path: PathLike) -> IO[bytes]:
-    """Open a regular file for reading; a pipe or a device is refused at once, and never waited for.
+    """Open a regular file for reading; a pipe or a device is refused at once, without waiting for it.
 
     Args:
         path: The file, or a link to one.
 
     Raises:
-        OSError: It cannot be opened, or is a directory, pipe, socket or device; `strerror` says which.
+        OSError: It cannot be opened, or is a directory, pipe, socket or device; see `strerror`.
     """
     try:
-        # Opening some devices does something already, so the path is looked at first; it may be another by then.
+        # Opening some devices has side effects, so the path is checked first; the open file once more, as it may be another.
         _refuse_special(os.stat(os.fspath(path)))
-        # Without O_NONBLOCK a pipe that nobody writes to blocks for ever.
+        # Without O_NONBLOCK, opening a pipe without a writer blocks for ever.
         flags = os.O_RDONLY
         for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
             flags |= getattr(os, name, 0)
@@ -150,15 +150,15 @@ def read_regular(path: PathLike, limit: int) -> bytes:
 
     Args:
         path: The file, or a link to one.
-        limit: The most that is read, in bytes.
+        limit: Maximum size in bytes.
 
     Raises:
-        OSError: As :func:`open_regular` raises, or the file is larger (EFBIG); `strerror` says which.
+        OSError: As :func:`open_regular` raises, or the file is larger (EFBIG); see `strerror`.
     """
     with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         parts: List[bytes] = []
-        # One byte past the size: a file that grows, and those of /proc, which have none, are read to their end.
+        # One byte more than the size: files that grow, and those of /proc, whose size is 0, are read to their end.
         step, left = size + 1, limit + 1
         while size <= limit and left > 0:
             part = stream.read(min(step, left))

@@ -1,14 +1,14 @@
-"""Locks on open files and directories, which the system drops when their holder dies."""
+"""Locks on open files and directories, which the operating system releases when their holder dies."""
 
 import contextlib
 from typing import Iterator
 
 try:
     import fcntl
-except ImportError:  # Windows has no such lock: there processes are on their own.
+except ImportError:  # Windows has no such lock.
     fcntl = None  # type: ignore[assignment]
 
-#: Whether this system has them.
+#: Whether this system has such locks.
 AVAILABLE = fcntl is not None
 
 
@@ -17,14 +17,14 @@ def lock(handle: int, wait: bool = True) -> bool:
 
     Args:
         handle: The file's descriptor.
-        wait: Wait for another process that holds it.
+        wait: Wait where another process holds it.
 
     Returns:
-        Whether it is locked: False where another holds it and nothing waits. True on a system without locks, where every
-        process believes to be alone.
+        Whether it is locked: False where another process holds it and `wait` is false. Always True on a system without
+        locks.
 
     Raises:
-        OSError: The file system has no locks, and so on.
+        OSError: It cannot be locked, for instance because the file system has no locks.
     """
     if fcntl is None:
         return True
@@ -36,14 +36,14 @@ def lock(handle: int, wait: bool = True) -> bool:
 
 
 def unlock(handle: int) -> None:
-    """Let others have it."""
+    """Release the lock."""
     if fcntl is not None:
         fcntl.flock(handle, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager
 def locked(handle: int) -> Iterator[None]:
-    """Hold the lock of an open file for a ``with`` block, and wait for it beforehand."""
+    """Wait for the lock of an open file, and hold it for a ``with`` block."""
     lock(handle)
     try:
         yield

@@ -1,16 +1,16 @@
-"""Arguments ``key=value`` as a user types them, made fit for Hydra's grammar.
+"""Makes arguments ``key=value``, as a user types them, fit Hydra's grammar.
 
 Hydra reads a value as an expression: ``a,b`` is a sweep, ``[x]`` a list, ``2024`` a number, ``f(1)`` a call, and Hangul,
-``~``, ``#`` or ``(1).mp4`` is an error. File names hold all of that. The settings in :data:`TEXTS` are therefore taken to the
-letter, and so is any other value that Hydra cannot parse; the setting's own check then says what is wrong with it.
-Quotes around a whole value still work as Hydra describes them.
+``~``, ``#`` or ``(1).mp4`` is an error. File names contain all of that. The settings in :data:`TEXTS` are therefore
+taken literally, and so is any other value that Hydra cannot parse; the setting's own check then reports what is wrong with it.
+A value in quotes still works as Hydra describes.
 """
 
 import os
 import re
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-#: Settings that hold a text, such as a path or a name, with what in their place is not one: a pattern.
+#: Settings that hold a text, such as a path or a name, with a pattern of the values that are not texts.
 TEXTS: Dict[str, str] = {
     "bundle": "null",
     "corpus.name": "null",
@@ -18,14 +18,18 @@ TEXTS: Dict[str, str] = {
     "corpus.root": "null",
     "data_dir": "null",
     "data_set": "null",
+    "database.index": "null",
+    "database.parent": "null",
+    "database.root": "null",
     "embedder": "null",
     "evaluate.agedb30": "null",
     "evaluate.cfp_fp": "null",
     "evaluate.lfw": "null",
-    # What is meant as a number is refused as one.
+    # A number that is out of range is reported as a number.
     "evaluate.pairs": r"null|true|false|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)",
     "gallery.file": "null",
     "gallery.key_file": "null",
+    "library": "null",
     "licence": "null",
     "licence_of_data": "null",
     "out": "null",
@@ -51,29 +55,29 @@ _QUOTED = re.compile(r"(['\"]).*\1\Z", re.DOTALL)
 
 
 def split(argument: str) -> Optional[Tuple[str, str, str]]:
-    """Return an override's prefix (``+``, ``++`` or nothing), key and value; None where it is something else."""
+    """Return an override's prefix (``+``, ``++`` or nothing), key and value; None where it has another form."""
     name, equals, value = argument.partition("=")
     match = _KEY.match(name.strip())
     return (match.group(1) or "", match.group(2), value) if equals and match else None
 
 
 def is_text(key: str, value: str) -> bool:
-    """Return whether a setting's value is to be taken to the letter, and not as an expression."""
+    """Return whether a setting's value is taken literally, not as an expression."""
     return key in TEXTS and re.match("(?:{})\\Z".format(TEXTS[key]), value.strip(), re.IGNORECASE) is None
 
 
 def home(value: str) -> str:
-    """Return a path with ``~`` at its start replaced: no shell does that behind ``key.with.dots=``."""
+    """Return a path with ``~`` at its start expanded: no shell does that behind ``key.with.dots=``."""
     return os.path.expanduser(value) if value.startswith("~") else value
 
 
 def literal(arguments: Sequence[str], parses: Callable[[str], bool], sweep: bool = False) -> List[str]:
-    """Return arguments that Hydra takes as they were meant.
+    """Return arguments that Hydra reads as they were meant.
 
     Args:
         arguments: As on the command line, options included.
         parses: Whether Hydra can parse an override.
-        sweep: Whether several values were asked for (``--multirun``): ``a,b`` then is not a name.
+        sweep: Whether this is a sweep (``--multirun``), in which ``a,b`` means two values.
     """
     made = []
     for argument in arguments:
@@ -93,13 +97,13 @@ def _to_quote(key: str, value: str, parsed: bool, sweep: bool) -> bool:
 
 
 def quote(value: str) -> str:
-    r"""Return a text as Hydra's quoted string; what looks like a reference ``${key}`` stays one.
+    r"""Return a text as Hydra's quoted string; a reference ``${key}`` stays a reference.
 
     Example:
         >>> print(quote("it's (1).mp4"))
         'it\'s (1).mp4'
     """
-    # Before a quote and at the end a backslash would escape; elsewhere it stands for itself.
+    # A backslash escapes before a quote and at the end; elsewhere it is literal.
     text = re.sub(r"(\\*)('|\Z)", lambda m: m.group(1) * 2 + ("\\'" if m.group(2) else ""), value)
     kept = 0
     parts = []

@@ -1,27 +1,27 @@
-"""What to do where a package that a stage needs is not installed."""
+"""Reports packages that are not installed, and how to install them."""
 
 from pathlib import Path
 from typing import Optional, Set
 
 from kface.errors import ConfigError, KFaceError
 
-#: What `make setup` installs unless it is told otherwise.
-DEFAULT = "train,export,deploy,openvino,dev"
-#: The extra of ``pyproject.toml`` that brings a module which those do not.
+#: Extras that `make setup` installs by default.
+DEFAULT = "train,export,kisa,deploy,openvino,dev"
+#: By module, the extra of ``pyproject.toml`` that installs it, where the default does not.
 EXTRAS = {"qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
-#: What an installation without a checkout needs for all commands.
-INSTALLED = "train,export,deploy,openvino"
-#: A missing module of these is a defect of the program, not of the machine.
+#: Extras for all commands in an installation without a checkout.
+INSTALLED = "train,export,kisa,deploy,openvino"
+#: A missing module of these packages is a defect of the program.
 OWN = ("kface", "train", "export", "deploy", "benchmarks")
 
 
 def absent(error: Optional[BaseException], extra: Optional[str] = None) -> Optional[KFaceError]:
-    """Return the one line for an exception that comes from a package which is missing or broken; None for any other.
+    """Return the error of a package that is missing or broken; None for any other exception.
 
     Args:
-        error: What was raised; its causes are looked through, and the first failed import counts.
-        extra: Of ``pyproject.toml``: brings what the command needs. It counts where kface is installed; in a checkout,
-            ``make setup`` brings all.
+        error: The exception; of it and its causes the first failed import counts.
+        extra: The extra of ``pyproject.toml`` that the command needs, for an installation; in a checkout ``make setup``
+            installs all.
     """
     found = _first_import(error)
     if found is None:
@@ -36,7 +36,7 @@ def absent(error: Optional[BaseException], extra: Optional[str] = None) -> Optio
         remedy = "run pip install 'kface[{}]'".format(",".join([extra or INSTALLED] + further))
     if isinstance(found, ModuleNotFoundError):
         return ConfigError("is not installed", name, remedy)
-    # Installed, but a library of the system's is missing or of another version.
+    # It is installed, but a system library is missing or of another version.
     if in_checkout():
         remedy = "run scripts/system-packages, or " + remedy
     return ConfigError("cannot be imported ({})".format(found), name or None, remedy)

@@ -16,22 +16,22 @@ _LARGEST = 4096
 
 
 def read_private(path: PathLike, what: str, remedy: str, error: Type[KFaceError]) -> bytes:
-    """Return what a file holds, at most 4 KiB of it.
+    """Return the content of a file of at most 4 KiB.
 
     Args:
         path: The file.
-        what: What it holds, such as "key", for the errors.
-        remedy: What to do where others may read it.
-        error: What is raised.
+        what: What the file is for, such as "key", for the errors.
+        remedy: What to do where other users may read it.
+        error: Class of the errors.
 
     Raises:
-        FileNotFoundError: It is not there; what that means is for the caller to say.
-        KFaceError: An `error`: it is no file, may be read by others, or cannot be read.
+        FileNotFoundError: It does not exist.
+        KFaceError: An `error`: it is not a regular file, other users may read it, or it cannot be read.
     """
     try:
-        # A pipe is not waited for, and a device not read.
+        # Neither waits for a pipe nor reads a device.
         with open_regular(path) as stream:
-            # The opened file is looked at, not the path: that may be another one by now.
+            # Of the open file, not of the path, which may have been replaced.
             found = os.fstat(stream.fileno())
             if os.name != "nt" and stat.S_IMODE(found.st_mode) & 0o077:
                 raise error(
@@ -41,7 +41,7 @@ def read_private(path: PathLike, what: str, remedy: str, error: Type[KFaceError]
                 )
             data = stream.read(_LARGEST + 1)
             if len(data) > _LARGEST:
-                raise error("holds more than a {}".format(what), path, "give a {} file".format(what))
+                raise error("contains more than a {}".format(what), path, "give a {} file".format(what))
             return data
     except FileNotFoundError:
         raise
@@ -52,7 +52,7 @@ def read_private(path: PathLike, what: str, remedy: str, error: Type[KFaceError]
 
 
 def write_once(path: PathLike, data: bytes) -> None:
-    """Write a file of mode 0600, unless another process was first; a reader, or a crash, sees it whole or not at all.
+    """Write a file of mode 0600, atomically, unless another process wrote it first.
 
     Raises:
         OSError: It cannot be written.

@@ -1,37 +1,37 @@
-"""Progress of long work: one line that renews itself on a terminal, a line every half minute elsewhere.
+"""Progress of long work: one line that is redrawn on a terminal, a line every half minute elsewhere.
 
-A thread of its own writes the lines, so that they also come while one step takes minutes.
+Its own thread writes the lines, also while a single step takes minutes.
 """
 
 import shutil
 import sys
 import threading
 import time
-from typing import Any, Iterable, Iterator, Optional, TextIO, TypeVar
+from typing import Iterable, Iterator, Optional, TextIO, TypeVar
 
 Item = TypeVar("Item")
 
-#: Seconds between two lines where the output is not a terminal, and between two renewals where it is.
+#: Seconds between two lines where the output is not a terminal, and between two redraws where it is.
 EVERY = 30.0
-RENEWED = 0.5
+REDRAWN = 0.5
 
 
 class Progress(object):
     """Reports the progress of one piece of work; a context manager.
 
-    Work that ends within half a minute prints nothing where the output is not a terminal. Nothing that goes wrong with
-    the output (closed, full, of another encoding) disturbs the work.
+    Without a terminal, work that ends within half a minute prints nothing. An output that fails (closed, full, of another
+    encoding) does not disturb the work.
 
     Args:
-        total: How many steps there are; None where that is unknown, or where the work is a single call.
-        what: What is done, such as "synthetic sample".
-        unit: What a step is, in the plural, such as "images".
+        total: Number of steps; None where it is unknown, or where the work is a single call.
+        what: Name of the work, such as "synthetic sample".
+        unit: Name of the steps, in the plural, such as "images".
         enabled: False prints nothing.
-        stream: Where to; standard error by default.
+        stream: Takes the lines; standard error by default.
         every: Seconds between two lines where the output is not a terminal.
 
     Attributes:
-        note: Text at the end of the line, such as the loss; may be set at any time.
+        note: Text at the end of the line, such as the loss; can be set at any time.
 
     Example:
         >>> with Progress(3, "faces", "images") as progress:
@@ -56,7 +56,7 @@ class Progress(object):
         self._stream = sys.stderr if stream is None else stream
         self._enabled = enabled and self._stream is not None
         self._live = self._enabled and _is_terminal(self._stream)
-        self._every = min(RENEWED, every) if self._live else every
+        self._every = min(REDRAWN, every) if self._live else every
         self._began = time.monotonic()
         self._printed = False
         self._lock = threading.Lock()
@@ -70,17 +70,17 @@ class Progress(object):
             self._thread.start()
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        # Where no line was printed so far, the end of the work is no news either.
+        # Work that printed no line does not report its end either.
         if self._printed:
             self._write(self.line(finished=error is None), last=True)
 
     def update(self, steps: int = 1) -> None:
-        """Count steps that are done; any thread may call it."""
+        """Count finished steps; any thread may call it."""
         with self._lock:
             self.done += steps
 
@@ -112,7 +112,7 @@ class Progress(object):
     def _write(self, text: str, last: bool = False) -> None:
         if self._live:
             columns = shutil.get_terminal_size().columns
-            # A line that wraps cannot be renewed.
+            # A line that wraps cannot be redrawn.
             text = "\r{}\x1b[K{}".format(text if last else text[: columns - 1], "\n" if last else "")
         else:
             text += "\n"
@@ -134,10 +134,7 @@ def progressing(
     enabled: bool = True,
     stream: Optional[TextIO] = None,
 ) -> Iterator[Item]:
-    """Give the items one by one and report the progress; the number of items is `total`, or their length.
-
-    Raises nothing of its own; what the items raise goes through.
-    """
+    """Yield the items and report the progress; the number of items is `total`, or their length."""
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
     with Progress(total, what, unit, enabled, stream) as progress:
@@ -147,7 +144,7 @@ def progressing(
 
 
 def clock(seconds: float) -> str:
-    """Return a duration as minutes and seconds (``4:39``), with hours where there are any (``1:04:39``)."""
+    """Return a duration as minutes and seconds (``4:39``), from an hour on with hours (``1:04:39``)."""
     minutes, rest = divmod(int(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return "{}:{:02d}:{:02d}".format(hours, minutes, rest) if hours else "{}:{:02d}".format(minutes, rest)

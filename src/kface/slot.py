@@ -1,4 +1,4 @@
-"""A place for one item between two threads."""
+"""Hands single items from one thread to another."""
 
 import queue
 import threading
@@ -9,17 +9,17 @@ Item = TypeVar("Item")
 
 
 class ClosedError(Exception):
-    """Nothing comes out of a slot any more."""
+    """A slot is closed, and empty or no longer accepting items."""
 
 
 class Slot(Generic[Item]):
     """A place for one item between two threads.
 
     Args:
-        drop: Whether a newer item takes the place of one that nobody has fetched; otherwise who puts it waits.
+        drop: Whether a newer item replaces one that was not fetched; otherwise :meth:`put` waits.
 
     Attributes:
-        dropped: How many items nobody fetched.
+        dropped: Number of items that were never fetched.
     """
 
     def __init__(self, drop: bool) -> None:
@@ -36,7 +36,7 @@ class Slot(Generic[Item]):
             return self._closed and not self._items
 
     def put(self, item: Item) -> None:
-        """Put an item there; raises :class:`ClosedError` where the slot was closed."""
+        """Put an item in; raises :class:`ClosedError` where the slot is closed."""
         with self._change:
             while self._items and not self._drop and not self._closed:
                 self._change.wait()
@@ -47,14 +47,14 @@ class Slot(Generic[Item]):
             self._change.notify_all()
 
     def get(self, timeout: Optional[float] = None) -> Item:
-        """Fetch the item, or wait for one.
+        """Fetch the item; wait for one where the slot is empty.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: Maximum wait in seconds.
 
         Raises:
-            ClosedError: None comes any more.
-            queue.Empty: None came in time.
+            ClosedError: The slot is closed and empty.
+            queue.Empty: No item arrived in time.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._change:
@@ -70,7 +70,7 @@ class Slot(Generic[Item]):
             return item
 
     def close(self, discard: bool = False) -> None:
-        """Let nothing in any more; what is there can still be fetched, unless it is discarded."""
+        """Refuse further items; one that is waiting can still be fetched, unless it is discarded."""
         with self._change:
             self._closed = True
             if discard:

@@ -1,8 +1,7 @@
 """Runs one stage (data set, training, evaluation, ...) from its Hydra configuration.
 
-Adapts Hydra: nothing else in the package imports it. What a user can get wrong on the command line is answered in one
-line with the choices, before the stage starts; a :class:`~kface.errors.KFaceError` inside it ends the same way. The
-exit status is then 2.
+Adapts Hydra: nothing else in the package imports it. Every mistake on the command line is reported in one line with the
+valid choices, before the stage starts; so is a :class:`~kface.errors.KFaceError` inside it. The exit status is then 2.
 """
 
 import difflib
@@ -12,14 +11,15 @@ from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
 from kface.commands import conf
 from kface.commands.conf import configuration_directory
+from kface.commands.ending import refuse
 from kface.commands.table import COMMANDS
-from kface.errors import ConfigError, KFaceError
+from kface.errors import ConfigError, KFaceError, join_errors
 from kface.overrides import literal, quote
 from kface.packages import absent
 from kface.text import first_line
 
 HELP = ("-h", "--help")
-#: What Hydra takes besides settings; ``--config`` is ours.
+#: Options that Hydra knows; ``--config`` is ours.
 OPTIONS = HELP + (
     "--config", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--resolve", "--package",
     "-p", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--info", "-i", "--hydra-help", "--version",
@@ -28,7 +28,7 @@ OPTIONS = HELP + (
 
 
 def places(own: Optional[Path] = None) -> List[Path]:
-    """Return the directories of the configuration: the packaged one, and the user's own behind it."""
+    """Return the directories of the configuration: the packaged one, then the user's own."""
     return [configuration_directory()] + ([] if own is None else [own])
 
 
@@ -50,7 +50,7 @@ def own_configuration(arguments: Sequence[str]) -> Tuple[Optional[Path], List[st
     Its files are choices beside the packaged ones: ``DIR/experiment/mine.yaml`` is ``experiment=mine``.
 
     Raises:
-        ConfigError: It is missing, or has a file of the same name as a packaged one, which Hydra would silently prefer.
+        ConfigError: It is missing, or has a file with the name of a packaged one, which Hydra would silently prefer.
     """
     rest: List[str] = []
     found = None
@@ -69,7 +69,7 @@ def own_configuration(arguments: Sequence[str]) -> Tuple[Optional[Path], List[st
         found = found.resolve()
         twin = conf.clash(found, configuration_directory())
         if twin is not None:
-            raise ConfigError("kface has a file of this name", found / twin, "give yours another name")
+            raise ConfigError("has the name of a packaged file", found / twin, "rename it")
     return found, rest
 
 
@@ -85,11 +85,11 @@ def compose(stage: str, overrides: Sequence[str] = (), own: Optional[Path] = Non
         The composed ``omegaconf.DictConfig``.
 
     Raises:
-        ConfigError: An unknown choice, key or value, with the choices there are.
+        ConfigError: Unknown choices, keys or values, each with the choices that exist.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException, MissingConfigException
+    from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     directory = configuration_directory()
@@ -101,11 +101,11 @@ def compose(stage: str, overrides: Sequence[str] = (), own: Optional[Path] = Non
         with hydra.initialize_config_dir(str(directory), version_base="1.3"):
             try:
                 return hydra.compose(stage, overrides)
-            except MissingConfigException as error:
-                raise _unknown_choice(stage, error, directory)
-            # Hydra has plain ValueErrors as well, for instance for detector=3.
+            # Hydra raises plain ValueErrors as well, for instance for detector=3.
             except (HydraException, OmegaConfBaseException, ValueError) as error:
-                raise _unknown_key(stage, overrides, error)
+                raise join_errors(
+                    _wrong_overrides(stage, overrides, directory) or [ConfigError(first_line(error), stage)]
+                )
     finally:
         GlobalHydra.instance().clear()
 
@@ -126,7 +126,7 @@ def run(
         stage: Name of a root file in ``conf/`` without its suffix.
         task: Takes the composed configuration.
         argv: Arguments after the program's name; by default those of the process.
-        name: What its lines begin with, where it is not the stage's name.
+        name: Prefix of its error lines; by default the stage's name.
         extra: See :func:`kface.packages.absent`.
     """
     name = name or stage
@@ -154,13 +154,13 @@ def run(
         try:
             status.append(task(config) or 0)
         except KeyboardInterrupt:
-            print("{}: stopped; what was finished is kept".format(name), file=sys.stderr)
+            print("{}: stopped; finished work is kept".format(name), file=sys.stderr)
             status.append(130)
         except Exception as error:
             try:
                 status.append(_end(name, error, extra))
             except Exception:
-                # Raised again outside Hydra, which would cut the traceback and end the process itself.
+                # Raised again outside Hydra, which would shorten the traceback and end the process itself.
                 defects.append(error)
 
     before = sys.argv
@@ -175,15 +175,15 @@ def run(
 
 
 def instantiate(node: Any, key: str, **extra: Any) -> Any:
-    """Make the object that a configuration node names by ``_target_``.
+    """Create the object that a configuration node names by ``_target_``.
 
     Args:
         node: The node; its keys are the target's keyword arguments.
         key: The node's name in the configuration, for the error.
-        extra: Further keyword arguments that only the program knows.
+        extra: Further keyword arguments.
 
     Raises:
-        ConfigError: The target cannot be found or does not take these values.
+        ConfigError: The target does not exist or does not accept these values.
     """
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate as make
@@ -215,7 +215,7 @@ def _parses(override: str) -> bool:
 
 
 def _check_options(name: str, arguments: Sequence[str]) -> None:
-    """Refuse an option that Hydra does not know: its own answer is several lines; raises ConfigError."""
+    """Refuse an option that Hydra does not know, as its own error takes several lines; raises ConfigError."""
     for argument in arguments:
         word = argument.partition("=")[0]
         if word.startswith("-") and word not in OPTIONS:
@@ -223,16 +223,15 @@ def _check_options(name: str, arguments: Sequence[str]) -> None:
             remedy = (
                 "write {}, or see kface {} --help".format(near[0], name) if near else "see kface {} --help".format(name)
             )
-            raise ConfigError("there is no such option", word, remedy)
+            raise ConfigError("unknown option", word, remedy)
 
 
 def _end(name: str, error: Exception, extra: Optional[str] = None) -> int:
-    """Print the one line of what a user can mend and return the exit status; anything else is raised again."""
-    line = error if isinstance(error, KFaceError) else absent(error, extra) if isinstance(error, ImportError) else None
-    if line is None:
+    """Print what the user can mend and return the exit status; raise anything else again."""
+    known = error if isinstance(error, KFaceError) else absent(error, extra) if isinstance(error, ImportError) else None
+    if known is None:
         raise error
-    print("{}: {}".format(name, line), file=sys.stderr)
-    return 2
+    return refuse(name, known)
 
 
 def _nearest(word: str, choices: Iterable[str]) -> List[str]:
@@ -242,48 +241,75 @@ def _nearest(word: str, choices: Iterable[str]) -> List[str]:
     return near + [choice for choice in choices if choice not in near]
 
 
+def _wrong_overrides(stage: str, overrides: Sequence[str], directory: Path) -> List[KFaceError]:
+    """Return what is wrong with each override that does not fit, in the order in which they were given."""
+    error = _problem(stage, [], None, directory)
+    if error is not None:
+        return [error]
+    found: List[Tuple[int, KFaceError]] = []
+    kept: List[str] = []
+    # Choices first: they decide which keys exist.
+    for number, override in sorted(enumerate(overrides), key=lambda item: (_rank(item[1]), item[0])):
+        error = _problem(stage, kept, override, directory)
+        if error is None:
+            kept.append(override)
+        else:
+            found.append((number, error))
+    return [error for _, error in sorted(found, key=lambda item: item[0])]
+
+
+def _rank(override: str) -> int:
+    key = override.partition("=")[0]
+    return 0 if key.startswith("hydra.") else 1 if "." not in key else 2
+
+
+def _problem(stage: str, kept: Sequence[str], override: Optional[str], directory: Path) -> Optional[KFaceError]:
+    """Return why an override does not fit, given those that do; without one, why the stage itself cannot be composed."""
+    import hydra
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        hydra.compose(stage, list(kept) + ([] if override is None else [override]))
+    except MissingConfigException as error:
+        return _unknown_choice(stage, error, directory)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        return ConfigError(first_line(error), stage) if override is None else _unknown_key(stage, kept, override, error)
+    return None
+
+
 def _unknown_choice(stage: str, error: Any, directory: Path) -> ConfigError:
     missing = error.missing_cfg_file
     if not error.options or not missing or "/" not in missing:
         roots = [path.stem for path in directory.glob("*.yaml")]
-        return ConfigError("there is no such stage", stage, "choose one of: {}".format(", ".join(sorted(roots))))
+        return ConfigError("unknown stage", stage, "choose one of: {}".format(", ".join(sorted(roots))))
     group, _, choice = missing.rpartition("/")
     group = group.lstrip("/")
     return ConfigError(
-        "there is no such choice",
+        "unknown choice",
         "{}={}".format(group, choice.replace(".yaml", "")),
         "choose one of: {}".format(", ".join(_nearest(choice, error.options))),
     )
 
 
-def _unknown_key(stage: str, overrides: Sequence[str], error: Exception) -> ConfigError:
-    """Find the override that does not fit, and say which keys there are in its place."""
+def _unknown_key(stage: str, kept: Sequence[str], override: str, error: Exception) -> ConfigError:
+    """Return the error of an override that does not fit, with the keys that exist in its place."""
     import hydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
     from omegaconf import DictConfig, OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
-    for number, override in enumerate(overrides):
-        others = [other for index, other in enumerate(overrides) if index != number]
-        try:
-            parsed = OverridesParser.create().parse_override(override)
-        except HydraException as fault:
-            return ConfigError(first_line(fault), override, "write key=value")
-        try:
-            base = hydra.compose(stage, others)
-        except (HydraException, OmegaConfBaseException, ValueError):
-            continue
-        key = parsed.key_or_group
-        parent, _, last = key.rpartition(".")
-        node = OmegaConf.select(base, parent) if parent else base
-        if not isinstance(node, DictConfig):
-            return ConfigError("there is no such key", override, "the keys are: {}".format(", ".join(sorted(base))))
-        if last not in node:
-            names = [str(name) for name in node if not str(name).startswith("_")]
-            inside = " in {}".format(parent) if parent else ""
-            return ConfigError(
-                "there is no such key", override, "the keys{} are: {}".format(inside, ", ".join(_nearest(last, names)))
-            )
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+    except HydraException as fault:
+        return ConfigError(first_line(fault), override, "write key=value")
+    base = hydra.compose(stage, list(kept))
+    parent, _, last = parsed.key_or_group.rpartition(".")
+    node = OmegaConf.select(base, parent) if parent else base
+    if not isinstance(node, DictConfig):
+        return ConfigError("unknown key", override, "the keys are: {}".format(", ".join(sorted(base))))
+    if last in node:
         return ConfigError(first_line(error), override)
-    return ConfigError(first_line(error), stage)
+    names = [str(name) for name in node if not str(name).startswith("_")]
+    inside = " in {}".format(parent) if parent else ""
+    return ConfigError("unknown key", override, "the keys{} are: {}".format(inside, ", ".join(_nearest(last, names))))

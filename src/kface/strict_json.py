@@ -1,25 +1,25 @@
-"""JSON from files that anybody may have written: what other languages' readers refuse, or choke on, is refused here."""
+"""Reads JSON from untrusted files, and refuses what readers in other languages refuse or fail on."""
 
 import json
 import math
 from typing import Any, Dict, List, Tuple
 
-#: Objects and lists within each other; ours are six deep.
+#: Maximum nesting of objects and lists; ours are six deep.
 DEPTH = 64
-#: Digits of a whole number: 2^64 has twenty.
+#: Maximum digits of a whole number: 2^64 has twenty.
 DIGITS = 20
 
 
 def decode(data: bytes, surrogates: bool = False) -> Any:
-    """Return what JSON says.
+    """Return the value that JSON represents.
 
     Args:
         data: The file's bytes.
-        surrogates: Whether halves of surrogate pairs are taken: they stand for file names that are not UTF-8.
+        surrogates: Whether lone surrogates are accepted: they stand for file names that are not UTF-8.
 
     Raises:
-        ValueError: It is not JSON, or holds NaN, an infinity, a number beyond double precision or of more than
-            :data:`DIGITS` digits, a key twice, half of a surrogate pair, or more than :data:`DEPTH` levels.
+        ValueError: It is not JSON, or contains NaN, an infinity, a number beyond double precision or of more than
+            :data:`DIGITS` digits, a key twice, a lone surrogate, or more than :data:`DEPTH` levels.
     """
     try:
         value = json.loads(
@@ -40,7 +40,7 @@ def _refuse(constant: str) -> None:
 
 
 def _whole(text: str) -> int:
-    # Python would work on a million digits for minutes, and no array or file has so large a size.
+    # Python would take minutes for a million digits, and no size of an array or file has as many.
     if len(text.lstrip("-")) > DIGITS:
         raise ValueError("a whole number of {} digits".format(len(text.lstrip("-"))))
     return int(text)
@@ -59,13 +59,13 @@ def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
         seen = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError("the key {} is there twice".format(json.dumps(key)[:60]))
+                raise ValueError("the key {} occurs twice".format(json.dumps(key)[:60]))
             seen.add(key)
     return found
 
 
 def _check(value: Any, surrogates: bool) -> None:
-    """Go through all values, without recursion; raises ValueError."""
+    """Check all values, without recursion; raises ValueError."""
     level: List[Any] = [[value]]
     for _ in range(DEPTH + 1):
         following: List[Any] = []
@@ -74,7 +74,7 @@ def _check(value: Any, surrogates: bool) -> None:
                 if isinstance(inner, (dict, list)):
                     following.append(inner)
                 elif isinstance(inner, str) and not surrogates:
-                    # A lone surrogate is no character: it could neither be written nor printed.
+                    # A lone surrogate is not a character: it can be neither written nor printed.
                     inner.encode("utf-8")
         if not following:
             return

@@ -1,4 +1,4 @@
-"""Side-by-side timing: the candidates take turns, so that whatever else the machine does hits all of them alike."""
+"""Side-by-side timing: the candidates take turns, so that other load on the machine affects all of them alike."""
 
 import statistics
 import time
@@ -17,8 +17,8 @@ def interleaved(
 
     Args:
         candidates: By name; each is called once beforehand, unmeasured.
-        rounds: Rounds in any case.
-        seconds: More rounds follow until this much time is spent.
+        rounds: Minimum number of rounds.
+        seconds: Minimum duration; further rounds follow until it has passed.
         clock: In seconds.
     """
     for call in candidates.values():

@@ -1,9 +1,9 @@
-"""The user's own folders, as the XDG base directory specification names them; ``kface`` has one in each."""
+"""The folders ``kface`` in the user's base directories, as the XDG base directory specification defines them."""
 
 import os
 from pathlib import Path
 
-#: Kind of folder: the environment's variable that names it, and where it is by default.
+#: By kind of folder: the environment variable that names its parent, and the default.
 FOLDERS = {
     "cache": ("XDG_CACHE_HOME", "~/.cache"),
     "config": ("XDG_CONFIG_HOME", "~/.config"),
@@ -13,6 +13,6 @@ FOLDERS = {
 
 
 def user_folder(kind: str) -> Path:
-    """Return kface's folder of a kind, one of :data:`FOLDERS`; it is not made."""
+    """Return kface's folder of a kind, one of :data:`FOLDERS`, without creating it."""
     variable, default = FOLDERS[kind]
     return Path(os.environ.get(variable) or os.path.expanduser(default)) / "kface"

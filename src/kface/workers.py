@@ -1,4 +1,4 @@
-"""What a worker process does before its first task, whichever stage it works for."""
+"""Prepares worker processes before their first task."""
 
 import contextlib
 import os
@@ -9,25 +9,25 @@ from typing import Any, Dict, Iterator
 
 import cv2
 
-#: How often a worker looks whether the process that it works for is still there.
+#: Seconds between two checks of a worker that its parent process still runs.
 WATCH_SECONDS = 0.5
 
 _local = threading.local()
 
 
 def settle(parent: int) -> None:
-    """Prepare this process, once: one thread, Ctrl-C is the parent's business, and it does not outlive the parent.
+    """Prepare this process, once: it uses one thread, leaves Ctrl-C to its parent, and ends with its parent.
 
     Does nothing in the parent itself.
 
     Args:
-        parent: ID of the process that hands out the work.
+        parent: ID of the process that distributes the work.
     """
     if os.getpid() == parent or getattr(_local, "settled", False):
         return
     _local.settled = True
     cv2.setNumThreads(1)
-    # Workers on other machines, or of a cluster's own process, have another parent and are not ours to end.
+    # Workers on other machines, or of a cluster's own process, have another parent, which decides when they end.
     if os.getppid() == parent:
         threading.Thread(target=_end_with, args=(parent,), name="kface-parent-watch", daemon=True).start()
     # Some backends run tasks outside a process's main thread, where signals cannot be set.
@@ -36,10 +36,10 @@ def settle(parent: int) -> None:
 
 
 def settle_here(parent: int) -> None:
-    """Prepare a worker that was started on this machine, before it has any work: :func:`settle`, and end if it is late.
+    """Prepare a worker on this machine before its first task: :func:`settle`, or end where the parent has ended already.
 
-    A backend hands this over as its initializer: a worker that waits for its first task would not notice otherwise that
-    the process that it works for was killed.
+    It is the backend's initializer: otherwise a worker that waits for its first task would not notice that its parent was
+    killed.
     """
     if os.getpid() != parent and os.getppid() != parent:
         os._exit(1)
@@ -47,7 +47,7 @@ def settle_here(parent: int) -> None:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -55,7 +55,7 @@ def cores() -> int:
 
 @contextlib.contextmanager
 def backend_of(backend: str, jobs: int) -> Iterator[None]:
-    """Choose joblib's backend and number of processes for a ``with`` block; workers on this machine end with this one.
+    """Choose joblib's backend and number of processes for a ``with`` block; workers on this machine end with this process.
 
     Raises:
         ValueError: joblib has no such backend.
@@ -71,7 +71,7 @@ def backend_of(backend: str, jobs: int) -> Iterator[None]:
 
 
 def _end_with(parent: int) -> None:
-    """End this worker soon after its parent was killed; it would wait for work, and hold its memory, for minutes."""
+    """End this worker soon after its parent was killed; otherwise it would wait, and hold its memory, for minutes."""
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     os._exit(1)

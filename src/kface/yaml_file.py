@@ -22,36 +22,36 @@ def library(where: Optional[object] = None) -> Any:
 
 
 def parse(text: str, where: object) -> Any:
-    """Return what a YAML text stands for.
+    """Return the value that a YAML text represents.
 
     Raises:
-        ConfigError: It is no YAML, or PyYAML is absent. The line is named and not quoted: it may hold a password.
+        ConfigError: It is not YAML, or PyYAML is absent. The line is named but not quoted: it may contain a password.
     """
     yaml = library(where)
     try:
         return yaml.safe_load(text)
-    # A date that there is not and too deep a nesting are none of PyYAML's own errors.
+    # For an impossible date or too deep a nesting PyYAML raises other errors than its own.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigError("is not YAML{}".format("" if mark is None else ", line {}".format(mark.line + 1)), where)
 
 
 def read(path: PathLike, needed: str) -> Tuple[Dict[str, Any], int]:
-    """Return the settings of a YAML file, none where it is empty, and the file's mode.
+    """Return the settings of a YAML file (an empty file has none), and the file's mode.
 
     Args:
         path: The file.
-        needed: What it must have, for the error.
+        needed: What the file must have, for the error.
 
     Raises:
-        ConfigError: It cannot be read, is too large, no YAML or has no such settings, or PyYAML is absent.
+        ConfigError: It cannot be read, is too large, is not YAML or lacks sections, or PyYAML is absent.
     """
     library(path)
     try:
         with open_regular(path) as stream:
             mode = os.fstat(stream.fileno()).st_mode
             data = stream.read(_LARGEST_FILE + 1)
-        # As YAML has it: UTF-8, or UTF-16 with its mark, which editors on Windows write.
+        # YAML is UTF-8, or UTF-16 with a byte order mark, as editors on Windows write it.
         marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = data.decode("utf-16" if marked else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -21,13 +21,15 @@ for folder in (ROOT / "src", ROOT / "tests" / "kface" / "bundle", ROOT / "tests"
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from bundle_fakes import fill, manifest_of  # noqa: E402
+from bundle_fakes import fill, found_in, manifest_of, picture  # noqa: E402
 from protobuf_fakes import field  # noqa: E402
 
 from kface import bundle  # noqa: E402
-from kface.bundle import golden  # noqa: E402
+from kface.alignment import align  # noqa: E402
+from kface.bundle import golden, golden_writer  # noqa: E402
 from kface.bundle.manifest import PRECISIONS, digest  # noqa: E402
 from kface.errors import KFaceError  # noqa: E402
+from kface.faces import Faces  # noqa: E402
 from kface.files import sha256_bytes  # noqa: E402
 from kface.mtcnn import weights  # noqa: E402
 from kface.networks import RUNTIMES, allowed  # noqa: E402
@@ -83,7 +85,10 @@ def _make(directory):
     files.append(bundle.describe(directory, "detector/manifest.json", "detector"))
     rows = np.random.RandomState(0)
     faces = rows.randint(0, 256, (2, 112, 112, 3)).astype(np.uint8)
-    files += golden.write(directory, faces, rows.normal(size=(2, 8)))
+    pictures = [(picture(), found_in(picture())), (picture(1)[:40], Faces.empty())]
+    crops = np.concatenate([align(picture(), found_in(picture()).landmarks), faces])
+    settings = golden.DetectorSettings()
+    files += golden_writer.write(directory, crops, rows.normal(size=(3, 8)), None, pictures, settings)
     bundle.write(directory, manifest_of(tuple(files), embedding=8))
 
 
@@ -95,7 +100,9 @@ def _load(directory):
         for precision in PRECISIONS:
             with contextlib.suppress(KFaceError):
                 found.embedders(runtime, precision)
-    golden.read(found)
+    vectors = golden.read(found)
+    for one in vectors.pictures if vectors is not None else ():
+        golden.read_picture(found, one)
     weights.hashes(found.detector_directory)
 
 
@@ -109,7 +116,7 @@ def _manifest(rng, directory):
 
 
 def _golden(rng, directory):
-    path = directory / golden.EMBEDDINGS
+    path = directory / golden.VECTORS
     document = json.loads(path.read_text(encoding="utf-8"))
     if rng.random() < 0.7:
         # The long lists would get nearly all the changes.
@@ -120,7 +127,7 @@ def _golden(rng, directory):
     else:
         document = _changed(rng, document)
     _write(rng, path, document)
-    _sign(directory, golden.EMBEDDINGS)
+    _sign(directory, golden.VECTORS)
     _load(directory)
 
 
@@ -132,7 +139,7 @@ def _detector(rng, directory):
 
 
 def _raw(rng, directory):
-    name = rng.choice(["manifest.json", "detector/manifest.json", golden.EMBEDDINGS, golden.FACES])
+    name = rng.choice(["manifest.json", "detector/manifest.json", golden.VECTORS, golden.CROPS, "golden/picture1.png"])
     path = directory / name
     path.write_bytes(_bytes(rng, path.read_bytes()))
     if name != "manifest.json":

@@ -234,9 +234,9 @@ def test_the_bench_runs_from_words_to_a_report(people, bundle, tmp_path, monkeyp
         (["quick=perhaps"], "quick: must be true or false, not perhaps"),
         (["half=third"], "half: must be one of first, second"),
         (["seed=-1"], "seed: must be a whole number, not -1"),
-        (["quick"], "quick: is no setting; write key=value"),
+        (["quick"], "quick: is not a setting; write key=value"),
         (["match.recognized=1"], "match.recognized"),
-        (["cfp=nowhere"], "nowhere: holds no Data/Images of CFP; give cfp=DIR"),
+        (["cfp=nowhere"], "nowhere: does not contain CFP's Data/Images; give cfp=DIR"),
     ],
 )
 def test_words_that_mean_nothing_are_one_line(words, said, capsys):

@@ -71,8 +71,8 @@ def test_a_face_that_is_not_found_matches_nobody():
 
 def test_the_table():
     listed = [lit("a", 0), lit("a", 30), lit("a", 80), lit("b", 0)]
-    before = light.Found([face(), Faces.empty(), Faces.empty(), face()], 1.0)
-    after = light.Found([face(), face(1), face(200), face()], 1.0)
+    before = light.Detections([face(), Faces.empty(), Faces.empty(), face()], 1.0)
+    after = light.Detections([face(), face(1), face(200), face()], 1.0)
     made = light.rows(listed, (before, after))
     assert made == [
         ["0-12", "2", "2 (100.0 %)", "0", "2 (100.0 %)", "0"],
@@ -112,13 +112,13 @@ def test_photographs_without_faces_are_counted(tmp_path):
     for name, level in (("a", 200), ("b", 0), ("c", 6)):
         (tmp_path / f"{name}.png").write_bytes(encode_png(np.full((30, 30, 3), level, np.uint8)))
     said = light.without_faces(Bright(), tmp_path, ["log"])
-    assert said == "of 3 photographs without faces 1 show one as they are, 2 with copies"
+    assert said == "of 3 photographs without faces 1 show one without copies, 2 with copies"
 
 
 def test_it_refuses_in_one_line(tmp_path, capsys):
     for arguments, line in (
         ([str(tmp_path / "absent")], "is not a directory"),
-        ([str(tmp_path)], "holds no image whose name tells its light"),
+        ([str(tmp_path)], "contains no image with its light in the name"),
         ([str(tmp_path), "--brighten", "bright"], "detector.brighten: must be a list of ways"),
     ):
         assert light.main(arguments) == 2

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import realtime
-from deploy.bench import counting
-from deploy.bench.scenes import Scene
+from benchmarks.nano import counting
+from deploy.bench.scenes import BenchScene
 from kface import alignment
 
 
@@ -57,7 +57,7 @@ def test_ways_take_turns_on_the_same_frames():
 
         return run
 
-    scene = Scene("numbers", [], np.zeros((4, 4, 3), np.uint8))
+    scene = BenchScene("numbers", [], np.zeros((4, 4, 3), np.uint8))
     scene.frame = lambda number: np.full((4, 4, 3), number, np.uint8)
     row = realtime.compare({"slow": way("slow", 0.05), "fast": way("fast", 0.0)}, scene, 2, 2)
     # A turn that warms up, and two that count.

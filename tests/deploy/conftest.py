@@ -15,9 +15,9 @@ from deploy_fakes import (
     open_test_gallery,
     picture,
     threads,
-    until,
     write_film,
 )
+from waiting import until
 
 
 @pytest.fixture

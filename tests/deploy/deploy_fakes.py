@@ -8,6 +8,7 @@ from collections import namedtuple
 import cv2
 import numpy as np
 import pytest
+from waiting import GENEROUS, until
 
 from deploy import opening, run_command
 from deploy.events import Event
@@ -16,51 +17,39 @@ from deploy.settings import DeploySettings, GallerySettings
 from kface import alignment
 from kface.faces import Faces
 from kface.gallery import Limits
+from kface.mtcnn import FaceDetector
 from kface.recognizer import (
     RECOGNISED,
-    Decision,
     FaceRecognizer,
-    Frame,
     Identity,
+    OperatingPoint,
     PipelineSettings,
     Result,
     TrackSettings,
 )
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer.embedder import EmbedderOutput
 from kface.recognizer.pipeline import Times
 from kface.recognizer.track import TrackState
-from kface.streams import ReadAhead, Stream, StreamSettings, Timing
+from kface.streams import Frame, ReadAhead, Stream, StreamSettings, Timing
 from kface.streams import stream as stream_module
 
 SIZE = 16
-DECISION = Decision(0.6, 0.3, 1e-4)
+POINT = OperatingPoint(0.6, 0.3, 1e-4)
 FINGERPRINT = "a" * 64
 KEY = bytes(range(32))
 CAMERA = StreamSettings("rtsp", address="127.0.0.1", path="/live")
 QUICK = Timing(
     stall=0.6, opening=2.0, first_wait=0.02, longest_wait=0.1, refused_wait=0.5, settled=5.0, oldest=1.0, abandoned=2
 )
-#: Noisy machines are given this long for what takes milliseconds.
-GENEROUS = 20.0
 #: Every frame is detected, and decides: the cascade here is none that could be refined.
-SIMPLE = PipelineSettings(TrackSettings(detect_every=1, missing=2, views=1))
+SIMPLE = PipelineSettings(TrackSettings(detect_every=1, max_age=2, min_views=1))
 ALONE = PipelineSettings(None)
 #: Grey levels of people, far enough apart for lossy video.
 KIM, PARK, LEE = 90, 150, 210
 AT_KIM, AT_PARK = (KIM, 80, 90, 90), (PARK, 230, 90, 90)
 FRAMES = 24
 TWO = (AT_KIM, AT_PARK)
-PLAIN = "bundle: toy\nweb: {enabled: false}\ntracks: {detect_every: 1, views: 1}\n"
-
-
-def until(condition, seconds=GENEROUS):
-    """Wait for a condition, and return whether it came true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return bool(condition())
+PLAIN = "bundle: toy\nweb: {enabled: false}\ntracks: {detect_every: 1, min_views: 1}\n"
 
 
 def threads():
@@ -85,7 +74,7 @@ def picture(*people, **how):
     return image
 
 
-class FakeDetector(object):
+class FakeDetector(FaceDetector):
     """Finds what is not black."""
 
     def detect(self, rgb):
@@ -136,14 +125,14 @@ class FakeEmbedder(object):
             assert self.gate.wait(GENEROUS)
         vectors = [unit(float(crop[20:92, 20:92].mean())) for crop in crops]
         failed = np.full((len(crops),), self.broken)
-        return Embeddings(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
+        return EmbedderOutput(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
 
     def close(self):
         self.closed = True
 
 
 def make_recognizer():
-    return FaceRecognizer(FakeDetector(), FakeEmbedder(), FINGERPRINT, DECISION)
+    return FaceRecognizer(FakeDetector(), FakeEmbedder(), FINGERPRINT, POINT)
 
 
 def open_test_gallery(path):
@@ -295,8 +284,8 @@ def play(film, gallery, **changes):
     return Session(settings_with(**changes), make_recognizer(), gallery, lambda on_state: film, "film", drop=False)
 
 
-def identity(state, person=None, score=0.9):
-    return Identity(state, person, score, 1.0, 3)
+def identity(state, name=None, score=0.9):
+    return Identity(state, name, score, 1.0, 3)
 
 
 def track(number, who, box=(10, 20, 60, 80), missing=0):
@@ -367,10 +356,8 @@ BOX = (100, 60, 160, 120)
 WHO = (KIM, 130, 90, 60)
 
 
-def event(kind="recognised", person="김철수", track_number=1, number=1, second=5, box=BOX):
-    return Event(
-        number, "2026-01-02T03:04:{:02d}.678+09:00".format(second), kind, track_number, person, box=box, frame=7
-    )
+def event(kind="recognised", name="김철수", track_number=1, number=1, second=5, box=BOX):
+    return Event(number, "2026-01-02T03:04:{:02d}.678+09:00".format(second), kind, track_number, name, box=box, frame=7)
 
 
 def shown(session, condition, seconds=GENEROUS):
@@ -390,14 +377,14 @@ def names(view):
 
 
 def kinds(session, after=0):
-    return [(event.kind, event.person) for event in session.wait_events(after, 0)]
+    return [(event.kind, event.name) for event in session.wait_events(after, 0)]
 
 
-def heard(session, kind, person=None, after=0):
+def heard(session, kind, name=None, after=0):
     """Wait for an event."""
 
     def there():
-        return [e for e in session.wait_events(after, 0.1) if e.kind == kind and person in (None, e.person)]
+        return [e for e in session.wait_events(after, 0.1) if e.kind == kind and name in (None, e.name)]
 
     assert until(there), kinds(session)
     return there()[0]

@@ -48,8 +48,8 @@ def test_what_is_no_report_is_refused(tmp_path):
     lacking = {key: value for key, value in whole.items() if key != "paced"}
     for content, message in (
         ("{", "damaged: not JSON"),
-        ("[]", "is no report"),
-        (json.dumps(dict(whole, kind="other")), "is no report"),
+        ("[]", "is not a report"),
+        (json.dumps(dict(whole, kind="other")), "is not a report"),
         (json.dumps(dict(whole, schema=99)), "schema version 99 instead of 1"),
         (json.dumps(lacking), "it lacks paced"),
     ):
@@ -71,7 +71,7 @@ def test_a_part_cannot_be_forgotten_and_a_full_disk_is_one_line(tmp_path):
 
 
 def test_everything_is_printed_and_the_papers_figures_are_named_as_the_papers():
-    text = printing.whole(fakes.document())
+    text = printing.text(fakes.document())
     lines = text.splitlines()
     for published in ("340 - 360", "60 - 70", "1300 - 1400", "117 - 120", "90 - 100", "9 - 20"):
         assert [line for line in lines if published in line and line.endswith("the paper (Chang & Park)")], published
@@ -84,7 +84,7 @@ def test_everything_is_printed_and_the_papers_figures_are_named_as_the_papers():
     assert "310 MB at most" in text
     assert "GPU: not known" in text
     # 40 of 90 frames a second are left.
-    assert next(line.split() for line in lines if line.startswith("as fast as it goes  640x360   on"))[-3:] == [
+    assert next(line.split() for line in lines if line.startswith("as fast as possible  640x360   on"))[-3:] == [
         "0.44",
         "0.75",
         "NO",
@@ -99,7 +99,7 @@ def test_parts_that_there_are_not_say_why():
     made = fakes.document()
     made["estimate"] = {"reason": "this is a board"}
     made["memory"] = {"reason": "no process could be started", "bench_peak_mb": None}
-    text = printing.whole(made)
+    text = printing.text(made)
     assert "Jetson Nano: no estimate (this is a board)" in text
     assert "Memory: not measured (no process could be started)" in text
     assert "obvious" not in text
@@ -115,7 +115,7 @@ def test_the_obvious_way_is_printed_where_it_was_measured():
             {"size": [640, 360], "faces": 6, "found": 6, "fps": ways, "ratios": {"obvious way": 1, "kface": 25.0}}
         ],
     }
-    text = printing.whole(made)
+    text = printing.text(made)
     assert "mtcnn and a loop" in text
     assert [line.split() for line in text.splitlines() if line.startswith("640x360  6")] == [
         ["640x360", "6", "6", "2.0", "50.0", "25.0"]

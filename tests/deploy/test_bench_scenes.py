@@ -76,7 +76,7 @@ def test_a_cast_takes_turns_between_clips_and_ends_with_mirrors():
     # The left ones of both clips, the right ones, and then the left ones as in a mirror.
     assert [int(person.tiles[0].max()) for person in cast] == [250, 250, 230, 230, 250, 250]
     np.testing.assert_array_equal(cast[4].tiles[3], cast[0].tiles[3][:, ::-1])
-    with pytest.raises(ConfigError, match="squares: shows nobody long enough"):
+    with pytest.raises(ConfigError, match="squares: shows no one long enough"):
         scenes.cast(
             [fakes.clip_of_squares()._replace(frames=[np.zeros((90, 90, 3), np.uint8)])], fakes.BrightFaces(), 1
         )
@@ -87,7 +87,7 @@ def test_a_cast_takes_turns_between_clips_and_ends_with_mirrors():
 def test_a_scene_moves_its_people_and_never_ends(size, count):
     room = np.full((size[1], size[0], 3), 10, np.uint8)
     people = [scenes.shown_at(p, size) for p in scenes.cast([fakes.clip_of_squares()], fakes.BrightFaces(), count or 1)]
-    scene = scenes.Scene("squares", people[:count], room)
+    scene = scenes.BenchScene("squares", people[:count], room)
     assert (scene.size, scene.faces) == (size, count)
     detector = fakes.BrightFaces(size[0] // 3)
     places = []
@@ -109,12 +109,12 @@ def test_a_scene_moves_its_people_and_never_ends(size, count):
 def test_a_clip_runs_forth_and_back_at_its_own_pace():
     tiles = [np.full((4, 4, 3), level, np.uint8) for level in (1, 2, 3)]
     for fps, levels in ((30.0, [1, 2, 3, 2, 1, 2, 3, 2]), (15.0, [1, 1, 2, 2, 3, 3, 2, 2])):
-        scene = scenes.Scene("x", [scenes.Person(tiles, 2.0, fps)], np.zeros((60, 90, 3), np.uint8))
+        scene = scenes.BenchScene("x", [scenes.CutOutPerson(tiles, 2.0, fps)], np.zeros((60, 90, 3), np.uint8))
         assert [int(scene.frame(number).max()) for number in range(8)] == levels
 
 
 def test_a_frame_is_the_callers_own():
-    scene = scenes.Scene("x", [], scenes.background((64, 36)))
+    scene = scenes.BenchScene("x", [], scenes.background((64, 36)))
     scene.frame(0)[:] = 0
     assert scene.frame(0).any()
     np.testing.assert_array_equal(scenes.background((64, 36)), scene.frame(5))
@@ -130,7 +130,7 @@ def test_clips_are_read_and_others_refused(tmp_path):
     assert (clip.source, len(clip.frames), clip.fps) == ("clip.avi", 3, pytest.approx(12.5, abs=0.1))
     # Blue in OpenCV's order is the last colour in ours.
     assert clip.frames[0][20, 30, 2] > 200 > 100 > clip.frames[0][20, 30, 0]
-    with pytest.raises(ConfigError, match="is no video that can be read"):
+    with pytest.raises(ConfigError, match="is not a video that can be read"):
         scenes.read_clip(tmp_path / "absent.avi")
 
 
@@ -155,8 +155,8 @@ def test_the_cascade_finds_the_people_of_the_sample_and_nobody_in_the_room(detec
     size = (640, 360)
     people = [scenes.shown_at(person, size) for person in scenes.cast(scenes.sample_clips(3), detector, 3)]
     room = scenes.background(size)
-    assert scenes.found(scenes.Scene("sample", people, room), detector, frames=30, every=6)[1] == 3
-    assert scenes.found(scenes.Scene("sample", [], room), detector, frames=5) == (0, 0, 0)
+    assert scenes.found(scenes.BenchScene("sample", people, room), detector, frames=30, every=6)[1] == 3
+    assert scenes.found(scenes.BenchScene("sample", [], room), detector, frames=5) == (0, 0, 0)
     candidates = []
     run = detector._networks["rnet"].run
     detector._networks["rnet"].run = lambda batch: candidates.append(len(batch)) or run(batch)

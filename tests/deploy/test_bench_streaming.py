@@ -7,9 +7,10 @@ import pytest
 from deploy.bench import streaming
 from deploy.bench.figures import figure
 from deploy.bench.networks import Effort
-from deploy.bench.scenes import Scene
+from deploy.bench.scenes import BenchScene
 from deploy.bench.streaming import Variant
 from kface.faces import Faces
+from kface.mtcnn import FaceDetector
 from kface.timing import interleaved
 
 SIZE = (96, 60)
@@ -18,13 +19,13 @@ EFFORT = Effort(rounds=1, seconds=0.0, chunks=3, frames=4, paced=0.6, paced_turn
 
 def scene(count=0):
     picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
-    made = Scene("squares", [], picture)
+    made = BenchScene("squares", [], picture)
     made.faces = count
     return made
 
 
-class Slow(object):
-    """Takes its time, and finds as many faces as it is told."""
+class Slow(FaceDetector):
+    """Takes its time, and finds a number of faces."""
 
     min_face, runtime = 39.8, "fake"
 
@@ -67,7 +68,7 @@ def test_candidates_take_turns():
 
 
 def test_strangers_in_memory():
-    gallery = streaming.Enrolled(8, 50)
+    gallery = streaming.StrangerGallery(8, 50)
     np.testing.assert_allclose(np.linalg.norm(gallery.matrix, axis=1), 1, atol=1e-6)
     rows = gallery.match(gallery.matrix[[7, 3]], 2)
     assert [row[0][0] for row in rows] == ["stranger 7", "stranger 3"]

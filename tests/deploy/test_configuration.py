@@ -9,6 +9,7 @@ pytest.importorskip("yaml")
 
 from deploy import configuration
 from deploy.configuration import masked, read_file, resolve, write_file
+from deploy.outputs import outputs
 from deploy.settings import DeploySettings
 from kface.errors import ConfigError
 from kface.mtcnn.settings import BRIGHTEN
@@ -87,6 +88,16 @@ def test_every_runtime_of_the_configuration_is_one_that_there_is():
 def test_the_settings_of_tracks_in_the_configuration_are_those_there_are():
     section = composed(["bundle=some"])["tracks"]
     assert set(section) - {"enabled"} <= set(TrackSettings._fields)
+
+
+def test_every_output_has_its_settings_in_the_configuration_with_its_defaults():
+    expected = {"window": False}
+    for output in outputs():
+        expected.update(output.options()._asdict())
+    section = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in composed([])["outputs"].items()
+    }
+    assert section == expected
 
 
 def test_a_network_camera_needs_its_address():
@@ -230,10 +241,10 @@ def test_arguments_change_a_files_settings(config):
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("loop", "'loop': is no setting; write key=value"),
-        ("+loop=true", "'+loop': is no setting"),
-        ("Loop=hush", "'Loop': is no setting"),
-        ("loop..x=1", "is no setting"),
+        ("loop", "'loop': is not a setting; write key=value"),
+        ("+loop=true", "'+loop': is not a setting"),
+        ("Loop=hush", "'Loop': is not a setting"),
+        ("loop..x=1", "is not a setting"),
         ("loop.x=1", "loop.x: loop has no settings of its own"),
         ("outputs=hush", "outputs: has settings of its own; give one of them, such as outputs.json="),
         ("dnn_size=[hush", "dnn_size: the value is not YAML; quote it"),

@@ -4,7 +4,11 @@ import os
 
 import pytest
 
-from deploy.settings import DeploySettings, GallerySettings, OutputSettings, WebSettings, newest_bundle
+from deploy.outputs.json_lines import JsonLines, JsonSettings
+from deploy.outputs.snapshots import Snapshots, SnapshotSettings
+from deploy.outputs.video import VideoOutput, VideoSettings
+from deploy.settings import ChosenOutput, DeploySettings, GallerySettings, OutputSettings, WebSettings
+from kface.bundle.newest import newest_bundle
 from kface.errors import ConfigError
 from kface.gallery import Limits
 from kface.recognizer import PipelineSettings, TrackSettings
@@ -32,7 +36,7 @@ def test_everything_can_be_said():
         precision="int8",
         dnn_size="320x180",
         match={"recognised": 0.5, "unknown": None},
-        tracks={"enabled": True, "views": 4, "iou": 0.4},
+        tracks={"enabled": True, "min_views": 4, "iou_threshold": 0.4},
         gallery={"file": "g.db", "key_file": "k", "keyring": False, "keep_crops": True},
         enrolment={"size": 80, "pitch": [0.2, 0.8]},
         outputs={"video": "a.MP4", "json": "-", "json_lines": "frames", "snapshots": "s", "snapshot_of": "unknown"},
@@ -50,10 +54,17 @@ def test_everything_can_be_said():
         runtime="opencv",
         precision="int8",
         match={"recognised": 0.5},
-        pipeline=PipelineSettings(TrackSettings(views=4, iou=0.4), (320, 180)),
+        pipeline=PipelineSettings(TrackSettings(min_views=4, iou_threshold=0.4), (320, 180)),
         gallery=GallerySettings("g.db", "k", False, True),
         enrolment=Limits(size=80, pitch=(0.2, 0.8)),
-        outputs=OutputSettings(False, "a.MP4", "-", "frames", "s", ("unknown",), 1000),
+        outputs=OutputSettings(
+            False,
+            (
+                ChosenOutput(JsonLines, JsonSettings("-", "frames")),
+                ChosenOutput(Snapshots, SnapshotSettings("s", ("unknown",), 1000)),
+                ChosenOutput(VideoOutput, VideoSettings("a.MP4")),
+            ),
+        ),
         web=WebSettings(False, "0.0.0.0", 0, None, 60, 100),
     )
 
@@ -80,8 +91,16 @@ def test_a_gate_that_cannot_be_is_named(section, key, value):
         made(**{section: {key: value}})
 
 
+def test_former_names_of_settings_of_tracks_are_read():
+    before = {"missing": 7, "iou": 0.4, "views": 4, "memory": 9}
+    now = {"max_age": 7, "iou_threshold": 0.4, "min_views": 4, "max_views": 9}
+    assert made(tracks=before).pipeline.tracks == made(tracks=now).pipeline.tracks == TrackSettings(**now)
+    with pytest.raises(ConfigError, match=r"tracks\.views: is the former name of tracks\.min_views; leave it out"):
+        made(tracks={"views": 3, "min_views": 4})
+
+
 def test_without_tracks_every_frame_stands_alone():
-    assert made(tracks={"enabled": False, "views": 5}).pipeline == PipelineSettings(None)
+    assert made(tracks={"enabled": False, "min_views": 5}).pipeline == PipelineSettings(None)
 
 
 def test_the_sample_has_a_view_of_its_own():
@@ -91,14 +110,15 @@ def test_the_sample_has_a_view_of_its_own():
 
 
 def test_nobody_may_be_taken_pictures_of():
-    assert made(outputs={"snapshot_of": []}).outputs.snapshot_of == ()
+    chosen = made(outputs={"snapshots": "s", "snapshot_of": []}).outputs.chosen
+    assert [one.options for one in chosen] == [SnapshotSettings("s", (), 1000)]
 
 
 @pytest.mark.parametrize(
     ("values", "names"),
     [
-        ({"vidoe": 1}, "vidoe: there is no such setting"),
-        ({"outputs": {"vidoe": "a.mp4"}}, "outputs.vidoe: there is no such setting; choose: video"),
+        ({"vidoe": 1}, "vidoe: unknown setting"),
+        ({"outputs": {"vidoe": "a.mp4"}}, "outputs.vidoe: unknown setting; choose: video"),
         ({"stream": {"usb": 1}}, "stream.usb"),
         ({"stream": {"kind": "usb"}}, "stream.kind"),
         ({"stream": {"kind": 7}}, "stream.kind"),
@@ -148,9 +168,9 @@ def test_nobody_may_be_taken_pictures_of():
         ({"dnn_size": [1, 2]}, "dnn_size"),
         ({"dnn_size": [320, True]}, "dnn_size"),
         ({"tracks": {"enabled": "no"}}, "tracks.enabled"),
-        ({"tracks": {"views": "3"}}, "tracks.views"),
-        ({"tracks": {"views": 0}}, "tracks.views"),
-        ({"tracks": {"iou": 2}}, "tracks.iou"),
+        ({"tracks": {"min_views": "3"}}, "tracks.min_views"),
+        ({"tracks": {"min_views": 0}}, "tracks.min_views"),
+        ({"tracks": {"iou_threshold": 2}}, "tracks.iou_threshold"),
         ({"gallery": {"file": 7}}, "gallery.file"),
         ({"gallery": {"keyring": "yes"}}, "gallery.keyring"),
         ({"gallery": {"keep_crops": 1}}, "gallery.keep_crops"),

@@ -6,7 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from deploy_fakes import GENEROUS, identity, result, track
+from deploy_fakes import (
+    identity,
+    result,
+    track,
+)
+from waiting import GENEROUS
 
 from deploy.events import ABSENT_FRAMES, Event, EventLog, Observer, box_of, wall_time
 from deploy.status import Meter
@@ -24,7 +29,7 @@ def observer():
 
 
 def told(events):
-    return [(event.kind, event.track, event.person) for event in events]
+    return [(event.kind, event.track, event.name) for event in events]
 
 
 def test_a_decision_is_told_once(observer):

@@ -16,14 +16,14 @@ from deploy import __main__ as deploy
 from deploy import gallery_command
 from deploy.face_reader import FaceReader, open_reader
 from kface import alignment
-from kface.bundle import Row, Thresholds
+from kface.bundle import ThresholdRow, Thresholds
 from kface.errors import ImageError
 from kface.gallery import enrolment, find_key
 from kface.images import read_image
-from kface.recognizer import Decision
-from kface.recognizer.embedder import Embeddings
-from kface.recognizer.templates import Template
-from kface.verification.report import Figure
+from kface.recognizer import OperatingPoint
+from kface.recognizer.embedder import EmbedderOutput
+from kface.recognizer.embeddings import FaceEmbedding
+from kface.verification.report import RateEstimate
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(kface.__file__)))
 TABLE = Thresholds(
@@ -34,14 +34,17 @@ TABLE = Thresholds(
     9,
     0,
     0,
-    (Row(1e-2, 0.3, Figure(0.01), Figure(0.1)), Row(1e-3, 0.7, Figure(0.001), Figure(0.2))),
+    (
+        ThresholdRow(1e-2, 0.3, RateEstimate(0.01), RateEstimate(0.1)),
+        ThresholdRow(1e-3, 0.7, RateEstimate(0.001), RateEstimate(0.2)),
+    ),
 )
 
 
 def face(seed, **changes):
     random = np.random.RandomState(seed)
     vector = random.normal(size=256).astype(np.float32)
-    made = Template(
+    made = FaceEmbedding(
         vector / np.linalg.norm(vector),
         False,
         None,
@@ -68,10 +71,10 @@ class Recognizer:
     """Images are names: ``kim.1`` has the face of the person with the number 1, ``two`` has two."""
 
     detector = None
-    decision = Decision(0.7, 0.3, 1e-3)
+    operating_point = OperatingPoint(0.7, 0.3, 1e-3)
 
-    def decision_for(self, people):
-        return self.decision
+    def operating_point_for(self, people):
+        return self.operating_point
 
     def __init__(self, fingerprint):
         self.fingerprint = fingerprint
@@ -82,7 +85,7 @@ class Recognizer:
 
     def run(self, crops):
         vectors = crops[:, ::28, ::28].reshape(len(crops), -1).astype(np.float32)
-        return Embeddings(vectors, np.zeros((len(crops),), bool))
+        return EmbedderOutput(vectors, np.zeros((len(crops),), bool))
 
     def close(self):
         self.fingerprint = None
@@ -338,7 +341,7 @@ def test_the_dispatcher_imports_a_command_only_when_it_is_asked_for(capsys):
     assert "gallery" in out
     assert out.endswith("False\n")
     assert deploy.main(["galery"]) == 2
-    assert "deploy: galery: there is no such command; write gallery, or see kface --help" in capsys.readouterr().err
+    assert "deploy: galery: unknown command; write gallery, or see kface --help" in capsys.readouterr().err
     assert deploy.main([]) == 2
     assert "Usage:" in capsys.readouterr().err
 

@@ -12,11 +12,25 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from deploy_fakes import BOX, GENEROUS, HAN, KIM, event, identity, mode_of, picture, read_film, result, track
+from deploy_fakes import (
+    BOX,
+    HAN,
+    KIM,
+    event,
+    identity,
+    mode_of,
+    picture,
+    read_film,
+    result,
+    track,
+)
+from waiting import GENEROUS
 
 import kface
-from deploy.outputs import JsonLines, Output, Snapshots, VideoOutput
-from deploy.outputs.video import _letterbox
+from deploy.outputs import Output
+from deploy.outputs.json_lines import JsonLines
+from deploy.outputs.snapshots import Snapshots
+from deploy.outputs.video import VideoOutput, _letterbox
 from kface.errors import ConfigError, KFaceError
 from kface.recognizer import UNDECIDED, UNKNOWN
 
@@ -120,7 +134,7 @@ PROGRAM = """
 import sys
 sys.path[:0] = [{sources!r}, {here!r}, {tests!r}]
 from deploy_fakes import event, result
-from deploy.outputs import JsonLines
+from deploy.outputs.json_lines import JsonLines
 output = JsonLines("-")
 for _ in range({count}):
     try:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from deploy_fakes import identity, picture, result, track
 
-from deploy.registration import KEPT, Candidates
+from deploy.registration import KEPT, FaceCandidates
 from kface.errors import KFaceError
 from kface.gallery import Limits, QualityGate
 from kface.recognizer import RECOGNISED, UNDECIDED, UNKNOWN
@@ -16,7 +16,7 @@ TWO = [track(4, KIM, (100, 50, 180, 130)), track(9, identity(UNKNOWN), (200, 50,
 
 @pytest.fixture
 def candidates():
-    return Candidates(QualityGate(LIMITS))
+    return FaceCandidates(QualityGate(LIMITS))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_what_is_not_good_enough_says_why(candidates, two):
     assert [why.split()[0] for why in found.refusals] == ["size"]
     assert "at least 60 pixels" in found.refusals[0]
     assert found.name == ""
-    strict = Candidates(QualityGate(Limits(10.0, 1e6, 0.3, (0.0, 0.1))))
+    strict = FaceCandidates(QualityGate(Limits(10.0, 1e6, 0.3, (0.0, 0.1))))
     assert [why.split()[0] for why in strict.of_track(two, 4).refusals] == ["sharpness", "pitch"]
 
 

@@ -11,7 +11,6 @@ import pytest
 from deploy_fakes import (
     FINGERPRINT,
     FRAMES,
-    GENEROUS,
     KEY,
     KIM,
     TWO,
@@ -26,13 +25,15 @@ from deploy_fakes import (
     unit,
     write_film,
 )
+from waiting import GENEROUS
 
 pytest.importorskip("yaml")
 
 import kface
 from deploy import __main__ as deploy
 from deploy import opening, run_command
-from deploy.outputs import VideoOutput
+from deploy.outputs import OutputStream
+from deploy.outputs.video import VideoOutput, VideoSettings
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.streams import StreamError, StreamRefusedError, StreamSettings
 
@@ -82,9 +83,10 @@ def test_events_go_to_standard_output_and_talk_to_standard_error(config, film, r
 @pytest.mark.parametrize(("asked", "fps", "frames"), [("null", 20, 24), ("30", 20, 24), ("10", 10, 12)])
 def test_a_film_plays_as_fast_as_the_one_that_was_read(config, film, recognizer, monkeypatch, asked, fps, frames):
     made = []
-    monkeypatch.setattr(opening, "VideoOutput", lambda *given: made.append(given) or VideoOutput(*given))
+    opened = VideoOutput.open
+    monkeypatch.setattr(VideoOutput, "open", lambda *given: made.append(given) or opened(*given))
     assert main(config, "source=" + film, "every_frame=true", "outputs.video=out.avi", "stream={fps: %s}" % asked) == 0
-    assert made == [("out.avi", pytest.approx(fps), False)]
+    assert made == [(VideoSettings("out.avi"), OutputStream(pytest.approx(fps), False))]
     assert len(read_film("out.avi")) == frames
 
 
@@ -138,7 +140,7 @@ def test_a_file_that_is_no_film_is_one_line(config, recognizer, capsys, tmp_path
 
 def test_a_wrong_setting_is_one_line(config, capsys):
     assert main(config, "source=a.mp4", "outputs.vidoe=b.mp4") == 2
-    assert told(capsys) == ["outputs.vidoe: there is no such setting; choose: video"]
+    assert told(capsys) == ["outputs.vidoe: unknown setting; choose: video"]
     assert run_command.main(["--config", "none.yaml"]) == 2
     assert told(capsys) == ["none.yaml: cannot be read (No such file or directory)"]
 

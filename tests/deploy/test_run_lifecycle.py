@@ -12,7 +12,6 @@ import time
 import numpy as np
 import pytest
 from deploy_fakes import (
-    GENEROUS,
     TWO,
     Camera,
     install,
@@ -20,10 +19,10 @@ from deploy_fakes import (
     picture,
     read_film,
     told,
-    until,
     write_film,
 )
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
+from waiting import GENEROUS, until
 
 pytest.importorskip("yaml")
 

@@ -8,9 +8,8 @@ import time
 import pytest
 from deploy_fakes import (
     AT_KIM,
-    DECISION,
-    GENEROUS,
     KIM,
+    POINT,
     QUICK,
     Film,
     NoGallery,
@@ -24,9 +23,9 @@ from deploy_fakes import (
     shown,
     threads,
     unit,
-    until,
     watch,
 )
+from waiting import GENEROUS, until
 
 from deploy import line as line_module
 from deploy.outputs import Output
@@ -72,8 +71,8 @@ def test_people_are_recognised_in_a_stream(camera, gallery):
         view = shown(session, lambda view: "Kim" in names(view))
         assert view.live
         assert [face.state for face in view.faces] == ["recognised", "unknown"]
-        assert heard(session, "recognised").person == "Kim"
-        assert heard(session, "recognised").fmr == DECISION.fmr
+        assert heard(session, "recognised").name == "Kim"
+        assert heard(session, "recognised").fmr == POINT.fmr
         status = session.status
         assert (status.source, status.stream, status.reason, status.model) == ("rtsp://camera", "live", "", "toy")
         assert (status.faces, status.people, status.runtime, status.losses) == (2, 1, "fake", 0)
@@ -241,7 +240,7 @@ def test_at_the_end_everybody_has_left(gallery):
     with session:
         session.wait(GENEROUS)
     assert [event.kind for event in output.events] == ["recognised"]
-    assert [(event.kind, event.person) for event in output.closed] == [("left", "Kim")]
+    assert [(event.kind, event.name) for event in output.closed] == [("left", "Kim")]
 
 
 def test_a_failure_of_the_stream_reaches_the_caller(gallery):

@@ -8,11 +8,10 @@ from deploy_fakes import (
     AT_KIM,
     AT_PARK,
     CAMERA,
-    DECISION,
     FINGERPRINT,
-    GENEROUS,
     KIM,
     PARK,
+    POINT,
     QUICK,
     Camera,
     FakeDetector,
@@ -28,17 +27,17 @@ from deploy_fakes import (
     settings_with,
     shown,
     unit,
-    until,
     watch,
     write_film,
 )
+from waiting import GENEROUS, until
 
 from deploy import line as line_module
 from deploy import opening
 from deploy import subscription as subscription_module
 from deploy.outputs import Output
 from kface.errors import ConfigError, GalleryError, KFaceError
-from kface.recognizer import Decision, FaceRecognizer, Runner
+from kface.recognizer import FaceRecognizer, OperatingPoint, Runner
 from kface.streams import State, Stream, StreamError, StreamSettings, VideoFile
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -54,7 +53,7 @@ class Kept(Output):
         self.rows, self.events, self.closed = [], [], None
 
     def write(self, result, events):
-        self.rows.append((result.frame.number, [identity.person for identity in result.identities], result.ids))
+        self.rows.append((result.frame.number, [identity.name for identity in result.identities], result.ids))
         self.events += events
 
     def close(self, events):
@@ -100,9 +99,9 @@ def test_another_camera_takes_the_place_of_the_first(camera, gallery):
     left = heard(session, "left", "Kim")
     assert kim.number < left.number < park.number
     assert park.track == kim.track == 1
-    told = [(event.kind, event.person) for event in output.events if event.person]
+    told = [(event.kind, event.name) for event in output.events if event.name]
     assert told == [("recognised", "Kim"), ("left", "Kim"), ("recognised", "Park")]
-    assert [(event.kind, event.person) for event in output.closed] == [("left", "Park")]
+    assert [(event.kind, event.name) for event in output.closed] == [("left", "Park")]
     assert reasons(session) == [
         "connecting",
         "live",
@@ -277,8 +276,8 @@ def test_nothing_is_changed_after_the_end(gallery):
 # ---- another bundle
 
 
-def recognizer_of(fingerprint, decision=DECISION):
-    return FaceRecognizer(FakeDetector(), FakeEmbedder(), fingerprint, decision)
+def recognizer_of(fingerprint, operating_point=POINT):
+    return FaceRecognizer(FakeDetector(), FakeEmbedder(), fingerprint, operating_point)
 
 
 def test_another_runtime_of_the_same_model_goes_on_with_the_thresholds_that_were_set(camera, gallery):
@@ -324,7 +323,7 @@ def test_an_empty_gallery_goes_over_to_the_new_model(camera, gallery, tmp_path):
     with watch(camera, gallery) as session:
         shown(session, lambda view: len(view.faces) == 2)
         picked = session.pick(80, 90)
-        session.change_bundle(recognizer_of(OTHER, Decision(0.8, 0.4, 1e-5)), "other")
+        session.change_bundle(recognizer_of(OTHER, OperatingPoint(0.8, 0.4, 1e-5)), "other")
         assert (session.threshold, session.status.model) == (0.8, "other")
         # What was picked before is embedded by the new model.
         session.enrol(picked.id, "Kim")

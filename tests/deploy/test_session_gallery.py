@@ -10,10 +10,10 @@ from deploy_fakes import (
     ALONE,
     AT_KIM,
     AT_PARK,
-    DECISION,
     KIM,
     LEE,
     PARK,
+    POINT,
     Camera,
     Film,
     NoGallery,
@@ -31,11 +31,16 @@ from deploy_fakes import (
 
 from deploy import gallery_watch
 from deploy.recognition import Recognition
-from kface.bundle import Row, Thresholds
+from kface.bundle import ThresholdRow, Thresholds
 from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
 from kface.gallery import Limits
-from kface.recognizer import Decision
-from kface.verification.report import Figure
+from kface.recognizer import OperatingPoint
+from kface.recognizer.embedder import EmbedderOutput
+from kface.verification.report import RateEstimate
+
+#: An embedding with a cosine of 0.6 with Kim's, and an aligned face.
+ALIKE = (0.6 * unit(KIM) + 0.8 * unit(30)).astype(np.float32)[None]
+CROP = np.full((112, 112, 3), KIM, np.uint8)
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
@@ -54,7 +59,7 @@ def test_a_face_is_picked_and_enrolled_and_recognised(camera, gallery):
         assert made.template in [one.id for one in gallery.templates("Kim Chulsoo")]
         assert shown(session, lambda view: "Kim Chulsoo" in names(view)).faces[0].track == picked.track
         assert heard(session, "enrolled").track == picked.track
-        assert heard(session, "enrolled").person == "Kim Chulsoo"
+        assert heard(session, "enrolled").name == "Kim Chulsoo"
         assert [person.name for person in session.people()] == ["Kim Chulsoo"]
         assert session.status.people == 1
         # Picked once, enrolled once.
@@ -285,23 +290,26 @@ def test_a_threshold_takes_effect_with_the_next_pictures(camera, gallery):
         9,
         0,
         0,
-        (Row(1e-3, 0.85, Figure(0.0009), Figure(0.2)), Row(1e-2, 0.5, Figure(0.009), Figure(0.1))),
+        (
+            ThresholdRow(1e-3, 0.85, RateEstimate(0.0009), RateEstimate(0.2)),
+            ThresholdRow(1e-2, 0.5, RateEstimate(0.009), RateEstimate(0.1)),
+        ),
     )
     with watch(camera, gallery) as session:
         session._recognition.thresholds = table
         shown(session, lambda view: "Kim" in names(view))
         session.set_threshold(0.9)
-        assert (session.threshold, session.decision.unknown, session.decision.fmr) == (0.9, 0.3, 0.0009)
+        assert (session.threshold, session.operating_point.unknown, session.operating_point.fmr) == (0.9, 0.3, 0.0009)
         view = shown(session, lambda view: view.live and "Kim" not in names(view))
         assert view.faces[0].state == "undecided"
         session.set_threshold(0.95, 0.85)
         shown(session, lambda view: view.live and view.faces[0].state == "unknown")
         session.set_threshold(0.7)
-        assert session.decision.unknown == 0.7
+        assert session.operating_point.unknown == 0.7
         shown(session, lambda view: "Kim" in names(view))
         # The lower one never lies above.
         session.set_threshold(0.2)
-        assert session.decision == (0.2, 0.2, None)
+        assert session.operating_point == (0.2, 0.2, None)
 
 
 @pytest.mark.parametrize(
@@ -311,24 +319,42 @@ def test_what_is_no_threshold_is_refused_and_nothing_changes(values, gallery):
     session = play(Film([picture(AT_KIM)]), gallery)
     with pytest.raises(ConfigError, match=r"match\."):
         session.set_threshold(*values)
-    assert session.decision == DECISION
+    assert session.operating_point == POINT
     session.stop()
 
 
 def test_the_more_are_enrolled_the_stricter_it_is_unless_a_threshold_was_set(gallery, monkeypatch):
     recognizer = make_recognizer()
-    monkeypatch.setattr(recognizer, "_decide", lambda people: Decision(min(0.5 + 0.1 * people, 0.9), 0.3))
+    monkeypatch.setattr(recognizer, "_decide", lambda people: OperatingPoint(min(0.5 + 0.1 * people, 0.9), 0.3))
     recognition = Recognition(settings_with(), gallery, recognizer, "toy", None)
-    assert recognition.decision.recognised == 0.5
+    assert recognition.operating_point.recognised == 0.5
     gallery.add("Kim", unit(KIM))
     gallery.add("Park", unit(PARK))
     recognition.people_changed()
-    assert recognition.decision.recognised == 0.7
-    assert recognition.enrolment().recognised == 0.7
+    assert recognition.operating_point.recognised == 0.7
     recognition.set_threshold(0.55, None)
     gallery.add("Lee", unit(LEE))
     recognition.people_changed()
-    assert recognition.decision.recognised == 0.55
+    assert recognition.operating_point.recognised == 0.55
+
+
+def test_duplicates_are_warned_of_at_the_threshold_in_force(gallery, monkeypatch):
+    recognizer = make_recognizer()
+    monkeypatch.setattr(recognizer, "_decide", lambda people: OperatingPoint(0.5 if people < 3 else 0.8, 0.3))
+    recognition = Recognition(settings_with(), gallery, recognizer, "toy", None)
+    enrolment = recognition.enrolment()
+    gallery.add("Kim", unit(KIM))
+    # A cosine of 0.6 with Kim: a duplicate among few people, and none among more.
+    monkeypatch.setattr(recognizer.embedder, "run", lambda crops: EmbedderOutput(ALIKE, np.zeros((1,), bool)))
+    assert enrolment.enrol_face("Park", CROP).warning == "looks like Kim (score 0.600)"
+    gallery.delete("Park")
+    for name, who in (("Park", PARK), ("Lee", LEE)):
+        gallery.add(name, unit(who))
+    recognition.people_changed()
+    assert enrolment.enrol_face("Choi", CROP).warning is None
+    gallery.delete("Choi")
+    recognition.set_threshold(0.55, None)
+    assert enrolment.enrol_face("Choi", CROP).warning == "looks like Kim (score 0.600)"
 
 
 # ---- from a file

@@ -10,8 +10,8 @@ import pytest
 from deploy_fakes import BOX, HAN, KIM, PARK, WHO, event, identity, mode_of, picture, result, track
 
 import kface
-from deploy.outputs import Snapshots, snapshots
-from deploy.outputs.snapshots import cut, safe_name
+from deploy.outputs import snapshots
+from deploy.outputs.snapshots import Snapshots, cut, safe_name
 from kface.errors import ConfigError
 from kface.gallery import Quality
 from kface.images import decode_image
@@ -214,7 +214,7 @@ def test_a_snapshot_that_somebody_else_removed_is_no_error(folder):
 def test_no_name_leaves_the_directory(folder, name, safe):
     assert safe_name(name) == safe
     output = make(folder)
-    output.write(shown(7), [event(person=name)])
+    output.write(shown(7), [event(name=name)])
     assert taken(folder) == ["20260102-030405.678-track1-{}.jpg".format(safe)]
     assert sorted(path.name for path in folder.parent.iterdir()) == ["snapshots"]
 

@@ -4,7 +4,18 @@ import threading
 import time
 
 import pytest
-from deploy_fakes import GENEROUS, KIM, Film, NoGallery, event, picture, play, result, shown, until, watch
+from deploy_fakes import (
+    KIM,
+    Film,
+    NoGallery,
+    event,
+    picture,
+    play,
+    result,
+    shown,
+    watch,
+)
+from waiting import GENEROUS, until
 
 from deploy import publishing
 from deploy import subscription as subscription_module

@@ -5,12 +5,29 @@ import time
 
 import numpy as np
 import pytest
-from deploy_fakes import GENEROUS, identity, picture, result, track, until
+from deploy_fakes import (
+    identity,
+    picture,
+    result,
+    track,
+)
+from waiting import GENEROUS, until
 
 from deploy import labels as labels_module
 from deploy import view
 from deploy.labels import Labels, find_font
-from deploy.view import BACKDROP, COLOURS, UNDECIDED_COLOUR, Viewer, annotate, caption, faces_of, fitted, placard
+from deploy.view import (
+    BACKDROP,
+    COLOURS,
+    UNDECIDED_COLOUR,
+    Viewer,
+    annotate,
+    caption,
+    draw_faces,
+    faces_of,
+    fitted,
+    placard,
+)
 from kface.errors import ConfigError
 from kface.recognizer import RECOGNISED, UNDECIDED, UNKNOWN
 
@@ -95,9 +112,9 @@ def test_a_picture_that_grows_too_old_while_it_is_drawn_is_not_shown(viewer, clo
     def slowly(*arguments):
         drawn.append(True)
         clock.now += 0.5
-        return annotate(*arguments)
+        return draw_faces(*arguments)
 
-    monkeypatch.setattr(view, "annotate", slowly)
+    monkeypatch.setattr(view, "draw_faces", slowly)
     viewer.take(aged(clock, 0.8))
     assert is_placard(viewer.wait(0, 0))
     assert drawn == [True]
@@ -367,9 +384,9 @@ def test_a_slow_drawing_does_not_hold_up_who_takes(viewer, monkeypatch):
     def slowly(*arguments):
         begun.set()
         assert gate.wait(GENEROUS)
-        return annotate(*arguments)
+        return draw_faces(*arguments)
 
-    monkeypatch.setattr(view, "annotate", slowly)
+    monkeypatch.setattr(view, "draw_faces", slowly)
     viewer.take(result())
     reader = threading.Thread(target=lambda: viewer.wait(0, GENEROUS))
     reader.start()
@@ -379,3 +396,21 @@ def test_a_slow_drawing_does_not_hold_up_who_takes(viewer, monkeypatch):
     gate.set()
     reader.join(GENEROUS)
     assert until(lambda: not reader.is_alive())
+
+
+def test_a_plain_picture_is_the_annotated_one_without_annotations():
+    state = ["live", ""]
+    viewer = Viewer((320, 180), lambda: tuple(state))
+    image = picture((90, 130, 90, 60))
+    viewer.take(result(0, [track(1, KIM, BOX)], image=image))
+    view = viewer.wait(0, 1)
+    assert view.plain.shape == view.image.shape
+    assert np.array_equal(view.plain, image)
+    assert not np.array_equal(view.plain, view.image)
+    viewer.clear()
+    state[:] = ["lost", "no frame for 3 s"]
+    grey = viewer.wait(view.number, 1)
+    assert not grey.live
+    # What is wrong is written into the one for whoever has no words of their own.
+    assert (grey.plain == grey.plain[0, 0]).all()
+    assert not np.array_equal(grey.plain, grey.image)

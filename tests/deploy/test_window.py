@@ -111,7 +111,7 @@ def test_with_opencv_colours_clicks_and_keys(monkeypatch, visible):
     fake, session, told = Highgui(monkeypatch), FakeSession(), []
     fake.visible = visible
     session.backdrop = np.full((360, 640, 3), (200, 40, 10), np.uint8)
-    Window(session, tell=told.append, backend="opencv").run()
+    Window(session, notify=told.append, backend="opencv").run()
     session.stop()
     # One more lets the window go.
     assert fake.looks == 7

@@ -1,6 +1,8 @@
 """The page in a real Chromium: what it shows, what it commands, and what it must not let through."""
 
+import ast
 import os
+import re
 import time
 from pathlib import Path
 
@@ -12,9 +14,12 @@ from web_session import TOKEN
 
 from deploy.settings import WebSettings
 from deploy.web import WebServer
+from kface import streams
 
 EVIL = "<img src=x onerror=document.title='hacked'>"
 TAB, ENTER, ESCAPE = "\ue004", "\ue007", "\ue00c"
+#: Errors of streams, which are shown as reasons.
+ERRORS = ("StreamError", "StreamRefusedError", "UnusableStreamError")
 #: Where to keep screenshots, for somebody to look at.
 SHOTS = os.environ.get("KFACE_SCREENSHOTS")
 
@@ -160,7 +165,7 @@ def test_the_keyboard_alone_registers_a_face_that_is_not_good_enough(browser, se
 
 def test_a_click_beside_faces_says_so_and_escape_closes_the_dialog(browser, session):
     click_face(browser, 320, 20)
-    browser.until("return document.querySelector('#said').innerText.includes('no face at this point')", "the line")
+    browser.until("return document.querySelector('#notice').innerText.includes('no face at this point')", "the line")
     click_face(browser, 135, 150)
     open_dialog(browser, "register")
     browser.keys(ESCAPE)
@@ -181,8 +186,8 @@ def test_an_error_stays_in_the_dialog(browser, session):
 
 def test_a_name_is_never_markup(browser, session):
     register(browser, EVIL)
-    session.happen("unknown", person=EVIL, reason=EVIL)
-    session.happen("strange<b>", person=EVIL, reason=EVIL)
+    session.happen("unknown", name=EVIL, reason=EVIL)
+    session.happen("strange<b>", name=EVIL, reason=EVIL)
     session.lose(EVIL)
     browser.until("return document.querySelector('#alarm').innerText.includes('onerror')", "the reason")
     browser.until("return document.querySelectorAll('#events li').length >= 5", "the events")
@@ -241,7 +246,7 @@ def test_the_threshold_is_shown_and_set(browser, session):
     browser.until("return document.querySelector('#threshold').value === '0.4'", "the threshold")
     browser.type("#threshold", "0.55")
     browser.click("#threshold-form button")
-    browser.until("return document.querySelector('#said').innerText.includes('0.55')", "the answer")
+    browser.until("return document.querySelector('#notice').innerText.includes('0.55')", "the answer")
     assert session.threshold == 0.55
 
 
@@ -320,9 +325,9 @@ def test_without_a_token_there_is_one_line(shared, server):
 
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_phone_has_no_horizontal_scroll(browser, session, width):
-    session.happen("recognised", person="W" * 60, track=12345, score=0.5)
+    session.happen("recognised", name="W" * 60, track=12345, score=0.5)
     session.names["x" * 120] = 1
-    session.happen("gallery", person="x" * 120, reason="renamed from " + "y" * 120)
+    session.happen("gallery", name="x" * 120, reason="renamed from " + "y" * 120)
     try:
         browser.devtools(
             "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True
@@ -351,7 +356,7 @@ def test_a_phone_has_no_horizontal_scroll(browser, session, width):
 
 
 def test_darkness_is_followed_and_everything_can_be_read(browser, session):
-    session.happen("recognised", person="Park", track=1, score=0.9)
+    session.happen("recognised", name="Park", track=1, score=0.9)
     session.lose()
     browser.until("return !document.querySelector('#alarm').hidden", "the alarm")
     grounds = []
@@ -399,6 +404,76 @@ def test_korean_browsers_read_korean_and_all_texts_are_there(driver, server, ses
             "return [...document.querySelectorAll('[data-text]')].every(e => e.textContent !== e.dataset.text)"
         )
         assert korean.complaints() == []
+
+
+def test_lines_of_the_program_are_korean_too(driver, server, session):
+    with driver.open(language="ko") as korean:
+        korean.go(server.url)
+        live(korean)
+        click_face(korean, 320, 20)
+        korean.until("return document.querySelector('#notice').innerText.includes('얼굴을 클릭하세요')", "the line")
+        session.happen("gallery", name="김", reason="renamed from Kim")
+        session.happen("output", reason="a.mp4: too slow; dropping frames")
+        session.lose("rtsp://10.0.0.7:554/live: no frame for 3 s")
+        korean.until("return document.querySelector('#alarm').innerText.includes('3초 동안 프레임 없음')", "the reason")
+        korean.until("return document.querySelectorAll('#events li').length === 3", "the events")
+        events = korean.text("#events")
+        assert "스트림 끊김: rtsp://10.0.0.7:554/live: 3초 동안 프레임 없음" in events
+        assert "갤러리: 김 이름 변경(이전: Kim)" in events
+        assert "출력 a.mp4: 출력이 느려 프레임을 건너뜁니다" in events
+
+
+def test_every_reason_of_a_stream_is_korean(driver, server):
+    """What the streams' code can say is read from the code; a new reason without a translation fails."""
+    lines = reasons_of_streams()
+    assert len(lines) > 20
+    with driver.open(language="ko") as korean:
+        korean.go(server.url)
+        live(korean)
+        korean.run("import('/reasons.js').then(m => { window.reason = m.reason })")
+        korean.until("return Boolean(window.reason)", "the module")
+        shown = korean.run("return arguments[0].map(line => window.reason(line))", lines)
+    assert [line for line, there in zip(lines, shown, strict=True) if not re.search("[가-힣]", there)] == []
+
+
+def reasons_of_streams():
+    """Return what streams raise, with something in the place of each field."""
+    made = []
+    for path in sorted(Path(streams.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS and node.args:
+                words = [each for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)]
+                made += [each.value for each in words if isinstance(each.value, str) and " " in each.value.strip()]
+    fields = re.compile(r"{[^}]*}")
+    return [fields.sub("7", line) for line in made if line != "no such name"]
+
+
+def test_labels_are_drawn_in_the_screens_pixels(browser, session):
+    sizes = (
+        "const l = document.querySelector('#labels'), r = document.querySelector('#picture').getBoundingClientRect();"
+    )
+    wide, place, stream = browser.run(sizes + "return [l.width, r.width, document.querySelector('#picture').width]")
+    assert stream == 640
+    assert abs(wide - place) <= 1
+    assert place > 700, "the picture is not enlarged"
+    inked = "const l = document.querySelector('#labels');"
+    inked += (
+        "return l.getContext('2d').getImageData(0, 0, l.width, l.height).data.filter((v, i) => i % 4 == 3 && v).length"
+    )
+    assert browser.run(inked) > 1000
+    session.lose("no frame for 3 s")
+    browser.until("return document.querySelector('#frame').classList.contains('old')", "the loss")
+    assert browser.run(inked) == 0
+
+
+def test_slow_outputs_and_dark_pictures_are_said(browser, session, monkeypatch):
+    assert not browser.run("return document.querySelector('#dark').checkVisibility()")
+    status = type(session).status.fget
+    monkeypatch.setattr(
+        type(session), "status", property(lambda self: status(self)._replace(dropped=12, brightened=True))
+    )
+    browser.until("return document.querySelector('#dark').checkVisibility()", "the remark")
+    assert "12 frames missing from slow outputs" in browser.text("#figures")
 
 
 def test_a_screen_reader_finds_a_name_for_everything(browser):

@@ -8,11 +8,10 @@ from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface.errors import ModelError
 from kface.mtcnn import Detector, opened
-from kface.mtcnn.again import without
 from kface.networks import RUNTIMES, Network, open_network, runtimes
 from kface.recognizer import FaceRecognizer, Pipeline
 
-CLOSED = "the detector has been closed; open another one"
+CLOSED = "the detector has been closed; open another"
 IMAGE = np.random.RandomState(0).randint(0, 256, (60, 80, 3)).astype(np.uint8)
 
 
@@ -67,7 +66,7 @@ def test_detectors_that_share_networks_are_closed_together(closed, runtime):
     if runtime == "tensorrt":
         pytest.skip("it needs a GPU")
     first = Detector(runtime=runtime, threads=1, brighten=["clahe"])
-    every = [first, first.with_min_face(40.0), first.with_brighten(()), without(first)[0]]
+    every = [first, first.with_min_face(40.0), first.with_brighten(()), first.with_brighten(["log"]).plain()]
     assert {detector.detect(IMAGE).count for detector in every} == {0}
     every[1].close()
     assert len(closed) == 3

@@ -7,7 +7,7 @@ from kface.errors import ImageError, ModelError
 from kface.images import read_image
 from kface.mtcnn import Detector, pyramid
 from kface.mtcnn import boxes as box
-from kface.mtcnn.detector import Candidates
+from kface.mtcnn.detector import FaceCandidates
 from kface.mtcnn.refine import beside
 
 
@@ -32,7 +32,7 @@ def whole(detector, image, boxes):
     pixels = pyramid.pixels_for_crops(normalised)
     found = []
     for one in box.square(np.asarray(boxes, np.float64)):
-        candidates = [Candidates(one[None], np.ones((1,), np.float32))]
+        candidates = [FaceCandidates(one[None], np.ones((1,), np.float32))]
         found.append(detector._faces(*detector._refine("onet", 48, candidates, [pixels], [normalised.shape[:2]])[0]))
     return found
 

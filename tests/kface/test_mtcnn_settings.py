@@ -5,11 +5,12 @@ import sys
 import numpy as np
 import pytest
 
+from kface.commands.conf import configuration_directory
 from kface.data.layout import Capture
 from kface.data.sample import render, subject_names
 from kface.errors import ConfigError
 from kface.images import in_batches
-from kface.mtcnn import Detector, pyramid
+from kface.mtcnn import Detector, pyramid, settings
 
 #: Data sets are a workstation's, whose Python is a newer one.
 WORKSTATION = sys.version_info >= (3, 10)
@@ -121,3 +122,23 @@ def test_large_images_go_through_alone(detector, monkeypatch):
 def test_batches_hold_so_many_images_and_pixels():
     batches = list(in_batches(iter([1, 2, 3, 1 << 24, 5, 1 << 25, 7]), 2, lambda value: value))
     assert batches == [[1, 2], [3], [1 << 24], [5], [1 << 25], [7]]
+
+
+def test_configuration_files_repeat_the_defaults():
+    yaml = pytest.importorskip("yaml")
+    of_streams = yaml.safe_load((configuration_directory() / "deploy.yaml").read_text(encoding="utf-8"))["detector"]
+    of_data_sets = yaml.safe_load((configuration_directory() / "detector" / "mtcnn.yaml").read_text(encoding="utf-8"))
+    for section in (of_streams, of_data_sets):
+        assert tuple(section["thresholds"]) == settings.THRESHOLDS
+        assert section["factor"] == settings.FACTOR
+        assert tuple(section["brighten"]) == settings.BRIGHTEN
+    assert set(of_streams) == set(settings.OF_STREAMS)
+    assert of_streams["min_face"] == settings.OF_STREAMS["min_face"]
+    if WORKSTATION:
+        assert tuple(of_data_sets["min_face"]) == DatasetSettings().min_face
+
+
+def test_default_smallest_faces_are_steps_of_the_pyramids_grid():
+    for size in (settings.MIN_FACE, settings.MIN_FACE_OF_STREAMS, settings.MIN_FACE_OF_PORTRAITS):
+        steps = pyramid.dropped_levels(size, settings.FACTOR)
+        assert abs(settings.MIN_FACE / settings.FACTOR**steps - size) < 0.1

@@ -35,10 +35,10 @@ def test_compose_with_overrides():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("net=huge", "net=huge: there is no such choice; choose one of: large, small"),
-        ("fit.epoch=1", "fit.epoch=1: there is no such key; the keys in fit are: epochs, batch_size"),
-        ("sead=1", "sead=1: there is no such key; the keys are: seed, fit, net"),
-        ("fit.epochs.more=1", "there is no such key"),
+        ("net=huge", "net=huge: unknown choice; choose one of: large, small"),
+        ("fit.epoch=1", "fit.epoch=1: unknown key; the keys in fit are: epochs, batch_size"),
+        ("sead=1", "sead=1: unknown key; the keys are: seed, fit, net"),
+        ("fit.epochs.more=1", "unknown key"),
         ("seed", "write key=value"),
     ],
 )
@@ -47,6 +47,26 @@ def test_a_wrong_override_is_answered_with_the_choices(override, message):
         stage.compose("job", ["fit.batch_size=4", override])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_every_wrong_override_has_its_line(capfd):
+    assert (
+        stage.run("job", lambda config: 0, ["fit.epoch=1", "net=large", "sead=1", "net.width=2", "fit.batch_size"]) == 2
+    )
+    assert capfd.readouterr()[1].splitlines() == [
+        "job: fit.epoch=1: unknown key; the keys in fit are: epochs, batch_size",
+        "job: sead=1: unknown key; the keys are: seed, fit, net",
+        "job: fit.batch_size: missing EQUAL at '<EOF>'; write key=value",
+    ]
+    with pytest.raises(ConfigError, match=r"fit\.epoch=1: unknown key \(and 2 more\)"):
+        stage.compose("job", ["fit.epoch=1", "sead=1", "net=huge"])
+
+
+def test_a_key_that_only_a_choice_brings_is_known_with_it(configuration, tmp_path):
+    (tmp_path / "conf" / "net" / "deep.yaml").write_text("layers: 3\n")
+    assert stage.compose("job", ["net.layers=5", "net=deep"]).net.layers == 5
+    with pytest.raises(ConfigError, match="^sead=1: unknown key; the keys are"):
+        stage.compose("job", ["net.layers=5", "net=deep", "sead=1"])
 
 
 def test_an_unknown_stage():
@@ -78,7 +98,7 @@ def test_run_prints_one_line_and_ends_with_two(capfd):
     assert out == ""
     assert err.splitlines() == [
         "job: a.jpg: is a truncated JPEG; copy it again",
-        "job: net=huge: there is no such choice; choose one of: large, small",
+        "job: net=huge: unknown choice; choose one of: large, small",
     ]
 
 
@@ -87,7 +107,7 @@ def test_an_interrupt_is_no_traceback(capfd):
         raise KeyboardInterrupt
 
     assert stage.run("job", task, []) == 130
-    assert capfd.readouterr()[1] == "job: stopped; what was finished is kept\n"
+    assert capfd.readouterr()[1] == "job: stopped; finished work is kept\n"
 
 
 def test_instantiate_names_the_setting():
@@ -105,7 +125,7 @@ def test_a_package_that_is_missing_is_one_line(name, capfd):
 
     assert stage.run("job", task, []) == 2
     top = name.split(".")[0]
-    remedy = "run make setup EXTRAS=train,export,deploy,openvino,dev"
+    remedy = "run make setup EXTRAS=train,export,kisa,deploy,openvino,dev"
     assert capfd.readouterr()[1] == "job: {}: is not installed; {}\n".format(top, remedy)
 
 
@@ -168,14 +188,14 @@ def test_configuration_of_one_s_own(own, option):
 
 def test_its_choices_are_named_too(own, capfd):
     assert stage.run("job", lambda config: 0, ["--config", str(own), "net=tinny"]) == 2
-    line = "job: net=tinny: there is no such choice; choose one of: tiny, large, small\n"
+    line = "job: net=tinny: unknown choice; choose one of: tiny, large, small\n"
     assert capfd.readouterr()[1] == line
 
 
 def test_a_file_of_the_same_name_is_refused_as_hydra_would_pass_it_over(own, capfd):
     (own / "net" / "large.yaml").write_text("width: 9\n")
     assert stage.run("job", lambda config: 0, ["--config", str(own), "net=large"]) == 2
-    assert capfd.readouterr()[1].endswith("net/large.yaml: kface has a file of this name; give yours another name\n")
+    assert capfd.readouterr()[1].endswith("net/large.yaml: has the name of a packaged file; rename it\n")
 
 
 @pytest.mark.parametrize("words", [["--config"], ["--config", "none"], ["--config="]])
@@ -186,7 +206,7 @@ def test_a_directory_that_is_not_there(words, capfd):
 
 def test_an_option_that_is_none(capfd):
     assert stage.run("job", lambda config: 0, ["--confg", "x"]) == 2
-    assert capfd.readouterr()[1] == "job: --confg: there is no such option; write --config, or see kface job --help\n"
+    assert capfd.readouterr()[1] == "job: --confg: unknown option; write --config, or see kface job --help\n"
 
 
 def test_hydra_s_options_are_known():

@@ -1,5 +1,6 @@
 """Every configuration composes, and what it names can be made; mistakes are answered in one line."""
 
+import dataclasses
 import logging
 import os
 import re
@@ -13,12 +14,12 @@ from export import settings as export_settings
 from kface import stage
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError
+from kface.evaluation.job import EvaluateJob
 from kface.evaluation.settings import EvaluateSettings
 from kface.mtcnn import settings
-from train.evaluate_job import EvaluateJob
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("budget", "experiment"))
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("schedule", "experiment"))
 #: Groups of a stage of its own, which has tests of its own.
 OTHERS = ("stream",)
 CHOICES = [
@@ -29,12 +30,11 @@ PAIRS = [(backbone, loss) for backbone in ("resnet50", "mobilenetv2") for loss i
 
 def make_all(config):
     """Make everything a training configuration names, with small networks."""
-    from train import backbones
     from train.job import TrainJob
 
     job = TrainJob.of(config)
-    backbones.build(**{**job.backbone, "width": 0.125})
-    return job.fit, job.head(54), job.optimizer(10, job.fit.epochs, job.fit.batch_size), job.data.corpus
+    dataclasses.replace(job.backbone, width=0.125)()
+    return job.fit, job.loss(54), job.optimizer(10, job.fit.epochs, job.fit.batch_size), job.data.corpus
 
 
 @pytest.mark.parametrize(("backbone", "loss"), PAIRS)
@@ -42,7 +42,7 @@ def test_every_column_of_table_5(backbone, loss):
     config = stage.compose("train", [f"backbone={backbone}", f"loss={loss}"])
     fit, head, _, corpus = make_all(config)
     assert type(head.loss).__name__.lower() == loss
-    assert fit.batch_size == 16  # the sample's budget
+    assert fit.batch_size == 16  # the sample's schedule
     assert corpus.synthetic
 
 
@@ -57,7 +57,7 @@ def make_data_set(config):
 
 
 def make_deployment(config):
-    """Read the settings of the realtime recogniser, with a bundle that it need not look for."""
+    """Read the settings of the realtime recogniser, with a bundle named, so that none is searched for."""
     from omegaconf import OmegaConf
 
     from deploy.settings import DeploySettings
@@ -107,6 +107,13 @@ def test_what_the_experiments_say_arrives():
     assert not corpus.synthetic
 
 
+def test_the_paper_trains_without_brightened_copies():
+    for root in ("dataset", "train"):
+        config = stage.compose(root, ["experiment=paper"])
+        assert DatasetJob.of(config).settings.brighten == ()
+    assert EvaluateSettings.of(config).brighten == ()
+
+
 @pytest.mark.parametrize("root", ROOTS)
 def test_every_stage(root):
     MAKERS[root](stage.compose(root))
@@ -124,7 +131,7 @@ def test_a_stage_silences_no_logger(root, monkeypatch, tmp_path, caplog):
     assert logging.getLogger().level == level
 
 
-def test_k_face_has_the_long_budget():
+def test_k_face_has_the_long_schedule():
     config = stage.compose("train", ["corpus=kface", "corpus.root=somewhere"])
     assert stage.instantiate(config.fit, "fit").batch_size == 128
     with pytest.raises(ConfigError, match=r"add corpus\.root=DIR"):
@@ -146,10 +153,10 @@ def test_the_samples_command_line_has_the_same_defaults():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["backbone=resnet51"], "backbone=resnet51: there is no such choice; choose one of: resnet50, mobilenetv2"),
+        (["backbone=resnet51"], "backbone=resnet51: unknown choice; choose one of: resnet50, mobilenetv2"),
         (["loss=triplet"], "choose one of: arcface, cosface, softmax"),
-        (["fit.epoch=3"], "there is no such key; the keys in fit are: epochs"),
-        (["learning_rate=3"], "learning_rate=3: there is no such key"),
+        (["fit.epoch=3"], "unknown key; the keys in fit are: epochs"),
+        (["learning_rate=3"], "learning_rate=3: unknown key"),
     ],
 )
 def test_mistakes_are_answered_with_the_choices(overrides, message):
@@ -166,13 +173,13 @@ def test_mistakes_are_answered_with_the_choices(overrides, message):
         (["backbone.embedding=1"], r"backbone\.embedding"),
         (["loss.margin=9"], r"loss\.margin"),
         (["optimizer.learning_rate=-1"], r"optimizer\.learning_rate"),
-        (["evaluate.lfw=/nowhere/at/all"], r"evaluate\.lfw=/nowhere/at/all: there is no such file"),
+        (["evaluate.lfw=/nowhere/at/all"], r"evaluate\.lfw=/nowhere/at/all: does not exist"),
         (["evaluate.pairs=none.txt"], r"evaluate\.pairs=none\.txt"),
         (
             ["evaluate.brighten=bright"],
             r"^evaluate\.brighten: must be a list of ways to brighten an image, not 'bright'",
         ),
-        (["evaluate.brighten=[log,log]"], r"^evaluate\.brighten: has a way twice"),
+        (["evaluate.brighten=[log,log]"], r"^evaluate\.brighten: a way is given twice"),
         (["detector.brighten=[bright]"], r"^detector\.brighten: must be a list of ways to brighten an image"),
         (["detector.brighten=5"], r"^detector\.brighten: must be a list of ways"),
         (["detector.landmarks=guess"], "landmarks"),
@@ -208,7 +215,7 @@ def test_recipes_from_before_the_setting():
     config = stage.compose("train", [])
     with open_dict(config):
         del config.detector["brighten"], config.evaluate["brighten"]
-    # Their data set had no copies; test sets are acquired anew.
+    # Their data set had no copies; the faces of test sets are detected again.
     assert DatasetJob.of(config).settings.brighten == ()
     assert EvaluateSettings.of(config).brighten == settings.BRIGHTEN
 

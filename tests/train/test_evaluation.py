@@ -67,8 +67,11 @@ def test_the_report(outputs):
     assert kface["before_training"]["eer_ratio"] == pytest.approx(
         kface["eer"]["value"] / kface["before_training"]["eer"]
     )
-    low, high = kface["accuracy"]["interval"]
-    assert low <= kface["accuracy"]["value"] <= high
+    for figure in (kface["accuracy"], kface["eer"], kface["tar_at_far"]["1e-02"]):
+        # Without an error there is nothing to resample.
+        low, high = figure["interval"] or (figure["value"],) * 2
+        assert low <= figure["value"] <= high
+        assert (low < high) == (0 < figure["value"] < 1)
     assert report["sets"]["agedb30"] is None
     assert kface["tar_at_far"]["1e-04"] is None
 
@@ -111,10 +114,23 @@ def test_the_whole_table(outputs, capsys):
     assert "| the paper, trained on K-Face | 60.38 | 50.30 | 53.67 | 99.38 |" in text
 
 
+def test_a_set_without_an_interval_says_how_large_it_is(outputs):
+    report = json.loads(json.dumps(outputs[2]))
+    report["sets"]["lfw"].update(pairs={"genuine": 4, "impostor": 8, "failed": 0}, people=4)
+    # As reports from before have it.
+    for interval in (None, [1.0, 1.0]):
+        report["sets"]["lfw"]["accuracy"] = {"value": 1.0, "interval": interval}
+        for text in (table5.row(report), table5.table([report])):
+            assert "100.00 (12 pairs of 4 people)" in text
+            assert "[100" not in text
+    assert table5.percent({"value": 0.5, "interval": [0.4, 0.6]}, 1, "12 pairs of 4 people") == "50.0 [40.0, 60.0]"
+    assert table5.percent({"value": 0.5, "interval": None}) == "50.00"
+
+
 def test_the_command_without_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert table5.main() == 2
-    assert "there are no runs" in capsys.readouterr().err
+    assert "contains no runs" in capsys.readouterr().err
 
 
 def test_reports_of_other_versions_are_refused(outputs, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Figure(NamedTuple):
+class TimingFigure(NamedTuple):
     """Measured values.
 
     Attributes:
@@ -25,8 +25,8 @@ class Figure(NamedTuple):
         return {"n": self.n, "median": round(self.median, 4), "p95": round(self.p95, 4)}
 
 
-def figure(values: Sequence[float]) -> Figure:
-    """Return what values amount to; raises ValueError where there is none."""
+def figure(values: Sequence[float]) -> TimingFigure:
+    """Return number, median and 95th percentile of values; raises ValueError for no values."""
     if not len(values):
         raise ValueError("there is nothing to take a median of")
-    return Figure(len(values), float(np.median(values)), float(np.percentile(values, 95)))
+    return TimingFigure(len(values), float(np.median(values)), float(np.percentile(values, 95)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from deploy import launch
 from deploy.bench import machine, scenes
-from deploy.bench.streaming import Enrolled, pipeline
+from deploy.bench.streaming import StrangerGallery, pipeline
 from kface.recognizer import FaceRecognizer
 
 #: Frames of noise, and frames of a room, that the child looks at; noise gives the cascade many candidates.
@@ -39,8 +39,8 @@ def measure(bundle: str, width: int, height: int, runtime: str = "auto", patienc
         out = subprocess.check_output(
             command, stderr=subprocess.PIPE, timeout=patience, env=dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
         )
-        told: Dict[str, Any] = json.loads(out.decode("utf-8").splitlines()[-1])
-        return told
+        figures: Dict[str, Any] = json.loads(out.decode("utf-8").splitlines()[-1])
+        return figures
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
         return {"reason": lines[-1] if lines else "status {}".format(error.returncode)}
@@ -54,7 +54,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     start = machine.resident_mb()
     size = (int(width), int(height))
     recognizer = FaceRecognizer.load(directory, runtime, match={"recognised": 0.5, "unknown": 0.3})
-    made = pipeline(recognizer, Enrolled(recognizer.embedder.size), True)
+    made = pipeline(recognizer, StrangerGallery(recognizer.embedder.size), True)
     random = np.random.RandomState(1)
     room = scenes.background(size)
     for number in range(FRAMES):

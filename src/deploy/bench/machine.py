@@ -42,7 +42,7 @@ def processor() -> str:
 
 
 def load() -> Optional[List[float]]:
-    """Return the load average over 1, 5 and 15 minutes; None where there is none."""
+    """Return the load average over 1, 5 and 15 minutes; None where the system has no such figure."""
     try:
         return [round(value, 2) for value in os.getloadavg()]
     except (AttributeError, OSError):
@@ -50,18 +50,18 @@ def load() -> Optional[List[float]]:
 
 
 def version(package: str) -> str:
-    """Return a loaded package's version: what it says itself, as OpenCV of a JetPack is no Python package."""
+    """Return a loaded package's version: what it says itself, as OpenCV of a JetPack is not a Python package."""
     module = sys.modules.get(package)
     return "not used" if module is None else str(getattr(module, "__version__", "unknown")).split("-")[0]
 
 
 def resident_mb() -> Optional[float]:
-    """Return how much memory this process holds, in MB; None where the system does not tell."""
+    """Return how much memory this process holds, in MB; None where the system does not report it."""
     return _field("/proc/self/status", "VmRSS")
 
 
 def peak_mb() -> Optional[float]:
-    """Return how much memory this process has held at most, in MB; None where the system does not tell."""
+    """Return how much memory this process has held at most, in MB; None where the system does not report it."""
     return _field("/proc/self/status", "VmHWM")
 
 

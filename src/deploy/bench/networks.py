@@ -1,13 +1,14 @@
 """Tables 8 and 9: the cascade and the embedder, by runtime, side by side."""
 
 import contextlib
+import os
 from functools import partial
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from deploy.bench.figures import figure
-from deploy.bench.scenes import Scene
+from deploy.bench.scenes import BenchScene
 from kface import alignment
 from kface.bundle import Bundle
 from kface.errors import KFaceError
@@ -26,7 +27,7 @@ BATCHES = (1, 3, 6)
 FRAMES = 8
 
 Rows = List[Dict[str, Any]]
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 class Effort(NamedTuple):
@@ -54,7 +55,13 @@ class Effort(NamedTuple):
 QUICK = Effort(rounds=3, seconds=0.5, chunks=3, frames=10, paced=1.5, paced_turns=1)
 
 
-def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: Effort, say: Say) -> Rows:
+def table8(
+    scenes: Sequence[BenchScene],
+    models: Union[str, "os.PathLike[str]", None],
+    names: Sequence[str],
+    effort: Effort,
+    log: Log,
+) -> Rows:
     """Time the cascade on every runtime.
 
     Args:
@@ -62,7 +69,7 @@ def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: E
         models: Directory of the cascade's networks.
         names: Runtimes.
         effort: How long.
-        say: Told what is left out, and why.
+        log: Called with each file or runtime that is left out, and why.
     """
     with contextlib.ExitStack() as stack:
         detectors: Dict[Tuple[str, float], Detector] = {}
@@ -70,7 +77,7 @@ def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: E
             try:
                 first = stack.enter_context(Detector(models, min_face=MIN_FACES[0], runtime=name))
             except KFaceError as error:
-                say("table 8: {}: left out ({})".format(name, _reason(error)))
+                log("table 8: {}: left out ({})".format(name, _reason(error)))
                 continue
             for min_face in MIN_FACES:
                 detectors[(name, min_face)] = first.with_min_face(min_face)
@@ -97,7 +104,7 @@ def table8(scenes: Sequence[Scene], models: Any, names: Sequence[str], effort: E
 class _Turns(object):
     """Calls a function with another of a few frames each time."""
 
-    def __init__(self, call: Callable[[np.ndarray], Any], scene: Scene) -> None:
+    def __init__(self, call: Callable[[np.ndarray], object], scene: BenchScene) -> None:
         self._call = call
         self._frames = [scene.frame(7 * number) for number in range(FRAMES)]
         self._next = 0
@@ -108,7 +115,7 @@ class _Turns(object):
         self._call(frame)
 
 
-def crops_from(scene: Scene, detector: Detector, count: int) -> np.ndarray:
+def crops_from(scene: BenchScene, detector: Detector, count: int) -> np.ndarray:
     """Return aligned faces of a scene, uint8 (count, 112, 112, 3) RGB; the same ones again where there are fewer."""
     found: List[np.ndarray] = []
     for number in range(0, 60, 10):
@@ -126,7 +133,7 @@ def table9(
     crops: np.ndarray,
     names: Sequence[str],
     effort: Effort,
-    say: Say,
+    log: Log,
     source: str = "",
     apart: bool = False,
 ) -> Rows:
@@ -137,7 +144,7 @@ def table9(
         crops: uint8 (n, 112, 112, 3), RGB, as many as the largest batch.
         names: Runtimes.
         effort: How long.
-        say: Told what is left out, and why.
+        log: Called with each file or runtime that is left out, and why.
         source: Where the faces come from.
         apart: Whether only the precisions of one runtime take turns, as memory is short, and not those of all runtimes.
 
@@ -146,15 +153,15 @@ def table9(
         precision: a runtime that reads a file otherwise than it is meant is not merely fast.
     """
     if apart:
-        say("table 9: one runtime after the other, as this machine has little memory")
+        log("table 9: one runtime after the other, as this machine has little memory")
     rows: Rows = []
     for bundle in bundles:
         full: Optional[np.ndarray] = None
         for group in [[name] for name in names] if apart else [list(names)]:
-            embedders = _open(bundle, group, say)
+            embedders = _open(bundle, group, log)
             vectors = {key: _vectors(embedder, crops) for key, embedder in embedders.items()}
             for key in [key for key, values in vectors.items() if values is None]:
-                say("table 9: {} {} {}: cannot run, left out".format(bundle.manifest.name, *key))
+                log("table 9: {} {} {}: cannot run, left out".format(bundle.manifest.name, *key))
                 embedders.pop(key).close()
             if full is None:
                 full = next((vectors[key] for key in embedders if key[1] == "fp32"), None)
@@ -178,7 +185,7 @@ def table9(
     return sorted(rows, key=lambda row: (order.index(row["bundle"]), row["batch"]))
 
 
-def _open(bundle: Bundle, names: Sequence[str], say: Say) -> Dict[Tuple[str, str], Embedder]:
+def _open(bundle: Bundle, names: Sequence[str], log: Log) -> Dict[Tuple[str, str], Embedder]:
     """Open a bundle's embedder on runtimes, in all its precisions."""
     made: Dict[Tuple[str, str], Embedder] = {}
     for name in names:
@@ -186,7 +193,7 @@ def _open(bundle: Bundle, names: Sequence[str], say: Say) -> Dict[Tuple[str, str
             try:
                 made[(name, precision)] = Embedder(bundle, name, precision)
             except KFaceError as error:
-                say("table 9: {} {} {}: left out ({})".format(bundle.manifest.name, name, precision, _reason(error)))
+                log("table 9: {} {} {}: left out ({})".format(bundle.manifest.name, name, precision, _reason(error)))
     return made
 
 

@@ -40,7 +40,7 @@ TABLE9: List[Published] = [
     Published(PAPER, "ArcFace ResNet-50", "Xavier, TensorRT", (9.0, 20.0)),
     Published(PAPER, "ArcFace ResNet-50", "Nano, TensorRT (text: about 30)", (30.0, 30.0)),
 ]
-#: Frames a second that the paper reports for the whole system.
+#: Frames per second that the paper reports for the complete system.
 PAPER_FPS = 10.0
 #: nwesem/mtcnn_facenet_cpp_tensorRT on a Nano, 640x480, face by face: frames a second by the number of faces.
 FACE_BY_FACE: Dict[int, float] = {0: 43.0, 1: 17.0, 3: 8.0, 6: 3.0}
@@ -51,7 +51,7 @@ RESNET50_256: Dict[str, float] = {"fp32": 79.0, "fp16": 42.0}
 
 
 def as_dict() -> Dict[str, object]:
-    """Return all of it for the report, so that whoever draws it needs no second copy."""
+    """Return all of it for the report, so that drawing it needs no second copy."""
 
     def row(published: Published) -> Dict[str, object]:
         return {

@@ -9,8 +9,8 @@ Document = Dict[str, Any]
 Table = List[Tuple[str, ...]]
 
 
-def whole(document: Document) -> str:
-    """Return the whole report as text."""
+def text(document: Document) -> str:
+    """Return the report as text."""
     parts = (head, table8, table9, unpaced, paced, ratios, memory, obvious, estimate)
     return "\n\n".join("\n".join(lines) for lines in (part(document) for part in parts) if lines)
 
@@ -121,9 +121,7 @@ def unpaced(document: Document) -> List[str]:
             + tuple("{:.1f}".format(steps[step]) for step in ("detect", "align", "embed", "match", "tracks"))
             + ("{:.0f} %".format(100 * row["detected"]), row["source"])
         )
-    return ["End to end, every frame, as fast as it goes (cascade: frames on which the whole of it runs)"] + columns(
-        table
-    )
+    return ["End to end, every frame, as fast as possible (cascade: frames on which all of it runs)"] + columns(table)
 
 
 def paced(document: Document) -> List[str]:
@@ -183,7 +181,7 @@ def obvious(document: Document) -> List[str]:
             + tuple("{:.1f}".format(row["ratios"][name]) for name in names)
         )
     return [
-        "Beside the obvious way, in turns on the same frames, frames a second as fast as it goes: " + found["what"]
+        "Beside the obvious way, in turns on the same frames, frames a second as fast as possible: " + found["what"]
     ] + columns(table)
 
 
@@ -229,8 +227,8 @@ def estimate(document: Document) -> List[str]:
     )
     table = [("faces", "frames", "part", "processor", "P-Net", "R-Net", "O-Net", "embedder", "together")]
     for row in found["streams"]:
-        for kind, part in (("whole cascade", row["share"]), ("following", 1 - row["share"])):
-            ms = row["detection_ms"] if kind == "whole cascade" else row["following_ms"]
+        for kind, part in (("cascade", row["share"]), ("following", 1 - row["share"])):
+            ms = row["detection_ms"] if kind == "cascade" else row["following_ms"]
             if ms is not None:
                 cells = [_range(ms[key]) for key in ("host", "pnet", "rnet", "onet", "embedder", "total")]
                 table.append(tuple([str(row["faces"]), kind, "{:.0f} %".format(100 * part)] + cells))
@@ -256,7 +254,7 @@ def _loads(machine: Document) -> List[Optional[List[float]]]:
     return [machine["load_start"], machine["load_end"]]
 
 
-def _size(row: Any) -> str:
+def _size(row: Document) -> str:
     return "{}x{}".format(*row["size"])
 
 
@@ -264,7 +262,7 @@ def _on(row: Document) -> str:
     return "on" if row["tracks"] else "off"
 
 
-def _figure(figure: Document, digits: int) -> Any:
+def _figure(figure: Document, digits: int) -> Tuple[str, str, str]:
     return "{:.{}f}".format(figure["median"], digits), "{:.{}f}".format(figure["p95"], digits), str(figure["n"])
 
 

@@ -59,7 +59,7 @@ def read(path: PathLike) -> Dict[str, Any]:
     """Read a report.
 
     Raises:
-        ModelError: It is no such report, is damaged, or has another schema version.
+        ModelError: It is not such a report, is damaged, or has another schema version.
     """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def read(path: PathLike) -> Dict[str, Any]:
     except ValueError:
         raise ModelError("is damaged: not JSON", path, REMEDY)
     if not isinstance(document, dict) or document.get("kind") != KIND:
-        raise ModelError("is no report of the realtime bench", path, REMEDY)
+        raise ModelError("is not a report of the realtime bench", path, REMEDY)
     if document.get("schema") != SCHEMA:
         raise ModelError("has schema version {} instead of {}".format(document.get("schema"), SCHEMA), path, REMEDY)
     missing = [part for part in PARTS if part not in document]
@@ -78,11 +78,16 @@ def read(path: PathLike) -> Dict[str, Any]:
 
 
 def newest(outputs: PathLike) -> Dict[str, Any]:
-    """Return the newest report below ``outputs``; raises KFaceError where no bench was run."""
+    """Return the newest report below ``outputs``; raises KFaceError where there is none."""
+    return read(newest_path(outputs))
+
+
+def newest_path(outputs: PathLike) -> Path:
+    """Return the path of the newest report below ``outputs``; raises KFaceError where there is none."""
     found: List[Path] = sorted(Path(outputs).glob("*/" + FILE), key=lambda path: (path.parent.name, path.name))
     if not found:
         raise KFaceError("holds no report of the realtime bench", outputs, REMEDY)
-    return read(found[-1])
+    return found[-1]
 
 
 def rows(document: Dict[str, Any], part: str, **wanted: Any) -> List[Dict[str, Any]]:

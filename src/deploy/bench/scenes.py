@@ -7,12 +7,13 @@ their heads. How many faces are really found in a scene is counted (:func:`found
 import math
 import os
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
 from kface.errors import ConfigError
+from kface.mtcnn import Detector
 from kface.mtcnn.boxes import overlaps
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -45,7 +46,7 @@ class Clip(NamedTuple):
     fps: float
 
 
-class Person(NamedTuple):
+class CutOutPerson(NamedTuple):
     """A person cut out of a clip.
 
     Attributes:
@@ -59,8 +60,8 @@ class Person(NamedTuple):
     fps: float
 
 
-class Scene(object):
-    """A picture in which so many people move, without an end.
+class BenchScene(object):
+    """An endless video of people who move.
 
     Args:
         source: Where the people come from.
@@ -73,7 +74,7 @@ class Scene(object):
         size: Width and height in pixels.
     """
 
-    def __init__(self, source: str, people: Sequence[Person], background: np.ndarray) -> None:
+    def __init__(self, source: str, people: Sequence[CutOutPerson], background: np.ndarray) -> None:
         self.source = source
         self.faces = len(people)
         self.size = (background.shape[1], background.shape[0])
@@ -85,7 +86,7 @@ class Scene(object):
         picture = self._background.copy()
         width, height = self.size[0] // GRID[0], self.size[1] // GRID[1]
         for place, person in enumerate(self._people):
-            # A clip runs forth and back, so that nobody jumps at its end.
+            # A clip runs forwards and backwards, so that no one jumps at its end.
             turn = max(2 * len(person.tiles) - 2, 1)
             step = int(number * person.fps / FPS) % turn
             tile = person.tiles[min(step, turn - step)]
@@ -115,7 +116,7 @@ def read_clip(path: PathLike, source: Optional[str] = None) -> Clip:
         frames.append(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
     capture.release()
     if not frames:
-        raise ConfigError("is no video that can be read", path, "give another --clip")
+        raise ConfigError("is not a video that can be read", path, "give another --clip")
     return Clip(source or os.path.basename(os.fspath(path)), frames, fps if 1 <= fps <= 120 else FPS)
 
 
@@ -144,8 +145,8 @@ def sample_clips(people: int = 6) -> List[Clip]:
     return clips
 
 
-def people_in(clip: Clip, detector: Any) -> List[Person]:
-    """Cut the people out of a clip, each with its surroundings as far as nobody else's face is in them.
+def people_in(clip: Clip, detector: Detector) -> List[CutOutPerson]:
+    """Cut the people out of a clip, each with as much of the surroundings as holds no other face.
 
     Args:
         clip: The clip.
@@ -171,29 +172,29 @@ def people_in(clip: Clip, detector: Any) -> List[Person]:
         if x2 - x1 < 24 or y2 - y1 < 24:
             continue
         tiles = [frame[y1:y2, x1:x2].copy() for frame in clip.frames[first : last_seen + 1]]
-        people.append(Person(tiles, float(np.mean([box[3] - box[1] for box in path.values()])), clip.fps))
+        people.append(CutOutPerson(tiles, float(np.mean([box[3] - box[1] for box in path.values()])), clip.fps))
     return people
 
 
-def cast(clips: Sequence[Clip], detector: Any, count: int) -> List[Person]:
-    """Return so many people of clips; where there are fewer, they come again as in a mirror.
+def cast(clips: Sequence[Clip], detector: Detector, count: int) -> List[CutOutPerson]:
+    """Return `count` people of clips; where there are fewer, they are repeated mirrored.
 
     Raises:
-        ConfigError: Nobody is found.
+        ConfigError: No one is found.
     """
     found = [people_in(clip, detector) for clip in clips]
     # One of each clip, then the second ones: the first scenes are not all of one clip.
     people = [some[turn] for turn in range(max(map(len, found), default=0)) for some in found if turn < len(some)]
     if not people:
         raise ConfigError(
-            "shows nobody long enough to be cut out", ", ".join(clip.source for clip in clips), "give another --clip"
+            "shows no one long enough to be cut out", ", ".join(clip.source for clip in clips), "give another --clip"
         )
     mirrored = [person._replace(tiles=[np.ascontiguousarray(t[:, ::-1]) for t in person.tiles]) for person in people]
     both = people + mirrored
     return [both[number % len(both)] for number in range(count)]
 
 
-def shown_at(person: Person, size: Size) -> Person:
+def shown_at(person: CutOutPerson, size: Size) -> CutOutPerson:
     """Return a person in the size that a frame shows, cut to the place that the tile may wander in."""
     scale = FACE * size[1] / person.face
     room = [int(size[axis] / GRID[axis] * (1 - 2.2 * WANDER[axis])) for axis in (0, 1)]
@@ -233,7 +234,7 @@ def background(size: Size) -> np.ndarray:
     return np.clip(picture + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
 
-def found(scene: Scene, detector: Any, frames: int = 60, every: int = 6) -> Tuple[int, int, int]:
+def found(scene: BenchScene, detector: Detector, frames: int = 60, every: int = 6) -> Tuple[int, int, int]:
     """Return how many faces the cascade finds in a scene's frames: at least, in the median, at most."""
     counts = [detector.detect(scene.frame(number)).count for number in range(0, frames, every)]
     return min(counts), int(np.median(counts)), max(counts)
@@ -245,7 +246,7 @@ def _union(path: Dict[int, np.ndarray]) -> np.ndarray:
 
 
 def _window(mine: np.ndarray, others: Sequence[np.ndarray], shape: Tuple[int, ...]) -> Tuple[int, int, int, int]:
-    """Return what to cut out, x1 y1 x2 y2: a face's reach and half as much around it, but nobody else's.
+    """Return what to cut out, x1 y1 x2 y2: a face's reach and half as much around it, without another face's.
 
     Nothing where another one's reach is in the same columns.
     """

@@ -1,4 +1,4 @@
-"""Frames a second from end to end: as fast as it goes, and from a camera that does not wait."""
+"""Frames per second from end to end: as fast as possible, and from a camera that does not wait."""
 
 import os
 import time
@@ -9,22 +9,23 @@ import numpy as np
 
 from deploy.bench.figures import figure
 from deploy.bench.networks import Effort, Rows
-from deploy.bench.scenes import FPS, Scene
-from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, Result, Runner, Times, TrackSettings
-from kface.streams import Stream, StreamSettings
+from deploy.bench.scenes import FPS, BenchScene
+from kface.bundle import Bundle
+from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, Result, Runner, Times, TrackSettings
+from kface.streams import Frame, Stream, StreamSettings
 
-#: Templates to compare with; a product with so many costs next to nothing.
+#: Templates to compare with; a product with this number costs next to nothing.
 TEMPLATES = 1000
 
 
 class Variant(NamedTuple):
     """What is measured: the scene, and whether faces are followed."""
 
-    scene: Scene
+    scene: BenchScene
     tracks: bool
 
 
-class Enrolled(object):
+class StrangerGallery(object):
     """A gallery of strangers in memory: random templates, one a person.
 
     Args:
@@ -41,6 +42,11 @@ class Enrolled(object):
         scores = np.dot(embeddings, self.matrix.T)
         order = np.argsort(-scores, axis=1)[:, :k]
         return [[("stranger {}".format(n), float(row[n])) for n in best] for row, best in zip(scores, order)]
+
+
+def thresholds_for(bundle: Bundle) -> Dict[str, Any]:
+    """Return thresholds for a bundle that has none of its own, to load it with; speed does not depend on them."""
+    return {} if bundle.manifest.thresholds is not None else {"match": {"recognised": 0.5, "unknown": 0.3}}
 
 
 def pipeline(recognizer: FaceRecognizer, gallery: Any, tracks: bool) -> Pipeline:
@@ -71,7 +77,7 @@ class _Stream(object):
         self.results: List[_Seen] = []
 
     def run(self, frames: int) -> float:
-        """Run so many frames through capture, inference and output, and return the seconds that they took."""
+        """Run a number of frames through capture, inference and output, and return the seconds that took."""
         self.results = []
         source = self._frames(frames)
         began = time.perf_counter()
@@ -85,8 +91,8 @@ class _Stream(object):
 
 
 def unpaced(recognizer: FaceRecognizer, variants: Sequence[Variant], effort: Effort) -> Rows:
-    """Run the variants in turns, each as fast as it goes: every frame is processed."""
-    gallery = Enrolled(recognizer.embedder.size)
+    """Run the variants in turns, each as fast as possible: every frame is processed."""
+    gallery = StrangerGallery(recognizer.embedder.size)
     streams = [_Stream(recognizer, gallery, variant) for variant in variants]
     for stream in streams:
         stream.run(effort.frames)
@@ -118,7 +124,7 @@ def _row(variant: Variant, rate: Sequence[float], turns: Sequence[Sequence[_Seen
 
 
 def _steps(results: Sequence[_Seen]) -> Dict[str, float]:
-    """Return the mean milliseconds of each step; what is none of them is for tracks and votes."""
+    """Return the mean milliseconds of each step; what remains of the total is for tracks and votes."""
     means = {
         step: 1000 * float(np.mean([getattr(result.times, step) for result in results]))
         for step in ("detect", "align", "embed", "match", "total")
@@ -139,7 +145,7 @@ class Paced(NamedTuple):
 class _Capture(object):
     """What a stream reads a scene from, in place of a decoder."""
 
-    def __init__(self, scene: Scene, fps: float, frames: int) -> None:
+    def __init__(self, scene: BenchScene, fps: float, frames: int) -> None:
         self._scene = scene
         self._fps = fps
         self._frames = frames
@@ -164,7 +170,7 @@ class _Capture(object):
         pass
 
 
-def paced_turn(scene: Scene, made: Pipeline, seconds: float, settle: float, fps: float = FPS) -> Paced:
+def paced_turn(scene: BenchScene, made: Pipeline, seconds: float, settle: float, fps: float = FPS) -> Paced:
     """Run a camera's stream for a while: the pipeline takes the newest frame, others are skipped.
 
     Args:
@@ -198,7 +204,7 @@ def paced_turn(scene: Scene, made: Pipeline, seconds: float, settle: float, fps:
 
 def paced(recognizer: FaceRecognizer, variants: Sequence[Variant], effort: Effort) -> Rows:
     """Run the variants in turns, each with a source of :data:`~deploy.bench.scenes.FPS` frames a second."""
-    gallery = Enrolled(recognizer.embedder.size)
+    gallery = StrangerGallery(recognizer.embedder.size)
     turns: List[List[Paced]] = [[] for _ in variants]
     for _ in range(effort.paced_turns):
         for place, variant in enumerate(variants):

@@ -32,6 +32,7 @@ WORKSTATION = (
     "kface/data/testsets",
     "kface/data/corpora.py",
     "kface/evaluation",
+    "kface/kisa",
 )
 #: What the archive has at its top, beside ``src``, ``bundle`` and ``deploy.yaml``; all of them are in ``files``.
 TOP = ("README.txt", "environment", "install.sh", "kface", "kface.service")
@@ -219,7 +220,7 @@ def _add(archive: tarfile.TarFile, name: str, file: _File) -> None:
         source.seek(0)
         reader = _Hashing(source)
         archive.addfile(entry, reader)
-    # What goes out is what was checked, even if somebody exports meanwhile.
+    # What is packed is what was checked, even if another export runs meanwhile.
     if reader.sha256.hexdigest() != file.sha256:
         raise ConfigError("changed while being packed", file.path, "pack again")
 

@@ -55,7 +55,7 @@ class Board(NamedTuple):
 
     Attributes:
         model: As its device tree names it; "a PC or an unknown board" without one.
-        l4t: NVIDIA's Linux release, such as (32, 7, 1); None where this is no Jetson.
+        l4t: NVIDIA's Linux release, such as (32, 7, 1); None on other machines than a Jetson.
         jetpack: Such as "4.6.1"; None where it is unknown.
         memory: In MiB.
         swap: In MiB, on a disk; compressed memory (zram) is not counted.
@@ -123,8 +123,8 @@ def jetpack_of(release: Optional[Tuple[int, ...]], package: Optional[str] = None
 
 def installed(system: System, patterns: List[str]) -> Dict[str, str]:
     """Return the versions of the installed Debian packages that patterns fit, by name."""
-    told = system.ask(["dpkg-query", "-W", "-f=${Package} ${Version} ${db:Status-Status}\n"] + patterns).output
-    rows = [line.split() for line in told.splitlines()]
+    listing = system.ask(["dpkg-query", "-W", "-f=${Package} ${Version} ${db:Status-Status}\n"] + patterns).output
+    rows = [line.split() for line in listing.splitlines()]
     return {row[0]: row[1] for row in rows if len(row) == 3 and row[2] == "installed"}
 
 

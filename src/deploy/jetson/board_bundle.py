@@ -1,10 +1,10 @@
 """What of a bundle goes to a board: the networks that its runtimes read, and a manifest that says so."""
 
 import json
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from kface import bundle
-from kface.bundle.manifest import CANONICAL, DYNAMIC, File, Manifest, digest, parse
+from kface.bundle.manifest import CANONICAL, DYNAMIC, BundleFile, BundleManifest, digest, parse
 from kface.files import sha256_bytes
 
 #: The newest ONNX operator set that TensorRT 8.2, the original Nano's, reads.
@@ -22,11 +22,11 @@ class BoardBundle(NamedTuple):
         dropped: What was left out, with the reason.
     """
 
-    manifest: Manifest
+    manifest: BundleManifest
     text: bytes
     card: Optional[Tuple[str, bytes]]
-    kept: Tuple[File, ...]
-    dropped: Tuple[Tuple[File, str], ...]
+    kept: Tuple[BundleFile, ...]
+    dropped: Tuple[Tuple[BundleFile, str], ...]
 
 
 def for_board(opened: bundle.Bundle, text: bytes, precision: str = "fp32", whole: bool = False) -> BoardBundle:
@@ -58,11 +58,11 @@ def for_board(opened: bundle.Bundle, text: bytes, precision: str = "fp32", whole
     return BoardBundle(made, _text(made), card, made.files, tuple(dropped))
 
 
-def _dropped(manifest: Manifest, precision: str) -> List[Tuple[File, str]]:
+def _dropped(manifest: BundleManifest, precision: str) -> List[Tuple[BundleFile, str]]:
     embedders = [file for file in manifest.files if file.role == "embedder"]
     full = [file for file in embedders if file.format == "onnx" and file.precision == "fp32"]
 
-    def order(file: File) -> Tuple[Any, ...]:
+    def order(file: BundleFile) -> Tuple[object, ...]:
         return file.batch != DYNAMIC, file.opset or 0, not file.normalised, file.path
 
     # The fingerprint is the canonical file's, whatever its operator set.
@@ -80,7 +80,7 @@ def _dropped(manifest: Manifest, precision: str) -> List[Tuple[File, str]]:
     return made
 
 
-def _reason(file: File, precision: str, wanted: Sequence[File]) -> Optional[str]:
+def _reason(file: BundleFile, precision: str, wanted: Sequence[BundleFile]) -> Optional[str]:
     if file.format == "engine":
         return "built for another machine"
     if file.format == "uff":
@@ -94,7 +94,7 @@ def _reason(file: File, precision: str, wanted: Sequence[File]) -> Optional[str]
     return None
 
 
-def _text(manifest: Manifest) -> bytes:
+def _text(manifest: BundleManifest) -> bytes:
     document = json.loads(json.dumps(manifest.as_dict(), allow_nan=False))
     document["digest"] = digest(document)
     # What a board would refuse is refused here.

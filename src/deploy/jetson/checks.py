@@ -135,33 +135,33 @@ def _libraries(system: System, board: Board, source: str) -> List[Finding]:
 
 
 def _runtimes(system: System, source: str, version: str, numpy: Finding, state: str) -> Finding:
-    told = probe(system, source, "runtimes", os.path.join(os.path.dirname(source), "bundle"))
-    if "error" not in told:
-        return Finding("runtimes", OK, str(told["version"]))
+    facts = probe(system, source, "runtimes", os.path.join(os.path.dirname(source), "bundle"))
+    if "error" not in facts:
+        return Finding("runtimes", OK, str(facts["version"]))
     if version.startswith("3.6."):
         wheels = _WHEELS_36
     else:
         # What apt brings was built for one of NumPy's two ABIs.
         wheels = ("onnxruntime", "numpy<2" if numpy.state != OK or numpy.text.startswith("1") else "numpy>=2")
-    return Finding("runtimes", state, str(told["error"]), ("python3-pip",), wheels)
+    return Finding("runtimes", state, str(facts["error"]), ("python3-pip",), wheels)
 
 
 def _library(system: System, source: str, name: str, packages: Tuple[str, ...] = ()) -> Finding:
-    told = probe(system, source, name)
-    if "error" in told:
-        return Finding(name, MISSING, str(told["error"]), packages, remedy=str(told.get("remedy", "")))
-    return Finding(name, OK, str(told["version"]))
+    facts = probe(system, source, name)
+    if "error" in facts:
+        return Finding(name, MISSING, str(facts["error"]), packages, remedy=str(facts.get("remedy", "")))
+    return Finding(name, OK, str(facts["version"]))
 
 
 def _opencv(system: System, board: Board, source: str) -> Finding:
     packages = opencv_packages(board)
-    told = probe(system, source, "cv2")
-    if "error" in told:
-        return Finding("opencv", MISSING, str(told["error"]), packages, remedy=str(told.get("remedy", "")))
-    text = ("{} with GStreamer" if told["gstreamer"] else "{} without GStreamer").format(told["version"])
-    if told["gstreamer"]:
+    facts = probe(system, source, "cv2")
+    if "error" in facts:
+        return Finding("opencv", MISSING, str(facts["error"]), packages, remedy=str(facts.get("remedy", "")))
+    text = ("{} with GStreamer" if facts["gstreamer"] else "{} without GStreamer").format(facts["version"])
+    if facts["gstreamer"]:
         return Finding("opencv", OK, text)
-    where = str(told["path"])
+    where = str(facts["path"])
     text += ": no ribbon camera, no hardware decoding"
     if "dist-packages" in where and "local" not in where:
         return Finding("opencv", ADVICE, text, packages)
@@ -218,11 +218,11 @@ def _power(system: System) -> List[Finding]:
 
 
 def _mode(system: System) -> Optional[Finding]:
-    told = system.ask(["nvpmodel", "-q"])
-    found = re.search(r"NV Power Mode:\s*(\S+)\s+(\d+)", told.output)
+    facts = system.ask(["nvpmodel", "-q"])
+    found = re.search(r"NV Power Mode:\s*(\S+)\s+(\d+)", facts.output)
     if not found:
         return Finding("power", ADVICE, "nvpmodel reports no mode", remedy="sudo nvpmodel -q shows why")
-    # Mode 0 is the largest on a Nano, but 15 W on an Orin Nano: the names tell.
+    # Mode 0 is the largest on a Nano, but 15 W on an Orin Nano: the names show it.
     modes = re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+?)\s*>", system.read("/etc/nvpmodel.conf") or "")
     best = [(number, name) for number, name in modes if name.upper().startswith("MAXN")]
     name, number = found.groups()

@@ -23,7 +23,7 @@ CURRENT, WHEELS = HOME + "/current", HOME + "/wheels"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Points at the interpreter, where it is not the system's.
 INTERPRETER = HOME + "/python"
-#: What a command takes over from the shell of whoever called it; the rest is the service's own.
+#: Variables that a command takes over from the caller's shell; the rest are the service's own.
 KEPT = re.compile(
     r"(TERM|COLORTERM|COLUMNS|LINES|TZ|NO_COLOR|DISPLAY|XAUTHORITY|GST_DEBUG\w*|CUDA_VISIBLE_DEVICES|KFACE_\w+)\Z"
 )
@@ -53,7 +53,7 @@ def read_environment(text: str) -> Dict[str, str]:
         text: Lines ``NAME=value``; a value may be quoted; lines that begin with # or ; are comments.
 
     Raises:
-        ConfigError: A line is none of these; it is told by its number, because it may hold a password.
+        ConfigError: A line is none of these; it is named by its number, because it may hold a password.
     """
     made = {}
     for number, line in enumerate(text.splitlines(), 1):

@@ -8,12 +8,12 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Any, Iterator, List, Optional
+from typing import Iterator, List, Optional, TextIO
 
 from deploy.jetson import service
 from deploy.jetson.installer import Installer, agreed
 from deploy.jetson.system import InstallError, System
-from deploy.terminal import say
+from deploy.terminal import print_line
 from kface.commands.parser import Parser
 from kface.errors import KFaceError
 
@@ -22,6 +22,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     arguments = _parser().parse_args(argv)
     system = System(arguments.root, arguments.dry_run, _print)
+    # Not kface.commands.ending: the terminal may be gone.
     try:
         with _signals():
             _run(system, arguments)
@@ -53,7 +54,7 @@ def _run(system: System, arguments: argparse.Namespace) -> None:
             raise InstallError("nothing was removed", "--purge", "give --yes")
         service.take_away(system, arguments.purge)
         kept = "" if arguments.purge else "; /var/lib/kface and /etc/kface kept"
-        system.say("kface {} removed{}".format("would be" if system.dry else "is", kept))
+        system.log("kface {} removed{}".format("would be" if system.dry else "is", kept))
 
 
 def _parser() -> Parser:
@@ -82,10 +83,10 @@ def _parser() -> Parser:
     return parser
 
 
-def _print(line: str, stream: Any = None) -> None:
+def _print(line: str, stream: Optional[TextIO] = None) -> None:
     # A terminal that is gone must not end the installation half-way.
     with contextlib.suppress(OSError):
-        say(line, stream)
+        print_line(line, stream)
 
 
 @contextlib.contextmanager

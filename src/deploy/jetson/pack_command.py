@@ -9,8 +9,9 @@ from deploy.jetson.archive import pack, settings_for_board
 from deploy.jetson.board_bundle import BoardBundle
 from deploy.jetson.remote import Host, install
 from deploy.settings import DeploySettings, chosen_bundle
+from kface.commands.ending import exit_status
 from kface.commands.parser import SettingsParser
-from kface.errors import ConfigError, KFaceError
+from kface.errors import ConfigError
 
 OUT = "outputs"
 
@@ -18,14 +19,7 @@ OUT = "outputs"
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status: the installer's, where it ran."""
     arguments = parser().parse_args(argv)
-    try:
-        return _run(arguments)
-    except KFaceError as error:
-        print("pack: {}".format(error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("pack: stopped", file=sys.stderr)
-        return 130
+    return exit_status("pack", lambda: _run(arguments))
 
 
 def parser() -> SettingsParser:
@@ -58,7 +52,7 @@ def parser() -> SettingsParser:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.host is None and (arguments.port is not None or arguments.dry_run):
         raise ConfigError("requires --host", "--port" if arguments.port is not None else "--dry-run")
-    # A wrong address is told before a minute is spent on packing.
+    # A wrong address is reported before a minute is spent on packing.
     host = None if arguments.host is None else Host.parse(arguments.host, arguments.port)
     settings = resolve(arguments.overrides)
     directory = chosen_bundle(arguments.bundle or settings.get("bundle"))
@@ -77,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if host is None:
         print("on the board:  tar xzf {0}; sudo ./kface-{1}/install.sh".format(packed.path.name, packed.release))
         return 0
-    # Without a terminal nobody can be asked.
+    # Without a terminal no question can be asked.
     options = (["--dry-run"] if arguments.dry_run else []) + ([] if sys.stdin.isatty() else ["--yes"])
     return install(str(packed.path), "kface-" + packed.release, host, options)
 

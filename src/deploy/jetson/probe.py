@@ -1,4 +1,4 @@
-"""``python3 -m deploy.jetson.probe NAME``: tell in JSON what one library of this machine can do.
+"""``python3 -m deploy.jetson.probe NAME``: print as JSON what one library of this machine can do.
 
 Each is asked in a process of its own, because a library that was built for another machine may end it.
 """
@@ -9,6 +9,8 @@ import platform
 import re
 import sys
 from typing import Any, Callable, Dict, List, Optional
+
+from kface.text import first_line
 
 
 def _python() -> Dict[str, Any]:
@@ -28,10 +30,10 @@ def _numpy() -> Dict[str, Any]:
 def _cv2() -> Dict[str, Any]:
     import cv2
 
-    told = re.search(r"GStreamer:\s*(YES|NO)", cv2.getBuildInformation())
+    found = re.search(r"GStreamer:\s*(YES|NO)", cv2.getBuildInformation())
     return {
         "version": cv2.__version__,
-        "gstreamer": bool(told and told.group(1) == "YES"),
+        "gstreamer": bool(found and found.group(1) == "YES"),
         "path": os.path.dirname(cv2.__file__),
     }
 
@@ -90,7 +92,7 @@ def _settings(file: str) -> Dict[str, Any]:
     from deploy.configuration import read_file
     from deploy.settings import DeploySettings
 
-    # Where the bundle is, the unit says.
+    # The unit file says where the bundle is.
     settings = DeploySettings.from_mapping(dict(read_file(file), bundle="bundle"))
     web = settings.web
     kind = "the synthetic sample" if settings.stream is None else settings.stream.kind
@@ -117,8 +119,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         found = PROBES[arguments[0]](*arguments[1:])
     # Whatever a foreign library raises, importing it failed.
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        print(json.dumps({"error": lines[0]}))
+        print(json.dumps({"error": first_line(error)}))
         return 1
     print(json.dumps(found, sort_keys=True))
     return 0

@@ -115,7 +115,7 @@ class Releases(object):
             return
         home = self._system.path(HOME)
         if os.path.lexists(home) and not _ours(home):
-            # What somebody has prepared in it would run as root, or as the service.
+            # What another user has prepared in it would run as root, or as the service.
             raise InstallError("belongs to another user, or is writable by others", HOME, "move it elsewhere")
         self._system.folder(HOME, 0o755)
         handle = os.open(home + "/.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -144,7 +144,7 @@ class Releases(object):
         if self._whole(place, sums):
             return False
         if self._system.dry:
-            self._system.say("    would copy {} files to {}".format(len(sums), place))
+            self._system.log("    would copy {} files to {}".format(len(sums), place))
             return True
         part = "{}/.part-{}".format(HOME, name)
         self._system.remove(part)
@@ -168,7 +168,7 @@ class Releases(object):
         return True
 
     def _copy(self, folder: str, target: str, sums: Dict[str, str]) -> None:
-        # Nobody else looks at it before every file has been compared.
+        # No one else may read it before every file has been compared.
         os.mkdir(target, 0o700)
         for name, digest in list(sums.items()) + [(SUMS, "")]:
             to = os.path.join(target, name)

@@ -61,7 +61,7 @@ class Remote(object):
     Args:
         host: The board.
         sockets: A directory of one's own, for the connection that all commands share.
-        terminal: Whether somebody is there who can type a password.
+        terminal: Whether a user is there to type a password.
     """
 
     def __init__(self, host: Host, sockets: str, terminal: bool) -> None:
@@ -73,7 +73,7 @@ class Remote(object):
         """Run a command there and return what it prints, without the last line's end.
 
         Raises:
-            RemoteError: ssh fails, or the command does; with the last line that it told.
+            RemoteError: ssh fails, or the command does; with the last line that it printed.
         """
         argv = ["ssh"] + self._options("-p") + ["--", self.host.target(), _quoted(command)]
         return self._run(argv, subprocess.PIPE).strip()
@@ -119,13 +119,13 @@ class Remote(object):
             with tempfile.TemporaryFile() as errors:
                 made = subprocess.run(argv, check=False, stdin=stdin, stdout=stdout, stderr=errors)
                 errors.seek(0)
-                told = errors.read().decode("utf-8", "replace").strip().splitlines()
+                lines = errors.read().decode("utf-8", "replace").strip().splitlines()
         except OSError as error:
             raise RemoteError(
                 "cannot be started ({})".format(error.strerror or error), argv[0], "install OpenSSH's client"
             )
         if made.returncode != 0:
-            reason = told[-1] if told else "no reason given"
+            reason = lines[-1] if lines else "no reason given"
             remedy = "try by hand: ssh {}".format(self.host.target())
             raise RemoteError("{} failed ({})".format(argv[0], reason), self.host.target(), remedy)
         return (made.stdout or b"").decode("utf-8", "replace")
@@ -180,7 +180,7 @@ def _connected(host: Host) -> Iterator[Remote]:
 
 
 def _script(folder: str, file: str, release: str, options: Sequence[str], terminal: bool) -> str:
-    # Nobody can be asked for sudo's password without a terminal.
+    # Without a terminal sudo's password cannot be asked for.
     sudo = [] if "--dry-run" in options else ["sudo"] if terminal else ["sudo", "-n"]
     parts = [
         _quoted(["cd", folder]),

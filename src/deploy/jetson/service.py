@@ -31,7 +31,7 @@ CONFIGURATION = SETTINGS + "/deploy.yaml"
 KEY = SETTINGS + "/gallery.key"
 #: What was installed there last: whether the user changed the file shows in comparison.
 SHIPPED = HOME + "/deploy.yaml.shipped"
-#: Seconds that a service has to live after it said that it is ready.
+#: Seconds that a service has to live after it has reported that it is ready.
 SETTLED = 5.0
 
 
@@ -74,14 +74,14 @@ def put_settings(system: System, text: bytes) -> str:
     if found is None or found in (shipped, text):
         system.write(CONFIGURATION, text, 0o640, "root", USER)
         system.remove(CONFIGURATION + ".new")
-        said = "is the archive's"
+        outcome = "is the archive's"
     elif shipped == text:
-        said = "has your changes and is kept; the archive's is unchanged"
+        outcome = "has your changes and is kept; the archive's is unchanged"
     else:
         system.write(CONFIGURATION + ".new", text, 0o640, "root", USER)
-        said = "has your changes and is kept; the archive's new one is deploy.yaml.new beside it"
+        outcome = "has your changes and is kept; the archive's new one is deploy.yaml.new beside it"
     system.write(SHIPPED, text, 0o600)
-    return said
+    return outcome
 
 
 def put_environment(system: System, template: str, board: Board) -> None:
@@ -193,7 +193,7 @@ def stop(system: System) -> None:
 
 
 def start(system: System, settled: Optional[float] = None) -> None:
-    """Start the service anew, now and at every boot, and wait until it has lived for some seconds.
+    """Restart the service, now and at every boot, and wait until it has lived for some seconds.
 
     Args:
         system: The board.
@@ -211,8 +211,8 @@ def start(system: System, settled: Optional[float] = None) -> None:
     end = time.monotonic() + (SETTLED if settled is None else settled)
     while True:
         if not running(system):
-            told = system.ask(["journalctl", "-u", NAME, "-n", "4", "-o", "cat", "--no-pager"]).output.strip()
-            reason = _reason(told.splitlines())
+            answer = system.ask(["journalctl", "-u", NAME, "-n", "4", "-o", "cat", "--no-pager"]).output.strip()
+            reason = _reason(answer.splitlines())
             raise InstallError("exited after the start ({})".format(reason), NAME, remedy)
         if time.monotonic() >= end:
             return
@@ -233,21 +233,21 @@ def tell_page(system: System, source: str, file: str) -> None:
         source: Directory of ``kface`` and ``deploy``, on this machine.
         file: The settings, on this machine.
     """
-    told = probe(system, source, "settings", file)
-    if "error" in told:
-        system.say("    cannot read {}: {}".format(CONFIGURATION, told["error"]))
+    answer = probe(system, source, "settings", file)
+    if "error" in answer:
+        system.log("    cannot read {}: {}".format(CONFIGURATION, answer["error"]))
         return
-    system.say("    source: {}; settings: {}".format(told["source"], CONFIGURATION))
-    if not told["web"]:
-        system.say("    the web page is off (web.enabled: false)")
+    system.log("    source: {}; settings: {}".format(answer["source"], CONFIGURATION))
+    if not answer["web"]:
+        system.log("    the web page is off (web.enabled: false)")
         return
-    host, port = str(told["host"]), int(told["port"])
+    host, port = str(answer["host"]), int(answer["port"])
     name = re.sub(r"[^\w.-]", "", system.read("/etc/hostname") or "") or "the-board"
     local = host in ("127.0.0.1", "localhost", "::1")
-    system.say("    page:     http://{}:{}/?token=TOKEN".format("127.0.0.1" if local else name, port))
-    system.say("    token:    sudo sed -n 's/^KFACE_WEB_TOKEN=//p' {}".format(ENVIRONMENT_FILE))
+    system.log("    page:     http://{}:{}/?token=TOKEN".format("127.0.0.1" if local else name, port))
+    system.log("    token:    sudo sed -n 's/^KFACE_WEB_TOKEN=//p' {}".format(ENVIRONMENT_FILE))
     if local:
-        system.say(
+        system.log(
             "    from a PC: ssh -L {0}:127.0.0.1:{0} YOU@{1}, then open the page's address there".format(port, name)
         )
 

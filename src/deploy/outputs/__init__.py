@@ -1,8 +1,16 @@
-"""Where results go: a video, JSON lines, snapshots."""
+"""Where results go: each module here is an output; see :class:`deploy.outputs.base.Output` for how to add one."""
 
-from deploy.outputs.base import Output
-from deploy.outputs.json_lines import JsonLines
-from deploy.outputs.snapshots import Snapshots
-from deploy.outputs.video import VideoOutput
+import importlib
+import pkgutil
+from typing import Tuple, Type
 
-__all__ = ["JsonLines", "Output", "Snapshots", "VideoOutput"]
+from deploy.outputs.base import Output, OutputStream, register, registered
+
+__all__ = ["Output", "OutputStream", "outputs", "register"]
+
+
+def outputs() -> Tuple[Type[Output], ...]:
+    """Return all outputs there are: those that the modules of this package register."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module("{}.{}".format(__name__, module.name))
+    return registered()

@@ -3,18 +3,29 @@
 import json
 import os
 import sys
-from typing import Any, Dict, Iterator, Sequence
+from typing import Any, Dict, Iterable, Iterator, NamedTuple, Optional, Sequence, TextIO
 
 from deploy import view
 from deploy.events import STREAM, Event, wall_time
-from deploy.outputs.base import Output, open_private
+from deploy.outputs.base import Output, OutputStream, open_private, register
 from kface.errors import ConfigError
+from kface.fields import Settings
 from kface.recognizer import Result
 
 #: Stands for standard output.
 STANDARD = "-"
+#: What a line is written for: a change of who is in view, or each face of each frame.
+LINES = ("changes", "frames")
 
 
+class JsonSettings(NamedTuple):
+    """Settings of the JSON lines; see ``conf/deploy.yaml``."""
+
+    json: Optional[str] = None
+    json_lines: str = LINES[0]
+
+
+@register
 class JsonLines(Output):
     """Writes JSON lines.
 
@@ -28,12 +39,28 @@ class JsonLines(Output):
         ConfigError: The file cannot be written.
     """
 
+    options = JsonSettings
     pictures = False
+
+    @classmethod
+    def read(cls, section: Settings) -> JsonSettings:
+        """See :meth:`Output.read`."""
+        return JsonSettings(section.name("json"), section.text("json_lines", LINES))
+
+    @classmethod
+    def open(cls, options: JsonSettings, stream: OutputStream) -> "JsonLines":
+        """See :meth:`Output.open`."""
+        return cls(str(options.json), options.json_lines == "frames")
+
+    @classmethod
+    def file(cls, options: JsonSettings) -> Optional[str]:
+        """See :meth:`Output.file`."""
+        return None if options.json == STANDARD else options.json
 
     def __init__(self, path: str, every_frame: bool = False) -> None:
         self.name = "standard output" if path == STANDARD else path
         self._every_frame = every_frame
-        self._stream: Any = sys.stdout
+        self._stream: TextIO = sys.stdout
         self._owned = path != STANDARD
         if self._owned:
             try:
@@ -49,17 +76,17 @@ class JsonLines(Output):
         else:
             self._lines(event.as_dict() for event in events)
 
-    def close(self, events: Sequence[Event]) -> None:
+    def finish(self, events: Sequence[Event]) -> None:
         """Write the last events, and close the file."""
         try:
-            # That frames are missing must be known where each of them has its lines, too.
-            told = [event for event in events if not self._every_frame or event.kind == STREAM]
-            self._lines(event.as_dict() for event in told)
+            # A reader of every frame's lines must learn of missing frames, too.
+            last = [event for event in events if not self._every_frame or event.kind == STREAM]
+            self._lines(event.as_dict() for event in last)
         finally:
             if self._owned:
                 self._stream.close()
 
-    def _lines(self, values: Any) -> None:
+    def _lines(self, values: Iterable[Dict[str, Any]]) -> None:
         for value in values:
             # Standard output may be ASCII (LANG=C): Hangul is escaped there, and is Hangul in a file.
             self._stream.write(json.dumps(value, ensure_ascii=not self._owned) + "\n")

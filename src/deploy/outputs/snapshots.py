@@ -1,4 +1,4 @@
-"""A picture of everybody who was recognised or unknown, such as a person can be enrolled from later."""
+"""A picture of everyone who was recognised or unknown, good enough to enrol the person from later."""
 
 import collections
 import contextlib
@@ -10,8 +10,9 @@ from typing import Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from deploy.events import Event
-from deploy.outputs.base import Output
+from deploy.outputs.base import Output, OutputStream, register
 from kface.errors import ConfigError
+from kface.fields import Settings
 from kface.files import write_atomic
 from kface.gallery import measure
 from kface.images import encode_jpeg
@@ -25,6 +26,16 @@ BETTER = 1.25
 #: JPEG quality.
 QUALITY = 95
 ENDING = ".jpg"
+#: Kinds of events that snapshots are taken for.
+KINDS = ("recognised", "unknown")
+
+
+class SnapshotSettings(NamedTuple):
+    """Settings of the snapshots; see ``conf/deploy.yaml``."""
+
+    snapshots: Optional[str] = None
+    snapshot_of: Tuple[str, ...] = KINDS
+    snapshots_kept: int = 1000
 
 
 class _Taken(NamedTuple):
@@ -34,6 +45,7 @@ class _Taken(NamedTuple):
     frame: int
 
 
+@register
 class Snapshots(Output):
     """Writes a JPEG for each event of the chosen kinds; a better view of its track takes its place.
 
@@ -44,12 +56,30 @@ class Snapshots(Output):
 
     Args:
         directory: Made where it is not there.
-        kinds: Of :data:`deploy.settings.SNAPSHOT_OF`.
-        kept: So many files are kept.
+        kinds: Of :data:`KINDS`.
+        kept: How many files are kept.
 
     Raises:
         ConfigError: The directory cannot be used.
     """
+
+    options = SnapshotSettings
+
+    @classmethod
+    def read(cls, section: Settings) -> SnapshotSettings:
+        """See :meth:`Output.read`."""
+        kinds = section.value("snapshot_of")
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        if not isinstance(kinds, (list, tuple)) or not set(map(str, kinds)) <= set(KINDS):
+            raise section.error("snapshot_of", "a list of {}".format(", ".join(KINDS)))
+        return SnapshotSettings(
+            section.name("snapshots"), tuple(map(str, kinds)), section.whole("snapshots_kept", 1, 10**7)
+        )
+
+    @classmethod
+    def open(cls, options: SnapshotSettings, stream: OutputStream) -> "Snapshots":
+        """See :meth:`Output.open`."""
+        return cls(str(options.snapshots), options.snapshot_of, options.snapshots_kept)
 
     def __init__(self, directory: str, kinds: Sequence[str], kept: int = 1000) -> None:
         self.name = directory
@@ -86,8 +116,8 @@ class Snapshots(Output):
             if number is None or taken.frame == result.frame.number:
                 continue
             identity = result.identities[number]
-            # A track in doubt may show somebody else, as after a cut, whose picture must not bear this name.
-            if (identity.state, identity.person) == taken.who:
+            # A track in doubt may show another person, as after a cut, whose picture must not bear this name.
+            if (identity.state, identity.name) == taken.who:
                 worth = _worth(result, number)
                 if worth > BETTER * taken.worth:
                     self._save(taken.path, result.frame.image, result.faces.boxes[number])
@@ -95,7 +125,7 @@ class Snapshots(Output):
 
     def _begin(self, result: Result, event: Event) -> None:
         stamp = re.sub(r"[-:]", "", event.time[:23]).replace("T", "-")
-        who = event.person if event.person is not None else event.kind
+        who = event.name if event.name is not None else event.kind
         track = "" if event.track is None else "-track{}".format(event.track)
         base = os.path.join(self.name, "{}{}-{}".format(stamp, track, safe_name(who)))
         path, twin = base + ENDING, 1
@@ -108,7 +138,7 @@ class Snapshots(Output):
             _remove(self._files.popleft())
         if event.track is not None and event.track in result.ids:
             worth = _worth(result, result.ids.index(event.track))
-            self._tracks[event.track] = _Taken(path, (event.kind, event.person), worth, result.frame.number)
+            self._tracks[event.track] = _Taken(path, (event.kind, event.name), worth, result.frame.number)
 
     def _save(self, path: str, rgb: np.ndarray, box: np.ndarray) -> None:
         write_atomic(path, encode_jpeg(cut(rgb, box), QUALITY), mode=0o600)
@@ -152,6 +182,6 @@ def _make_private(path: str) -> None:
 
 
 def _remove(path: str) -> None:
-    # Somebody else may have tidied up.
+    # Another program may have removed it.
     with contextlib.suppress(OSError):
         os.remove(path)

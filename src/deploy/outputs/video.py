@@ -1,27 +1,35 @@
 """The annotated video."""
 
 import os
-from typing import Any, Optional, Sequence, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from deploy.events import Event
 from deploy.labels import Labels
-from deploy.outputs.base import Output, open_private
+from deploy.outputs.base import Output, OutputStream, open_private, register
 from deploy.view import annotate
 from kface.errors import ConfigError, KFaceError
+from kface.fields import Settings
 from kface.recognizer import Result
 
 #: What OpenCV's own FFmpeg, and GStreamer's, can write everywhere, by the file's ending.
 CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
 
 
+class VideoSettings(NamedTuple):
+    """Settings of the annotated video; see ``conf/deploy.yaml``."""
+
+    video: Optional[str] = None
+
+
+@register
 class VideoOutput(Output):
     """Writes each frame with boxes and names.
 
-    A live stream's frames come when they come: the video's clock is theirs, a frame is repeated or left out so that it plays
-    at the speed at which it was. Gaps of more than :attr:`LONGEST_GAP` seconds (a lost camera) are shortened to that.
+    Frames of a live stream arrive at irregular intervals: a frame is repeated or dropped so that the video plays at the
+    original speed. Gaps of more than :attr:`LONGEST_GAP` seconds (a lost camera) are shortened to that.
 
     Args:
         path: The file, ending in .mp4 or .avi; replaced where it is there.
@@ -34,13 +42,32 @@ class VideoOutput(Output):
 
     #: Seconds.
     LONGEST_GAP = 2.0
+    options = VideoSettings
+
+    @classmethod
+    def read(cls, section: Settings) -> VideoSettings:
+        """See :meth:`Output.read`."""
+        video = section.name("video")
+        if video is not None and not video.lower().endswith(tuple(CODECS)):
+            raise ConfigError("must end in {}, not {}".format(" or ".join(CODECS), video), "outputs.video")
+        return VideoSettings(video)
+
+    @classmethod
+    def open(cls, options: VideoSettings, stream: OutputStream) -> "VideoOutput":
+        """See :meth:`Output.open`."""
+        return cls(str(options.video), stream.fps, stream.live)
+
+    @classmethod
+    def file(cls, options: VideoSettings) -> Optional[str]:
+        """See :meth:`Output.file`."""
+        return options.video
 
     def __init__(self, path: str, fps: float, live: bool) -> None:
         self.name = path
         self._fps = fps
         self._live = live
         self._labels = Labels()
-        self._writer: Any = None
+        self._writer: Optional[cv2.VideoWriter] = None
         self._size: Optional[Tuple[int, int]] = None
         self._next = 0.0
         ending = os.path.splitext(path)[1].lower()
@@ -56,14 +83,15 @@ class VideoOutput(Output):
     def write(self, result: Result, events: Sequence[Event]) -> None:
         """Write a frame."""
         picture = annotate(result, self._labels)
-        if self._writer is None:
-            self._open(picture.shape[1], picture.shape[0])
+        writer = self._writer
+        if writer is None:
+            writer = self._open(picture.shape[1], picture.shape[0])
             self._next = result.frame.time_monotonic
         bgr = np.ascontiguousarray(_letterbox(picture, self._size)[:, :, ::-1])
         for _ in range(self._repeats(result.frame.time_monotonic) if self._live else 1):
-            self._writer.write(bgr)
+            writer.write(bgr)
 
-    def close(self, events: Sequence[Event]) -> None:
+    def finish(self, events: Sequence[Event]) -> None:
         """Finish the file; one without any frame is removed."""
         if self._writer is None:
             os.remove(self.name)
@@ -72,13 +100,14 @@ class VideoOutput(Output):
         if not os.path.getsize(self.name):
             raise KFaceError("nothing was written", self.name, "free some space, or choose another outputs.video")
 
-    def _open(self, width: int, height: int) -> None:
+    def _open(self, width: int, height: int) -> cv2.VideoWriter:
         # Codecs of halved colour take even sides only.
         self._size = (width - width % 2, height - height % 2)
-        self._writer = cv2.VideoWriter(self.name, self._codec, self._fps, self._size)
-        if not self._writer.isOpened():
-            self._writer = None
+        writer = cv2.VideoWriter(self.name, self._codec, self._fps, self._size)
+        if not writer.isOpened():
             raise KFaceError("this OpenCV cannot write this video format", self.name, "use a name ending in .avi")
+        self._writer = writer
+        return writer
 
     def _repeats(self, captured: float) -> int:
         """Return how often a frame is written so that the video keeps up with the frames' own time."""

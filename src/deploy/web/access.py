@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, Deque, Mapping, Optional, Sequence
 
-#: After so many wrong tokens from one address in so many seconds, the answers to further wrong ones are held back.
+#: Number of wrong tokens from one address, and the seconds they are counted over, after which further answers are delayed.
 WRONG, WRONG_S = 3, 60.0
 #: Seconds that such an answer is held back. A right token is never refused, nor kept waiting.
 DELAY_S = 1.0
@@ -21,12 +21,12 @@ RIGHT, NO_TOKEN, NOT_RIGHT = "right", "no token", "wrong"
 class Access(object):
     """Judges requests by their headers. Safe to share between threads.
 
-    A browser keeps a session value that is derived from the token, not the token: whoever steals it cannot use it
+    A browser keeps a session value that is derived from the token, not the token: a thief cannot use it
     elsewhere once the token is changed, and cannot make the token of it.
 
     Args:
         token: The secret.
-        port: Of the server; a browser's cookies do not tell ports apart, their names do.
+        port: Of the server; a browser's cookies do not distinguish ports, their names do.
         hosts: Host names, lower case, that requests must be for (against DNS rebinding); None allows any.
     """
 
@@ -60,13 +60,13 @@ class Access(object):
         return self.judge_token(given.strip()) if scheme.lower() == "bearer" else NO_TOKEN
 
     def judge_token(self, given: str) -> str:
-        """Compare a token in a time that tells nothing about it, however many wrong ones came before."""
+        """Compare a token in constant time, however many wrong ones came before."""
         return RIGHT if self._same(given, self._token) else NOT_RIGHT
 
     def delay(self, address: str, headers: Mapping[str, str]) -> float:
         """Count a wrong token, and return how many seconds its answer is to be held back.
 
-        What another site's page made a browser send counts for nothing: nobody sat there and guessed.
+        A request that another site's page made a browser send does not count: no one was guessing.
         """
         if from_elsewhere(headers):
             return 0.0
@@ -89,7 +89,7 @@ class Access(object):
         return False
 
     def _same(self, given: str, secret: bytes) -> bool:
-        # Hashes are of one length: the comparison itself does not tell that of the secret.
+        # Hashes are of one length: the comparison itself does not reveal that of the secret.
         made, kept = (
             hmac.new(self._salt, value, hashlib.sha256).digest()
             for value in (given.encode("utf-8", "surrogatepass"), secret)

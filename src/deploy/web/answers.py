@@ -8,7 +8,7 @@ from typing import List, Optional, Tuple
 from deploy.web.request import RefusedError, Request
 from kface.text import printable
 
-#: The page loads nothing from anywhere else, runs nothing inline, and is shown in nobody's frame.
+#: The page loads nothing from anywhere else, runs nothing inline, and is shown in no other page's frame.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

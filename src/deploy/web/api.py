@@ -1,4 +1,4 @@
-"""A session as JSON: what the page asks for, what it commands, and the check of everything that it sends."""
+"""A session as JSON: what the page asks for, what it commands, and the checks of what it sends."""
 
 import base64
 import math
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
 import numpy as np
 
 from kface.errors import KFaceError
+from kface.fields import Fields
 from kface.images import encode_jpeg
 
 if TYPE_CHECKING:
@@ -15,8 +16,47 @@ if TYPE_CHECKING:
     from kface.gallery import Person
 
 
+#: Coordinates and thresholds beyond this are refused.
+LARGEST_NUMBER = 1e9
+
+
 class RequestError(KFaceError):
-    """A request that lacks something, or has something that cannot be."""
+    """A request with a field that is missing, unknown or invalid."""
+
+
+class RequestFields(Fields):
+    """The fields of a request; every reader raises RequestError that names the field.
+
+    Args:
+        request: The request's JSON object.
+        keys: The fields that it may have.
+    """
+
+    def __init__(self, request: Mapping[str, Any], *keys: str) -> None:
+        super(RequestFields, self).__init__(dict(request), None)
+        for key in request:
+            if key not in keys:
+                raise RequestError("unknown field", ascii(key)[:60], "choose: " + ", ".join(keys))
+
+    def _error(self, place: str, wanted: str, value: Any) -> KFaceError:
+        return RequestError("must be " + wanted, place)
+
+    def value(self, key: str) -> Any:
+        """Return a field unchecked."""
+        if key not in self._value:
+            raise RequestError("is missing", key)
+        return super(RequestFields, self).value(key)
+
+    def string(self, key: str) -> str:
+        """Return a string, which may be anything that UTF-8 can encode: whether it can be a name, the gallery says."""
+        value = self.value(key)
+        if not isinstance(value, str):
+            raise self.error(key, "a string")
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise RequestError("is not valid text", key)
+        return value
 
 
 class Api(object):
@@ -64,11 +104,11 @@ class Api(object):
     def pick(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         """Pick a face to be enrolled, by ``x`` and ``y`` in the picture's pixels or by its ``track``."""
         if "track" in request:
-            _only(request, "track")
-            found = self.session.pick_track(_whole(request, "track"))
+            found = self.session.pick_track(RequestFields(request, "track").whole("track"))
         else:
-            _only(request, "x", "y")
-            found = self.session.pick(_number(request, "x"), _number(request, "y"))
+            fields = RequestFields(request, "x", "y")
+            x, y = (fields.number(key, -LARGEST_NUMBER, LARGEST_NUMBER) for key in ("x", "y"))
+            found = self.session.pick(x, y)
         crop = base64.b64encode(encode_jpeg(found.crop, 92)).decode("ascii")
         return plain(
             {
@@ -83,34 +123,31 @@ class Api(object):
 
     def enrol(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         """Enrol a picked face: its ``id``, a ``name``, and ``force`` where it is not good enough."""
-        _only(request, "id", "name", "force")
-        force = request.get("force", False)
-        if not isinstance(force, bool):
-            raise RequestError("must be true or false", "force")
-        made = self.session.enrol(_text(request, "id"), _text(request, "name"), force)
+        fields = RequestFields(request, "id", "name", "force")
+        force = "force" in request and fields.flag("force")
+        made = self.session.enrol(fields.string("id"), fields.string("name"), force)
         return plain({key: value for key, value in made._asdict().items() if value is not None})
 
     def rename(self, request: Mapping[str, Any]) -> Dict[str, Any]:
-        """Give the person ``name`` the name ``new``."""
-        _only(request, "name", "new")
-        self.session.rename(_text(request, "name"), _text(request, "new"))
+        """Rename the person ``name`` to ``new``."""
+        fields = RequestFields(request, "name", "new")
+        self.session.rename(fields.string("name"), fields.string("new"))
         return {}
 
     def delete(self, request: Mapping[str, Any]) -> Dict[str, Any]:
-        """Forget the person ``name``."""
-        _only(request, "name")
-        self.session.delete(_text(request, "name"))
+        """Delete the person ``name``."""
+        self.session.delete(RequestFields(request, "name").string("name"))
         return {}
 
     def set_threshold(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         """Judge by the cosine ``value`` from now on."""
-        _only(request, "value")
-        self.session.set_threshold(_number(request, "value"))
+        value = RequestFields(request, "value").number("value", -LARGEST_NUMBER, LARGEST_NUMBER)
+        self.session.set_threshold(value)
         return plain({"threshold": self.session.threshold})
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it: arrays as lists, and null for numbers that are not finite."""
+def plain(value: object) -> Any:
+    """Return a value for JSON: arrays as lists, and null for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, np.ndarray):
@@ -126,42 +163,5 @@ def plain(value: Any) -> Any:
     return value if value is None else str(value)
 
 
-def _entry(person: "Person") -> Any:
+def _entry(person: "Person") -> Dict[str, Any]:
     return plain({"name": person.name, "templates": person.templates, "created": person.created})
-
-
-def _only(request: Mapping[str, Any], *keys: str) -> None:
-    for key in request:
-        if key not in keys:
-            raise RequestError("unknown field", ascii(key)[:60], "choose: " + ", ".join(keys))
-
-
-def _field(request: Mapping[str, Any], key: str) -> Any:
-    if key not in request:
-        raise RequestError("is missing", key)
-    return request[key]
-
-
-def _text(request: Mapping[str, Any], key: str) -> str:
-    value = _field(request, key)
-    if not isinstance(value, str):
-        raise RequestError("must be a string", key)
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise RequestError("is not valid text", key)
-    return value
-
-
-def _number(request: Mapping[str, Any], key: str) -> float:
-    value = _field(request, key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e9 or value != value:
-        raise RequestError("must be a number", key)
-    return float(value)
-
-
-def _whole(request: Mapping[str, Any], key: str) -> int:
-    value = _field(request, key)
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 1 << 53:
-        raise RequestError("must be a whole number", key)
-    return value

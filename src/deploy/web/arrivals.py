@@ -66,7 +66,7 @@ class Arrivals(object):
         admit: Judges a request whose head has arrived, by the client's address; raises RefusedError.
         serve: Takes over a connection with its request and body, and returns whether there is a place for it; afterwards
             the connection is closed or comes back by :meth:`take_back`.
-        note: Is told of every answer that is given here: address, request, status.
+        note: Called with every answer that is given here: address, request, status.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Arrivals(object):
             except (BlockingIOError, InterruptedError, ConnectionError):
                 return
             except OSError as error:
-                # No more files: a stranger's place is given up for whoever comes next.
+                # No more file descriptors: a stranger's place is given up for the next connection.
                 LOGGER.warning("cannot accept a connection to the page (%s)", error.strerror or error)
                 if not self._make_room(0):
                     self._ended.wait(_LOOK_S)
@@ -324,7 +324,7 @@ def listen(host: str, port: int, backlog: int = 128) -> socket.socket:
 
     Raises:
         OSError: The address is taken, or is not this machine's.
-        OverflowError: There is no such port.
+        OverflowError: The port does not exist.
     """
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:

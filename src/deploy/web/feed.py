@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Callable, Dict, Optional
 
 from deploy.web import pictures
 from deploy.web.api import Api, plain
@@ -21,7 +21,7 @@ PAST = 50
 def feed(
     api: Api,
     connection: socket.socket,
-    write: Callable[[bytes], Any],
+    write: Callable[[bytes], object],
     epoch: str,
     after: Optional[str],
     closing: threading.Event,
@@ -91,9 +91,9 @@ def _number(epoch: str, after: Optional[str]) -> int:
     return int(number) if named == epoch and number.isdecimal() and len(number) < 16 else 0
 
 
-def _part(name: str, value: Any, number: str) -> str:
+def _part(name: str, value: object, number: str) -> str:
     return "id: {}\nevent: {}\ndata: {}\n\n".format(number, name, _text(value))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)

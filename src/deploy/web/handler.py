@@ -69,7 +69,7 @@ def methods_of(server: "Server", path: str) -> List[str]:
 
 
 def _admit_command(request: Request) -> None:
-    """Take commands from our own pages or from a program, never from somebody else's page."""
+    """Take commands from our own pages or from a program, never from another site's page."""
     if access.from_elsewhere(request.headers) or not access.same_origin(
         request.headers.get("origin"), request.headers.get("host", "")
     ):
@@ -86,7 +86,7 @@ def read_command(body: bytes) -> Mapping[str, Any]:
     """Return a command's JSON.
 
     Raises:
-        RefusedError: It is no JSON object.
+        RefusedError: It is not a JSON object.
     """
     try:
         value = json.loads(body.decode("utf-8"))
@@ -129,7 +129,7 @@ class Handler(object):
         except KFaceError as error:
             self._refuse(RefusedError(400 if isinstance(error, RequestError) else 409, str(error)))
         except OSError:
-            # Gone, or too slow to take the answer: there is nobody to answer.
+            # The client is gone, or too slow to take the answer.
             request.close = True
         except Exception as error:
             LOGGER.exception("%s %s failed", request.method, ascii(request.path))
@@ -152,7 +152,7 @@ class Handler(object):
             else:
                 self._json(server.api.commands[name](read_command(self._body)))
 
-    def _json(self, value: Any) -> None:
+    def _json(self, value: object) -> None:
         # A surrogate, which UTF-8 has not, becomes \udXXX: that is JSON.
         data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
         self._answer(200, "application/json", data)
@@ -165,8 +165,9 @@ class Handler(object):
 
     def _stream(self) -> None:
         server, kind = self._server, "multipart/x-mixed-replace; boundary=" + BOUNDARY
+        plain = self._request.parameter("labels") == "none"
         self._endless(
-            kind, server.watching, lambda: stream(server.pictures, self._connection, self._write, server.closing)
+            kind, server.watching, lambda: stream(server.pictures, self._connection, self._write, server.closing, plain)
         )
 
     def _events(self) -> None:
@@ -178,7 +179,7 @@ class Handler(object):
             lambda: feed(server.api, self._connection, self._write, server.epoch, after, server.closing),
         )
 
-    def _endless(self, kind: str, places: "Places", run: Any) -> None:
+    def _endless(self, kind: str, places: "Places", run: Callable[[], None]) -> None:
         """Answer with a stream, as long as there is a place."""
         self._request.close = True
         head = [("Content-Type", kind), ("Connection", "close")]
@@ -192,7 +193,7 @@ class Handler(object):
             self._send_head(200, head)
             run()
         except KFaceError as error:
-            # The head has been sent: the page connects again, and a question tells it the reason.
+            # The head has been sent: the page connects again and asks for the reason.
             LOGGER.warning("%s", error)
         finally:
             places.leave()
@@ -217,7 +218,7 @@ class Handler(object):
         self._write(answers.head(status, headers))
 
     def _write(self, data: bytes) -> None:
-        # The time is for all of it: a client that takes a byte a second does not get it anew with each.
+        # The time is for all of it: a client that takes a byte a second does not get it again with each.
         self._connection.settimeout(SEND_S)
         self._connection.sendall(data)
 

@@ -1,12 +1,14 @@
-"""Views as JPEG: each encoded once for all who watch, at most so many a second, and never more than one on its way."""
+"""Views as JPEG: each encoded once for all viewers, at a limited rate, with never more than one in transit."""
 
+import json
 import socket
 import struct
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, Dict, NamedTuple, Optional
 
+from deploy.web.api import plain as as_json
 from kface.images import encode_jpeg
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ LOOK_S = 0.5
 #: A client that takes none of a picture for so long is gone.
 STALL_S = 10.0
 BOUNDARY = "kface"
-#: Whether the system tells how much of what was sent has not arrived yet.
-TELLS = sys.platform.startswith("linux")
+#: Whether the system reports how much of what was sent has not arrived yet.
+REPORTS_QUEUE = sys.platform.startswith("linux")
 
 
 class Picture(NamedTuple):
@@ -32,16 +34,18 @@ class Picture(NamedTuple):
         jpeg: The encoded image.
         live: Whether it shows what the camera sees now.
         made: ``time.monotonic()`` of the encoding.
+        faces: The faces in it as a JSON list in ASCII, where they are not drawn into it.
     """
 
     number: int
     jpeg: bytes
     live: bool
     made: float
+    faces: str = ""
 
 
 class Pictures(object):
-    """Encodes the session's views when somebody wants them. Safe to share between threads.
+    """Encodes the session's views for the clients that ask for them. Safe to share between threads.
 
     Args:
         session: Has ``wait_view(after, timeout)``.
@@ -56,12 +60,19 @@ class Pictures(object):
         self._quality = quality
         self._closing = closing
         self._lock = threading.Lock()
-        self._latest: Optional[Picture] = None
+        # With annotations and without.
+        self._latest: Dict[bool, Picture] = {}
 
-    def wait(self, after: int, timeout: float) -> Optional[Picture]:
-        """Return the newest picture with a number greater than `after`; None where none comes in time."""
+    def wait(self, after: int, timeout: float, plain: bool = False) -> Optional[Picture]:
+        """Return the newest picture with a number greater than `after`; None where none comes in time.
+
+        Args:
+            after: The number of the picture that is known.
+            timeout: Seconds to wait.
+            plain: Without annotations, and with :attr:`Picture.faces` instead.
+        """
         deadline = time.monotonic() + timeout
-        latest = self._latest
+        latest = self._latest.get(plain)
         if latest is not None:
             age = time.monotonic() - latest.made
             if latest.number > after and age < self._period:
@@ -73,24 +84,32 @@ class Pictures(object):
             # A session that has ended does not wait.
             self._closing.wait(max(deadline - time.monotonic(), 0.0))
             return None
-        return self._encode(view)
+        return self._encode(view, plain)
 
     def newest(self) -> Optional[Picture]:
-        """Return the newest picture; None where there is none yet."""
+        """Return the newest picture; None where it has none yet."""
         view = self._session.wait_view(0, 0)
-        return None if view is None else self._encode(view)
+        return None if view is None else self._encode(view, False)
 
-    def _encode(self, view: "LivePicture") -> Picture:
+    def _encode(self, view: "LivePicture", plain: bool) -> Picture:
         with self._lock:
-            latest = self._latest
+            latest = self._latest.get(plain)
             if latest is None or latest.number < view.number:
-                jpeg = encode_jpeg(view.image, self._quality)
-                latest = self._latest = Picture(view.number, jpeg, bool(view.live), time.monotonic())
+                image = view.plain if plain and view.plain is not None else view.image
+                faces = json.dumps(as_json([face._asdict() for face in view.faces])) if plain else ""
+                latest = Picture(
+                    view.number, encode_jpeg(image, self._quality), bool(view.live), time.monotonic(), faces
+                )
+                self._latest[plain] = latest
             return latest
 
 
 def stream(
-    pictures: Pictures, connection: socket.socket, write: Callable[[bytes], Any], closing: threading.Event
+    pictures: Pictures,
+    connection: socket.socket,
+    write: Callable[[bytes], object],
+    closing: threading.Event,
+    plain: bool = False,
 ) -> None:
     """Send pictures as ``multipart/x-mixed-replace`` until the client is gone or the server ends.
 
@@ -99,8 +118,9 @@ def stream(
         connection: The client's.
         write: Sends bytes; raises OSError where the client is gone.
         closing: Set when the server ends.
+        plain: Send pictures without annotations, and the faces in a header of each.
     """
-    if not TELLS:
+    if not REPORTS_QUEUE:
         # A small queue at least: what the network cannot take now should be dropped here, not be shown late over there.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
     border = "--{}\r\n".format(BOUNDARY).encode("ascii")
@@ -110,17 +130,16 @@ def stream(
     while not closing.is_set():
         if not drained(connection, STALL_S, closing):
             return
-        found = pictures.wait(0 if newest is None else newest.number, min(LOOK_S, HEARTBEAT_S))
+        found = pictures.wait(0 if newest is None else newest.number, min(LOOK_S, HEARTBEAT_S), plain)
         if closing.is_set() or gone(connection):
             return
         newest = found or newest
         if newest is None or (found is None and time.monotonic() - sent < HEARTBEAT_S):
             continue
-        head = (
-            "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Kface-Number: {}\r\nX-Kface-Live: {}\r\n\r\n".format(
-                len(newest.jpeg), newest.number, int(newest.live)
-            )
+        head = "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Kface-Number: {}\r\nX-Kface-Live: {}\r\n".format(
+            len(newest.jpeg), newest.number, int(newest.live)
         )
+        head += "X-Kface-Faces: {}\r\n\r\n".format(newest.faces) if plain else "\r\n"
         # Browsers show a part when its end has come: the border goes with it, not with the next one.
         sent = time.monotonic()
         write(head.encode("ascii") + newest.jpeg + b"\r\n" + border)
@@ -129,7 +148,7 @@ def stream(
 def drained(connection: socket.socket, timeout: float, closing: threading.Event) -> bool:
     """Wait until the client has taken everything that was sent; returns False where it does not.
 
-    Only Linux tells; elsewhere this returns at once, and slow clients see pictures that waited in the system's queues.
+    Only Linux reports that; elsewhere this returns at once, and slow clients see pictures that waited in the system's queues.
     """
     deadline = time.monotonic() + timeout
     while not closing.is_set():
@@ -142,8 +161,8 @@ def drained(connection: socket.socket, timeout: float, closing: threading.Event)
 
 
 def waiting(connection: socket.socket) -> int:
-    """Return how many bytes were sent and have not arrived; 0 where the system does not tell."""
-    if not TELLS:
+    """Return how many bytes were sent and have not arrived; 0 where the system does not report it."""
+    if not REPORTS_QUEUE:
         return 0
     import fcntl
     import termios

@@ -72,7 +72,7 @@ class Request(object):
             head: Without the empty line at its end.
 
         Raises:
-            RefusedError: It is no request, or one that could be read in more than one way.
+            RefusedError: It is not a request, or one that could be read in more than one way.
         """
         # A line feed that no carriage return precedes stays in its line, and is refused there.
         lines = head.split(b"\r\n")
@@ -118,7 +118,7 @@ class Request(object):
     def _read_length(self) -> None:
         given = self.headers.get("content-length")
         if "transfer-encoding" in self.headers:
-            # Chunks are not read here, so that nobody has to agree where they end.
+            # Chunks are not read here: two parties could disagree where they end.
             if given is not None:
                 raise RefusedError(400, "Content-Length and Transfer-Encoding exclude each other")
             raise RefusedError(411, "a body requires a Content-Length")

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Optional, Sequence, Set, Tuple
 from urllib.parse import quote
 
 from deploy.settings import WebSettings
@@ -33,7 +33,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
 }
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-#: Requests at work besides the streams: of those who are allowed in, since nobody else gets a thread.
+#: Requests at work besides the streams: of those who are allowed in; no one else gets a thread.
 OTHERS = 32
 
 
@@ -138,7 +138,7 @@ class WebServer(object):
     def __enter__(self) -> "WebServer":
         return self.start()
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _running(self) -> "Server":
@@ -185,7 +185,7 @@ class Server(object):
 
     Raises:
         OSError: The address is taken, or not this machine's.
-        OverflowError: There is no such port.
+        OverflowError: The port does not exist.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class Server(object):
         self.epoch = secrets.token_hex(4)
         self.watching, self.listening = Places(max_clients), Places(max_clients)
         # Connections whose request is being answered.
-        self._open: Set[Any] = set()
+        self._open: Set[socket.socket] = set()
         self._lock = threading.Lock()
         self.arrivals = Arrivals(self._listener, functools.partial(admit, self), self._serve, note)
 
@@ -267,7 +267,7 @@ def is_loopback(host: str) -> bool:
 
 
 def outward_address() -> str:
-    """Return the address by which other machines reach this one; its name where there is no network."""
+    """Return the address by which other machines reach this one; its name without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             # Nothing is sent: it only makes the system choose.

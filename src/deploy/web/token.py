@@ -35,7 +35,7 @@ def find_token(file: Optional[PathLike] = None, create: bool = False) -> str:
         create: Make the file, mode 0600, where there is none. For the server; a client has nothing to gain from that.
 
     Raises:
-        ConfigError: There is no token, it is none, or its file may be read by others or cannot be used.
+        ConfigError: There is no token, it is invalid, or its file may be read by others or cannot be used.
     """
     if file is None and os.environ.get(ENVIRONMENT):
         return check_token(os.environ[ENVIRONMENT], ENVIRONMENT)

@@ -119,7 +119,7 @@ def options(source: Path, toolchain: Path, prefix: Path) -> list[str]:
     text = (source / "CMakeLists.txt").read_text(encoding="utf-8")
     switches = sorted(set(re.findall(r"OCV_OPTION\((WITH_[A-Z0-9_]+)", text)))
     # Without it the paths of this machine stand in the DLL's messages.
-    hide = f"-ffile-prefix-map={source}=opencv"
+    hide = f"-ffile-prefix-map={source}=opencv -ffile-prefix-map={prefix.parent / 'build'}=build"
     return [
         *(f"-D{name}=OFF" for name in switches),
         *OPTIONS,
@@ -162,6 +162,7 @@ def prepare(cache: Path, toolchain: Path, jobs: int, stop_after: str = "") -> Pa
             logs / "opencv-configure.log",
             what="configuring OpenCV",
         )
+        hide_paths(build)
         configured.touch()
     if stop_after == "configure":
         return prefix
@@ -170,6 +171,20 @@ def prepare(cache: Path, toolchain: Path, jobs: int, stop_after: str = "") -> Pa
     stage_codecs(source, build, prefix)
     write_json(prefix / _STAMP, {"version": VERSION, "sha256": SHA256})
     return prefix
+
+
+def hide_paths(build: Path) -> None:
+    """Take this machine's folders, name and time out of what a configured build is about to compile in.
+
+    OpenCV keeps a description of its build, which cv::getBuildInformation returns, and looks for data where it was built.
+    """
+    description = build / "modules" / "core" / "version_string.inc"
+    description.write_text(f'"OpenCV {VERSION}, static, for Windows x64, built for kface\\n"\n')
+    data = build / "opencv_data_config.hpp"
+    text = data.read_text(encoding="utf-8")
+    for name in ("OPENCV_INSTALL_PREFIX", "OPENCV_BUILD_DIR"):
+        text = re.sub(rf'(#define {name}) ".*"', r'\1 "opencv"', text)
+    data.write_text(text, encoding="utf-8")
 
 
 def stage_codecs(source: Path, build: Path, prefix: Path) -> None:

@@ -1,18 +1,26 @@
-"""A directory that deploys: networks, how to feed them, what they can do, and the check that it is whole."""
+"""Bundles: a directory of networks with a manifest of what they expect and how well they work, checked on loading."""
 
 from kface.bundle.card import model_card
 from kface.bundle.directory import Bundle, load, write
-from kface.bundle.manifest import File, Manifest, Preprocessing, Provenance, Template, describe, fingerprint
-from kface.bundle.thresholds import Row, Thresholds, measure, threshold_table
+from kface.bundle.manifest import (
+    AlignmentTemplate,
+    BundleFile,
+    BundleManifest,
+    BundlePreprocessing,
+    Provenance,
+    describe,
+    fingerprint,
+)
+from kface.bundle.thresholds import ThresholdRow, Thresholds, measure, threshold_table
 
 __all__ = [
+    "AlignmentTemplate",
     "Bundle",
-    "File",
-    "Manifest",
-    "Preprocessing",
+    "BundleFile",
+    "BundleManifest",
+    "BundlePreprocessing",
     "Provenance",
-    "Row",
-    "Template",
+    "ThresholdRow",
     "Thresholds",
     "describe",
     "fingerprint",

@@ -1,16 +1,16 @@
-"""The model card: a bundle's manifest for people to read, and nothing besides."""
+"""The model card: a bundle's manifest, for people to read."""
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from kface.bundle.manifest import DYNAMIC, NETWORKS, File, Manifest
+from kface.bundle.manifest import DYNAMIC, NETWORKS, BundleFile, BundleManifest
 from kface.bundle.thresholds import Thresholds
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 
-#: Said beside every figure that was measured on it.
+#: Marks every figure that was measured on it.
 SAMPLE = "synthetic sample"
-#: The newest operator set that TensorRT 8.2 reads, a Jetson Nano's.
+#: The newest operator set that TensorRT 8.2, a Jetson Nano's, reads.
 NANO_OPSET = 13
-#: What of the report's "run" the card tells, by key.
+#: The entries of the report's "run" that the card lists, with their titles.
 RUN = (
     ("backbone", "Backbone"),
     ("loss", "Loss"),
@@ -23,24 +23,24 @@ RUN = (
 )
 
 TRIAL = (
-    "> **Trained on the synthetic sample.** It has never seen a real face. This model is for trying out the programs around\n"
-    "> it, **not for recognising people**: neither to let somebody in nor to tell somebody's name."
+    "> **Trained on the synthetic sample.** This model has never seen a real face. It is for trying out the programs around\n"
+    "> it, **not for recognising people**: use it neither for access control nor for identification."
 )
 INTENDED = (
-    "Verification and identification of people who have agreed to it, under conditions like those of the test sets below\n"
-    "and with a threshold of the table below."
+    "Verification and identification of people who have consented to it, under conditions like those of the test sets below\n"
+    "and with a threshold from the table below."
 )
 NOT_INTENDED = (
-    "Not intended: to recognise people without their consent; to decide alone over somebody's access, liberty or money; to\n"
-    "infer age, sex, descent, health or mood; conditions or groups of people that the test sets do not hold. It does not\n"
-    "detect photographs or masks held before the camera."
+    "Not intended: recognising people without their consent; deciding on a person's access, liberty or money without human\n"
+    "review; inferring age, sex, descent, health or mood; conditions or groups of people that the test sets do not cover. It\n"
+    "does not detect photographs or masks held in front of the camera."
 )
 
 
-def model_card(manifest: Manifest) -> str:
+def model_card(manifest: BundleManifest) -> str:
     """Return a bundle's model card.
 
-    The card's own entry in the manifest is left out, so that the card can be written before it is listed.
+    The card's own entry is omitted, so that the card can be written before the manifest lists it.
 
     Args:
         manifest: The bundle's.
@@ -53,7 +53,7 @@ def model_card(manifest: Manifest) -> str:
     sections = [
         "# {}".format(_text(manifest.name)),
         "A face embedding network: it maps an aligned face ({}x{} pixels, {}) to a vector of {} numbers.\n"
-        "Two faces are as alike as the cosine between their vectors is high.".format(
+        "The higher the cosine between two vectors, the more alike the faces.".format(
             width, height, preprocessing.colour, manifest.embedding
         ),
         TRIAL if manifest.synthetic else "",
@@ -65,9 +65,9 @@ def model_card(manifest: Manifest) -> str:
                 ("Fingerprint", _code(manifest.fingerprint)),
             ],
         ),
-        "Templates made with a bundle of another fingerprint cannot be compared with this one's.",
+        "Templates made with a bundle of another fingerprint cannot be compared with templates made with this one.",
         "## Intended use",
-        "Trying out the programs around the model, with made-up faces." if manifest.synthetic else INTENDED,
+        "Trying out the programs around the model, with synthetic faces." if manifest.synthetic else INTENDED,
         NOT_INTENDED,
         _limits(manifest.training),
         "## Training and provenance",
@@ -79,7 +79,7 @@ def model_card(manifest: Manifest) -> str:
         "## Thresholds",
         _thresholds(manifest.thresholds),
         "## Preprocessing",
-        "Faces are aligned to {} by five landmarks, cut out at {}x{} pixels, in the order {}, and fed as "
+        "Faces are aligned to {} by five landmarks and cropped to {}x{} pixels in {} order; the input is "
         "(pixel - {:g}) / {:g}.".format(
             _text(template.name), width, height, preprocessing.colour, preprocessing.mean, preprocessing.divisor
         ),
@@ -97,10 +97,10 @@ def model_card(manifest: Manifest) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a value so that it stays within a table's cell and is not taken for Markdown or HTML."""
+    """Return a value as one line, escaped so that it is neither Markdown nor HTML."""
     line = " ".join(str(value).split())
-    for sign in "\\|<>*_`[]":
-        line = line.replace(sign, "\\" + sign)
+    for character in "\\|<>*_`[]":
+        line = line.replace(character, "\\" + character)
     return line
 
 
@@ -111,7 +111,7 @@ def _code(value: str) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    # Cells of code were made by _code: escaping them again would show the escapes.
+    # Cells of code come from _code: escaping them again would show the escapes.
     lines = [[cell if cell.startswith("`") else _text(cell) for cell in row] for row in rows]
     return "\n".join("| {} |".format(" | ".join(cells)) for cells in [heads, ["---"] * len(heads)] + lines)
 
@@ -131,7 +131,7 @@ def _limits(training: Dict[str, Any]) -> str:
 
 
 def _foreign(training: Dict[str, Any]) -> str:
-    """Return what is known of an embedder that was trained elsewhere; nothing for a run's."""
+    """Return what is known of an embedder that was trained elsewhere; empty for a run's."""
     name = training.get("foreign")
     if not isinstance(name, str):
         return ""
@@ -157,12 +157,12 @@ def _foreign(training: Dict[str, Any]) -> str:
 
 
 def _figure(value: Any) -> Optional[Tuple[str, str]]:
-    """Return a report's figure and its interval; None where it holds none."""
+    """Return a figure of the report and its interval; None if it is not a figure."""
     try:
         low_high = value["interval"]
         read = "{:.2f} %".format(100 * value["value"])
         return read, "" if low_high is None else "{:.2f} to {:.2f} %".format(100 * low_high[0], 100 * low_high[1])
-    # The report is another stage's file, copied as it was: what is not a figure there is none here.
+    # The report is another stage's file, copied unchanged: an entry that is not a figure is skipped.
     except (KeyError, IndexError, TypeError, ValueError):
         return None
 
@@ -183,7 +183,7 @@ def _figures(training: Dict[str, Any]) -> str:
             if figure is not None:
                 rows.append((title, what) + figure)
     if not rows:
-        return "None were measured."
+        return "No figures were measured."
     return _table(("Test set", "Figure", "Value", "95 % interval"), rows)
 
 
@@ -193,7 +193,7 @@ def _marked(source: str, synthetic: bool) -> str:
 
 def _thresholds(thresholds: Optional[Thresholds]) -> str:
     if thresholds is None:
-        return "None were measured: choose one on pairs of your own."
+        return "No thresholds were measured: choose one on your own pairs."
     source = _marked(thresholds.source, thresholds.synthetic)
     rows: List[Sequence[str]] = []
     for row in thresholds.rows:
@@ -204,23 +204,25 @@ def _thresholds(thresholds: Optional[Thresholds]) -> str:
             ("{:g}".format(row.target), "{:.4f}".format(row.threshold)) + _rate(row.fmr) + _rate(row.fnmr) + (source,)
         )
     draws = (
-        " The intervals come from {} draws of people (seed {}).".format(thresholds.replicates, thresholds.seed)
+        " The intervals come from {} bootstrap draws of people (seed {}).".format(
+            thresholds.replicates, thresholds.seed
+        )
         if thresholds.replicates
         else ""
     )
     return "\n\n".join(
         [
-            "A pair is accepted whose cosine reaches the threshold.\n"
+            "A pair is accepted if its cosine reaches the threshold.\n"
             "Measured on {} genuine and {} impostor pairs of {} people.{}".format(
                 thresholds.genuine, thresholds.impostors, thresholds.people, draws
             ),
             _table(("Target FMR", "Threshold", "FMR", "95 % interval", "FNMR", "95 % interval", "Measured on"), rows),
-            "An interval of 0 to 0 says that no error was seen, not that there is none." if draws else "",
+            "An interval of 0 to 0 means that no error was observed, not that none is possible." if draws else "",
         ]
     ).rstrip()
 
 
-def _rate(figure: Figure) -> Tuple[str, str]:
+def _rate(figure: RateEstimate) -> Tuple[str, str]:
     interval = figure.interval
     return (
         "{:.3g}".format(figure.value),
@@ -228,7 +230,7 @@ def _rate(figure: Figure) -> Tuple[str, str]:
     )
 
 
-def _files(files: Sequence[File]) -> str:
+def _files(files: Sequence[BundleFile]) -> str:
     ordered = sorted(files, key=lambda file: file.path)
     networks = [file for file in ordered if file.path.lower().endswith(NETWORKS)]
     return "\n\n".join(
@@ -251,27 +253,29 @@ def _files(files: Sequence[File]) -> str:
     )
 
 
-def use_of(file: File) -> str:
-    """Return which runtimes an embedder's file is for, in words."""
+def use_of(file: BundleFile) -> str:
+    """Return a description of the runtimes that an embedder's file is for."""
     if file.format == "pb":
         return "OpenCV 4.1 and later, TensorFlow 1.15 and later"
     if file.format == "uff":
-        return "TensorRT 7 to 8.6, by its UFF parser"
+        return "TensorRT 7 to 8.6, with its UFF parser"
     if file.format != "onnx":
-        return "the device that it was built on"
+        return "the device it was built on"
     if file.precision == "int8":
-        return "ONNX Runtime and OpenVINO on a processor; not OpenCV, not TensorRT, which makes its own"
+        return "ONNX Runtime and OpenVINO on a CPU; not OpenCV, and not TensorRT, which quantises by itself"
     if file.precision == "fp16":
-        return "TensorRT 11, which computes in the precision of its file; others take embedder.onnx"
+        return "TensorRT 11, which computes in the precision of the file; other versions take embedder.onnx"
     newer = file.opset is not None and file.opset > NANO_OPSET
-    runtimes = "ONNX Runtime, OpenVINO and TensorRT" + (", not those of JetPack 4" if newer else ", JetPack 4's too")
+    runtimes = "ONNX Runtime, OpenVINO and TensorRT" + (
+        ", except the versions of JetPack 4" if newer else ", including the versions of JetPack 4"
+    )
     if file.batch != DYNAMIC:
-        return "{}, where only batches of {} are run".format(runtimes, file.batch)
+        return "{}, for batches of exactly {}".format(runtimes, file.batch)
     return runtimes
 
 
-def _network(file: File) -> Sequence[str]:
-    norm = {True: "inside", False: "to be done by the caller", None: ""}[file.normalised]
+def _network(file: BundleFile) -> Sequence[str]:
+    norm = {True: "included", False: "left to the caller", None: ""}[file.normalised]
     parity = ", ".join(
         "{} {}".format(key, "{:.6g}".format(value) if isinstance(value, float) else value)
         for key, value in sorted((file.parity or {}).items())

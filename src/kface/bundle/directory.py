@@ -1,4 +1,4 @@
-"""A bundle's directory: written with its manifest last, and refused on loading where it is not what was written."""
+"""A bundle's directory: the manifest is written last, and loading refuses a directory that differs from its manifest."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from kface.bundle.manifest import (
     PRECISIONS,
     REMEDY,
     TOLERANCE,
-    File,
-    Manifest,
+    BundleFile,
+    BundleManifest,
     PathLike,
     digest,
     parse,
@@ -32,21 +32,21 @@ from kface.networks.registry import RUNTIMES
 LARGEST = 64 << 20
 #: What :func:`load` compares with the manifest.
 CHECKS = ("hashes", "sizes")
-#: How the export's figure begins of the smallest cosine that it found with a runtime, whose name follows.
+#: Prefix of the export's figure for the smallest cosine that it measured with a runtime; the runtime's name follows.
 COSINE = "smallest cosine by "
-#: By how much cosines may differ from one set of faces to another.
+#: How much cosines may vary from one set of faces to another.
 SPREAD = 0.05
-#: Where the detector's networks are; the manifest inside is the one that :mod:`kface.mtcnn.weights` reads.
+#: The directory of the detector's networks, with the manifest that :mod:`kface.mtcnn.weights` reads.
 DETECTOR = "detector"
 DETECTOR_MANIFEST = DETECTOR + "/manifest.json"
 
 
 class Bundle(NamedTuple):
-    """A bundle that was checked.
+    """A bundle that has been checked.
 
     Attributes:
-        directory: Where it is.
-        manifest: What it says.
+        directory: Its directory.
+        manifest: Its manifest.
 
     Example:
         >>> bundle = load("bundle")  # doctest: +SKIP
@@ -55,44 +55,42 @@ class Bundle(NamedTuple):
     """
 
     directory: Path
-    manifest: Manifest
+    manifest: BundleManifest
 
     def path(self, name: str) -> Path:
-        """Return where a file is.
+        """Return the path of a file.
 
         Args:
-            name: Its path below the directory, with slashes.
+            name: Its path relative to the directory, with slashes.
 
         Raises:
             ModelError: The bundle has no such file.
         """
         return self.directory / self.manifest.file(name).path
 
-    def embedder(self, runtime: str, precision: str = "fp32") -> File:
-        """Return the embedder's file that suits a runtime best: the first of :meth:`embedders`.
+    def embedder(self, runtime: str, precision: str = "fp32") -> BundleFile:
+        """Return the embedder file that suits a runtime best: the first of :meth:`embedders`.
 
         Args:
             runtime: A name in :data:`kface.networks.RUNTIMES`.
             precision: "fp32", "fp16" or "int8".
 
         Raises:
-            ConfigError: There is no such runtime or precision.
+            ConfigError: The runtime or the precision is unknown.
             ModelError: The bundle has no such file, or the runtime computes it wrongly; the message lists the precisions
-                that are left.
+                that can be used.
         """
         return self.embedders(runtime, precision)[0]
 
-    def embedders(self, runtime: str, precision: str = "fp32") -> List[File]:
-        """Return the embedder's files that a runtime reads, the one that suits it best first; see :meth:`embedder`.
+    def embedders(self, runtime: str, precision: str = "fp32") -> List[BundleFile]:
+        """Return the embedder files that a runtime reads, the one that suits it best first; see :meth:`embedder`.
 
-        One file of each format, in the runtime's own order. Of several, a dynamic batch is preferred, then the oldest
-        operator set: no runtime is faster with a newer one, and those of a Jetson Nano read none above 13 (TensorRT 8.2)
-        or 15 (ONNX Runtime 1.10).
+        One file of each format, in the runtime's order of preference. Of several files, one with a dynamic batch is
+        preferred, then the oldest operator set: no runtime is faster with a newer one, and those of a Jetson Nano read at
+        most 13 (TensorRT 8.2) or 15 (ONNX Runtime 1.10).
         """
         if precision not in PRECISIONS:
-            raise ConfigError(
-                "there is no such precision", precision, "choose one of: {}".format(", ".join(PRECISIONS))
-            )
+            raise ConfigError("unknown precision", precision, "choose one of: {}".format(", ".join(PRECISIONS)))
         fitting = self._fitting(runtime)
         found = [file for file in fitting if file.precision == precision]
         others = [other for other in PRECISIONS if any(file.precision == other for file in fitting)]
@@ -112,24 +110,22 @@ class Bundle(NamedTuple):
                 remedy,
             )
 
-        def order(file: File) -> Tuple[int, bool, int, str]:
+        def order(file: BundleFile) -> Tuple[int, bool, int, str]:
             return formats.index(file.format), file.batch != DYNAMIC, file.opset or 0, file.path
 
-        best: "OrderedDict[str, File]" = OrderedDict()
+        best: "OrderedDict[str, BundleFile]" = OrderedDict()
         for file in sorted(found, key=order):
             best.setdefault(file.format, file)
         return list(best.values())
 
     def precisions(self, runtime: str) -> List[str]:
-        """Return the precisions of the embedder's files that a runtime reads and computes rightly."""
+        """Return the precisions of the embedder files that a runtime reads and computes correctly."""
         there = {file.precision for file in self._fitting(runtime)}
         return [precision for precision in PRECISIONS if precision in there]
 
-    def _fitting(self, runtime: str) -> List[File]:
+    def _fitting(self, runtime: str) -> List[BundleFile]:
         if runtime not in RUNTIMES:
-            raise ConfigError(
-                "there is no such runtime", runtime, "choose one of: {}".format(", ".join(sorted(RUNTIMES)))
-            )
+            raise ConfigError("unknown runtime", runtime, "choose one of: {}".format(", ".join(sorted(RUNTIMES))))
         known = RUNTIMES[runtime]
         return [
             file
@@ -145,20 +141,21 @@ class Bundle(NamedTuple):
         """Return the directory that :class:`kface.mtcnn.Detector` takes as `models`.
 
         Raises:
-            ModelError: The bundle has no detector, or lacks its manifest: :mod:`kface.mtcnn` would make it anew there.
+            ModelError: The bundle has no detector, or lacks the detector's manifest, which :mod:`kface.mtcnn` would
+                write again.
         """
         self.path(DETECTOR_MANIFEST)
         return self.directory / DETECTOR
 
 
-def best_cosine(file: File) -> Optional[float]:
-    """Return the smallest cosine that the export found with the runtime that computes a file best; None if unknown."""
+def best_cosine(file: BundleFile) -> Optional[float]:
+    """Return the smallest cosine that the export measured with the runtime that computes a file best; None if unknown."""
     found = [value for key, value in (file.parity or {}).items() if key.startswith(COSINE) and _is_number(value)]
     return max(found) if found else None
 
 
-def _known_wrong(file: File, runtime: str) -> bool:
-    """Whether the export found that a runtime computes something else than others do with this file."""
+def _known_wrong(file: BundleFile, runtime: str) -> bool:
+    """Return whether the export found that a runtime computes this file differently from the others."""
     found = (file.parity or {}).get(COSINE + runtime)
     best = best_cosine(file)
     if best is None or found is None or not _is_number(found):
@@ -170,8 +167,8 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-def write(directory: PathLike, manifest: Manifest) -> None:
-    """Write a bundle's manifest once all its files are in place; what is written can be loaded.
+def write(directory: PathLike, manifest: BundleManifest) -> None:
+    """Write a bundle's manifest after all its files, and check that the bundle can be loaded.
 
     Raises:
         ModelError: A field has a wrong type or value, a file is not what the manifest says, or the disk is full.
@@ -199,27 +196,27 @@ def load(directory: PathLike, check: str = "hashes") -> Bundle:
     """Open a bundle.
 
     Args:
-        directory: Where it is; it may have been moved or renamed as a whole.
-        check: "hashes" reads every file, "sizes" only looks whether each is there with its size. The latter is enough where
-            networks are opened with their hash, as :func:`kface.networks.open_network` can.
+        directory: Its directory, which may have been moved or renamed.
+        check: "hashes" reads every file; "sizes" checks only that each exists with its size, which is enough if networks
+            are opened with their hash, as :func:`kface.networks.open_network` can.
 
     Raises:
         ConfigError: `check` is neither.
-        ModelError: There is no bundle, its manifest is damaged, edited or of another schema version, or a file (named) is
-            missing, changed, a link out of the directory, or a network that the manifest does not list.
+        ModelError: The directory is not a bundle, its manifest is damaged, edited or of another schema version, or a file
+            (named) is missing, changed, a link out of the directory, or a network that the manifest does not list.
     """
     if check not in CHECKS:
         raise ConfigError("must be {}, not {!r}".format(" or ".join(CHECKS), check), "check")
     root = Path(directory)
     path = root / FILE
     try:
-        # Pipes and devices have no end, and a manifest of ours has some kilobytes.
+        # Pipes and devices have no end, and a manifest has a few kilobytes.
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
-            raise ModelError("cannot be read (it is no file, or a huge one)", path, "give a bundle's directory")
+            raise ModelError("cannot be read (it is not a file, or too large)", path, "give a bundle's directory")
         document = decode(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        raise ModelError("there is no bundle ({} is missing)".format(FILE), directory, "export one: kface export")
+        raise ModelError("is not a bundle ({} is missing)".format(FILE), directory, "export one: kface export")
     except OSError as error:
         raise ModelError("cannot be read ({})".format(error.strerror or error), path)
     except ValueError as error:
@@ -230,8 +227,8 @@ def load(directory: PathLike, check: str = "hashes") -> Bundle:
     return Bundle(root, manifest)
 
 
-def _check_alignment(manifest: Manifest, path: Path) -> None:
-    # Faces aligned to other points give other embeddings, without any error: better none at all.
+def _check_alignment(manifest: BundleManifest, path: Path) -> None:
+    # Faces aligned to other points give other embeddings without any error.
     points = np.array(manifest.template.points, np.float32)
     if not np.array_equal(points, alignment.TEMPLATE) or manifest.preprocessing.size != (alignment.SIZE,) * 2:
         raise ModelError(
@@ -243,8 +240,8 @@ def _check_alignment(manifest: Manifest, path: Path) -> None:
         )
 
 
-def _check(root: Path, manifest: Manifest, hashes: bool) -> None:
-    """Compare a directory with its manifest, what is quick first; raises ModelError."""
+def _check(root: Path, manifest: BundleManifest, hashes: bool) -> None:
+    """Compare a directory with its manifest, cheap checks first; raises ModelError."""
     for file in manifest.files:
         _check_file(root, file)
     _check_unlisted(root, {file.path for file in manifest.files})
@@ -257,7 +254,7 @@ def _check(root: Path, manifest: Manifest, hashes: bool) -> None:
             raise ModelError("was changed: its SHA-256 is not the manifest's", root / file.path, REMEDY)
 
 
-def _check_file(root: Path, file: File) -> None:
+def _check_file(root: Path, file: BundleFile) -> None:
     place = root / file.path
     try:
         found = place.stat()

@@ -1,4 +1,4 @@
-"""What a bundle says about itself: its files, how to feed its networks, what they can do, and where they come from."""
+"""A bundle's manifest: its files, what the embedder expects, thresholds, training report and provenance."""
 
 import json
 import os
@@ -17,44 +17,45 @@ PathLike = Union[str, "os.PathLike[str]"]
 SCHEMA = 1
 KIND = "kface bundle"
 FILE = "manifest.json"
-#: The embedder's file that stands for its weights; the other forms are conversions of the same network.
+#: The embedder file that identifies the weights; the other files are conversions of the same network.
 CANONICAL = "embedder.onnx"
-#: Files with these endings run: none may lie in a bundle that its manifest does not list.
+#: Endings of network files: a bundle must not hold one that its manifest does not list.
 NETWORKS = (".onnx", ".pb", ".uff", ".engine")
 GOLDEN = "golden"
 ROLES = ("detector", "embedder", "settings", "card", GOLDEN)
 PRECISIONS = ("fp32", "fp16", "int8")
-#: Least cosine between an embedding and the canonical network's, by the precision it is computed in.
+#: Least cosine between an embedding and that of the canonical network, by the precision it is computed in.
 TOLERANCE = {"fp32": 0.999, "fp16": 0.99, "int8": 0.9}
 LAYOUTS = ("NCHW", "NHWC")
 DYNAMIC = "dynamic"
-#: Largest fixed batch and longest embedding: arrays of these sizes are made.
+#: Largest fixed batch and longest embedding: arrays of these sizes are allocated.
 BATCH = 4096
 LONGEST = 65536
 REMEDY = "copy the bundle again, or export it again: kface export"
-#: The template's points; the publication gives four decimals, which float32 blurs.
+#: The template's points with the four decimals of the publication, which float32 does not hold exactly.
 POINTS = tuple(tuple(round(float(value), 4) for value in point) for point in alignment.TEMPLATE)
 
 Batch = Union[str, int]
 
 
-class File(NamedTuple):
-    """A file of a bundle; what is no network has None, or nothing, for a network's facts.
+class BundleFile(NamedTuple):
+    """A file of a bundle. The fields from `precision` on are set for networks only.
 
     Attributes:
-        path: Below the bundle's directory, with slashes.
+        path: Relative to the bundle's directory, with slashes.
         sha256: The file's hash in hexadecimal.
         bytes: The file's size.
         role: One of :data:`ROLES`.
         format: Its ending, such as "onnx" or "pb".
         precision: One of :data:`PRECISIONS`.
         opset: ONNX's operator set.
-        batch: How many images a run takes: a number, or "dynamic" for any.
-        normalised: Whether the L2 norm is inside, so that embeddings come out with a length of 1.
+        batch: Images per run: a number, or "dynamic" for any.
+        normalised: Whether the network divides by the L2 norm, so that embeddings have length 1.
         input: Name of the input.
         outputs: Names of the outputs.
         layout: Axes of the input, "NCHW" or "NHWC".
-        parity: Figures (numbers, texts) of how far its outputs are from the trained network's, and how that was measured.
+        parity: Figures (numbers, texts) on how far its outputs are from those of the trained network, and how that was
+            measured.
     """
 
     path: str
@@ -72,14 +73,14 @@ class File(NamedTuple):
     parity: Optional[Dict[str, Any]] = None
 
 
-class Preprocessing(NamedTuple):
-    """What happens to an aligned crop before the embedder: ``(pixels - mean) / divisor``.
+class BundlePreprocessing(NamedTuple):
+    """How an aligned crop becomes the embedder's input: ``(pixels - mean) / divisor``.
 
     Attributes:
         size: Width and height of a crop in pixels.
         colour: Order of the channels, "RGB" or "BGR".
         mean: Subtracted from every channel, in grey levels.
-        divisor: Divides the rest.
+        divisor: Divides the difference.
     """
 
     size: Tuple[int, int] = (alignment.SIZE, alignment.SIZE)
@@ -88,11 +89,11 @@ class Preprocessing(NamedTuple):
     divisor: float = 128.0
 
 
-class Template(NamedTuple):
+class AlignmentTemplate(NamedTuple):
     """Where the five landmarks of an aligned face lie.
 
     Attributes:
-        name: What the field calls it.
+        name: Its usual name.
         points: Five x y in pixels of the crop, in the order of :data:`kface.faces.LANDMARK_NAMES`.
     """
 
@@ -101,12 +102,12 @@ class Template(NamedTuple):
 
 
 class Provenance(NamedTuple):
-    """Where something in a bundle comes from.
+    """The origin of something in a bundle.
 
     Attributes:
         what: Such as "training data" or "detector weights".
-        source: Where it comes from, in words.
-        licence: Under which licence, in words or as an SPDX identifier.
+        source: Its origin, as text.
+        licence: Its licence, as text or as an SPDX identifier.
     """
 
     what: str
@@ -114,27 +115,27 @@ class Provenance(NamedTuple):
     licence: str
 
 
-class Manifest(NamedTuple):
+class BundleManifest(NamedTuple):
     """A bundle's description of itself.
 
     Attributes:
         name: The model's name, such as "resnet50-arcface".
-        created: When, in UTC and ISO 8601 to the second.
+        created: Time of creation in UTC, ISO 8601 to the second.
         files: In any order.
         embedding: Length of an embedding.
         fingerprint: Of :func:`fingerprint`; templates of another fingerprint cannot be compared with this bundle's.
         training: The run's ``report.json``.
-        thresholds: None where none were measured.
+        thresholds: None if no thresholds were measured.
         synthetic: Whether the network was trained on the synthetic sample.
-        licence: Of the bundle as a whole.
+        licence: Of the complete bundle.
         provenance: Of data and weights.
         preprocessing: What the embedder expects.
-        template: To which faces are aligned.
+        template: The template to which faces are aligned.
     """
 
     name: str
     created: str
-    files: Tuple[File, ...]
+    files: Tuple[BundleFile, ...]
     embedding: int
     fingerprint: str
     training: Dict[str, Any]
@@ -142,11 +143,11 @@ class Manifest(NamedTuple):
     synthetic: bool
     licence: str
     provenance: Tuple[Provenance, ...]
-    preprocessing: Preprocessing = Preprocessing()
-    template: Template = Template()
+    preprocessing: BundlePreprocessing = BundlePreprocessing()
+    template: AlignmentTemplate = AlignmentTemplate()
 
-    def file(self, path: str) -> File:
-        """Return what is said about a file.
+    def file(self, path: str) -> BundleFile:
+        """Return the entry of a file.
 
         Raises:
             ModelError: The bundle has no such file.
@@ -157,7 +158,7 @@ class Manifest(NamedTuple):
         raise ModelError("is not in the bundle", path, "export the bundle with it: kface export")
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return what is written to the file, except for the digest."""
+        """Return the content of the manifest's file except for the digest."""
         return dict(
             self._asdict(),
             schema=SCHEMA,
@@ -182,48 +183,48 @@ def digest(document: Dict[str, Any]) -> str:
     return sha256_bytes(_canonical({key: value for key, value in document.items() if key != "digest"}))
 
 
-def fingerprint(embedder_sha256: str, preprocessing: Preprocessing, template: Template) -> str:
-    """Return what two bundles must share for their templates to be comparable.
+def fingerprint(embedder_sha256: str, preprocessing: BundlePreprocessing, template: AlignmentTemplate) -> str:
+    """Return the hash that two bundles must share for their templates to be comparable.
 
     Args:
         embedder_sha256: Of :data:`CANONICAL`.
-        preprocessing: What the embedder is fed.
-        template: To which faces are aligned.
+        preprocessing: What the embedder expects.
+        template: The template to which faces are aligned.
     """
     return sha256_bytes(
         _canonical([embedder_sha256, list(preprocessing), [list(point) for point in template.points], template.name])
     )
 
 
-def describe(directory: PathLike, path: str, role: str, **facts: Any) -> File:
-    """Return the entry of a file that lies in a bundle's directory.
+def describe(directory: PathLike, path: str, role: str, **facts: Any) -> BundleFile:
+    """Return the entry of a file in a bundle's directory.
 
     Args:
         directory: The bundle's.
-        path: Below it, with slashes.
+        path: Relative to it, with slashes.
         role: One of :data:`ROLES`.
-        facts: Other fields of :class:`File`.
+        facts: Other fields of :class:`BundleFile`.
 
     Raises:
         ModelError: The file cannot be read.
     """
     place = Path(directory) / path
     try:
-        return File(path, sha256_file(place), place.stat().st_size, role, place.suffix[1:].lower(), **facts)
+        return BundleFile(path, sha256_file(place), place.stat().st_size, role, place.suffix[1:].lower(), **facts)
     except OSError as error:
         raise ModelError("cannot be read ({})".format(error.strerror or error), place)
 
 
-def parse(document: Any, path: PathLike) -> Manifest:
+def parse(document: Any, path: PathLike) -> BundleManifest:
     """Return the manifest that a JSON document holds.
 
     Args:
-        document: What JSON says.
-        path: Where the document is, for errors.
+        document: The decoded JSON.
+        path: The document's path, for errors.
 
     Raises:
-        ModelError: It is no manifest, has another schema version, or a field (named) is missing, unknown, of a wrong type,
-            or edited.
+        ModelError: It is not a manifest, has another schema version, or a field (named) is missing, unknown, of a wrong
+            type, or edited.
     """
     fields = Fields(document, path, remedy=REMEDY)
     if document.get("kind") != KIND:
@@ -236,7 +237,7 @@ def parse(document: Any, path: PathLike) -> Manifest:
         )
     fields.text("kind")
     fields.whole("schema")
-    manifest = Manifest(
+    manifest = BundleManifest(
         name=fields.text("name"),
         created=fields.text("created", (), r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)"),
         files=tuple(_file(name, part, path) for name, part in sorted(fields.named("files").items())),
@@ -260,13 +261,13 @@ def parse(document: Any, path: PathLike) -> Manifest:
     return manifest
 
 
-def _file(name: str, part: Fields, path: PathLike) -> File:
+def _file(name: str, part: Fields, path: PathLike) -> BundleFile:
     inside = all(step not in ("", ".", "..") for step in name.split("/"))
-    # Backslashes and colons lead out of the directory on Windows; what cannot be printed cannot be named in an error.
-    if not inside or not name.isprintable() or any(sign in name for sign in "\\:") or name.lower() == FILE:
+    # Backslashes and colons lead out of the directory on Windows; unprintable names cannot be shown in an error.
+    if not inside or not name.isprintable() or any(character in name for character in "\\:") or name.lower() == FILE:
         raise ModelError("names a file that is not inside the bundle: {}".format(json.dumps(name)), path, REMEDY)
     dynamic = part.value("batch") == DYNAMIC
-    file = File(
+    file = BundleFile(
         path=name,
         sha256=part.text("sha256", (), "[0-9a-f]{64}"),
         bytes=part.whole("bytes"),
@@ -295,11 +296,11 @@ def _file(name: str, part: Fields, path: PathLike) -> File:
     return file
 
 
-def _preprocessing(part: Fields) -> Preprocessing:
+def _preprocessing(part: Fields) -> BundlePreprocessing:
     width, height = part.numbers("size", 2)
     if min(width, height) < 1 or width != int(width) or height != int(height):
         raise part.error("size", "a width and a height in pixels")
-    made = Preprocessing(
+    made = BundlePreprocessing(
         (int(width), int(height)),
         part.text("colour", ("RGB", "BGR")),
         part.number("mean", -1e6, 1e6),
@@ -311,12 +312,12 @@ def _preprocessing(part: Fields) -> Preprocessing:
     return made
 
 
-def _template(part: Fields) -> Template:
+def _template(part: Fields) -> AlignmentTemplate:
     points = part.value("points")
     if not isinstance(points, list) or len(points) != len(alignment.TEMPLATE):
         raise part.error("points", "{} points".format(len(alignment.TEMPLATE)))
     pairs = Fields({str(number): point for number, point in enumerate(points)}, part.path, "template.points", REMEDY)
-    made = Template(part.text("name"), tuple(pairs.numbers(str(number), 2) for number in range(len(points))))
+    made = AlignmentTemplate(part.text("name"), tuple(pairs.numbers(str(number), 2) for number in range(len(points))))
     part.close()
     return made
 

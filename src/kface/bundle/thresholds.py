@@ -1,4 +1,4 @@
-"""The threshold table: at which cosine which error rates were measured."""
+"""The threshold table: the error rates measured at some cosines."""
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -8,7 +8,7 @@ from kface.errors import ConfigError, KFaceError
 from kface.fields import Fields
 from kface.verification.bootstrap import Interval, Resampling
 from kface.verification.curves import Curve, operating_point, ranked_pairs, rates
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 from kface.verification.scores import FAILED
 
 #: The false match rates for which a bundle has thresholds.
@@ -18,26 +18,26 @@ NOT_MEASURABLE = "not measurable"
 NOT_MET = "no threshold meets it"
 
 
-class Row(NamedTuple):
-    """A target and what meets it.
+class ThresholdRow(NamedTuple):
+    """A target false match rate and the threshold that meets it.
 
     Attributes:
         target: The false match rate (FMR) asked for.
-        threshold: The lowest cosine whose FMR is at most the target; a pair is accepted that reaches it. None where there
-            is none.
-        fmr: FMR measured at the threshold; None without one.
-        fnmr: False non-match rate (FNMR) measured at the threshold; None without one.
-        reason: Why there is no threshold, :data:`NOT_MEASURABLE` or :data:`NOT_MET`; None where there is one.
+        threshold: The lowest cosine whose FMR is at most the target; pairs that reach it are accepted. None if no
+            threshold meets the target.
+        fmr: FMR measured at the threshold; None without a threshold.
+        fnmr: False non-match rate (FNMR) measured at the threshold; None without a threshold.
+        reason: Why the threshold is None: :data:`NOT_MEASURABLE` or :data:`NOT_MET`.
     """
 
     target: float
     threshold: Optional[float]
-    fmr: Optional[Figure]
-    fnmr: Optional[Figure]
+    fmr: Optional[RateEstimate]
+    fnmr: Optional[RateEstimate]
     reason: Optional[str] = None
 
     def to_dict(self) -> Dict[str, Any]:
-        """Return the row as JSON takes it."""
+        """Return the row ready for JSON."""
         return {
             "target": self.target,
             "threshold": self.threshold,
@@ -51,12 +51,12 @@ class Thresholds(NamedTuple):
     """A threshold table and the pairs it was measured on.
 
     Attributes:
-        source: What the pairs are, such as "K-Face Q4".
-        synthetic: Whether they are of the synthetic sample.
+        source: Name of the pairs, such as "K-Face Q4".
+        synthetic: Whether they come from the synthetic sample.
         genuine: Number of genuine pairs.
         impostors: Number of impostor pairs.
         people: Number of people.
-        replicates: Draws of people behind the intervals.
+        replicates: Bootstrap draws of people behind the intervals.
         seed: Of the draws.
         rows: One for each target.
     """
@@ -68,13 +68,13 @@ class Thresholds(NamedTuple):
     people: int
     replicates: int
     seed: int
-    rows: Tuple[Row, ...]
+    rows: Tuple[ThresholdRow, ...]
 
     def at(self, target: float) -> float:
         """Return the threshold for a false match rate.
 
         Raises:
-            ConfigError: The table has none for it; the message lists those it has.
+            ConfigError: The table has no threshold for it; the message lists the rates that it has.
         """
         known = [row for row in self.rows if row.threshold is not None]
         for row in known:
@@ -92,7 +92,7 @@ class Thresholds(NamedTuple):
         )
 
     def to_dict(self) -> Dict[str, Any]:
-        """Return the table as JSON takes it."""
+        """Return the table ready for JSON."""
         return dict(self._asdict(), rows=[row.to_dict() for row in self.rows])
 
 
@@ -103,26 +103,26 @@ def threshold_table(
     fmrs: Sequence[float] = FMRS,
     replicates: int = 1000,
     seed: int = 0,
-) -> Tuple[Row, ...]:
+) -> Tuple[ThresholdRow, ...]:
     """Measure the error rates at the thresholds for some false match rates.
 
-    The intervals say how far the rates of these very thresholds vary with the people, not how far the thresholds would.
+    The intervals show how the rates at these fixed thresholds vary with the people, not how the thresholds would vary.
 
     Args:
         scores: (m,), cosines; :data:`~kface.verification.scores.FAILED` for pairs without a template.
         genuine: bool (m,).
         people: Integers (m, 2), the two people of each pair.
         fmrs: The targets, each between 0 and 1.
-        replicates: Draws of people for the intervals; 0 for none.
+        replicates: Bootstrap draws of people for the intervals; 0 for no intervals.
         seed: Of the draws.
 
     Returns:
-        A row for each target, in the order of `fmrs`. A target that fewer than 1 / target impostor pairs would have to
-        carry has no threshold, and neither has one that only a rejection of everything meets.
+        A row for each target, in the order of `fmrs`. A target has no threshold if there are fewer than 1 / target
+        impostor pairs, or if only rejecting every pair meets it.
 
     Raises:
         ConfigError: A target or `replicates` is out of its range.
-        KFaceError: Genuine or impostor pairs are lacking, the shapes do not fit, or a score is not a cosine.
+        KFaceError: Genuine or impostor pairs are missing, the shapes do not match, or a score is not a cosine.
     """
     if replicates < 0:
         raise ConfigError("must be at least 0, not {}".format(replicates), "replicates")
@@ -138,26 +138,26 @@ def threshold_table(
     rows = [_row(made, float(target)) for target in fmrs]
     if replicates == 0:
         return tuple(rows)
-    # A row's place on the curve is unique: its thresholds are the distinct scores.
+    # A row's position on the curve is unique: its thresholds are the distinct scores.
     places = [int(np.flatnonzero(made.thresholds == row.threshold)[0]) for row in rows if row.threshold is not None]
     figures = [_rate(place, kind) for place in places for kind in (0, 1)]
     found = iter(Resampling(people, replicates, seed).of_rates(ranked, *figures))
     return tuple(
         row
         if row.fmr is None or row.fnmr is None
-        else row._replace(fmr=Figure(row.fmr.value, next(found)), fnmr=Figure(row.fnmr.value, next(found)))
+        else row._replace(fmr=RateEstimate(row.fmr.value, next(found)), fnmr=RateEstimate(row.fnmr.value, next(found)))
         for row in rows
     )
 
 
-def _row(made: Curve, target: float) -> Row:
-    # Such a target is a share of less than one pair; the tolerance is for rounding, as in tar_at_far.
+def _row(made: Curve, target: float) -> ThresholdRow:
+    # Such a target is less than one pair; the tolerance is for rounding, as in tar_at_far.
     if made.impostors * target < 1 - 1e-9:
-        return Row(target, None, None, None, NOT_MEASURABLE)
+        return ThresholdRow(target, None, None, None, NOT_MEASURABLE)
     threshold, fmr, fnmr = operating_point(made, target)
     if not np.isfinite(threshold):
-        return Row(target, None, None, None, NOT_MET)
-    return Row(target, threshold, Figure(fmr), Figure(fnmr))
+        return ThresholdRow(target, None, None, None, NOT_MET)
+    return ThresholdRow(target, threshold, RateEstimate(fmr), RateEstimate(fnmr))
 
 
 def _rate(place: int, kind: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -174,14 +174,14 @@ def measure(
     replicates: int = 1000,
     seed: int = 0,
 ) -> Thresholds:
-    """Return a bundle's threshold table: :func:`threshold_table` with what it was measured on.
+    """Return a bundle's threshold table: :func:`threshold_table` with a description of the pairs.
 
     Args:
-        scores: See :func:`threshold_table`, as for the others that are not listed here.
+        scores: See :func:`threshold_table`, as for all arguments but these two.
         genuine: See there.
         people: See there.
-        source: What the pairs are.
-        synthetic: Whether they are of the synthetic sample.
+        source: Name of the pairs.
+        synthetic: Whether they come from the synthetic sample.
         fmrs: See there.
         replicates: See there.
         seed: See there.
@@ -194,10 +194,10 @@ def measure(
 
 
 def parse(fields: Fields) -> Thresholds:
-    """Return a table from what :meth:`Thresholds.to_dict` made; raises ModelError where a field is not that."""
-    rows: List[Row] = []
+    """Return the table that :meth:`Thresholds.to_dict` wrote; raises ModelError if a field is wrong."""
+    rows: List[ThresholdRow] = []
     for part in fields.objects("rows"):
-        row = Row(
+        row = ThresholdRow(
             target=part.number("target", 0, 1),
             threshold=part.optional("threshold", part.number, -1, 1),
             fmr=_figure(part, "fmr"),
@@ -206,7 +206,7 @@ def parse(fields: Fields) -> Thresholds:
         )
         absent = [row.threshold is None, row.fmr is None, row.fnmr is None, row.reason is not None]
         if any(absent) != all(absent):
-            raise part.error("threshold", "there with its rates, or absent with its reason")
+            raise part.error("threshold", "given with its rates, or null with a reason")
         part.close()
         rows.append(row)
     made = Thresholds(
@@ -223,11 +223,11 @@ def parse(fields: Fields) -> Thresholds:
     return made
 
 
-def _figure(fields: Fields, key: str) -> Optional[Figure]:
+def _figure(fields: Fields, key: str) -> Optional[RateEstimate]:
     if fields.value(key) is None:
         return None
     part = fields.object(key)
     found = part.optional("interval", part.numbers, 2)
-    figure = Figure(part.number("value", 0, 1), None if found is None else Interval(*found))
+    figure = RateEstimate(part.number("value", 0, 1), None if found is None else Interval(*found))
     part.close()
     return figure

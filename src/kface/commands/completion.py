@@ -1,7 +1,7 @@
-"""``kface completion bash|zsh|fish``: the scripts, and what they ask at each TAB (``kface __complete WORD...``).
+"""``kface completion bash|zsh|fish``: prints the scripts, and answers their query at each TAB (``kface __complete WORD...``).
 
-The answer's first line is ``files`` where file names complete as well, else ``words``; each further line is a candidate and,
-behind a tabulator, what it means. Candidates are complete words; after ``=`` and ``.`` more follows without a blank.
+The answer's first line is ``files`` where file names are candidates too, else ``words``; each further line is a candidate and,
+after a tab, its description. Candidates are complete words; after ``=`` and ``.`` more follows without a blank.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from kface.commands.parser import Parser, SettingsParser
 from kface.errors import KFaceError
 from kface.overrides import TEXTS
 
-#: What stands for a file or a directory in an option's help.
+#: Placeholders for a file or a directory in an option's help.
 _FILES = ("FILE", "DIR", "PATH", "IMAGE")
-#: Texts of :data:`kface.overrides.TEXTS` that are no files.
+#: Settings of :data:`kface.overrides.TEXTS` that are not files.
 _NAMES = (
     "corpus.name",
     "licence",
@@ -33,7 +33,7 @@ Candidate = Tuple[str, str]
 
 
 class Answer(NamedTuple):
-    """What completes a word: candidates with what they mean, and whether names of files do too."""
+    """The completions of a word: candidates with their descriptions, and whether file names are candidates too."""
 
     candidates: List[Candidate]
     files: bool = False
@@ -62,15 +62,15 @@ def parser() -> Parser:
 
 
 def answer(words: Sequence[str]) -> str:
-    """Return the text for a shell.
+    """Return the answer for a shell.
 
     Args:
-        words: Behind ``kface``; the last one is that which is completed, and may be empty.
+        words: The words after ``kface``; the last one is to be completed, and may be empty.
     """
     try:
         found = complete(list(words) or [""])
     except (KFaceError, ImportError):
-        # A TAB is no place for an error: the command itself will say it.
+        # Not at a TAB: the command itself will report the error.
         found = Answer([])
     current = words[-1] if words else ""
     lines = ["files" if found.files else "words"]
@@ -79,10 +79,10 @@ def answer(words: Sequence[str]) -> str:
 
 
 def complete(words: List[str]) -> Answer:
-    """Return what completes the last of the words.
+    """Return the completions of the last word.
 
     Raises:
-        KFaceError: The configuration is not there.
+        KFaceError: The configuration is missing.
         ImportError: A package of the command is missing.
     """
     before, current = words[:-1], words[-1]
@@ -100,7 +100,7 @@ def complete(words: List[str]) -> Answer:
 
 
 def _next(candidates: Iterable[Candidate], current: str) -> List[Candidate]:
-    """Return the candidates that begin with a word, settings up to their next dot: fit. for all of fit.*."""
+    """Return the candidates that begin with a word, and settings up to their next dot: fit. for all of fit.*."""
     made: List[Candidate] = []
     for word, about in candidates:
         if not word.startswith(current):
@@ -139,7 +139,7 @@ def _settings(stage: str, before: List[str], current: str, command: Optional[tab
     ]
     key, equals, _ = current.partition("=")
     if not equals:
-        # What a group chooses is asked for by its name alone, and what belongs to it behind a dot.
+        # A group's choice completes its name; its settings follow after a dot.
         words = [(group.name + "=", group.about) for group in groups]
         return Answer(words + [(setting.key + "=", setting.about) for setting in settings])
     for group in groups:
@@ -154,7 +154,7 @@ def _settings(stage: str, before: List[str], current: str, command: Optional[tab
 
 
 def _arguments(read: Parser, before: List[str], current: str) -> Answer:
-    """Return what a parser of arguments takes at this place."""
+    """Return what an argument parser accepts at this place."""
     for number, word in enumerate(before):
         below = _subparser(read, word)
         if below is not None:

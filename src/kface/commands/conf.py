@@ -1,8 +1,8 @@
-"""The configuration files as documentation: which settings, groups and choices a stage has, with their comments.
+"""Reads the configuration files as documentation: the settings, groups and choices of a stage, with their comments.
 
-Reads ``conf/`` without Hydra and without PyYAML, so that a manual page or a TAB costs milliseconds and works on a board. It
-understands the form that our files keep to, one ``key: value  # comment`` a line, and no more of YAML than that; a test holds
-it against a YAML parser on every file. A comment that begins with "one of a, b, c" lists the choices of a setting.
+Reads ``conf/`` without Hydra and PyYAML, so that a manual page or a TAB takes milliseconds and works on a board. It understands
+only the form of our files, one ``key: value  # comment`` per line; a test compares it with a YAML parser on every file. A
+comment that begins with "one of a, b, c" lists the choices of a setting.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from kface.errors import ConfigError
 
-#: Names a directory in place of the packaged one.
+#: Environment variable with a directory that replaces the packaged one.
 ENVIRONMENT = "KFACE_CONF"
 
 _KEY = re.compile(r"( *)([A-Za-z_]\w*):(?: +(.*))?\Z")
@@ -24,11 +24,11 @@ class Setting(NamedTuple):
     """A setting of a stage.
 
     Attributes:
-        key: As it is typed, such as "fit.epochs".
+        key: Such as "fit.epochs".
         default: The value's text; None where the file has null.
-        about: What it means, with its unit.
-        defaults: Of choices of its group that have another default: (choice, text).
-        only: The choices of its group that have it, where not all have.
+        about: Description, with its unit.
+        defaults: Other defaults, by the choice of its group: (choice, text).
+        only: The choices of its group that have it; empty where all do.
     """
 
     key: str
@@ -39,12 +39,12 @@ class Setting(NamedTuple):
 
     @property
     def required(self) -> bool:
-        """Whether it has to be given."""
+        """Whether it must be given."""
         return self.default == "???"
 
     @property
     def choices(self) -> Tuple[str, ...]:
-        """The values there are, where its comment lists them or it is true or false."""
+        """The possible values, where its comment lists them or it is true or false."""
         match = _CHOICES.match(self.about)
         if match:
             return tuple(word for word in re.split(r", | or ", match.group(1).strip()) if word)
@@ -52,20 +52,20 @@ class Setting(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A file of a group: its name, and what it is for."""
+    """A file of a group: its name and its description."""
 
     name: str
     about: str
 
 
 class Group(NamedTuple):
-    """A folder of the configuration, of which one file is chosen.
+    """A folder of the configuration, one file of which is chosen.
 
     Attributes:
         name: Such as "backbone".
-        default: The choice, which may refer to others: "${corpus}-${backbone}"; None for none.
-        about: What it is for.
-        choices: The files there are.
+        default: The choice, possibly with references: "${corpus}-${backbone}"; None for none.
+        about: Description.
+        choices: Its files.
         settings: Of all choices.
     """
 
@@ -84,8 +84,8 @@ class Stage(NamedTuple):
         about: What the stage does.
         examples: Command lines.
         groups: In the file's order.
-        sections: (section, what it is for) where a section's own line says so.
-        settings: Of the file itself, in its order.
+        sections: (section, description) of sections whose line has a comment.
+        settings: Of the file itself, in order.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Stage(NamedTuple):
 
     @property
     def all_settings(self) -> List[Setting]:
-        """Those of the file and of its groups."""
+        """The settings of the file and of its groups."""
         return list(self.settings) + [setting for group in self.groups for setting in group.settings]
 
 
@@ -105,16 +105,16 @@ def configuration_directory() -> Path:
     """Return the directory of the configuration: KFACE_CONF, or the package's own.
 
     Raises:
-        ConfigError: It is not there.
+        ConfigError: It is missing.
     """
     named = os.environ.get(ENVIRONMENT)
     package = Path(__file__).resolve().parents[1]
-    # A checkout without symbolic links has a small file in place of the link.
+    # In a checkout without symbolic links a small file replaces the link.
     choices = [Path(named)] if named else [package / "conf", package.parents[1] / "conf"]
     for directory in choices:
         if directory.is_dir():
             return directory.resolve()
-    raise ConfigError("the configuration directory is missing", choices[0], "install kface again, or set KFACE_CONF")
+    raise ConfigError("the configuration directory is missing", choices[0], "reinstall kface, or set KFACE_CONF")
 
 
 def read_stage(name: str, directories: Optional[Sequence[Path]] = None) -> Stage:
@@ -122,17 +122,17 @@ def read_stage(name: str, directories: Optional[Sequence[Path]] = None) -> Stage
 
     Args:
         name: Such as "train".
-        directories: Where the files are; the first has the root file, and all may have choices. By default
-            :func:`configuration_directory` alone.
+        directories: Directories of the files; the first has the root file, all may have choices. By default only
+            :func:`configuration_directory`.
 
     Raises:
-        ConfigError: There is no such file.
+        ConfigError: The file does not exist.
     """
     places = list(directories) if directories else [configuration_directory()]
     root = _read(places[0] / (name + ".yaml"))
     groups = [_group(places, group, choice, about) for group, choice, about in root.defaults]
     groups = [group for group in groups if group.choices]
-    # A recipe's choice changes the defaults of others.
+    # The choice of a recipe changes the defaults of other settings.
     recipes = [
         ("{}={}".format(group, path.stem), setting)
         for group, _, _ in root.defaults
@@ -157,10 +157,10 @@ def read_stage(name: str, directories: Optional[Sequence[Path]] = None) -> Stage
 
 
 def stage_files(name: str) -> List[str]:
-    """Return the packaged files that a stage is described by: its root file and those of its groups.
+    """Return the packaged files that describe a stage: its root file and those of its groups.
 
     Raises:
-        ConfigError: The configuration is not there.
+        ConfigError: The configuration is missing.
     """
     place = configuration_directory()
     made = [name + ".yaml"]
@@ -170,7 +170,7 @@ def stage_files(name: str) -> List[str]:
 
 
 def clash(directory: Path, packaged: Path) -> Optional[str]:
-    """Return a file that a further directory has under the same name as the packaged one; None where there is none."""
+    """Return a file of a further directory that has the name of a packaged file, or None."""
     for path in sorted(directory.glob("*.yaml")) + sorted(directory.glob("*/*.yaml")):
         name = str(path.relative_to(directory))
         if (packaged / name).exists():
@@ -179,7 +179,7 @@ def clash(directory: Path, packaged: Path) -> Optional[str]:
 
 
 class _File(object):
-    """A file's parts."""
+    """The parts of a file."""
 
     def __init__(self) -> None:
         self.about = ""
@@ -201,7 +201,7 @@ def _group(places: Sequence[Path], name: str, default: Optional[str], about: str
         files[path.stem] = file
     merged: Dict[str, Setting] = {}
     has: Dict[str, List[Tuple[str, Optional[str]]]] = {}
-    # The default choice's own words come first.
+    # The default choice's comments take precedence.
     for choice in sorted(files, key=lambda choice: choice != default):
         if files[choice].anywhere:
             continue
@@ -219,7 +219,7 @@ def _group(places: Sequence[Path], name: str, default: Optional[str], about: str
 
 
 def _with_own(group: Group, root: _File) -> Tuple[Setting, ...]:
-    """Return a group's settings with what the root file sets in it: other defaults, and settings of its own."""
+    """Return a group's settings with those of the root file in it: other defaults, and further settings."""
     made = {setting.key: setting for setting in group.settings}
     for setting in root.settings:
         if setting.key.startswith(group.name + "."):
@@ -233,7 +233,7 @@ def _files(places: Sequence[Path], group: str) -> List[Path]:
 
 
 def _recipe(path: Path) -> List[Setting]:
-    """Return what a file sets anywhere in the configuration, and not in its own group."""
+    """Return the settings of a file that sets others than its own group's."""
     file = _read(path)
     return file.settings if file.anywhere else []
 
@@ -248,7 +248,7 @@ def _changed(settings: Sequence[Setting], recipes: Sequence[Tuple[str, Setting]]
 
 
 def _inherited(choice: str, files: Dict[str, _File]) -> List[Setting]:
-    """Return a choice's settings with those of the file that it stands on."""
+    """Return a choice's settings with those of its base file."""
     file = files[choice]
     if file.base is None or file.base not in files:
         return file.settings
@@ -307,7 +307,7 @@ def parse(text: str) -> _File:
 
 
 def _head(made: _File, lines: Sequence[str]) -> None:
-    """Take the comment at a file's top apart: what it is for, and what is typed."""
+    """Split the comment at the top of a file into description and command lines."""
     words = []
     for line in lines:
         if line.strip().startswith("@package"):
@@ -324,7 +324,7 @@ def _default(made: _File, line: str, about: str) -> None:
     if not match or match.group(2):
         return
     if match.group(3) == "_self_":
-        # The file's own settings come after these groups', and change them.
+        # The file's own settings come after those of these groups, and override them.
         made.above = [group for group, _, _ in made.defaults]
         return
     if match.group(4) is None:

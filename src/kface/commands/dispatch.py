@@ -7,12 +7,12 @@ from typing import List, Optional, Sequence
 
 import kface
 from kface.commands import table
+from kface.commands.ending import refuse
 from kface.errors import KFaceError
-from kface.text import printable
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run a command and return its exit status; 2 where there is no such command, or its packages are missing."""
+    """Run a command and return its exit status; 2 where it is unknown or its packages are missing."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments:
         return _page(sys.stderr, 2)
@@ -30,7 +30,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if name not in table.available():
         line = unknown(arguments[0], table.available() + list(table.ALIASES))
         if name in table.COMMANDS:
-            line = "a board does not have this command; use it on a workstation"
+            line = "not available on a board; run it on a workstation"
         return refuse("kface: {}".format(arguments[0]), line)
     return run(name, arguments[1:])
 
@@ -40,7 +40,7 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
     Args:
         name: A key of :data:`kface.commands.table.COMMANDS`.
-        arguments: Behind the name.
+        arguments: The words after the name.
     """
     command = table.COMMANDS[name]
     try:
@@ -71,16 +71,10 @@ def _stage(name: str, command: table.Command, arguments: List[str]) -> int:
 
 
 def unknown(word: str, names: Sequence[str]) -> str:
-    """Return what to say of a word that is no command: the nearest one."""
+    """Return the error for an unknown command, with the nearest known one."""
     near = difflib.get_close_matches(word, names, n=1)
     meant = "write {}, or see".format(near[0]) if near else "see"
-    return "there is no such command; {} kface --help".format(meant)
-
-
-def refuse(what: str, line: object) -> int:
-    """Print one line, and return the exit status."""
-    print(printable("{}: {}".format(what, line)), file=sys.stderr)
-    return 2
+    return "unknown command; {} kface --help".format(meant)
 
 
 def _page(stream: "object", status: int) -> int:
@@ -91,7 +85,7 @@ def _page(stream: "object", status: int) -> int:
 
 
 def _write(stream: "object", text: str) -> int:
-    """Print to a reader that may be gone already, such as a pager."""
+    """Print to a reader that may have ended, such as a pager."""
     try:
         print(text, end="", file=stream, flush=True)  # type: ignore[call-overload]
     except BrokenPipeError:
@@ -100,6 +94,6 @@ def _write(stream: "object", text: str) -> int:
 
 
 def _closed() -> int:
-    # Python would try to flush once more at its end, and complain.
+    # At its end Python would flush once more, and print an error.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -1,4 +1,4 @@
-"""Manual pages: of all commands, and of a stage; the settings come from the configuration's files."""
+"""Manual pages of all commands, and of each stage, whose settings come from the configuration's files."""
 
 from pathlib import Path
 from typing import List, Optional, Sequence
@@ -9,8 +9,8 @@ from kface.commands.parser import entry, page_end, wrapped
 #: Options of every stage that Hydra runs.
 OPTIONS = (
     ("--config DIR", "a directory with configuration files of your own: DIR/experiment/mine.yaml for experiment=mine"),
-    ("--cfg job", "print the composed settings, and do nothing"),
-    ("-m, --multirun", "one run for each of several values: key=a,b"),
+    ("--cfg job", "print the composed settings and exit"),
+    ("-m, --multirun", "run once for each of several values: key=a,b"),
     ("--hydra-help", "Hydra's further options"),
     ("-h, --help", "show this page"),
 )
@@ -23,14 +23,14 @@ def overview() -> str:
     for name in table.available():
         lines += entry(name, table.COMMANDS[name].about, 14)
     lines += ["", "Options:"]
-    lines += entry("-h, --help", "show this page; behind a command, the manual page of that command", 18)
+    lines += entry("-h, --help", "show this page; after a command, the manual page of that command", 18)
     lines += entry("--version", "show the version", 18)
     examples = ["kface deploy source=rtsp://10.0.0.7/live", 'kface gallery add "Kim Min-su" photo.jpg --bundle DIR']
     if not table.on_board():
         examples = ["kface train backbone=resnet50 loss=arcface", "kface export"] + examples
     examples.append('eval "$(kface completion bash)"')
     lines += page_end(table.EXITS, examples)
-    lines.insert(lines.index("Examples:") - 1, "  (the commands' pages name further ones)")
+    lines.insert(lines.index("Examples:") - 1, "  (see also the commands' pages)")
     return "\n".join(lines) + "\n"
 
 
@@ -42,7 +42,7 @@ def stage_page(name: str, directories: Optional[Sequence[Path]] = None) -> str:
         directories: See :func:`kface.commands.conf.read_stage`.
 
     Raises:
-        ConfigError: The configuration is not there.
+        ConfigError: The configuration is missing.
     """
     command = table.COMMANDS[name]
     assert command.stage is not None
@@ -64,7 +64,7 @@ def setting_lines(
     """Return the groups and the settings of a stage.
 
     Raises:
-        ConfigError: The configuration is not there.
+        ConfigError: The configuration is missing.
     """
     found = conf.read_stage(stage, directories)
     groups = [group for group in found.groups if belongs(group.name, command)]
@@ -93,7 +93,7 @@ def setting_lines(
 
 
 def belongs(name: str, command: Optional[table.Command]) -> bool:
-    """Return whether a group or a top setting of its stage means anything to a command."""
+    """Return whether a group or a top setting of its stage applies to a command."""
     if command is None:
         return True
     return name not in command.hidden and (not command.only or name in command.only)
@@ -113,5 +113,5 @@ def _described(setting: conf.Setting) -> str:
 
 
 def _reference(text: str) -> str:
-    """Return a value with references to other settings as a reader takes them: ${seed} is the seed's."""
+    """Return a value with references to other settings in readable form: seed for ${seed}."""
     return text.replace("${", "").replace("}", "") if "${" in text else text

@@ -1,4 +1,4 @@
-"""argparse as all commands use it: help that reads like a manual page, and errors of one line."""
+"""The argument parser of all commands: its help is a manual page, its errors are one line."""
 
 import argparse
 import difflib
@@ -6,12 +6,12 @@ import re
 import shutil
 import sys
 import textwrap
-from typing import Any, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, List, Match, NoReturn, Optional, Sequence, Tuple
 
 from kface.commands.table import COMMANDS, EXITS
 from kface.text import printable
 
-#: Columns that a manual page takes at most.
+#: Maximum width of a manual page in columns.
 WIDTH = 112
 
 
@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
     """Reads a command's arguments.
 
     Args:
-        prog: How it is called, such as "kface gallery".
+        prog: The command, such as "kface gallery".
         description: What it does: a sentence.
         examples: Command lines.
         exits: (status, meaning); by default those of the table.
@@ -43,7 +43,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help="show this page")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse here what this parser, or its subcommand, does not know: by the name that was meant."""
+        """Refuse what neither this parser nor its subcommand knows, with the nearest known name."""
         found, extra = super(Parser, self).parse_known_args(args, namespace)
         extra = self.take(found, extra)
         if extra:
@@ -51,25 +51,25 @@ class Parser(argparse.ArgumentParser):
         return found, extra
 
     def take(self, found: argparse.Namespace, extra: List[str]) -> List[str]:
-        """Return the arguments that are left over; a command that takes ``key=value`` anywhere keeps those."""
+        """Return the remaining arguments; a command that takes ``key=value`` anywhere keeps these."""
         return extra
 
     def _unknown(self, argument: str) -> str:
         if not argument.startswith("-"):
-            return "{}: is one argument too many; see {} --help".format(argument, self.prog)
+            return "{}: unexpected argument; see {} --help".format(argument, self.prog)
         options = [option for action in self._actions for option in action.option_strings]
         word = argument.partition("=")[0]
         near = difflib.get_close_matches(word, options, n=1)
         meant = "write {}, or see".format(near[0]) if near else "see"
-        return "{}: there is no such option; {} {} --help".format(word, meant, self.prog)
+        return "{}: unknown option; {} {} --help".format(word, meant, self.prog)
 
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
+    def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
             self.error(choose(str(value), list(map(str, action.choices)), _name(action)))
 
     def error(self, message: str) -> "NoReturn":
         """Print one line and end with status 2."""
-        # argparse's own words, in the house's form.
+        # argparse's messages, in our form.
         message = re.sub(r"\Aargument ([^:]*): ", lambda match: match.group(1).split("/")[-1] + ": ", message)
         message = re.sub(r"\A(.*): invalid (\w+) value: (.*)", _not_a, message)
         message = re.sub(r"\Athe following arguments are required: (.*)", r"\1: missing", message)
@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
         return "\n".join(lines) + "\n"
 
     def stage_examples(self) -> Sequence[str]:
-        """Return the command lines of the stage's own file."""
+        """Return the command lines in the stage's file."""
         return ()
 
     def more(self) -> List[str]:
@@ -131,34 +131,34 @@ class SettingsParser(Parser):
         )
 
     def take(self, found: argparse.Namespace, extra: List[str]) -> List[str]:
-        """Keep the settings that argparse did not expect where they stand."""
+        """Keep the settings in places where argparse does not expect them."""
         words = [word for word in extra if not word.startswith("-")]
         setattr(found, self._dest, list(getattr(found, self._dest)) + words)
         return [word for word in extra if word.startswith("-")]
 
     def stage_examples(self) -> Sequence[str]:
-        """Return the command lines of the stage's own file."""
+        """Return the command lines in the stage's file."""
         from kface.commands.conf import read_stage
 
         return read_stage(self.stage).examples
 
     def more(self) -> List[str]:
-        """Return the settings, as the configuration's files describe them."""
+        """Return the settings as described in the configuration's files."""
         from kface.commands.manual import setting_lines
 
         return setting_lines(self.stage)
 
 
 def choose(word: str, choices: Sequence[str], what: str) -> str:
-    """Return the line for a word that is none of the choices: the nearest one, or all."""
+    """Return the error for a word that is not a choice: with the nearest one, or all."""
     near = difflib.get_close_matches(word, choices, n=1)
     if near:
-        return "{}: {}: there is no such choice; write {}".format(what, word, near[0])
-    return "{}: {}: there is no such choice; choose one of: {}".format(what, word, ", ".join(choices))
+        return "{}: {}: unknown choice; write {}".format(what, word, near[0])
+    return "{}: {}: unknown choice; choose one of: {}".format(what, word, ", ".join(choices))
 
 
 def columns() -> int:
-    """Return how wide a page is: the terminal's width, within reason."""
+    """Return the width of a page: the terminal's, within limits."""
     return max(60, min(WIDTH, shutil.get_terminal_size((100, 24)).columns))
 
 
@@ -170,7 +170,7 @@ def wrapped(text: str, indent: str = "", first: str = "") -> List[str]:
 
 
 def entry(name: str, about: str, width: int = 28) -> List[str]:
-    """Return the lines of a word and what it means."""
+    """Return the lines of a word and its description."""
     first = "  {:{}}  ".format(name, width - 4)
     if len(first) > width:
         return ["  " + name] + (wrapped(about, " " * width, " " * width) if about else [])
@@ -187,7 +187,7 @@ def page_end(exits: Sequence[Tuple[int, str]], examples: Sequence[str]) -> List[
     return lines
 
 
-def _not_a(match: Any) -> str:
+def _not_a(match: "Match[str]") -> str:
     kinds = {"int": "a whole number", "float": "a number"}
     return "{}: must be {}, not {}".format(match.group(1), kinds.get(match.group(2), match.group(2)), match.group(3))
 
@@ -206,7 +206,7 @@ def _invocation(action: argparse.Action) -> str:
     return ", ".join(action.option_strings) + value
 
 
-def _shown(default: Any) -> str:
+def _shown(default: object) -> str:
     if isinstance(default, (list, tuple)):
         return " ".join(map(_shown, default))
     return "{:g}".format(default) if isinstance(default, float) else str(default)

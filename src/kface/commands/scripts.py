@@ -1,4 +1,4 @@
-"""What ``kface completion`` prints: a function for each shell that asks ``kface __complete`` and knows file names itself."""
+"""The scripts that ``kface completion`` prints: for each shell a function that calls ``kface __complete``."""
 
 from typing import Dict
 

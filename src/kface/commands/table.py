@@ -1,7 +1,7 @@
-"""The one table of commands: their names, what they do, the modules that do it, and what a module needs.
+"""The table of commands: their names, descriptions, modules, and required packages.
 
-A module is imported when its command is asked for, so that each needs only its own packages. Modules are named, never imported:
-kface knows of nothing that stands on it.
+A module is named as a string and imported when its command is run, so that each command needs only its own packages, and kface
+imports nothing that depends on it.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 #: The directory of kface and of the packages beside it.
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 Exits = Tuple[Tuple[int, str], ...]
-#: How a command ends, unless its own list says otherwise.
+#: Exit statuses of commands without a list of their own.
 EXITS: Exits = (
     (0, "done"),
     (2, "refused or failed: one line says why, and what to do"),
@@ -27,16 +27,16 @@ class Command(NamedTuple):
     """A command.
 
     Attributes:
-        about: What it does, in a few words.
+        about: Description in a few words.
         module: With ``main(argv) -> exit status`` and ``parser()``; or, for a stage, with ``main(config)``.
-        stage: The root file in ``conf/`` that its settings come from.
-        hydra: Whether Hydra runs it: its arguments are settings alone.
-        extra: Of ``pyproject.toml``: ``pip install kface[extra]`` brings what it needs.
+        stage: The root file in ``conf/`` with its settings.
+        hydra: Whether Hydra runs it: its arguments are only settings.
+        extra: The extra of ``pyproject.toml`` with its packages: ``pip install kface[extra]``.
         board: Whether a board has it.
-        hidden: Groups of the stage that mean nothing to it.
-        only: The stage's settings and groups that it takes, where it does not take all.
+        hidden: Groups of the stage that do not apply to it.
+        only: The stage's settings and groups that it takes; empty for all.
         exits: (status, meaning).
-        examples: Command lines, where they do not stand in the stage's file or in the parser.
+        examples: Command lines; empty where the stage's file or the parser has them.
     """
 
     about: str
@@ -51,7 +51,7 @@ class Command(NamedTuple):
     examples: Tuple[str, ...] = ()
 
 
-#: In the order in which they are used. The KISA test's command belongs behind table5.
+#: In the order of their use.
 COMMANDS: Dict[str, Command] = {
     "sample": Command(
         "write the synthetic, K-Face-shaped sample",
@@ -85,6 +85,14 @@ COMMANDS: Dict[str, Command] = {
         extra="train",
     ),
     "table5": Command("print all runs' rows of Table 5 beside the paper's", "kface.evaluation.table5", extra="train"),
+    "kisa": Command(
+        "KISA's certification test: four categories against the criteria, and a report",
+        "kface.kisa.__main__",
+        stage="kisa",
+        hydra=True,
+        extra="kisa",
+        exits=_partly("with strict=true: a category fails, or could not be measured"),
+    ),
     "export": Command(
         "make a bundle of a run or of another network: ONNX, .pb, UFF, INT8, thresholds, model card",
         "export.__main__",
@@ -99,7 +107,7 @@ COMMANDS: Dict[str, Command] = {
         extra="deploy",
         board=True,
         exits=(
-            (0, "the stream ended, or somebody stopped it"),
+            (0, "the stream ended or was stopped"),
             (1, "an output failed"),
             EXITS[1],
             (3, "frames of a video file were damaged or missing"),
@@ -138,19 +146,25 @@ COMMANDS: Dict[str, Command] = {
         board=True,
         exits=_partly("an engine differs from its ONNX file"),
     ),
+    "check": Command(
+        "check the runtimes that are installed here against a bundle's golden pictures and embeddings",
+        "kface.check.__main__",
+        board=True,
+        exits=_partly("a runtime computes something else"),
+    ),
     "completion": Command(
         "print a script that completes commands, settings and file names in a shell",
         "kface.commands.completion",
         board=True,
     ),
 }
-#: Earlier names, which still work.
+#: Former names, which still work.
 ALIASES = {"run": "deploy"}
 
 
 def on_board() -> bool:
-    """Return whether this is an archive for a board, which has kface and deploy alone."""
-    # Beside this very package: what else is installed, or lies where one stands, does not count.
+    """Return whether this is an archive for a board, which contains only kface and deploy."""
+    # Beside this package: other installations, and the current directory, do not count.
     return not os.path.isfile(os.path.join(SOURCE, "train", "__init__.py"))
 
 

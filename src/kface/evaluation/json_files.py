@@ -1,4 +1,4 @@
-"""Reads the JSON files that runs leave behind, whatever has happened to them since."""
+"""Reads the JSON files of runs, which may have been damaged or edited."""
 
 import json
 from collections.abc import Callable
@@ -12,22 +12,22 @@ from kface.strict_json import decode
 
 Value = TypeVar("Value")
 
-#: A report takes some 10 kB; whatever is larger than this is something else.
+#: Maximum size in bytes; a report has some 10 kB.
 LARGEST = 64 << 20
 
 
 def read_json(path: Path, remedy: str, absent: str | None = None) -> dict[str, Any]:
-    """Return the object that a JSON file holds.
+    """Return the object in a JSON file.
 
-    Numbers in it fit a float, texts can be printed, and the nesting is shallow enough for every walk through it.
+    Its numbers fit a float, its texts can be printed, and its nesting is shallow.
 
     Args:
         path: The file.
         remedy: What to do where it is damaged.
-        absent: What to do where it is not there or cannot be read; by default the same.
+        absent: What to do where it is missing or cannot be read; by default the same.
 
     Raises:
-        TrainingError: It is absent, is not a regular file, or does not hold a JSON object.
+        TrainingError: It is missing, is not a regular file, or does not contain a JSON object.
     """
     try:
         data = read_regular(path, LARGEST)
@@ -38,7 +38,7 @@ def read_json(path: Path, remedy: str, absent: str | None = None) -> dict[str, A
     except ValueError as error:
         raise TrainingError(f"is damaged: {_reason(error)}", path, remedy)
     if not isinstance(value, dict):
-        raise TrainingError("is damaged: it does not hold an object", path, remedy)
+        raise TrainingError("is damaged: it is not an object", path, remedy)
     return value
 
 
@@ -46,7 +46,7 @@ def parse(read: Callable[[Fields], Value], value: dict[str, Any], path: Path, re
     """Read the fields of an object with a function that takes it as :class:`~kface.fields.Fields`.
 
     Raises:
-        TrainingError: A field is absent or of another type; the message names it.
+        TrainingError: A field is missing or of another type; the message names it.
     """
     try:
         return read(Fields(value, path))
@@ -58,7 +58,7 @@ def check_schema(value: dict[str, Any], schema: int, path: Path, remedy: str) ->
     """Compare an object's schema version; raises TrainingError."""
     found = value.get("schema")
     if found is None or isinstance(found, (dict, list)):
-        raise TrainingError("is damaged: has no schema version", path, remedy)
+        raise TrainingError("is damaged: it has no schema version", path, remedy)
     if type(found) is not int or found != schema:
         raise TrainingError(f"has schema version {found} instead of {schema}", path, remedy)
 
@@ -67,7 +67,7 @@ def _reason(error: ValueError) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "not UTF-8"
     if isinstance(error, UnicodeEncodeError):
-        return "holds text that is not Unicode"
+        return "contains text that is not Unicode"
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON, line {error.lineno}"
     return str(error)

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kface.verification import Curve, operating_point
 
-#: Told apart by people who see colours differently (Okabe and Ito).
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Distinguishable with colour vision deficiency (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 STYLES = ("-", "--", "-.", ":")
 TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
@@ -39,7 +43,7 @@ def plot_roc(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None
 
 
 def plot_det(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None:
-    """Draw FNMR over FMR, both on normal deviate scales (Martin et al., 1997): normal scores give straight lines."""
+    """Draw FNMR over FMR, both on normal deviate scales (Martin et al., 1997): normal scores give lines."""
     figure, axes = _figure()
     normal = NormalDist()
     probit = np.vectorize(normal.inv_cdf, otypes=[float])
@@ -73,8 +77,8 @@ def _label(title: str, curve: Curve) -> str:
     return f"{title} ({curve.genuine:,} genuine, {curve.impostors:,} impostor pairs)"
 
 
-def _figure() -> tuple[Any, Any]:
-    # The object interface needs no display and leaves the caller's backend alone.
+def _figure() -> "tuple[Figure, Axes]":
+    # The object interface needs no display and does not change the caller's backend.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -85,7 +89,7 @@ def _figure() -> tuple[Any, Any]:
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> None:
-    # Below the axes: inside there is always some curve in the way.
+def _save(figure: "Figure", path: Path) -> None:
+    # Below the axes, as inside it would cover a curve.
     figure.legend(loc="outside lower center", frameon=False)
     figure.savefig(path, dpi=110)

@@ -1,4 +1,4 @@
-"""Reads ``report.json``, the figures of a verified network, and refuses what cannot be printed."""
+"""Reads and checks ``report.json``, the figures of a verified network."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from kface.fields import Fields
 
 SCHEMA = 1
 AGAIN = "run kface evaluate"
-#: Keys of Table 5's columns, in its order, with their names.
+#: Keys and names of Table 5's columns, in its order.
 SETS = {"lfw": "LFW", "agedb30": "AgeDB-30", "cfp_fp": "CFP-FP", "kface": "K-Face"}
 
 
@@ -16,7 +16,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """Read a ``report.json``.
 
     Raises:
-        TrainingError: It is absent, damaged or of another version.
+        TrainingError: It is missing, damaged or of another version.
     """
     report = read_json(path, AGAIN)
     check_schema(report, SCHEMA, path, AGAIN)
@@ -36,13 +36,13 @@ def _report(fields: Fields) -> None:
         check_resumed(run)
     sets, given = fields.object("sets"), fields.json("sets")
     for key in SETS:
-        # A report made before a column was added lacks it.
+        # Reports older than a column lack it.
         if given.get(key) is not None:
             _set(sets.object(key), given[key])
 
 
 def check_resumed(run: Fields) -> None:
-    """Read what a run's description says of its resumptions; raises ModelError."""
+    """Check the resumptions in a run's description; raises ModelError."""
     for resumed in run.objects("resumed"):
         resumed.whole("after_epoch")
         for key, pair in resumed.json("changed").items():
@@ -59,6 +59,11 @@ def _set(fields: Fields, given: dict[str, Any]) -> None:
     for far, figure in fields.json("tar_at_far").items():
         if figure is not None:
             _figure(tars, far)
+    if "pairs" in given:
+        pairs = fields.object("pairs")
+        for key in ("genuine", "impostor"):
+            pairs.whole(key)
+        fields.whole("people")
     fields.whole("images")
     fields.whole("failed_to_acquire")
     fields.object("raw_pixels").number("eer", 0, 1)

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
-from kface.errors import KFaceError
+from kface.errors import ConfigError, KFaceError
 from kface.evaluation.reports import SETS, read_report
 from kface.text import columns
 
@@ -26,19 +27,34 @@ PAPER: dict[tuple[str, str], dict[str, float]] = {
 ABSENT = "not available"
 
 
-def percent(figure: dict[str, Any] | None, digits: int = 2) -> str:
-    """Return a figure with its interval, such as ``87.45 [85.10, 89.62]``, or "not available"."""
+def percent(figure: dict[str, Any] | None, digits: int = 2, measured_on: str = "") -> str:
+    """Return a figure with its interval, such as ``87.45 [85.10, 89.62]``, or "not available".
+
+    Args:
+        figure: Its value and its interval; one of zero width, as in older reports, is left out: without an error to
+            resample it is meaningless.
+        digits: Behind the decimal point.
+        measured_on: Shown in parentheses in place of the interval, such as ``100.00 (12 pairs of 4 people)``.
+    """
     if figure is None:
         return ABSENT
     text = f"{100 * figure['value']:.{digits}f}"
-    if figure.get("interval"):
-        low, high = figure["interval"]
-        text += f" [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
-    return text
+    low, high = figure.get("interval") or (0.0, 0.0)
+    if low < high:
+        return f"{text} [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+    return f"{text} ({measured_on})" if measured_on else text
+
+
+def measured_on(result: dict[str, Any]) -> str:
+    """Return how many pairs and people a test set has, such as "12 pairs of 4 people"; nothing where a report lacks them."""
+    pairs, people = result.get("pairs"), result.get("people")
+    if not isinstance(pairs, dict) or not isinstance(people, int):
+        return ""
+    return f"{pairs['genuine'] + pairs['impostor']:,} pairs of {people:,} people"
 
 
 def title(run: dict[str, Any]) -> str:
-    """Return what a report is about: backbone and loss, what ran it where it was not a run of ours, and the corpus."""
+    """Return a report's title: backbone and loss, the network for a bundle or an embedder, and the corpus."""
     name = f"{run['backbone']} + {run['loss']}" if run["loss"] else run["backbone"]
     network = f" ({run['network']})" if run.get("network") else ""
     return f"{name}{network}, trained on {run['trained_on']}"
@@ -49,7 +65,7 @@ def row(report: dict[str, Any]) -> str:
     run = report["run"]
     paper = PAPER.get((run["backbone"], run["loss"]), {})
     lines = [
-        f"Table 5, {title(run)}: accuracy in %, 95 % interval over people",
+        f"Table 5, {title(run)}: accuracy in %, 95 % interval over people or size of the test set",
         "",
     ]
     table = [("test set", "this run", "paper", "EER %", "TAR % at FAR 1e-2 / 1e-3 / 1e-4")]
@@ -64,7 +80,15 @@ def row(report: dict[str, Any]) -> str:
             "n/a" if tar is None else f"{100 * tar['value']:.1f}" for tar in result["tar_at_far"].values()
         )
         theirs = theirs if shown == name else "-"
-        table.append((shown, percent(result["accuracy"]), theirs, percent(result["eer"], 1), tars))
+        table.append(
+            (
+                shown,
+                percent(result["accuracy"], measured_on=measured_on(result)),
+                theirs,
+                percent(result["eer"], 1),
+                tars,
+            )
+        )
     lines += [*columns(table), ""]
     for key in SETS:
         result = report["sets"].get(key)
@@ -95,7 +119,7 @@ def row(report: dict[str, Any]) -> str:
 
 
 def _shown(key: str, result: dict[str, Any]) -> str:
-    """Return a test set's name; other people than K-Face's are not called by its name, nor compared with the paper's."""
+    """Return a test set's name; other people than K-Face's have another name, and are not compared with the paper's."""
     if result["synthetic_sample"]:
         return "synthetic sample"
     return str(result["title"]) if key == "kface" else SETS[key]
@@ -104,10 +128,10 @@ def _shown(key: str, result: dict[str, Any]) -> str:
 def collect(*places: Path) -> list[dict[str, Any]]:
     """Return the newest report of each backbone, loss and network, in Table 5's order.
 
-    Reports that cannot be read are left out, and a line says so.
+    Unreadable reports are left out, with a line on standard error.
 
     Args:
-        places: Output directories (``<date>/<run>/report.json``), or directories that hold a report themselves.
+        places: Output directories (``<date>/<run>/report.json``), or directories with a report.
     """
     newest: dict[tuple[str, str, str], dict[str, Any]] = {}
     for path in _reports(places):
@@ -134,7 +158,7 @@ def _reports(places: Iterable[Path]) -> Iterator[Path]:
 
 
 def table(reports: Iterable[dict[str, Any]]) -> str:
-    """Return the whole table in Markdown: accuracy in %, ours above the paper's."""
+    """Return the complete table in Markdown: accuracy in %, ours above the paper's."""
     lines = ["| | " + " | ".join(SETS.values()) + " |", "|---" * (len(SETS) + 1) + "|"]
     for report in reports:
         run = report["run"]
@@ -143,7 +167,9 @@ def table(reports: Iterable[dict[str, Any]]) -> str:
             result = report["sets"].get(key)
             other = result is not None and _shown(key, result) != SETS[key]
             note = f" ({_shown(key, result)})" if result is not None and other else ""
-            cells.append(ABSENT if result is None else percent(result["accuracy"]) + note)
+            cells.append(
+                ABSENT if result is None else percent(result["accuracy"], measured_on=measured_on(result)) + note
+            )
         lines.append(f"| {title(run)} | " + " | ".join(cells) + " |")
         paper = PAPER.get((run["backbone"], run["loss"]))
         if paper:
@@ -166,17 +192,19 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Print the table of all reports in ``outputs/``, or in the directories that are given."""
-    arguments = parser().parse_args(list(arguments)).places
+    places = parser().parse_args(list(arguments)).places
+    return exit_status("table5", lambda: _print(places))
+
+
+def _print(arguments: Sequence[str]) -> int:
     strange = [argument for argument in arguments if "=" in argument and not argument.startswith("output_dir=")]
     if strange:
-        print(f"table5: {strange[0]}: there is no such key; the keys are: output_dir", file=sys.stderr)
-        return 2
+        raise ConfigError("unknown key", strange[0], "the keys are: output_dir")
     places = [Path(argument.removeprefix("output_dir=")).expanduser() for argument in arguments] or [Path("outputs")]
     reports = collect(*places)
     if not reports:
         named = ", ".join(str(place) for place in places)
-        print(f"table5: there are no runs in {named}; run: kface train backbone=resnet50 loss=arcface", file=sys.stderr)
-        return 2
+        raise ConfigError("contains no runs", named, "run: kface train backbone=resnet50 loss=arcface")
     print(table(reports))
     return 0
 

@@ -10,7 +10,7 @@ Example:
 
 from kface.errors import GalleryError
 from kface.gallery.checking import Checked
-from kface.gallery.enrolment import Enrolled, Enrolment, duplicate
+from kface.gallery.enrolment import EnrolledFace, Enrolment, duplicate
 from kface.gallery.gallery import Gallery
 from kface.gallery.gate import QualityGate
 from kface.gallery.keys import ENVIRONMENT, ENVIRONMENT_FILE, default_key_file, find_key, new_key
@@ -23,7 +23,7 @@ __all__ = [
     "ENVIRONMENT_FILE",
     "Checked",
     "Damage",
-    "Enrolled",
+    "EnrolledFace",
     "Enrolment",
     "Gallery",
     "GalleryError",

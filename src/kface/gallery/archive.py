@@ -4,7 +4,7 @@ Layout: :data:`MAGIC`, the header's length (4 bytes, the highest first) and the 
 salt and costs), then records, and SHA-256 of all that at the end. A record is its kind (one byte, "r", or "e" for the last
 one), the ciphertext's length (4 bytes), a nonce (12 bytes) and the ciphertext. Its associated data are the header's SHA-256,
 its number and its kind: records cannot be dropped, moved or taken over from another file. The hash tells a damaged copy from
-a wrong passphrase; that nobody changed the file on purpose is what AES-GCM shows.
+a wrong passphrase; that no one has changed the file on purpose is what AES-GCM shows.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ MAGIC = b"kface gallery export 1\n"
 SHORTEST_PASSPHRASE = 8
 DIGEST_BYTES = hashlib.sha256().digest_size
 LONGEST_HEADER = 1 << 16
-#: Costs of scrypt that are read, beside today's: a header that asked for others would take the memory of whoever reads it.
+#: Costs of scrypt that are read, beside today's: a header that asked for others would take the reader's memory.
 READ_COSTS = tuple((1 << power, 8, 1) for power in range(14, 18))
 DAMAGED = "copy the file again"
 RECORD, END = b"r", b"e"
@@ -87,7 +87,7 @@ def write(path: PathLike, passphrase: Union[str, Lock], facts: Dict[str, Any], r
 
 
 def _check_target(target: str) -> None:
-    """Refuse to write over anything but an earlier archive: what was mistyped may be somebody's only picture, or a key."""
+    """Refuse to write over anything but an earlier archive: a mistyped path may be of someone's only picture, or a key."""
     if not os.path.lexists(target):
         return
     with open_regular(target) as stream:
@@ -203,7 +203,7 @@ class Archive(object):
         return end
 
     def _take(self, count: int) -> bytes:
-        """Return the next bytes, of which there must be so many before the hash."""
+        """Return the next bytes, of which there must be that many before the hash."""
         if count > self._end - self._stream.tell():
             raise GalleryError("ends in the middle of a record", self._path, DAMAGED)
         return self._stream.read(count)

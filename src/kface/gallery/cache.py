@@ -44,7 +44,7 @@ class Cache(object):
         self._changes = 0
 
     def expire(self) -> None:
-        """Look again the next time: SQLite's version tells of other connections' changes, not of this one's own."""
+        """Look again the next time: SQLite's version shows other connections' changes, not of this one's own."""
         self._version = None
         self._changes += 1
 
@@ -81,21 +81,25 @@ class Cache(object):
             self._ledger.load(db)
             self._model.compare(self._ledger.root(db).model)
             names, damage = self._rows.people(db)
-            lost = {each.person for each in damage}
+            lost = {each.person_id for each in damage}
             entries: List[Entry] = []
             for entry in found:
-                template, person, nonce = entry
+                template, person_id, nonce = entry
                 expected = self._ledger.expected(db, TEMPLATE, template)
-                if expected == nonce and person in names:
+                if expected == nonce and person_id in names:
                     entries.append(entry)
                 elif expected != nonce:
                     how = UNLISTED if expected is None else CHANGED
-                    damage.append(Damage(_what(template, person, how), str(person), names.get(person, ""), template))
-                elif str(person) not in lost:
-                    damage.append(Damage(_what(template, person, "belongs to no person"), str(person), "", template))
+                    damage.append(
+                        Damage(_what(template, person_id, how), str(person_id), names.get(person_id, ""), template)
+                    )
+                elif str(person_id) not in lost:
+                    damage.append(
+                        Damage(_what(template, person_id, "belongs to no person"), str(person_id), "", template)
+                    )
             damage += self._rows.missing(db, list(names) + list(lost), [row[0] for row in found])
             entries, matrix, places, unread = self._fill(db, entries, old, fingerprint, size)
-            damage += [each._replace(name=names.get(each.person, "")) for each in unread]
+            damage += [each._replace(name=names.get(each.person_id, "")) for each in unread]
             self._report(damage)
             return build(matrix, entries, names, coarse(matrix, None if old is None else old.coarse, places))
 
@@ -123,5 +127,5 @@ class Cache(object):
         self._reported = set(damage)
 
 
-def _what(template: int, person: object, how: str) -> str:
-    return "template {} of the person {} {}".format(template, person, how)
+def _what(template: int, person_id: object, how: str) -> str:
+    return "template {} of the person {} {}".format(template, person_id, how)

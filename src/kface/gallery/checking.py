@@ -48,29 +48,29 @@ def check(parts: Parts) -> Checked:
         found = db.execute("SELECT id, person FROM template NOT INDEXED ORDER BY person, id").fetchall()
         size = parts.model.size() if found else 1
         names, damage = rows.people(db)
-        lost = {each.person for each in damage}
+        lost = {each.person_id for each in damage}
         matrix = np.empty((1, size), np.float32)
         templates = crops = 0
-        for template, person in found:
-            broken = rows.fill(db, [(0, template, person)], fingerprint, matrix)
+        for template, person_id in found:
+            broken = rows.fill(db, [(0, template, person_id)], fingerprint, matrix)
             if broken:
                 damage += broken.values()
-            elif person in names:
+            elif person_id in names:
                 templates += 1
-            elif str(person) not in lost:
-                what = "template {} of the person {} belongs to no person".format(template, person)
-                damage.append(Damage(what, str(person), "", template))
+            elif str(person_id) not in lost:
+                what = "template {} of the person {} belongs to no person".format(template, person_id)
+                damage.append(Damage(what, str(person_id), "", template))
             try:
-                png = rows.crop(db, template, person, fingerprint)
+                png = rows.crop(db, template, person_id, fingerprint)
                 if png is not None:
                     decode_crop(png, "the crop of template {}".format(template))
                     crops += 1
             except GalleryError as error:
                 what = error.what if error.where == parts.store.path else "{} {}".format(error.where, error.what)
-                damage.append(Damage(what, str(person), "", template))
+                damage.append(Damage(what, str(person_id), "", template))
         there = [row[0] for row in found]
         damage += rows.missing(db, list(names) + list(lost), there)
         for (template,) in db.execute("SELECT template FROM crop WHERE template NOT IN (SELECT id FROM template)"):
             damage.append(Damage("the crop of template {} belongs to no template".format(template), "", "", template))
-    said = tuple(each._replace(name=names.get(each.person, "")) for each in damage)
+    said = tuple(each._replace(name=names.get(each.person_id, "")) for each in damage)
     return Checked(len(names), templates, crops, root.counter, said, parts.witness.path, parts.witness.fault)

@@ -51,7 +51,7 @@ class Cipher(object):
         """Encrypt.
 
         Args:
-            data: What nobody else may read.
+            data: What is to be kept secret.
             associated: What it belongs to; it can only be opened with the same.
 
         Returns:
@@ -73,12 +73,12 @@ class Cipher(object):
             raise ForgedError()
         try:
             return bytes(self._sealing.decrypt(nonce, sealed, associated))
-        # Whoever changes a file need not keep to a nonce's length or a column's type.
+        # A changed file need not keep to a nonce's length or a column's type.
         except (InvalidTag, ValueError, TypeError):
             raise ForgedError()
 
     def handle(self, text: str) -> bytes:
-        """Return 32 bytes by which a text can be looked up without being told (HMAC-SHA-256)."""
+        """Return 32 bytes by which a text can be looked up without being stored (HMAC-SHA-256)."""
         return hmac.new(self._handles, text.encode("utf-8"), hashlib.sha256).digest()
 
 

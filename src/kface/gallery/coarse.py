@@ -1,7 +1,7 @@
 """Templates as bytes: a quarter of the memory to read, to find the few that have to be compared exactly.
 
 A large gallery is searched as fast as memory can be read. Distances of bytes are whole numbers and therefore exact, and how
-far a template is from its bytes is known, so that the triangle inequality tells for sure which templates cannot be among the
+far a template is from its bytes is known, so that the triangle inequality shows for sure which templates cannot be among the
 best. What is left is compared exactly: the result is that of comparing all.
 """
 
@@ -69,7 +69,7 @@ def coarse(matrix: np.ndarray, old: Optional[Coarse] = None, places: Optional[np
 
     Args:
         matrix: float32 (t, d).
-        old: Of an earlier state; what it has need not be made anew.
+        old: Of an earlier state; what it has need not be computed again.
         places: intp (t,), the row that each template had in that; -1 for those that are new.
     """
     if matrix.size < LEAST:

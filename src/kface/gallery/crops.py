@@ -33,7 +33,7 @@ def decode_crop(png: bytes, what: str) -> np.ndarray:
         what: Whose it is, for the error.
 
     Raises:
-        GalleryError: It is no such image.
+        GalleryError: It is not such an image.
     """
     try:
         if png[: len(_SIGNATURE) + len(_HEADER)] == _SIGNATURE + _HEADER:

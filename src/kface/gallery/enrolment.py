@@ -1,9 +1,9 @@
-"""Enrolment, the one way for every front end: find the face, judge it, embed it, look for duplicates, and add it."""
+"""Enrolment, shared by all front ends: find the face, judge it, embed it, look for duplicates, and add it."""
 
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -22,11 +22,11 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 #: From this cosine on two templates are of one picture, whatever the thresholds are.
 SAME_PICTURE = 0.999
-#: So many people are looked at for a warning: more than have enrolled one picture by mistake.
+#: Number of people compared for a warning: more than would have enrolled one picture by mistake.
 COMPARED = 16
 
 
-class Enrolled(NamedTuple):
+class EnrolledFace(NamedTuple):
     """What was enrolled.
 
     Attributes:
@@ -46,20 +46,20 @@ class Enrolment(object):
     Args:
         gallery: Where they are enrolled.
         recognizer: Finds and embeds them; of the model that the gallery was opened for.
-        limits: What a face must be; the usual where None.
+        limits: What a face must be; the default where None.
         keep_crops: Whether the aligned faces are kept (encrypted), for a later model.
         networks: Held while the recogniser works, where others use it as well.
+        threshold: Returns the cosine from which on a face looks like another person's, None where there is no threshold; by
+            default what the recogniser's bundle recommends for the number of people enrolled.
 
     Attributes:
         gallery: As given.
         gate: Decides whether a face is good enough.
         networks: As given.
-        recognised: From this cosine on a face looks like another person's; by default what the recogniser has, None where
-            there is no threshold.
 
     Example:
         >>> Enrolment(gallery, recognizer).enrol_image("Kim", "kim.jpg")  # doctest: +SKIP
-        Enrolled(name='Kim', template=1, warning=None)
+        EnrolledFace(name='Kim', template=1, warning=None)
     """
 
     def __init__(
@@ -69,10 +69,11 @@ class Enrolment(object):
         limits: Optional[Limits] = None,
         keep_crops: bool = False,
         networks: Optional["contextlib.AbstractContextManager[Any]"] = None,
+        threshold: Optional[Callable[[], Optional[float]]] = None,
     ) -> None:
         self.gate = QualityGate(limits, recognizer.detector)
-        self.recognised = None if recognizer.decision is None else recognizer.decision.recognised
         self.gallery = gallery
+        self._threshold = self._recommended if threshold is None else threshold
         self._recognizer = recognizer
         self._keep_crops = keep_crops
         self.networks: Any = threading.Lock() if networks is None else networks
@@ -80,24 +81,24 @@ class Enrolment(object):
     def known_name(self, name: str) -> str:
         """Return a name as it would be enrolled: composed, and without superfluous white space.
 
-        Where somebody has a name that looks the same, it is that one.
+        Where an enrolled name looks the same, it is that one.
 
         Raises:
             GalleryError: It cannot be a name.
         """
         return self.gallery.enrolled_name(name) or clean_name(name)
 
-    def enrol_image(self, name: str, image: Union[np.ndarray, PathLike], force: bool = False) -> Enrolled:
+    def enrol_image(self, name: str, image: Union[np.ndarray, PathLike], force: bool = False) -> EnrolledFace:
         """Enrol the one face of an image.
 
         Args:
             name: Of the person, who may be enrolled already.
             image: uint8 (h, w, 3) RGB, or the path of an image file.
-            force: Enrol it even where it is not good enough; there must be one face that can be embedded all the same.
+            force: Enrol it even if it is not good enough; one face that can be embedded is needed all the same.
 
         Raises:
             ImageError: It cannot be read, or must not be enrolled; with all the reasons.
-            GalleryError: The name cannot be one, or the gallery is of another model.
+            GalleryError: The name is invalid, or the gallery is of another model.
         """
         name = self.known_name(name)
         where = None if isinstance(image, np.ndarray) else image
@@ -116,19 +117,19 @@ class Enrolment(object):
 
     def enrol_face(
         self, name: str, crop: np.ndarray, refusals: Sequence[Union[str, Refusal]] = (), force: bool = False
-    ) -> Enrolled:
+    ) -> EnrolledFace:
         """Enrol a face that was found, and judged by the :attr:`gate`, before.
 
         Args:
             name: Of the person, who may be enrolled already.
             crop: uint8 (112, 112, 3), RGB, the aligned face.
-            refusals: What the gate said.
+            refusals: Why the gate refused it.
             force: Enrol it in spite of that.
 
         Raises:
             ImageError: It is not good enough.
             ModelError: The network gives no embedding for it.
-            GalleryError: The name cannot be one, or the gallery is of another model.
+            GalleryError: The name is invalid, or the gallery is of another model.
         """
         if not force:
             refuse(refusals, "the face")
@@ -157,9 +158,14 @@ class Enrolment(object):
             )
         return made.vectors
 
-    def _add(self, name: str, embedding: np.ndarray, crop: np.ndarray) -> Enrolled:
-        warning = duplicate(self.gallery, name, embedding, self.recognised)
-        return Enrolled(name, self.gallery.add(name, embedding, crop if self._keep_crops else None), warning)
+    def _add(self, name: str, embedding: np.ndarray, crop: np.ndarray) -> EnrolledFace:
+        warning = duplicate(self.gallery, name, embedding, self._threshold())
+        return EnrolledFace(name, self.gallery.add(name, embedding, crop if self._keep_crops else None), warning)
+
+    def _recommended(self) -> Optional[float]:
+        if self._recognizer.operating_point is None:
+            return None
+        return self._recognizer.operating_point_for(self.gallery.size).recognised
 
 
 def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Optional[float] = None) -> Optional[str]:
@@ -175,7 +181,7 @@ def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Option
         recognised: The threshold from which on a cosine is the person; None where there is none.
 
     Raises:
-        GalleryError: The name is none, or the gallery is of another model.
+        GalleryError: The name is invalid, or the gallery is of another model.
     """
     name = clean_name(name)
     others = [match for match in gallery.match(np.asarray(embedding)[None], COMPARED)[0] if match[0] != name]
@@ -183,7 +189,7 @@ def duplicate(gallery: Any, name: str, embedding: np.ndarray, recognised: Option
         return None
     same = [match for match in others if match[1] >= SAME_PICTURE]
     if same:
-        # Whoever had it first is the likeliest owner; nothing but rounding orders their scores.
+        # The person who had it first is the likeliest owner; nothing but rounding orders the scores.
         first = min(same, key=lambda match: getattr(match, "template", 0))
         return "the same picture is already enrolled as {}".format(first[0])
     other, score = str(others[0][0]), float(others[0][1])

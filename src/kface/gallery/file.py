@@ -39,7 +39,7 @@ class GalleryFile(object):
         witness = Witness(os.fspath(path), self._cipher)
         self._kept = [witness.path]
         if create and not os.path.lexists(os.fspath(path)):
-            # Whoever removed the file wants another one; before it is there, so that nobody takes it for an empty one.
+            # Whoever removed the file wants another one; before it is there, so that no one takes it for an empty one.
             witness.forget()
         self._store = Store(path, create, timeout)
         self._ledger = Ledger(self._cipher, self._store)
@@ -71,7 +71,7 @@ class GalleryFile(object):
     def version(self) -> int:
         """Return a number that is a larger one once anybody, here or in another process, has changed the gallery.
 
-        It tells whether answers of :meth:`match` may be out of date, costs a few microseconds, and means nothing to another
+        It shows whether results of :meth:`match` may be out of date, costs a few microseconds, and means nothing to another
         object or process.
 
         Raises:

@@ -102,7 +102,7 @@ def _check_key(parts: Parts, schema: int) -> None:
 
 
 def _upgrade(parts: Parts, db: sqlite3.Connection, accept: bool) -> None:
-    """Seal every row of a gallery of schema 1 anew, in one transaction: a crash leaves the old file.
+    """Seal every row of a gallery of schema 1 again, in one transaction: a crash leaves the old file.
 
     What could not be read before cannot be read afterwards, and stays.
     """
@@ -116,17 +116,17 @@ def _upgrade(parts: Parts, db: sqlite3.Connection, accept: bool) -> None:
         following = max(following, int(last) + 1)
     parts.ledger.found(db, parts.model.text(), next=following)
     names: Dict[str, str] = {}
-    for person, _, nonce, sealed in rows:
+    for person_id, _, nonce, sealed in rows:
         try:
-            data = parts.cipher.open(nonce, sealed, associated("name", person, "", schema=1))
-            names[person] = data.decode("utf-8")
+            data = parts.cipher.open(nonce, sealed, associated("name", person_id, "", schema=1))
+            names[person_id] = data.decode("utf-8")
         except ForgedError:
             continue
     # The sealed name counts, not the handle: exchanged handles go back to whom they belong. A handle is unique, so all of them
     # make room first.
-    db.executemany("UPDATE person SET handle = CAST(id AS BLOB) WHERE id = ?", [(person,) for person in names])
-    for person, name in names.items():
-        parts.rows.write_person(db, person, name)
+    db.executemany("UPDATE person SET handle = CAST(id AS BLOB) WHERE id = ?", [(person_id,) for person_id in names])
+    for person_id, name in names.items():
+        parts.rows.write_person(db, person_id, name)
     for kind, table, number in (("template", "template", "id"), ("crop", "crop", "template")):
         _upgrade_table(parts, db, kind, table, number, fingerprint)
     _put_check(parts)
@@ -144,12 +144,12 @@ def _upgrade_table(parts: Parts, db: sqlite3.Connection, kind: str, table: str, 
         # One at a time: crops are large.
         query = "SELECT nonce, sealed FROM {} WHERE {} = ?".format(table, number)
         nonce, sealed = db.execute(query, (template,)).fetchone()
-        person = owners.get(template)
+        person_id = owners.get(template)
         try:
-            data = parts.cipher.open(nonce, sealed, associated(kind, person, fingerprint, schema=1))
+            data = parts.cipher.open(nonce, sealed, associated(kind, person_id, fingerprint, schema=1))
         except ForgedError:
             continue
-        nonce, sealed = parts.cipher.seal(data, template_data(kind, template, person, fingerprint))
+        nonce, sealed = parts.cipher.seal(data, template_data(kind, template, person_id, fingerprint))
         db.execute("UPDATE {} SET nonce = ?, sealed = ? WHERE {} = ?".format(table, number), (nonce, sealed, template))
         parts.ledger.note(TEMPLATE if kind == "template" else CROP, template, nonce)
 
@@ -158,11 +158,11 @@ def _upgrade_table(parts: Parts, db: sqlite3.Connection, kind: str, table: str, 
 
 
 def _accept(parts: Parts, noted: Optional[Mark]) -> List[str]:
-    """Make the list of rows anew from what the file has, and let the state be the newest one.
+    """Rebuild the list of rows from what the file has, and take its state for the newest.
 
-    Rows that nobody can read are removed; a person whose name only cannot be read keeps the templates under another one.
+    Unreadable rows are removed; a person of whom only the name cannot be read keeps the templates under another name.
     """
-    said: List[str] = []
+    repairs: List[str] = []
     with parts.store.transaction() as db:
         db.execute("REINDEX")
         db.execute(LEDGER)
@@ -170,22 +170,22 @@ def _accept(parts: Parts, noted: Optional[Mark]) -> List[str]:
         root = _old_root(parts, db)
         listed = _listed(parts, db, root)
         if root is None:
-            said.append("the row list could not be read and was rebuilt")
+            repairs.append("the row list could not be read and was rebuilt")
         else:
             parts.model.restore(root.model)
             if noted is not None and (root.gallery.hex() != noted.gallery or root.counter < noted.counter):
-                said.append("its newest change is {} (it was {})".format(root.counter, noted.counter))
+                repairs.append("its newest change is {} (it was {})".format(root.counter, noted.counter))
         counter = max(0 if root is None else root.counter, 0 if noted is None else noted.counter)
         following = int(db.execute("SELECT coalesce(max(id), 0) FROM template").fetchone()[0]) + 1
         parts.ledger.found(db, parts.model.text(), counter, max(following, 1 if root is None else root.next))
-        there = _collect(parts, db, said)
+        there = _collect(parts, db, repairs)
         if not (proven or root is not None or there):
             raise GalleryError("this key decrypts nothing in it", parts.store.path, "use the key it was created with")
-        _compare(listed, there, said)
+        _compare(listed, there, repairs)
         _put_check(parts)
         root = parts.ledger.write(db, parts.model.text())
     parts.witness.note(root, accept=True)
-    return said
+    return repairs
 
 
 def _old_root(parts: Parts, db: sqlite3.Connection) -> Optional[Root]:
@@ -199,7 +199,7 @@ def _listed(parts: Parts, db: sqlite3.Connection, root: Optional[Root]) -> Optio
     return None if root is None else set(parts.ledger.all(db))
 
 
-def _collect(parts: Parts, db: sqlite3.Connection, said: List[str]) -> Set[bytes]:
+def _collect(parts: Parts, db: sqlite3.Connection, repairs: List[str]) -> Set[bytes]:
     """Note every row that can be read, mend or remove the others, and return the keys of those that are there."""
     fingerprint = parts.model.current() or ""
     templates: Dict[int, str] = {}
@@ -210,39 +210,39 @@ def _collect(parts: Parts, db: sqlite3.Connection, said: List[str]) -> Set[bytes
         parts.ledger.note(kind, id, nonce)
         there.add(key_of(kind, id) or b"")
 
-    for template, person, nonce, sealed in db.execute("SELECT id, person, nonce, sealed FROM template").fetchall():
-        if _opens(parts, nonce, sealed, template_data("template", template, person, fingerprint)):
-            templates[template] = person
+    for template, person_id, nonce, sealed in db.execute("SELECT id, person, nonce, sealed FROM template").fetchall():
+        if _opens(parts, nonce, sealed, template_data("template", template, person_id, fingerprint)):
+            templates[template] = person_id
             note(TEMPLATE, template, nonce)
         else:
             broken.append(template)
     people: Set[str] = set()
-    for person, handle, nonce, sealed in db.execute("SELECT id, handle, nonce, sealed FROM person").fetchall():
-        people.add(person)
-        if _opens(parts, nonce, sealed, name_data(person, handle)):
-            note(PERSON, person, nonce)
-        elif person in templates.values():
-            people.discard(person)
+    for person_id, handle, nonce, sealed in db.execute("SELECT id, handle, nonce, sealed FROM person").fetchall():
+        people.add(person_id)
+        if _opens(parts, nonce, sealed, name_data(person_id, handle)):
+            note(PERSON, person_id, nonce)
+        elif person_id in templates.values():
+            people.discard(person_id)
         else:
-            db.execute("DELETE FROM person WHERE id IS ?", (person,))
-            said.append("removed person {}: nothing of it can be read".format(person))
-    for person in sorted(set(templates.values()) - people):
-        name = "unreadable {}".format(person[:8])
-        # The handle of a name that cannot be read may be somebody else's.
-        parts.rows.write_person(db, person, name)
-        there.add(key_of(PERSON, person) or b"")
-        said.append("person {} has no readable name and is now called {}; rename it".format(person, name))
+            db.execute("DELETE FROM person WHERE id IS ?", (person_id,))
+            repairs.append("removed person {}: nothing of it can be read".format(person_id))
+    for person_id in sorted(set(templates.values()) - people):
+        name = "unreadable {}".format(person_id[:8])
+        # The handle of a name that cannot be read may be another person's.
+        parts.rows.write_person(db, person_id, name)
+        there.add(key_of(PERSON, person_id) or b"")
+        repairs.append("person {} has no readable name and is now called {}; rename it".format(person_id, name))
     for template in broken:
         db.execute("DELETE FROM crop WHERE template = ?", (template,))
         db.execute("DELETE FROM template WHERE id = ?", (template,))
-        said.append("removed template {}: it cannot be read".format(template))
+        repairs.append("removed template {}: it cannot be read".format(template))
     for (template,) in db.execute("SELECT template FROM crop").fetchall():
         nonce, sealed = db.execute("SELECT nonce, sealed FROM crop WHERE template = ?", (template,)).fetchone()
         if _opens(parts, nonce, sealed, template_data("crop", template, templates.get(template), fingerprint)):
             note(CROP, template, nonce)
         else:
             db.execute("DELETE FROM crop WHERE template = ?", (template,))
-            said.append("removed the crop of template {}: it cannot be read".format(template))
+            repairs.append("removed the crop of template {}: it cannot be read".format(template))
     return there
 
 
@@ -254,13 +254,13 @@ def _opens(parts: Parts, nonce: bytes, sealed: bytes, data: bytes) -> bool:
     return True
 
 
-def _compare(listed: Optional[Set[bytes]], there: Set[bytes], said: List[str]) -> None:
+def _compare(listed: Optional[Set[bytes]], there: Set[bytes], repairs: List[str]) -> None:
     if listed is None:
         return
     for kind, name in ((PERSON, "people"), (TEMPLATE, "templates"), (CROP, "crops")):
         gone = sum(key[:1] == kind for key in listed - there)
         new = sum(key[:1] == kind for key in there - listed)
         if gone:
-            said.append("{} {} are missing and were taken off the row list".format(gone, name))
+            repairs.append("{} {} are missing and were taken off the row list".format(gone, name))
         if new:
-            said.append("{} {} were not on the row list and were added to it".format(new, name))
+            repairs.append("{} {} were not on the row list and were added to it".format(new, name))

@@ -1,7 +1,7 @@
 """The gallery: who is enrolled, kept so that it survives, and searched exactly."""
 
 import os
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -35,13 +35,13 @@ class Gallery(GalleryFile):
 
     Args:
         path: The file; made where it is not there, readable by its owner only.
-        fingerprint: Of the model whose templates these are (:attr:`kface.bundle.Manifest.fingerprint`). None takes the one
-            that the file has, for what needs no model: to list, rename, merge, delete, export and import.
+        fingerprint: Of the model whose templates these are (:attr:`kface.bundle.BundleManifest.fingerprint`). None takes the
+            one that the file has, for what needs no model: to list, rename, merge, delete, export and import.
         key: 32 bytes, see :func:`kface.gallery.keys.find_key`.
         create: Whether the file may be made.
         timeout: Seconds to wait for another process' turn.
-        accept: Take the file as it is, although rows are missing or it is older than it was: the list of rows is made anew,
-            and what nobody can read is removed.
+        accept: Take the file as it is, although rows are missing or it is older than it was: the list of rows is rebuilt,
+            and what cannot be read is removed.
 
     Attributes:
         accepted: What `accept` did, a line each.
@@ -63,11 +63,11 @@ class Gallery(GalleryFile):
     def __enter__(self) -> "Gallery":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def enrolled_name(self, name: str) -> Optional[str]:
-        """Return the name of the person who has this name, or one that looks the same; None where nobody has."""
+        """Return the name of the person who has this name, or one that looks the same; None where no one has."""
         name = clean_name(name)
         with self._lock, self._store.snapshot() as db:
             person = self._rows.find_name(db, name)
@@ -141,7 +141,7 @@ class Gallery(GalleryFile):
             person: The name or the ID.
 
         Raises:
-            GalleryError: There is no such person.
+            GalleryError: The person does not exist.
         """
         with self._lock, self._store.snapshot() as db:
             rows = db.execute(
@@ -155,7 +155,7 @@ class Gallery(GalleryFile):
         """Return a template's kept crop, uint8 (112, 112, 3) RGB, or None where none is kept.
 
         Raises:
-            GalleryError: There is no such template, or its crop was changed.
+            GalleryError: The template does not exist, or its crop was changed.
         """
         with self._lock, self._store.snapshot() as db:
             png = self._rows.crop(db, template, self._owner(db, template), self._model.current() or "")
@@ -169,7 +169,7 @@ class Gallery(GalleryFile):
             name: The name from now on.
 
         Raises:
-            GalleryError: There is no such person, or another has that name.
+            GalleryError: The person does not exist, or another has that name.
         """
         name = clean_name(name)
         with self._writing() as db:
@@ -179,7 +179,11 @@ class Gallery(GalleryFile):
             self._rows.write_person(db, who, name)
 
     def delete(self, person: str) -> int:
-        """Forget a person, by name or ID, and return how many templates that were; raises GalleryError for nobody."""
+        """Delete a person, by name or ID, and return how many templates that were.
+
+        Raises:
+            GalleryError: The person does not exist.
+        """
         with self._lock:
             with self._writing() as db:
                 who = self._known(db, person)
@@ -206,7 +210,7 @@ class Gallery(GalleryFile):
             How many templates moved; they keep their IDs.
 
         Raises:
-            GalleryError: There is no such person, the two are one, or a template was changed since it was written.
+            GalleryError: The person does not exist, the two are one, or a template was changed since it was written.
         """
         with self._writing() as db:
             stays, goes = self._known(db, into), self._known(db, other)
@@ -250,11 +254,11 @@ class Gallery(GalleryFile):
         return search(index, probes, k, thresholds)
 
     def reenrol(self, embed: Callable[[np.ndarray], np.ndarray], discard: bool = False, batch: int = 64) -> Reenrolled:
-        """Make all templates anew with the model that the gallery was opened for, from their kept crops; see there.
+        """Compute all templates again with the model that the gallery was opened for, from their kept crops; see there.
 
         Args:
             embed: Takes uint8 (n, 112, 112, 3) RGB and returns (n, d).
-            discard: Whether templates without a crop, which cannot be made anew, are removed; the people stay.
+            discard: Whether templates without a crop, which cannot be computed again, are removed; the people stay.
             batch: Crops to embed at once.
 
         Raises:
@@ -270,7 +274,7 @@ class Gallery(GalleryFile):
 
         Args:
             path: The file; an earlier export is replaced once the new one is complete, any other file is left alone.
-            passphrase: At least 8 characters; the key is derived from it by scrypt. Without it nobody can read the file.
+            passphrase: At least 8 characters; the key is derived from it by scrypt. Without it no one can read the file.
 
         Raises:
             GalleryError: The passphrase is too short, a row is missing or was changed, or the file cannot be written, or
@@ -287,7 +291,7 @@ class Gallery(GalleryFile):
         A gallery without templates takes an export of any model (then see :meth:`reenrol`), another one its own only.
 
         Raises:
-            GalleryError: It is no export, is damaged, of another model, or the passphrase is another one.
+            GalleryError: It is not an export, is damaged, of another model, or the passphrase is another one.
         """
         with transfer.opened(path, passphrase) as source, self._writing() as db:
             return transfer.import_from(source, path, db, self._rows, self._model)

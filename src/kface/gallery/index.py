@@ -34,7 +34,7 @@ class Index(NamedTuple):
     coarse: Optional[Coarse] = None
 
     def rows(self) -> Dict[Tuple[int, str, bytes], int]:
-        """Return the row of each entry; a template that was sealed anew has another nonce."""
+        """Return the row of each entry; a template that was sealed again has another nonce."""
         return {entry: row for row, entry in enumerate(self.entries)}
 
 
@@ -116,8 +116,8 @@ def _best(index: Index, scores: np.ndarray, place: int, thresholds: Optional[Thr
 def _match(index: Index, row: int, place: int, score: float, thresholds: Optional[Thresholds]) -> Match:
     # Rounding can carry the product of unit vectors past 1.
     score = min(1.0, max(-1.0, score))
-    person = index.people[place]
-    return Match(index.names[person], score, person, index.entries[row][0], fmr_at(score, thresholds))
+    person_id = index.people[place]
+    return Match(index.names[person_id], score, person_id, index.entries[row][0], fmr_at(score, thresholds))
 
 
 def fmr_at(score: float, thresholds: Optional[Thresholds]) -> Optional[float]:

@@ -24,7 +24,7 @@ LOST = "without its key a gallery cannot be read: restore the key, or enrol agai
 
 
 def default_key_file() -> Path:
-    """Return where the key is kept unless told otherwise: the user's configuration, apart from the gallery itself."""
+    """Return the default path of the key: the user's configuration, apart from the gallery itself."""
     return user_folder("config") / "gallery.key"
 
 
@@ -44,7 +44,7 @@ def find_key(file: Optional[PathLike] = None, keyring: bool = False, create: boo
 
     Raises:
         ConfigError: Both a file and the keyring are asked for, or both variables are set, or the keyring is not there.
-        GalleryError: There is no key, it is no key, or its file may be read by others.
+        GalleryError: There is no key, it is invalid, or its file may be read by others.
     """
     path, text = _source(file, keyring)
     if keyring:

@@ -154,7 +154,7 @@ class Ledger(object):
                     self._opened(bucket, root.buckets[bucket], sealed)
 
     def expected(self, db: sqlite3.Connection, kind: bytes, id: object) -> Optional[bytes]:
-        """Return the nonce of a row as it should be; None where the row should not be there, or nobody can tell."""
+        """Return the nonce of a row as it should be; None where the row should not be there, or that is unknown."""
         key = key_of(kind, id)
         if key is None:
             return None
@@ -190,7 +190,7 @@ class Ledger(object):
     def drop(self, kind: bytes, id: object) -> None:
         """Note a row that was deleted."""
         key = key_of(kind, id)
-        # A row that is no such row was never on the list.
+        # A row of another form was never on the list.
         if key is not None:
             self._changes[key] = None
 

@@ -15,7 +15,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 def default_gallery_file() -> Path:
-    """Return where the gallery is unless told otherwise: KFACE_GALLERY, or the user's data."""
+    """Return the default path of the gallery: KFACE_GALLERY, or the user's data directory."""
     named = os.environ.get("KFACE_GALLERY")
     if named:
         return Path(named)

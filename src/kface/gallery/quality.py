@@ -1,12 +1,13 @@
 """Whether a face is good enough to be enrolled: one face, whole, upright, large enough, sharp, and seen from the front.
 
-What is enrolled badly is missed, or taken for somebody else, ever after; a probe may be worse than that.
+What is enrolled badly is missed, or mistaken for another person, ever after; a probe may be worse than that.
 """
 
 from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from kface import checks
 from kface.errors import ConfigError, ImageError
 from kface.sharpness import sharpness
 
@@ -58,17 +59,15 @@ class Limits(NamedTuple):
     outside: float = 0.1
 
     def check(self, section: str = "enrolment.") -> None:
-        """Raise a ConfigError where a limit is not a finite number, or the pair for the pitch is upside down.
+        """Raise a ConfigError where a limit is not a finite number, or the minimum of the pitch is above its maximum.
 
         Args:
             section: What stands before the limits' names.
         """
         for key in ("size", "sharpness", "yaw", "roll", "outside"):
-            value = getattr(self, key)
-            if not value >= 0 or value == float("inf"):
-                raise ConfigError("must be a number of at least 0, not {}".format(value), section + key)
-        least, largest = self.pitch
-        if not -np.inf < least <= largest < np.inf:
+            checks.number(section + key, getattr(self, key), 0)
+        least, largest = (checks.number(section + "pitch", value) for value in self.pitch)
+        if least > largest:
             raise ConfigError("must be minimum and maximum, not {} and {}".format(least, largest), section + "pitch")
 
 

@@ -1,4 +1,4 @@
-"""All templates anew, for another model, from the crops that were kept."""
+"""All templates for another model, from the crops that were kept."""
 
 import sqlite3
 from typing import Callable, Dict, List, Optional
@@ -30,7 +30,7 @@ def reenrol(parts: Parts, embed: Callable[[np.ndarray], np.ndarray], discard: bo
             if without and not discard:
                 raise GalleryError(
                     "{} of {} templates, of {} people, have no crop and cannot be recomputed".format(
-                        len(without), len(entries), len({person for _, person, _ in without})
+                        len(without), len(entries), len({person_id for _, person_id, _ in without})
                     ),
                     store.path,
                     "use discard (--discard) to remove them, and enrol these people again",
@@ -51,7 +51,7 @@ def _embed(
     store, rows, model = parts.store, parts.rows, parts.model
     crops: Dict[Entry, np.ndarray] = {}
     with store.snapshot() as db:
-        # Another process may have been faster, or have deleted or merged somebody.
+        # Another process may have been faster, or have deleted or merged someone.
         there = set(rows.entries(db)) if model.current() == old else set()
         for entry in entries:
             png: Optional[bytes] = rows.crop(db, entry[0], entry[1], old) if entry in there else None

@@ -89,9 +89,9 @@ class Rows(object):
         return None if row is None else str(row[0])
 
     def _find_old_name(self, db: sqlite3.Connection, who: str) -> Optional[str]:
-        for person, name in self.people(db).names.items():
+        for person_id, name in self.people(db).names.items():
             if name == who:
-                return person
+                return person_id
         return None
 
     def find_name(self, db: sqlite3.Connection, name: str) -> Optional[str]:
@@ -122,45 +122,45 @@ class Rows(object):
 
     def add_person(self, db: sqlite3.Connection, name: str, created: Optional[str] = None) -> str:
         """Write a new person and return the ID: a random one, so that no old row fits a later person."""
-        person = uuid.uuid4().hex
-        self.write_person(db, person, name, created)
-        return person
+        person_id = uuid.uuid4().hex
+        self.write_person(db, person_id, name, created)
+        return person_id
 
-    def write_person(self, db: sqlite3.Connection, person: str, name: str, created: Optional[str] = None) -> None:
+    def write_person(self, db: sqlite3.Connection, person_id: str, name: str, created: Optional[str] = None) -> None:
         """Write a person's name, new or in place of another."""
         handle = self._handle(name)
-        if db.execute("SELECT 1 FROM person WHERE handle = ? AND id != ?", (handle, person)).fetchone():
+        if db.execute("SELECT 1 FROM person WHERE handle = ? AND id != ?", (handle, person_id)).fetchone():
             handle = self._exact_handle(name)
-        nonce, sealed = self._cipher.seal(name.encode("utf-8"), name_data(person, handle))
+        nonce, sealed = self._cipher.seal(name.encode("utf-8"), name_data(person_id, handle))
         changed = db.execute(
-            "UPDATE person SET handle = ?, nonce = ?, sealed = ? WHERE id = ?", (handle, nonce, sealed, person)
+            "UPDATE person SET handle = ?, nonce = ?, sealed = ? WHERE id = ?", (handle, nonce, sealed, person_id)
         ).rowcount
         if not changed:
-            row = (person, handle, nonce, sealed, created or now())
+            row = (person_id, handle, nonce, sealed, created or now())
             db.execute("INSERT INTO person VALUES (?, ?, ?, ?, ?)", row)
-        self._ledger.note(PERSON, person, nonce)
+        self._ledger.note(PERSON, person_id, nonce)
 
-    def remove_person(self, db: sqlite3.Connection, person: str) -> int:
+    def remove_person(self, db: sqlite3.Connection, person_id: str) -> int:
         """Delete a person with templates and crops, and return how many templates these were."""
-        gone = [row[0] for row in db.execute("SELECT id FROM template WHERE person = ?", (person,))]
+        gone = [row[0] for row in db.execute("SELECT id FROM template WHERE person = ?", (person_id,))]
         for template in gone:
             self.remove_template(db, template)
-        db.execute("DELETE FROM person WHERE id = ?", (person,))
-        self._ledger.drop(PERSON, person)
+        db.execute("DELETE FROM person WHERE id = ?", (person_id,))
+        self._ledger.drop(PERSON, person_id)
         return len(gone)
 
-    def name(self, db: sqlite3.Connection, person: str, handle: bytes, nonce: bytes, sealed: bytes) -> str:
+    def name(self, db: sqlite3.Connection, person_id: str, handle: bytes, nonce: bytes, sealed: bytes) -> str:
         """Return the name that a row of a person holds; raises GalleryError where the row is not as it was written."""
         try:
-            key = (person, handle, nonce)
+            key = (person_id, handle, nonce)
             known = self._known.get(key)
-            if known is not None and self._ledger.expected(db, PERSON, person) == nonce:
+            if known is not None and self._ledger.expected(db, PERSON, person_id) == nonce:
                 return known
-            data = self._open(db, PERSON, person, (nonce, sealed), name_data(person, handle))
+            data = self._open(db, PERSON, person_id, (nonce, sealed), name_data(person_id, handle))
             self._known[key] = data.decode("utf-8")
             return self._known[key]
         except ForgedError as error:
-            raise self.damaged("the name of the person {}".format(person), str(error))
+            raise self.damaged("the name of the person {}".format(person_id), str(error))
 
     def people(self, db: sqlite3.Connection) -> People:
         """Return everybody who can be read, and what is wrong with the others."""
@@ -168,12 +168,12 @@ class Rows(object):
         damage: List[Damage] = []
         known: Dict[Tuple[str, bytes, bytes], str] = {}
         self._ledger.load(db)
-        for person, handle, nonce, sealed in db.execute("SELECT id, handle, nonce, sealed FROM person"):
+        for person_id, handle, nonce, sealed in db.execute("SELECT id, handle, nonce, sealed FROM person"):
             try:
-                names[person] = self.name(db, person, handle, nonce, sealed)
-                known[person, handle, nonce] = names[person]
+                names[person_id] = self.name(db, person_id, handle, nonce, sealed)
+                known[person_id, handle, nonce] = names[person_id]
             except GalleryError as error:
-                damage.append(Damage(error.what, str(person), "", None))
+                damage.append(Damage(error.what, str(person_id), "", None))
         # Those that are gone are not kept for ever.
         self._known = known
         return People(names, damage)
@@ -192,7 +192,7 @@ class Rows(object):
     def add_template(
         self,
         db: sqlite3.Connection,
-        person: str,
+        person_id: str,
         fingerprint: str,
         vector: bytes,
         png: Optional[bytes],
@@ -200,13 +200,13 @@ class Rows(object):
     ) -> int:
         """Write a new template, and its crop where there is one, and return the template's number."""
         template = self._ledger.number(db)
-        # What stands under a number that was not given out yet is no row of the gallery.
+        # What stands under a number that was not given out yet is not a row of the gallery.
         db.execute("DELETE FROM template WHERE id = ?", (template,))
         db.execute("DELETE FROM crop WHERE template = ?", (template,))
-        db.execute("INSERT INTO template VALUES (?, ?, x'', x'', ?)", (template, person, created or now()))
-        self.write_vector(db, template, person, fingerprint, vector)
+        db.execute("INSERT INTO template VALUES (?, ?, x'', x'', ?)", (template, person_id, created or now()))
+        self.write_vector(db, template, person_id, fingerprint, vector)
         if png is not None:
-            self._write_crop(db, template, person, fingerprint, png)
+            self._write_crop(db, template, person_id, fingerprint, png)
         return template
 
     def remove_template(self, db: sqlite3.Connection, template: int) -> None:
@@ -216,48 +216,50 @@ class Rows(object):
         self._ledger.drop(TEMPLATE, template)
         self._ledger.drop(CROP, template)
 
-    def write_vector(self, db: sqlite3.Connection, template: int, person: str, fingerprint: str, vector: bytes) -> None:
+    def write_vector(
+        self, db: sqlite3.Connection, template: int, person_id: str, fingerprint: str, vector: bytes
+    ) -> None:
         """Put another vector, or another person or model, in a template's place."""
-        nonce, sealed = self._cipher.seal(vector, template_data("template", template, person, fingerprint))
+        nonce, sealed = self._cipher.seal(vector, template_data("template", template, person_id, fingerprint))
         db.execute(
-            "UPDATE template SET person = ?, nonce = ?, sealed = ? WHERE id = ?", (person, nonce, sealed, template)
+            "UPDATE template SET person = ?, nonce = ?, sealed = ? WHERE id = ?", (person_id, nonce, sealed, template)
         )
         self._ledger.note(TEMPLATE, template, nonce)
 
-    def _write_crop(self, db: sqlite3.Connection, template: int, person: str, fingerprint: str, png: bytes) -> None:
-        nonce, sealed = self._cipher.seal(png, template_data("crop", template, person, fingerprint))
+    def _write_crop(self, db: sqlite3.Connection, template: int, person_id: str, fingerprint: str, png: bytes) -> None:
+        nonce, sealed = self._cipher.seal(png, template_data("crop", template, person_id, fingerprint))
         db.execute("INSERT OR REPLACE INTO crop VALUES (?, ?, ?)", (template, nonce, sealed))
         self._ledger.note(CROP, template, nonce)
 
-    def vector(self, db: sqlite3.Connection, template: int, person: str, fingerprint: str) -> bytes:
+    def vector(self, db: sqlite3.Connection, template: int, person_id: str, fingerprint: str) -> bytes:
         """Return a template's vector, little-endian float32; raises GalleryError where it is not as it was written."""
         row = db.execute("SELECT nonce, sealed FROM template WHERE id = ?", (template,)).fetchone()
-        return self._vector(db, template, person, fingerprint, row)
+        return self._vector(db, template, person_id, fingerprint, row)
 
     def _vector(
         self,
         db: sqlite3.Connection,
         template: int,
-        person: str,
+        person_id: str,
         fingerprint: str,
         row: Optional[Tuple[bytes, bytes]],
     ) -> bytes:
         try:
             if row is None:
                 raise ForgedError(MISSING)
-            return self._open(db, TEMPLATE, template, row, template_data("template", template, person, fingerprint))
+            return self._open(db, TEMPLATE, template, row, template_data("template", template, person_id, fingerprint))
         except ForgedError as error:
-            raise self.damaged("template {} of the person {}".format(template, person), str(error))
+            raise self.damaged("template {} of the person {}".format(template, person_id), str(error))
 
-    def vectors(self, db: sqlite3.Connection, person: str, fingerprint: str) -> Set[bytes]:
+    def vectors(self, db: sqlite3.Connection, person_id: str, fingerprint: str) -> Set[bytes]:
         """Return those of a person's vectors that can be read."""
         found = set()
-        for template, _, _ in self.entries(db, person):
+        for template, _, _ in self.entries(db, person_id):
             with contextlib.suppress(GalleryError):
-                found.add(self.vector(db, template, person, fingerprint))
+                found.add(self.vector(db, template, person_id, fingerprint))
         return found
 
-    def crop(self, db: sqlite3.Connection, template: int, person: str, fingerprint: str) -> Optional[bytes]:
+    def crop(self, db: sqlite3.Connection, template: int, person_id: str, fingerprint: str) -> Optional[bytes]:
         """Return a template's crop as PNG, or None where none is kept."""
         row = db.execute("SELECT nonce, sealed FROM crop WHERE template = ?", (template,)).fetchone()
         try:
@@ -265,14 +267,14 @@ class Rows(object):
                 if self._ledger.expected(db, CROP, template) is None:
                     return None
                 raise ForgedError(MISSING)
-            return self._open(db, CROP, template, row, template_data("crop", template, person, fingerprint))
+            return self._open(db, CROP, template, row, template_data("crop", template, person_id, fingerprint))
         except ForgedError as error:
-            raise self.damaged("the crop of template {} of the person {}".format(template, person), str(error))
+            raise self.damaged("the crop of template {} of the person {}".format(template, person_id), str(error))
 
     def move(
         self, db: sqlite3.Connection, template: int, old: Tuple[str, str], new: Tuple[str, str], vector: Optional[bytes]
     ) -> None:
-        """Seal a template and its crop anew.
+        """Seal a template and its crop again.
 
         Args:
             db: In a transaction.
@@ -288,9 +290,9 @@ class Rows(object):
             self._write_crop(db, template, new[0], new[1], png)
 
     @staticmethod
-    def entries(db: sqlite3.Connection, person: Optional[str] = None) -> List[Entry]:
+    def entries(db: sqlite3.Connection, person_id: Optional[str] = None) -> List[Entry]:
         """Return all templates' entries, or a person's, from the index alone."""
-        where, values = ("WHERE person = ?", (person,)) if person is not None else ("", ())
+        where, values = ("WHERE person = ?", (person_id,)) if person_id is not None else ("", ())
         return db.execute(
             "SELECT id, person, nonce FROM template {} ORDER BY person, id".format(where), values
         ).fetchall()
@@ -311,34 +313,34 @@ class Rows(object):
         """
         damage: Dict[int, Damage] = {}
         if len(wanted) > MANY:
-            places = {template: (row, person) for row, template, person in wanted}
+            places = {template: (row, person_id) for row, template, person_id in wanted}
             for template, nonce, sealed in db.execute("SELECT id, nonce, sealed FROM template"):
                 place = places.pop(template, None)
                 if place is not None:
-                    row, person = place
+                    row, person_id = place
                     try:
-                        data = self._vector(db, template, person, fingerprint, (nonce, sealed))
-                        self._put(matrix, row, data, template, person)
+                        data = self._vector(db, template, person_id, fingerprint, (nonce, sealed))
+                        self._put(matrix, row, data, template, person_id)
                     except GalleryError as error:
-                        damage[row] = Damage(error.what, person, "", template)
+                        damage[row] = Damage(error.what, person_id, "", template)
             # Those in the index only are left.
-            wanted = [(row, template, person) for template, (row, person) in places.items()]
-        for row, template, person in wanted:
+            wanted = [(row, template, person_id) for template, (row, person_id) in places.items()]
+        for row, template, person_id in wanted:
             try:
-                self._put(matrix, row, self.vector(db, template, person, fingerprint), template, person)
+                self._put(matrix, row, self.vector(db, template, person_id, fingerprint), template, person_id)
             except GalleryError as error:
-                damage[row] = Damage(error.what, person, "", template)
+                damage[row] = Damage(error.what, person_id, "", template)
         return damage
 
-    def _put(self, matrix: np.ndarray, row: int, data: bytes, template: int, person: str) -> None:
+    def _put(self, matrix: np.ndarray, row: int, data: bytes, template: int, person_id: str) -> None:
         if len(data) != 4 * matrix.shape[1]:
             how = "has {} bytes instead of {}".format(len(data), 4 * matrix.shape[1])
-            raise self.damaged("template {} of the person {}".format(template, person), how)
+            raise self.damaged("template {} of the person {}".format(template, person_id), how)
         matrix[row] = np.frombuffer(data, "<f4")
 
     def missing(self, db: sqlite3.Connection, people: List[str], templates: List[int]) -> List[Damage]:
         """Return who and what should be there, and is not among these IDs; crops are not looked at."""
-        there = {key_of(PERSON, person) for person in people}
+        there = {key_of(PERSON, person_id) for person_id in people}
         there.update(key_of(TEMPLATE, template) for template in templates)
         damage = []
         for key in self._ledger.all(db):

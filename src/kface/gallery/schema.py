@@ -40,11 +40,11 @@ def associated(kind: str, *parts: object, schema: int = SCHEMA) -> bytes:
         return json.dumps(values, default=repr).encode("ascii")
 
 
-def name_data(person: object, handle: object) -> bytes:
+def name_data(person_id: object, handle: object) -> bytes:
     """Return what a person's name is sealed with: the handle by which it is looked up belongs to this person only."""
-    return associated("name", person, handle.hex() if isinstance(handle, bytes) else handle)
+    return associated("name", person_id, handle.hex() if isinstance(handle, bytes) else handle)
 
 
-def template_data(kind: str, template: object, person: object, fingerprint: str) -> bytes:
+def template_data(kind: str, template: object, person_id: object, fingerprint: str) -> bytes:
     """Return what a template ("template") or its crop ("crop") is sealed with."""
-    return associated(kind, person, fingerprint, template)
+    return associated(kind, person_id, fingerprint, template)

@@ -27,7 +27,7 @@ class Store(object):
         timeout: Seconds to wait for another process' turn.
 
     Raises:
-        GalleryError: It is not there, cannot be used, or is no gallery that this program reads.
+        GalleryError: It is not there, cannot be used, or is not a gallery that this program reads.
     """
 
     def __init__(self, path: PathLike, create: bool = True, timeout: float = TIMEOUT_S) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import struct
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -27,7 +27,7 @@ _FINGERPRINT = re.compile(r"[!-~]{0,200}\Z")
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
 
-class Enrolled(NamedTuple):
+class ExportedTemplate(NamedTuple):
     """A template on its way: when it was enrolled, its vector as little-endian float32, and its crop as PNG."""
 
     created: str
@@ -35,12 +35,12 @@ class Enrolled(NamedTuple):
     crop: Optional[bytes]
 
 
-class Record(NamedTuple):
+class ExportedPerson(NamedTuple):
     """A person on the way."""
 
     name: str
     created: str
-    templates: List[Enrolled]
+    templates: List[ExportedTemplate]
 
 
 class Opened(NamedTuple):
@@ -82,17 +82,17 @@ def export_to(path: PathLike, lock: Lock, db: sqlite3.Connection, rows: Rows, mo
 
 def _records(db: sqlite3.Connection, rows: Rows, fingerprint: str) -> Iterator[bytes]:
     names = rows.complete(db)
-    for person, created in db.execute("SELECT id, created FROM person").fetchall():
-        when = dict(db.execute("SELECT id, created FROM template WHERE person = ?", (person,)).fetchall())
+    for person_id, created in db.execute("SELECT id, created FROM person").fetchall():
+        when = dict(db.execute("SELECT id, created FROM template WHERE person = ?", (person_id,)).fetchall())
         templates = [
-            Enrolled(
+            ExportedTemplate(
                 when.get(template, created),
-                rows.vector(db, template, person, fingerprint),
-                rows.crop(db, template, person, fingerprint),
+                rows.vector(db, template, person_id, fingerprint),
+                rows.crop(db, template, person_id, fingerprint),
             )
-            for template, _, _ in rows.entries(db, person)
+            for template, _, _ in rows.entries(db, person_id)
         ]
-        yield pack(Record(names[person], created, templates))
+        yield pack(ExportedPerson(names[person_id], created, templates))
 
 
 @contextlib.contextmanager
@@ -113,22 +113,22 @@ def import_from(source: Opened, path: PathLike, db: sqlite3.Connection, rows: Ro
         _check(record, path)
         if record.templates:
             model.accept(fingerprint, size)
-        person = rows.find_name(db, record.name)
-        if person is None:
+        person_id = rows.find_name(db, record.name)
+        if person_id is None:
             people += 1
-            person = rows.add_person(db, record.name, record.created)
-        there = rows.vectors(db, person, fingerprint)
+            person_id = rows.add_person(db, record.name, record.created)
+        there = rows.vectors(db, person_id, fingerprint)
         for template in record.templates:
             if template.vector in there:
                 known += 1
                 continue
-            rows.add_template(db, person, fingerprint, template.vector, template.crop, template.created)
+            rows.add_template(db, person_id, fingerprint, template.vector, template.crop, template.created)
             there.add(template.vector)
             added += 1
     return Imported(people, added, known)
 
 
-def _check(record: Record, path: PathLike) -> None:
+def _check(record: ExportedPerson, path: PathLike) -> None:
     """Refuse what no gallery writes; raises GalleryError."""
     for when in [record.created] + [template.created for template in record.templates]:
         if not _TIME.match(when):
@@ -153,7 +153,7 @@ def _facts(archive: Archive, path: PathLike) -> Tuple[str, int]:
     return fingerprint, size
 
 
-def pack(record: Record) -> bytes:
+def pack(record: ExportedPerson) -> bytes:
     """Return a person as bytes: the length of some JSON, the JSON, the vectors, the crops."""
     about = json.dumps(
         {
@@ -167,7 +167,7 @@ def pack(record: Record) -> bytes:
     return b"".join([struct.pack(">I", len(about)), about] + vectors + crops)
 
 
-def unpack(data: bytes, size: int, path: PathLike) -> Record:
+def unpack(data: bytes, size: int, path: PathLike) -> ExportedPerson:
     """Return the person that :func:`pack` made bytes of.
 
     Args:
@@ -203,18 +203,18 @@ def unpack(data: bytes, size: int, path: PathLike) -> Record:
         length_squared = float(np.square(np.frombuffer(vector, "<f4").astype(np.float64)).sum())
         if not abs(length_squared - 1) < 1e-3:
             raise GalleryError("has a template that is not a unit vector", path, DAMAGED)
-        templates.append(Enrolled(when, vector, None if crop is None else data[end : end + crop]))
+        templates.append(ExportedTemplate(when, vector, None if crop is None else data[end : end + crop]))
         place, end = place + 4 * size, end + (crop or 0)
-    return Record(name, created, templates)
+    return ExportedPerson(name, created, templates)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError
     return value
 
 
-def _length(value: Any) -> Optional[int]:
+def _length(value: object) -> Optional[int]:
     if value is not None and (type(value) is not int or value < 0):
         raise ValueError
     return value

@@ -62,7 +62,7 @@ class Match(NamedTuple):
     Attributes:
         name: The person's name.
         score: Cosine, from -1 to 1.
-        person: The person's ID.
+        person_id: The person's ID.
         template: ID of the template with that score.
         fmr: The false match rate that the score stands for: the least target of the bundle's threshold table whose
             threshold the score reaches. None where it reaches none, or without a table. It is the rate of one comparison;
@@ -71,7 +71,7 @@ class Match(NamedTuple):
 
     name: str
     score: float
-    person: str
+    person_id: str
     template: int
     fmr: Optional[float]
 
@@ -81,13 +81,13 @@ class Damage(NamedTuple):
 
     Attributes:
         what: What is wrong with which row, in one line.
-        person: ID of the person whom it concerns; empty where nobody can tell.
+        person_id: ID of the person whom it concerns; empty where it is unknown.
         name: That person's name; empty where it cannot be read.
         template: Number of the template that it concerns; None where it is the person.
     """
 
     what: str
-    person: str
+    person_id: str
     name: str
     template: Optional[int]
 
@@ -99,7 +99,7 @@ class Reenrolled(NamedTuple):
     """What a re-enrolment did.
 
     Attributes:
-        templates: How many were made anew from their crops.
+        templates: How many were computed again from their crops.
         discarded: How many without a crop were removed.
     """
 

@@ -2,8 +2,8 @@
 
 One small file a gallery, readable by its owner only, in the user's state directory (``XDG_STATE_HOME``, else
 ``~/.local/state``), named by the gallery's path. It is written after each change and may therefore be one behind, never
-ahead. It is sealed with a key derived from the gallery's, so that nobody can make one up; who may write both this directory
-and the gallery's can put back both, and that cannot be told.
+ahead. It is sealed with a key derived from the gallery's, so that no one can forge one; who may write both this directory
+and the gallery's can put back both, and that cannot be detected.
 """
 
 import contextlib
@@ -130,7 +130,7 @@ class Witness(object):
         body, _, tag = data.decode("ascii", "replace").strip().rpartition(" ")
         parts = body.split(" ")
         if tag != self._tag(body) or len(parts) != 4 or parts[0] != _MAGIC:
-            # Another key's, of a gallery that was at this path before; or damaged, which nobody gains by.
+            # Another key's, of a gallery that was at this path before; or damaged, which gains no one anything.
             if data:
                 LOGGER.warning("%s: belongs to another key; replaced", self.path)
             return None

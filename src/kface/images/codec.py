@@ -1,7 +1,7 @@
-"""Reads and writes image files: RGB inside the house, whatever OpenCV wants outside.
+"""Reads and writes image files, and converts between RGB and OpenCV's BGR.
 
-Paths may hold any Unicode (Korean names on Windows): bytes are read by Python and decoded in
-memory, because ``cv2.imread`` opens such paths on some systems only.
+Paths may contain any Unicode (Korean names on Windows): Python reads the bytes, and they are decoded in memory, because
+``cv2.imread`` opens such paths on some systems only.
 """
 
 import os
@@ -19,10 +19,10 @@ from kface.images.quiet import quiet
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: A larger file is read only if it begins as an image does.
+#: A larger file is read only if it begins like an image.
 _LARGE = 1 << 24
-#: OpenCV turns some formats upright itself, depending on its version. With the first flag it turns none but TIFF, and
-#: gives the samples as they are stored; the second is for what its version can only give as 8-bit colour.
+#: Depending on its version, OpenCV rotates some formats itself. With the first flag it rotates only TIFF, and returns the
+#: samples as stored; the second is for formats that its version returns only as 8-bit colour.
 _FLAGS = (cv2.IMREAD_UNCHANGED, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
@@ -30,10 +30,10 @@ def read_bytes(path: PathLike) -> bytes:
     """Return an image file's bytes.
 
     Raises:
-        ImageError: The file cannot be opened, is empty, is no regular file, or is too large to be an image.
+        ImageError: The file cannot be opened, is empty, is not a regular file, or is too large to be an image.
         ConfigError: KFACE_MAX_PIXELS is not a number.
     """
-    # Eight bytes are a pixel's of 16-bit RGBA; what no image needs is not read.
+    # A pixel of 16-bit RGBA has eight bytes; no image needs more.
     limit = 8 * most_pixels() + _LARGE
     try:
         with open_regular(path) as stream:
@@ -50,22 +50,22 @@ def read_bytes(path: PathLike) -> bytes:
 
 
 def decode_image(data: bytes, where: object = "image") -> np.ndarray:
-    """Decode JPEG, PNG or another format that OpenCV knows.
+    """Decode JPEG, PNG or another format that OpenCV supports.
 
     Nothing is decoded before the header has been read: a picture of more than 100 megapixels (or KFACE_MAX_PIXELS) is
-    refused. Samples of more than 8 bits and floats come out as bright as an 8-bit picture of the same scene; transparent
-    parts become white. Of an animation or a file of several pages the first picture is read. What follows a picture's
-    end in its file, such as the film of a motion photo, is ignored.
+    refused. Samples of more than 8 bits and floats are scaled to the brightness of an 8-bit picture of the same scene;
+    transparent parts become white. Of an animation or a file of several pages the first picture is read. Data behind the
+    picture's end, such as the video of a motion photo, are ignored.
 
     Args:
         data: The encoded bytes.
-        where: What to call it in an error.
+        where: Its name in an error.
 
     Returns:
         uint8 (h, w, 3), RGB, upright: the orientation of EXIF, TIFF and AVIF is applied, with every version of OpenCV.
 
     Raises:
-        ImageError: The bytes are no image, end before it does, or stand for one that is too large.
+        ImageError: The bytes are not an image, are truncated, or describe one that is too large.
         ConfigError: KFACE_MAX_PIXELS is not a number.
     """
     header = _header(data, where)
@@ -74,9 +74,9 @@ def decode_image(data: bytes, where: object = "image") -> np.ndarray:
         raise _damaged(where)
     if header.width * header.height > most:
         raise ImageError(
-            "has {}x{} pixels, more than the {:,} that are allowed".format(header.width, header.height, most),
+            "has {}x{} pixels, more than the limit of {:,}".format(header.width, header.height, most),
             where,
-            "make it smaller or set {}".format(SETTING),
+            "reduce its size or set {}".format(SETTING),
         )
     try:
         stored = _decode(data, header)
@@ -132,7 +132,7 @@ def _header(data: bytes, where: object) -> Header:
 
 
 def _decode(data: bytes, header: Header) -> Optional[np.ndarray]:
-    """Return the samples as OpenCV gives them, or None."""
+    """Return the samples as OpenCV decodes them, or None."""
     if header.patches:
         copy = bytearray(data)
         for place, patch in header.patches:
@@ -173,4 +173,4 @@ def _damaged(where: object, kind: Optional[str] = None) -> ImageError:
 
 
 def _memory(where: object) -> ImageError:
-    return ImageError("needs more memory than there is", where, "make the image smaller")
+    return ImageError("needs more memory than is available", where, "reduce its size")

@@ -13,13 +13,13 @@ MOST_SCANS = 100
 
 
 def jpeg(data: bytes) -> Header:
-    """Read a JPEG's segments and scans up to its end marker; what stands behind it (a film, padding) is not looked at."""
+    """Read a JPEG's segments and scans up to its end marker; data behind it (a video, padding) are ignored."""
     size = None
     turns = None
     scans = 0
     place = 2
     for _ in range(MOST_PARTS):
-        # Decoders skip what is no marker between two segments, so this does too.
+        # Between two segments decoders skip bytes that are not a marker, and so does this.
         found = _MARKER.search(data, place)
         if found is None:
             raise TruncatedError
@@ -29,7 +29,7 @@ def jpeg(data: bytes) -> Header:
                 raise ValueError("no picture")
             return Header("JPEG", size[0], size[1], turns or (), end=place)
         if marker == 0xD8:
-            # Another picture begins where this one should go on.
+            # Another picture begins before this one has ended.
             raise TruncatedError
         if marker == 0x01:
             continue
@@ -48,7 +48,7 @@ def jpeg(data: bytes) -> Header:
 
 
 def png(data: bytes) -> Header:
-    """Read a PNG's chunks up to IEND; raises :class:`TruncatedError` where there is none."""
+    """Read a PNG's chunks up to IEND; raises :class:`TruncatedError` without one."""
     if data[12:16] not in (b"IHDR", b"CgBI"):
         raise ValueError("no IHDR")
     width, height = number(data, 16, 4), number(data, 20, 4)
@@ -81,7 +81,7 @@ def gif(data: bytes) -> Header:
         elif data[place] == 0x21:
             place += 2
         elif frames:
-            break  # something follows that is no GIF any more
+            break  # not a GIF block: the GIF has ended
         else:
             raise ValueError("block")
         while True:
@@ -108,7 +108,7 @@ def _some(data: bytes, place: int, count: int) -> bytes:
 
 
 def webp(data: bytes) -> Header:
-    """Read a WebP's chunks; what stands behind the container is not looked at."""
+    """Read a WebP's chunks; data behind the container are ignored."""
     end = 8 + number(data, 4, 4, "little")
     if end > len(data) + 1:  # some writers count a padding byte that they do not write
         raise TruncatedError

@@ -16,9 +16,9 @@ from kface.images.header import (
 )
 
 _AVIF_BRANDS = (b"avif", b"avis", b"avio")
-#: The kind of a box that may stand on an AVIF's first level; what was put behind the file begins otherwise.
+#: The kind of a box on an AVIF's first level; data that were appended to the file begin otherwise.
 _KIND = re.compile(rb"[ -~]{4}$")
-#: The tags of a TIFF directory that are needed here.
+#: Tags of a TIFF directory.
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _PEAK, _FORMAT = 256, 257, 258, 262, 281, 339
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _PLACES = ((273, 279), (324, 325))
@@ -27,8 +27,8 @@ _PLACES = ((273, 279), (324, 325))
 def tiff(data: bytes) -> Header:
     """Read a TIFF's first directory, which is the picture that is decoded.
 
-    OpenCV turns a TIFF upright in some versions, partly or not at all in others; the tag is therefore patched to say that
-    nothing is to be done, and the turn made here.
+    Some versions of OpenCV rotate a TIFF upright, others partly or not at all. The tag is therefore patched to "upright" before
+    decoding, and the rotation is done here.
     """
     first = directory(data)
 
@@ -37,21 +37,21 @@ def tiff(data: bytes) -> Header:
         return found[0] if found else default
 
     width, height = one(_WIDTH, 0), one(_HEIGHT, 0)
-    # A tile is decoded as a whole, however small the picture.
+    # A tile is decoded completely, however small the picture.
     across, down = one(_TILE_WIDTH, 0), one(_TILE_HEIGHT, 0)
     for places, lengths in _PLACES:
         ends = zip(first.values(data, places, MOST_PARTS), first.values(data, lengths, MOST_PARTS))
         if any(start + length > len(data) for start, length in ends):
             raise TruncatedError
     patches: Tuple[Tuple[int, bytes], ...] = ()
-    said = one(ORIENTATION_TAG, 1)
-    if said != 1 and ORIENTATION_TAG in first.entries:
+    stored = one(ORIENTATION_TAG, 1)
+    if stored != 1 and ORIENTATION_TAG in first.entries:
         size, _, place = first.entries[ORIENTATION_TAG]
         patches = ((place, (1).to_bytes(size, first.order)),)  # type: ignore[arg-type]
-    turns = ORIENTATIONS.get(said, ())
+    turns = ORIENTATIONS.get(stored, ())
     whole = {(32, 1): "u4", (32, 2): "i4", (16, 2): "i2"}.get((one(_BITS, 1), one(_FORMAT, 1)))
     if whole == "u4" and _FORMAT in first.entries:
-        # Some versions read whole numbers of 32 bits with a sign only; the bits are the same.
+        # Some versions read 32-bit integers only as signed; the bits are the same.
         size, _, place = first.entries[_FORMAT]
         patches += ((place, (2).to_bytes(size, first.order)),)  # type: ignore[arg-type]
     return Header(
@@ -67,7 +67,7 @@ def tiff(data: bytes) -> Header:
 
 
 def is_avif(start: bytes) -> bool:
-    """Return whether a file's first box names AVIF as its brand, or as one of those that it is compatible with."""
+    """Return whether a file's first box names AVIF as its brand, or as a compatible one."""
     length = min(number(start, 0, 4), len(start))
     brands = [start[8:12]] + [start[place : place + 4] for place in range(16, length, 4)]
     return any(brand in _AVIF_BRANDS for brand in brands)
@@ -93,7 +93,7 @@ def _boxes(data: bytes, start: int, end: int, most: int = 4096) -> Iterator[Tupl
 def avif(data: bytes) -> Header:
     """Read an AVIF's boxes: the size, ``irot`` and ``imir`` of its primary item (ISO/IEC 23008-12).
 
-    EXIF's orientation does not count there: the standard leaves it to the two boxes.
+    EXIF's orientation is ignored: the standard leaves it to the two boxes.
     """
     meta: Optional[Tuple[int, int]] = None
     whole = 0
@@ -120,7 +120,7 @@ def avif(data: bytes) -> Header:
     width = height = 0
     peak: Optional[int] = None
     turns: Turns = ()
-    # Tiles and thumbnails have a size of their own: none of them may be larger than what is allowed either.
+    # Tiles and thumbnails have their own sizes, which must not exceed the limit either.
     for kind, start, _ in properties:
         if kind == b"ispe":
             width, height = max(width, number(data, start + 4, 4)), max(height, number(data, start + 8, 4))

@@ -1,15 +1,14 @@
-"""What an image file says of itself before anything is decoded: its format, its size, which way is up.
+"""Reads an image file's header before anything is decoded: its format, size and orientation.
 
-A file of 700 bytes can stand for a picture of gigabytes, and decoders believe it; so the size is known, and judged,
-before they see it. Each format has a reader that takes the file's bytes and raises ``ValueError`` where they end early
-or contradict the format.
+A file of 700 bytes can claim to be a picture of gigabytes, and decoders believe it; so its size is checked first. Each format
+has a reader that takes the file's bytes and raises ``ValueError`` where they end early or contradict the format.
 """
 
 import re
 import struct
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
-#: A file with more parts than this (segments, chunks, blocks) is no picture; reading on would take minutes.
+#: Maximum number of parts (segments, chunks, blocks) of a picture; reading more would take minutes.
 MOST_PARTS = 1 << 20
 
 #: Steps that turn a stored picture upright: "left" by 90 degrees anticlockwise, "flip" top to bottom, "mirror" left to right.
@@ -33,18 +32,18 @@ class TruncatedError(ValueError):
 
 
 class Header(NamedTuple):
-    """What a file says of its picture.
+    """The properties of a picture according to its file.
 
     Attributes:
         format: The format's name.
         width: In pixels, as stored.
         height: In pixels, as stored.
         turns: Steps that turn the stored picture upright.
-        peak: The largest value that a sample can have, where the file says so.
-        end: Where the picture's data end in the file, if that is known.
-        whole: "u4", "i4" or "i2" where samples are such whole numbers: some versions of OpenCV call their bits others.
-        negative: Whether 0 is white; OpenCV sees to it in pictures of 8 bits only.
-        patches: (place, bytes) to be written over a copy before it is decoded, so that a decoder does not turn it too.
+        peak: The largest value that a sample can have, if the file states it.
+        end: Offset of the end of the picture's data, if known.
+        whole: "u4", "i4" or "i2" where samples are such integers, which some versions of OpenCV return as another type.
+        negative: Whether 0 is white; OpenCV inverts only pictures of 8 bits.
+        patches: (offset, bytes) to write over a copy before decoding, so that the decoder does not rotate it as well.
     """
 
     format: str
@@ -66,12 +65,12 @@ def number(data: bytes, place: int, size: int, order: str = "big") -> int:
 
 
 class Directory(NamedTuple):
-    """One TIFF directory: by tag, (size of a value in bytes, how many, place of the first).
+    """One TIFF directory: by tag, (size of a value in bytes, number of values, offset of the first).
 
     Attributes:
         order: "little" or "big".
         entries: The tags.
-        following: Place of the next directory, or 0.
+        following: Offset of the next directory, or 0.
     """
 
     order: str
@@ -95,7 +94,7 @@ def directory(data: bytes, place: Optional[int] = None) -> Directory:
 
     Args:
         data: From the byte order mark on.
-        place: Where the directory is; by default the first.
+        place: Offset of the directory; by default the first one.
     """
     order = {b"II": "little", b"MM": "big"}.get(bytes(data[:2]))
     if order is None:
@@ -124,19 +123,19 @@ def directory(data: bytes, place: Optional[int] = None) -> Directory:
 
 
 def exif_turns(block: bytes) -> Turns:
-    """Return the steps that an EXIF block asks for; none where it is damaged or says nothing."""
+    """Return the steps for an EXIF block's orientation; none where it is damaged or has no orientation."""
     if block[:6] == b"Exif\0\0":
         block = block[6:]
     try:
-        said = directory(block).values(block, ORIENTATION_TAG)
+        stored = directory(block).values(block, ORIENTATION_TAG)
     except ValueError:
         return ()
-    found: Turns = ORIENTATIONS.get(said[0] if said else 1, ())
+    found: Turns = ORIENTATIONS.get(stored[0] if stored else 1, ())
     return found
 
 
 def read_header(data: bytes) -> Optional[Header]:
-    """Return what a file says of its picture, or None where the format is none that OpenCV decodes.
+    """Return a file's header, or None where OpenCV does not decode the format.
 
     Raises:
         ValueError: It is damaged; :class:`TruncatedError` where it ends early.
@@ -182,7 +181,7 @@ def reader_of(data: bytes) -> Optional[Callable[[bytes], Header]]:
 
 
 def unreadable(data: bytes) -> Optional[str]:
-    """Return the name of a format that is a picture's, or a film's, but that OpenCV does not decode."""
+    """Return the name of a known format that OpenCV does not decode, such as a video; None for others."""
     start = bytes(data[:32])
     if start[4:8] == b"ftyp":
         heif = start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

@@ -1,7 +1,7 @@
-"""From whatever samples a file has to uint8 RGB: as bright as an 8-bit picture of the same scene.
+"""Converts samples of any type to uint8 RGB, with the brightness of an 8-bit picture of the same scene.
 
-Cameras write 10, 12 or 14 bits into samples of 16, scientists floats from 0 to 1; a decoder that takes the upper byte
-makes black pictures of them. Where the file does not say what its largest value is, it is estimated from the samples.
+Cameras write 10, 12 or 14 bits into samples of 16, scientific programs floats from 0 to 1; a decoder that takes the upper byte
+turns them black. Where the file does not state its largest value, it is estimated from the samples.
 """
 
 from typing import Optional
@@ -12,11 +12,11 @@ from kface.errors import ImageError
 
 #: Largest values of 8, 10, 12, 14 and 16 bits.
 PEAKS = (255, 1023, 4095, 16383, 65535)
-#: This share of the samples is taken for the picture; brighter ones are dead pixels, marks and lamps.
+#: Fraction of the samples that counts; brighter ones are defective pixels, marks and lamps.
 SHARE = 0.999
-#: Floats up to this lie on a scale from 0 to 1, with highlights above 1.
+#: Floats up to this value are on a scale from 0 to 1, with highlights above 1.
 HIGHLIGHTS = 16.0
-#: Samples that are converted at once: a float copy of the whole picture would take four times its memory.
+#: Samples that are converted at once: a float copy of the complete picture would take four times its memory.
 _BLOCK = 1 << 20
 
 
@@ -25,10 +25,10 @@ def to_rgb(stored: np.ndarray, peak: Optional[int] = None, where: object = "imag
 
     Args:
         stored: (h, w) grey, or (h, w, c): 1 grey, 2 grey and alpha, 3 BGR, 4 BGRA; any type of number.
-        peak: The largest value that a sample can have, if the file says so.
-        where: What to call the picture in an error.
+        peak: The largest value that a sample can have, if the file states it.
+        where: The picture's name in an error.
 
-    Transparent parts become white, as viewers show them; an alpha that is the same everywhere says nothing.
+    Transparent parts become white, as viewers show them; a constant alpha is ignored.
 
     Raises:
         ImageError: It has another number of channels.
@@ -42,7 +42,7 @@ def to_rgb(stored: np.ndarray, peak: Optional[int] = None, where: object = "imag
         return np.ascontiguousarray(stored[:, :, ::-1])
     colours = stored[:, :, :3] if channels >= 3 else stored[:, :, :1]
     rgb = np.empty(stored.shape[:2] + (3,), np.uint8)
-    # Damaged floats are no numbers, or too large to be any.
+    # Damaged floats may be NaN or infinite.
     with np.errstate(all="ignore"):
         rgb[:] = _to_bytes(colours, peak)[:, :, ::-1]
         if channels in (2, 4):
@@ -66,22 +66,22 @@ def _to_bytes(samples: np.ndarray, peak: Optional[int]) -> np.ndarray:
 def _white(samples: np.ndarray, peak: Optional[int]) -> float:
     """Return the value that becomes 255."""
     bright = _bright(samples)
-    # 16 bits are what the samples are stored in, whatever the camera gave.
+    # A peak of 16 bits only states how samples are stored, not what the camera measured.
     if peak and bright <= peak < PEAKS[-1]:
         return float(peak)
     if samples.dtype.kind == "f" and bright <= HIGHLIGHTS:
-        # Linear light may go past 1; a picture that stays far below it was scaled by something else.
+        # Linear light may exceed 1; a picture far below 1 is scaled otherwise.
         return 1.0 if 1.0 / 16 < bright <= 1.0 else max(bright, 1e-6)
     most = float(np.iinfo(samples.dtype).max) if samples.dtype.kind in "iu" else float("inf")
     for known in PEAKS:
         if bright <= known <= most:
             return float(known)
-    # Signed numbers, and those of more bits: the largest there can be, unless the picture stays far below it.
+    # Signed numbers and those of more bits: the largest possible value, unless the picture stays far below it.
     return most if most / 4 < bright else bright
 
 
 def _bright(samples: np.ndarray) -> float:
-    """Return the value that a share of the samples does not exceed."""
+    """Return the value that a fraction :data:`SHARE` of the samples does not exceed."""
     if samples.dtype in (np.uint8, np.uint16):
         below = np.cumsum(np.bincount(samples.ravel(), minlength=1))
         return float(np.searchsorted(below, SHARE * below[-1]))

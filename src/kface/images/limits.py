@@ -1,19 +1,19 @@
-"""How large a picture may be, and what its file is called."""
+"""Limits of size, and names of image files."""
 
 import os
 from typing import Callable, Iterable, Iterator, List, TypeVar
 
 from kface.errors import ConfigError
 
-#: The environment variable that sets how many pixels a picture may have.
+#: The environment variable with the maximum number of pixels of a picture.
 SETTING = "KFACE_MAX_PIXELS"
-#: 100 megapixels, 300 MB as RGB: more than any camera for faces, less than what a small board has.
+#: 100 megapixels, 300 MB as RGB: more than face cameras deliver, and less than the memory of a small board.
 DEFAULT_PIXELS = 100000000
 #: OpenCV's own limit.
 _MOST = 1 << 30
 
-#: Endings of the files that :func:`kface.images.read_image` can read; it goes by their content. AVIF, GIF and OpenEXR
-#: depend on the OpenCV at hand.
+#: Suffixes of files that :func:`kface.images.read_image` can read; it recognises them by their content. AVIF, GIF and OpenEXR
+#: depend on the version of OpenCV.
 IMAGE_SUFFIXES = (
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".gif", ".avif")
     + (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".pxm", ".pam", ".pfm")
@@ -21,19 +21,19 @@ IMAGE_SUFFIXES = (
 )
 
 
-#: Pixels of the images that are worked on together; a larger image is worked on alone.
+#: Maximum number of pixels of a batch of images; a larger image is a batch of its own.
 BATCH_PIXELS = 1 << 24
 
 T = TypeVar("T")
 
 
 def in_batches(values: Iterable[T], most: int, pixels_of: Callable[[T], int]) -> Iterator[List[T]]:
-    """Yield lists of values that hold at most so many images and 16 million pixels together, or a single larger image.
+    """Yield batches of images with at most 16 million pixels, or of one larger image.
 
     Args:
-        values: Images, or what goes with one; taken from an iterator no sooner than they are needed.
-        most: How many a list may have.
-        pixels_of: Returns how many pixels one has.
+        values: Images, or objects with an image each; taken from an iterator only when needed.
+        most: Maximum number in a batch.
+        pixels_of: Returns the number of pixels of one.
     """
     batch: List[T] = []
     held = 0
@@ -49,12 +49,12 @@ def in_batches(values: Iterable[T], most: int, pixels_of: Callable[[T], int]) ->
 
 
 def is_image_name(name: str) -> bool:
-    """Return whether a file's name ends as an image's does, in capitals or small letters."""
+    """Return whether a file's name has an image's suffix, in upper or lower case."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def most_pixels() -> int:
-    """Return how many pixels a picture may have; raises ConfigError where KFACE_MAX_PIXELS is not such a number."""
+    """Return the maximum number of pixels of a picture; raises ConfigError where KFACE_MAX_PIXELS is wrong."""
     text = os.environ.get(SETTING, "").strip()
     if not text:
         return DEFAULT_PIXELS

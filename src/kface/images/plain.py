@@ -5,12 +5,12 @@ from typing import List
 
 from kface.images.header import Header, TruncatedError, number, unpack
 
-#: Headers of text end within so many bytes.
+#: Maximum size of a text header in bytes.
 _TEXT = 1 << 16
 
 
 def bmp(data: bytes) -> Header:
-    """Read a BMP's header; raises :class:`TruncatedError` where rows that are not compressed are missing."""
+    """Read a BMP's header; raises :class:`TruncatedError` where uncompressed rows are missing."""
     start, kind = number(data, 10, 4, "little"), number(data, 14, 4, "little")
     if kind == 12:
         width, height, depth = (

@@ -1,9 +1,9 @@
-"""Keeps what the decoders print away from the terminal: the one line of an error says it better.
+"""Keeps the messages of image decoders off the terminal: our own error is one line.
 
-libpng, libjpeg and libtiff write to file descriptor 2 from C, past ``sys.stderr``. While a picture is decoded, the
-descriptor leads into a pipe; afterwards what other threads wrote in the meantime is passed on, and only lines that look
-like a decoder's are dropped, with what came into the middle of one. A program that another thread starts meanwhile would
-write into the pipe for good: start none where images are decoded.
+libpng, libjpeg and libtiff write to file descriptor 2 from C, bypassing ``sys.stderr``. While a picture is decoded, the
+descriptor is a pipe; afterwards the lines that other threads wrote are passed on, and only those that look like a decoder's are
+dropped, with whatever was written into the middle of one. A program that another thread starts meanwhile would keep writing
+to the pipe: do not start programs while images are decoded.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _NOISE = re.compile(
     rb"|(?:Premature end of|Corrupt) JPEG|Warning: unknown JFIF|Invalid SOS parameters|Unknown Adobe color"
     rb"|Inconsistent progression|Application transferred too|jas_|error: (?:no|cannot|not)|cannot (?:get|decode)"
 )
-#: OpenCV goes on for several lines where it reports an assertion; lines of other threads may stand between them.
+#: OpenCV reports an assertion in several lines, with lines of other threads possibly between them.
 _MORE = re.compile(rb"(?:> |>$|    '|where$|$)")
 
 _lock = threading.Lock()
@@ -50,7 +50,7 @@ def _enter() -> bool:
                 if _pipe is None:
                     _pipe = os.pipe()
                     for end in _pipe:
-                        # A full pipe must not hold up whoever writes.
+                        # A full pipe must not block the writers.
                         os.set_blocking(end, False)
                 _saved = os.dup(2)
                 os.dup2(_pipe[1], 2)
@@ -67,7 +67,7 @@ def _leave() -> None:
         if _inside == 0:
             os.dup2(_saved, 2)
         lines = (_rest + _drain()).splitlines(True)
-        # Half a line is kept for the next one to leave, who may find the other half.
+        # An incomplete line is kept for the next thread to leave, which may find its other half.
         _rest = lines.pop() if _inside and lines and not lines[-1].endswith(b"\n") else b""
         kept = _without_noise(lines)
         with contextlib.suppress(OSError):
@@ -86,7 +86,7 @@ def _without_noise(lines: List[bytes]) -> bytes:
         _noisy = _noisy or noise
         if not noise:
             kept.append(line)
-    # The end of a report may come after the next thread has looked.
+    # A report may continue after this thread has read.
     _noisy = _noisy and _inside > 0
     return b"".join(kept)
 
@@ -103,19 +103,19 @@ def _drain() -> bytes:
 
 
 def _after_fork() -> None:
-    """Give a forked child its standard error back; the threads that were decoding are not in it."""
+    """Restore the standard error of a forked child, which lacks the threads that were decoding."""
     global _inside, _lock, _pipe, _rest, _saved  # noqa: PLW0603
     _lock = threading.Lock()
     if _inside:
         os.dup2(_saved, 2)
         os.close(_saved)
-    # The parent's pipe is the parent's: two readers would take each other's lines.
+    # The pipe belongs to the parent: two readers would take each other's lines.
     for end in _pipe or ():
         os.close(end)
     _inside, _pipe, _saved, _rest = 0, None, -1, b""
 
 
-# Python 3.6 has no such hook; a child forked there in the middle of a decode stays silent.
+# Python 3.6 lacks this hook; a child that is forked there during decoding stays silent.
 _register = getattr(os, "register_at_fork", None)
 if _register is not None:
     _register(after_in_child=_after_fork)

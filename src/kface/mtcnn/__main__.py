@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import List, Optional
 
-from kface.errors import KFaceError
+from kface.commands.ending import exit_status
 from kface.mtcnn import weights
 
 
@@ -12,13 +12,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m kface.mtcnn", description="MTCNN's networks as ONNX files.")
     parser.add_argument("command", choices=["prepare"], help="convert the networks from the mtcnn wheel, once")
-    parser.add_argument("--directory", help="where to keep them (default: KFACE_MODELS or the user's cache)")
+    parser.add_argument("--directory", help="directory for the networks (default: KFACE_MODELS, or the user's cache)")
     arguments = parser.parse_args(argv)
-    try:
-        print(weights.prepare(arguments.directory))
-    except KFaceError as error:
-        print("mtcnn: {}".format(error), file=sys.stderr)
-        return 2
+    return exit_status("mtcnn", lambda: _prepare(arguments.directory))
+
+
+def _prepare(directory: Optional[str]) -> int:
+    print(weights.prepare(directory))
     return 0
 
 

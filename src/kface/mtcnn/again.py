@@ -1,29 +1,59 @@
-"""Looks again at images that show fewer faces than expected: at brightened copies of them, see :mod:`kface.mtcnn.brighten`.
+"""Searches brightened copies of images that show fewer faces than expected; see :mod:`kface.mtcnn.brighten`.
 
-What was found before stays as it is. The landmarks that a copy shows are good in the image itself, whose pixels are the ones to
-be cut out.
+What was found before stays as it is. The landmarks found in a copy are valid in the image itself, and crops are cut from that.
 """
 
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Callable, Iterable, List, Sequence, TypeVar
 
 import numpy as np
 
 from kface.faces import Faces
 from kface.mtcnn import boxes as box
+from kface.mtcnn.base import FaceDetector
 from kface.mtcnn.brighten import brightened
+
+Attempt = TypeVar("Attempt")
+Found = TypeVar("Found")
+
+
+def try_in_turn(
+    found: Sequence[Found],
+    attempts: Iterable[Attempt],
+    search: Callable[[Attempt, List[int]], Iterable[Found]],
+    enough: Callable[[Found], bool],
+) -> List[Found]:
+    """Make one attempt after the other, each with the items for which the ones before did not find enough.
+
+    Args:
+        found: The value of each item before the first attempt.
+        attempts: Anything that `search` knows, the first to make first.
+        search: Takes an attempt and the numbers of items, and returns the new value of each of these.
+        enough: Whether an item needs no further attempt.
+
+    Returns:
+        The value of each item after the last attempt.
+    """
+    known = list(found)
+    for attempt in attempts:
+        left = [number for number, one in enumerate(known) if not enough(one)]
+        if not left:
+            break
+        for number, one in zip(left, search(attempt, left)):
+            known[number] = one
+    return known
 
 
 def of_subject(on_copy: Faces, shape: Sequence[int], part: float) -> Faces:
-    """Return those faces of a copy that an image of one person may be about.
+    """Return those faces of a copy that can be the face of the person whom an image shows.
 
-    Where the cascade does not see a face that is turned away, a copy may show it an ear, an eye or a mouth: of the 26 that
-    copies first added to CFP, 10 were that. All of those were narrower than a third of the image, and 8 of them than a fifth;
-    15 of the 16 faces were wider than a third.
+    Where the cascade misses a face in profile, it may take an ear, an eye or a mouth of the brightened copy for a face: 10 of
+    the first 26 faces that copies added to CFP. All 10 were narrower than a third of the image, 8 of them than a fifth; of the
+    16 real faces, 15 were wider than a third.
 
     Args:
         on_copy: The faces.
         shape: Height and width of the image, without any border.
-        part: The least width of a face, as a part of the image's shorter side.
+        part: Minimum width of a face, as a fraction of the image's shorter side.
     """
     return on_copy.take(on_copy.boxes[:, 2] - on_copy.boxes[:, 0] >= part * min(shape[:2]))
 
@@ -40,59 +70,49 @@ def find_again(
     ways: Sequence[str],
     expected: int = 1,
 ) -> List[Faces]:
-    """Look at brightened copies of the images that show less than is expected, one way after the other.
+    """Search brightened copies of the images that show fewer faces than expected, one way after the other.
 
     Args:
         find: Finds the faces in some images.
         images: uint8 (h, w, 3), RGB.
         found: The faces that were found in each.
         ways: Names in :data:`kface.mtcnn.brighten.WAYS`, the first to try first.
-        expected: So many faces are enough: an image with as many is not looked at again, and one in which a copy shows them
-            no further. At 0 none is.
+        expected: Number of faces at which an image is searched no further; 0 searches no copy.
 
     Returns:
         The faces of each image: as they were found, then those that copies have added.
     """
-    made = list(found)
-    for way in ways:
-        left = [number for number, faces in enumerate(made) if faces.count < expected]
-        if not left:
-            break
-        for number, faces in zip(left, find([brightened(images[number], way) for number in left])):
-            made[number] = added(made[number], faces)
-    return made
+    known = list(found)
+
+    def search(way: str, left: List[int]) -> Iterable[Faces]:
+        copies = find([brightened(images[number], way) for number in left])
+        for number, faces in zip(left, copies):
+            known[number] = added(known[number], faces)
+            yield known[number]
+
+    return try_in_turn(known, ways, search, lambda faces: faces.count >= expected)
 
 
-def without(detector: Any) -> Tuple[Any, Tuple[str, ...]]:
-    """Return a detector that looks at no copies, and the ways that the given one would have tried.
+class AlikeDetector(FaceDetector):
+    """A detector that brightens all images of a call in the same way, or none of them."""
 
-    Args:
-        detector: See :class:`kface.mtcnn.Detector`; one without ``brighten`` looks at none, and is returned as it is.
-    """
-    ways = tuple(getattr(detector, "brighten", ()))
-    return (detector.with_brighten(()) if ways else detector), ways
+    def __init__(self, detector: FaceDetector) -> None:
+        self._plain, self._ways = detector.plain(), detector.brighten
+        self.min_face = detector.min_face
 
-
-class _Alike(object):
-    """A detector whose images are all brightened in one way, or none of them."""
-
-    def __init__(self, detector: Any) -> None:
-        self._plain, self._ways = without(detector)
-        self.min_face = getattr(detector, "min_face", 0)
-
-    def detect_many(self, images: Sequence[np.ndarray]) -> List[Faces]:
-        found: List[Faces] = self._plain.detect_many(images)
+    def detect_many(self, images: Sequence[np.ndarray], expected: int = 1) -> List[Faces]:
+        """See :meth:`FaceDetector.detect_many`; `expected` faces in one of the images are enough for all."""
+        found = self._plain.detect_many(images)
         for way in self._ways:
-            if any(faces.count for faces in found):
+            if any(faces.count >= expected for faces in found):
                 break
             found = self._plain.detect_many([brightened(rgb, way) for rgb in images])
         return found
 
 
-def alike(detector: Any) -> Any:
-    """Return a detector for images that are to be compared with one another, such as the turns of one picture.
+def alike(detector: FaceDetector) -> FaceDetector:
+    """Return a detector for images that are compared with each other, such as one picture turned by quarters.
 
-    It has ``detect_many`` and ``min_face``. Only where none of the images shows a face are they brightened, and then all of
-    them in the same way.
+    It brightens only where none of the images shows a face, and then all of them in the same way.
     """
-    return _Alike(detector) if without(detector)[1] else detector
+    return AlikeDetector(detector) if detector.brighten else detector

@@ -1,4 +1,4 @@
-"""Boxes: what P-Net proposes, regression, squares, and the reference's suppression of overlaps.
+"""Boxes: P-Net's proposals, regression, squares, and the reference's non-maximum suppression.
 
 Boxes are float64 (n, 4), x1 y1 x2 y2 in pixels.
 """
@@ -9,14 +9,14 @@ import numpy as np
 
 from kface.mtcnn.pyramid import CELL, STRIDE
 
-#: What overlaps a face by more than this part of their union shows that face.
+#: A box with a larger intersection over union (IoU) with a face shows the same face.
 SAME = 0.3
-#: What lies within a face by more than this part of itself shows a part of that face.
+#: A box of which a larger part lies within a face shows a part of that face.
 WITHIN = 0.6
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
-    """Return the face probability as the reference's softmax rounds it, float32 of the same shape."""
+    """Return the face probability with the rounding of the reference's softmax, float32 of the same shape."""
     with np.errstate(over="ignore"):
         return (1 / (1 + np.exp(-logits.astype(np.float32)))).astype(np.float32)
 
@@ -24,7 +24,7 @@ def probability(logits: np.ndarray) -> np.ndarray:
 def descending(scores: np.ndarray) -> np.ndarray:
     """Return the order from the best score to the worst.
 
-    Many of P-Net's scores are equal (they round to 1); this is the reference's very call, so that they come in its order.
+    Many of P-Net's scores are equal (they round to 1). This is the reference's own call, so that ties come in its order.
     """
     return np.argsort(scores.astype(np.float64))[::-1]
 
@@ -35,7 +35,7 @@ def proposals(offsets: np.ndarray, logits: np.ndarray, threshold: float, scale: 
     Args:
         offsets: float32 (4, h, w), in units of the window's side.
         logits: float32 (h, w).
-        threshold: Windows with a higher score count.
+        threshold: Windows with a higher score are proposed.
         scale: The level's scale.
 
     Returns:
@@ -55,7 +55,7 @@ def proposals(offsets: np.ndarray, logits: np.ndarray, threshold: float, scale: 
 
 
 def regress(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Move the boxes' corners by offsets in units of their sides, which the reference takes as one pixel longer."""
+    """Move the boxes' corners by offsets in units of their sides, to which the reference adds one pixel."""
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     return boxes + offsets * np.concatenate([sides, sides], axis=1)
 
@@ -69,16 +69,16 @@ def square(boxes: np.ndarray) -> np.ndarray:
 
 
 def overlaps(first: np.ndarray, second: np.ndarray, by: str = "union") -> np.ndarray:
-    """Return by how much boxes (n, 4) overlap boxes (m, 4), float64 (n, m), from 0 to 1.
+    """Return the overlap of boxes (n, 4) with boxes (m, 4), float64 (n, m), from 0 to 1.
 
     Args:
         first: The boxes.
         second: The others.
-        by: What the shared area is divided by: "union" (intersection over union, IoU), "smaller" (the smaller box of the
+        by: The divisor of the shared area: "union" (intersection over union, IoU), "smaller" (the smaller box of the
             two), or "first".
 
     Returns:
-        0 where two share nothing, as with a box that has no area.
+        0 where two boxes share nothing, or one has no area.
     """
     first, second = np.asarray(first, np.float64).reshape(-1, 4), np.asarray(second, np.float64).reshape(-1, 4)
     width = np.minimum(first[:, None, 2], second[None, :, 2]) - np.maximum(first[:, None, 0], second[None, :, 0])
@@ -87,47 +87,47 @@ def overlaps(first: np.ndarray, second: np.ndarray, by: str = "union") -> np.nda
     shared *= np.maximum(height, 0)
     areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (first, second)]
     if by == "union":
-        whole = areas[0][:, None] + areas[1][None, :] - shared
+        area = areas[0][:, None] + areas[1][None, :] - shared
     elif by == "smaller":
-        whole = np.minimum(areas[0][:, None], areas[1][None, :])
+        area = np.minimum(areas[0][:, None], areas[1][None, :])
     else:
-        whole = areas[0][:, None]
-    # What two boxes share has an area only where both have one.
-    return shared / np.maximum(whole, np.finfo(np.float64).tiny)
+        area = areas[0][:, None]
+    # A shared area is positive only where both areas are.
+    return shared / np.maximum(area, np.finfo(np.float64).tiny)
 
 
 def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False, block: int = 256) -> np.ndarray:
-    """Find the boxes that no better one overlaps.
+    """Find the boxes that no better box overlaps.
 
-    The reference's rule in one pass, not the usual greedy one: a box dies by any better box that overlaps it, even by one
-    that is dead itself. So every box is compared with all that are still alive behind it; as most die early, that is far
-    less than all pairs, and never more than ``block`` rows of them are held at once.
+    The reference's rule in one pass, not the usual greedy one: a box is dropped for any better box that overlaps it, even for
+    one that is dropped itself. So every block of boxes is compared with all remaining boxes after it. As most are dropped
+    early, these are far fewer than all pairs, and at most ``block`` rows are in memory at once.
 
     Args:
         boxes: Best score first.
-        threshold: Overlaps above it kill.
+        threshold: Overlap above which the worse box is dropped.
         smaller: Measure the overlap by the smaller box's area instead of the union's.
-        block: How many boxes to compare at once.
+        block: Number of boxes to compare at once.
 
     Returns:
-        int64, indices of the boxes that stay, ascending.
+        int64, indices of the remaining boxes, ascending.
     """
     count = len(boxes)
     by = "smaller" if smaller else "union"
-    alive = np.arange(count)
+    left = np.arange(count)
     start = 0
     while start < count:
         stop = min(start + block, count)
-        first = int(np.searchsorted(alive, start, side="right"))
-        rest = alive[first:]
+        first = int(np.searchsorted(left, start, side="right"))
+        rest = left[first:]
         if not len(rest):
             break
         overlap = overlaps(boxes[start:stop], boxes[rest], by)
-        # Only a better box kills: row i stands for box start + i.
-        kills = (overlap > threshold) & (np.arange(start, stop)[:, None] < rest[None, :])
-        alive = np.concatenate([alive[:first], rest[~kills.any(axis=0)]])
+        # Only for a better box: row i stands for box start + i.
+        drops = (overlap > threshold) & (np.arange(start, stop)[:, None] < rest[None, :])
+        left = np.concatenate([left[:first], rest[~drops.any(axis=0)]])
         start = stop
-    return alive
+    return left
 
 
 def covered(boxes: np.ndarray, known: np.ndarray) -> np.ndarray:

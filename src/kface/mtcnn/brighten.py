@@ -1,7 +1,7 @@
-"""Brightened copies of images: in those of dark and side-lit faces the cascade sees what it misses in the originals.
+"""Brightened copies of images: in copies of dark and side-lit faces the cascade finds faces that it misses in the originals.
 
-Only the luma changes; colours keep their differences from it. The copies need nothing but tables and OpenCV's CLAHE
-(Zuiderveld, 1994). When they are looked at is for :mod:`kface.mtcnn.again` to say.
+Only the luma changes; colours keep their differences from it. The copies need only tables and OpenCV's CLAHE (Zuiderveld,
+1994). :mod:`kface.mtcnn.again` decides when they are searched.
 """
 
 from typing import Callable, Dict
@@ -9,23 +9,23 @@ from typing import Callable, Dict
 import cv2
 import numpy as np
 
-#: Tiles in each direction, and how much steeper than evenly spread a tile's histogram may be made.
+#: CLAHE: tiles in each direction, and clip limit, as a multiple of a uniform histogram's bins.
 GRID, CLIP = 4, 10.0
-#: Images with a shorter side are left as they are: the cascade finds nothing in them, and a tile needs a pixel.
+#: Images with a shorter side are not brightened: the cascade finds no face in them, and a tile needs a pixel.
 LEAST = 12
-#: Level of 255 as the logarithm of the level plus 1: what is dark takes up most of the range.
+#: Table of the logarithm of the level plus 1: dark levels take up most of the range.
 _LOGARITHM = np.round(255 * np.log1p(np.arange(256)) / np.log(256)).astype(np.uint8)
-#: Square root of the level.
+#: Table of the level's square root.
 _GAMMA = np.round(np.sqrt(255.0 * np.arange(256))).astype(np.uint8)
 
 
 def _clahe(luma: np.ndarray) -> np.ndarray:
-    # A new one each time: it holds buffers, and threads may brighten at the same time.
+    # A new one each time: it has buffers, and several threads may brighten at once.
     made: np.ndarray = cv2.createCLAHE(CLIP, (GRID, GRID)).apply(luma)
     return made
 
 
-#: The ways by name; each takes the luma, uint8 (h, w), contiguous, and returns it brightened, of the same kind.
+#: The ways by name; each takes the luma, uint8 (h, w), contiguous, and returns a brightened one.
 WAYS: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "clahe": _clahe,
     "log": lambda luma: _LOGARITHM[luma],
@@ -45,7 +45,7 @@ def brightened(rgb: np.ndarray, way: str) -> np.ndarray:
         uint8 (h, w, 3), RGB.
 
     Raises:
-        KeyError: There is no such way; settings are checked by :func:`kface.mtcnn.settings.brighten`.
+        KeyError: Unknown way; :func:`kface.mtcnn.settings.brighten` checks settings.
     """
     brighten = WAYS[way]
     if min(rgb.shape[:2]) < LEAST:

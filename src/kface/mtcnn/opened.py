@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from kface.mtcnn.packed import PackedPNet
 from kface.networks import RUNTIMES, Network, open_network
 from kface.workers import cores
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 
 class CascadeNetworks(object):
     """P-, R- and O-Net in the form that suits a runtime.
@@ -19,15 +22,15 @@ class CascadeNetworks(object):
     Args:
         models: The directory that :func:`kface.mtcnn.weights.prepare` returns.
         runtime: A name in :data:`kface.networks.RUNTIMES`.
-        threads: Threads to use; one for each core this process may use where None.
+        threads: Number of threads; None for one per core that this process may use.
 
     Attributes:
         runtime: As given.
-        packed: Runs P-Net over whole pyramids, for runtimes that build a network for one size of input; None elsewhere.
+        packed: Runs P-Net on complete pyramids, for runtimes that build a network for one input size; None for others.
 
     Raises:
         ConfigError: The runtime is not installed.
-        ModelError: A network is absent, is not the one that was made, or cannot be read.
+        ModelError: A network is absent, differs from its recorded hash, or cannot be read.
     """
 
     def __init__(self, models: Path, runtime: str, threads: Optional[int] = None) -> None:
@@ -60,10 +63,10 @@ class CascadeNetworks(object):
     def check_open(self) -> None:
         """Raise ModelError where the networks have been closed."""
         if self._closed:
-            raise ModelError("the detector has been closed", self._place, "open another one")
+            raise ModelError("the detector has been closed", self._place, "open another")
 
-    def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        """Return what `work` makes of each item, in order, by several threads where that is faster."""
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Return the result of `work` for each item, in order, on several threads where that is faster."""
         return map(work, items) if self._pool is None else self._pool.map(work, items)
 
     def run_packed(self, pyramids: Sequence[Sequence[np.ndarray]]) -> List[Dict[str, np.ndarray]]:
@@ -72,12 +75,12 @@ class CascadeNetworks(object):
         return [outputs for levels in pyramids for outputs in self.packed.run(levels)]
 
     def wrap(self, wrapper: Callable[[Network], Any]) -> Dict[str, Any]:
-        """Put a wrapper around each network, such as one that counts what it is asked, and return them by name."""
+        """Wrap each network, for instance to count its calls, and return the wrappers by name."""
         self._opened = {name: wrapper(network) for name, network in self._opened.items()}
         return dict(self._opened)
 
     def close(self) -> None:
-        """End the threads and give the networks' memory back; once is enough, and more does nothing."""
+        """End the threads and free the networks; closing again does nothing."""
         self._closed = True
         pool, self._pool = self._pool, None
         if pool is not None:

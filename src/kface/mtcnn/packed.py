@@ -1,4 +1,4 @@
-"""P-Net over a whole pyramid at once, for runtimes that build a network for one size of input."""
+"""Runs P-Net on a complete pyramid at once, for runtimes that build a network for one input size."""
 
 from collections import OrderedDict
 from typing import Callable, Dict, List, Sequence, Tuple
@@ -13,7 +13,7 @@ KEPT = 4
 
 
 class PackedPNet(object):
-    """Runs P-Net's canvas form, built anew for each frame size that it has not seen lately.
+    """Runs P-Net's canvas form, built for each frame size, and kept for the last few.
 
     Args:
         opener: Opens the network for one shape of input, (1, 4, h, w).
@@ -24,7 +24,7 @@ class PackedPNet(object):
         self._opened = OrderedDict()  # type: OrderedDict[Tuple[Tuple[int, int], ...], Tuple[canvas.Canvas, Network]]
 
     def run(self, levels: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
-        """Return P-Net's outputs for the levels of one image, float32 (3, h, w) each; none for none."""
+        """Return P-Net's outputs for the levels of one image, float32 (3, h, w) each; for no levels, nothing."""
         if not levels:
             return []
         sizes = tuple((level.shape[1], level.shape[2]) for level in levels)
@@ -39,7 +39,7 @@ class PackedPNet(object):
         return canvas.unpack(network.run(canvas.pack(levels, placed)[None]), placed)
 
     def close(self) -> None:
-        """Give the networks' memory back."""
+        """Free the networks."""
         while self._opened:
             _, (_, network) = self._opened.popitem()
             network.close()

@@ -1,4 +1,4 @@
-"""The image pyramid, and the float image that the crops are taken from."""
+"""The image pyramid, and the float image from which crops are cut."""
 
 import math
 from typing import Callable, List, Tuple
@@ -13,9 +13,9 @@ CELL = 12
 #: Pixels between two of P-Net's windows.
 STRIDE = 2
 #: The smallest face of the reference's grid in pixels; a larger smallest face drops levels of the same grid.
-BASE_FACE = settings.MIN_FACE[0]
-#: Levels are added to the reference's while the smaller side is this many windows: it stops too early at small factors.
-#: At its own factor, 0.709, it never does.
+BASE_FACE = settings.MIN_FACE
+#: Levels are added to the reference's while the smaller side is at least this many windows: at small factors the reference
+#: stops too early. At its own factor, 0.709, it never does.
 _ROOM = 1.01
 
 _NORMALISED = ((np.arange(256, dtype=np.float32) - 127.5) / 128).astype(np.float32)
@@ -24,19 +24,19 @@ _NORMALISED = ((np.arange(256, dtype=np.float32) - 127.5) / 128).astype(np.float
 def normalise(rgb: np.ndarray) -> np.ndarray:
     """Return (x - 127.5) / 128 of a uint8 image as float32 of the same shape."""
     if not rgb.size:
-        # What a crop with a corner outside leaves; OpenCV gives None for it.
+        # An empty crop, for which OpenCV returns None.
         return np.zeros(rgb.shape, np.float32)
     return cv2.LUT(rgb, _NORMALISED).reshape(rgb.shape)
 
 
 def dropped_levels(min_face: float, factor: float) -> int:
-    """Return how many of the grid's finest levels a smallest face makes superfluous.
+    """Return how many of the grid's finest levels a smallest face makes unnecessary.
 
     The grid is 20 / factor^k pixels (20, 28.2, 39.8, 56.1, 79.1, ... at 0.709): a smallest face between two of its
     steps is rounded down. The other levels stay where they are, and so do the boxes and landmarks that come from them.
 
     Raises:
-        ConfigError: One of the two is not a number in its range; see :mod:`kface.mtcnn.settings`.
+        ConfigError: One of the two is out of its range; see :mod:`kface.mtcnn.settings`.
     """
     min_face, factor = settings.min_face(min_face), settings.factor(factor)
     # The documented steps are rounded to a tenth of a pixel: 79.1 stands for 79.15.
@@ -73,30 +73,30 @@ def level(normalised: np.ndarray, scale: float) -> np.ndarray:
 
 
 def strips(height: int, rows: int) -> List[slice]:
-    """Cut a level into strips of rows that P-Net maps to the very rows that it maps the whole level to.
+    """Cut a level into strips for which P-Net gives the same rows of outputs as for the complete level.
 
     An output row sees :data:`CELL` rows, two further down than the one before; a strip starts at an even row, where the
     pool's windows start too.
 
     Args:
         height: Of the level.
-        rows: How high a strip may be; at least a window and a step.
+        rows: Maximum height of a strip; at least a window and a step.
 
     Returns:
-        What to take of the level; a single strip where it is low enough.
+        The rows of each strip; a single strip where the level is low enough.
     """
     rows = max(rows, CELL + STRIDE)
     if height <= rows:
         return [slice(0, height)]
     step = (rows - CELL) // STRIDE * STRIDE + STRIDE
     overlap = CELL - STRIDE
-    # The last strip takes the rest, which an odd height leaves one row more of.
+    # The last strip takes the remaining rows, with an odd height one more.
     starts = list(range(0, height - overlap - 1, step))
     return [slice(start, height if start == starts[-1] else start + step + overlap) for start in starts]
 
 
 def pixels_for_crops(normalised: np.ndarray) -> np.ndarray:
-    """Return the image as complex128 (h * w,), each number the four floats of a pixel: red, green, blue and nothing.
+    """Return the image as complex128 (h * w,), each number the four floats of a pixel: red, green, blue and padding.
 
     NumPy gathers 16-byte numbers several times faster than rows of three floats.
     """
@@ -107,7 +107,7 @@ def crop_and_resize(pixels: np.ndarray, shape: Tuple[int, int], boxes: np.ndarra
     """Cut squares out of an image, as TensorFlow's ``crop_and_resize`` does in the reference.
 
     The corners of a box are mapped to the centres of the outer pixels of its crop, coordinates are shrunk by
-    (side - 1) / side, samples are bilinear without antialiasing, and what lies outside the image is 0.
+    (side - 1) / side, samples are bilinear without antialiasing, and pixels outside the image are 0.
 
     Args:
         pixels: From :func:`pixels_for_crops`.
@@ -138,10 +138,10 @@ def crop_and_resize(pixels: np.ndarray, shape: Tuple[int, int], boxes: np.ndarra
 
 
 def crop_and_resize_each(rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
-    """Cut squares out of an image like :func:`crop_and_resize`, where they are few: no other pixel is touched.
+    """Cut a few squares out of an image as :func:`crop_and_resize` does, without converting its other pixels.
 
     Args:
-        rgb: uint8 (h, w, 3), as it is: colours are normalised once they are interpolated, which differs by rounding alone.
+        rgb: uint8 (h, w, 3), RGB. Colours are normalised after the interpolation, which differs by rounding only.
         boxes: (n, 4), x1 y1 x2 y2 in pixels; at least one.
         size: Side of the crops.
 
@@ -152,7 +152,7 @@ def crop_and_resize_each(rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.nd
     x0, x1, fx, x_in = _samples(boxes[:, 0], boxes[:, 2], rgb.shape[1], size)
     low = np.minimum(y0, y1).min(axis=1), np.minimum(x0, x1).min(axis=1)
     high = np.maximum(y0, y1).max(axis=1) + 1, np.maximum(x0, x1).max(axis=1) + 1
-    # The surroundings of all boxes one after the other, a pixel a number: they are gathered together.
+    # The surroundings of all boxes, concatenated, one number per pixel: they are gathered at once.
     cuts = [
         cv2.cvtColor(rgb[top:bottom, left:right], cv2.COLOR_RGB2RGBA).reshape(-1).view(np.uint32)
         for top, left, bottom, right in zip(*(low + high))
@@ -178,8 +178,8 @@ def crop_and_resize_each(rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.nd
 def _samples(
     low: np.ndarray, high: np.ndarray, side: int, size: int
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return, per box and sample, the two pixels between which it lies, where between them, and whether it is inside."""
-    # The reference divides by the side in float64 and hands float32 to TensorFlow.
+    """Return, per box and sample, the two adjacent pixels, the fraction between them, and whether it is inside the image."""
+    # The reference divides by the side in float64 and passes float32 to TensorFlow.
     first = (low / side).astype(np.float32) * np.float32(side - 1)
     step = (
         ((high / side).astype(np.float32) - (low / side).astype(np.float32))
@@ -203,7 +203,7 @@ def _bilinear(
     rows: Tuple[np.ndarray, np.ndarray, np.ndarray],
     columns: Tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """Return float32 (n, size, size, 4) of what `gather` gives for rows and columns, (n, size) each; see _samples."""
+    """Return float32 (n, size, size, 4), interpolated between the pixels that `gather` returns for rows and columns."""
     (y0, y1, fy), (x0, x1, fx) = rows, columns
     fx = fx[:, None, :, None]
     above = _between(gather(y0, x0), gather(y0, x1), fx)

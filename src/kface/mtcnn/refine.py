@@ -1,4 +1,4 @@
-"""What :meth:`kface.mtcnn.Detector.refine` returns, and where to look for the faces that it has not found again."""
+"""The result of :meth:`kface.mtcnn.Detector.refine`, and where to search for the faces that it lost."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from kface.faces import Faces
 
-#: What is left of a square's side, and by which part of it one goes up, where a face was not found.
+#: Where a face was lost: factor of the square's side, and upward shift as a fraction of the side.
 SMALLER, HIGHER = 0.85, 0.12
 
 
 class Refined(NamedTuple):
-    """What became of some boxes.
+    """The faces that were found again in boxes.
 
     Attributes:
-        faces: The faces that are still there, best score first.
-        owners: int64 (n,), the number of the box that each face was found in; no box has two.
+        faces: The faces, best score first.
+        owners: int64 (n,), the number of the box in which each face was found; each box has at most one.
     """
 
     faces: Faces
@@ -23,9 +23,9 @@ class Refined(NamedTuple):
 
 
 def beside(boxes: np.ndarray) -> np.ndarray:
-    """Return where to look again for faces that were not found in boxes (n, 4): all smaller, then all higher, (2n, 4).
+    """Return where to search again for faces lost in boxes (n, 4): all boxes smaller, then all higher, (2n, 4).
 
-    O-Net sees most of what it misses in a square that lies a little otherwise.
+    O-Net finds most of the faces that it misses in a slightly different square.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2

@@ -1,9 +1,11 @@
-"""Turns the weights in the ``mtcnn`` wheel into ONNX files, once, and keeps them with their hashes."""
+"""Converts the weights in the ``mtcnn`` wheel to ONNX files, once, and keeps them with their hashes."""
 
 import importlib.util
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
+
+import numpy as np
 
 from kface.errors import ModelError
 from kface.files import read_json, sha256_bytes, write_atomic, write_json
@@ -15,7 +17,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 NAMES = ("pnet", "rnet", "onet")
 #: P-Net's canvas form (:mod:`kface.mtcnn.canvas`).
 CANVAS = "pnet.canvas.onnx"
-#: Raised whenever the same wheel would make other files.
+#: Incremented whenever the same wheel would give other files.
 SCHEMA = 3
 #: SHA-256 of the weight files in mtcnn 1.0.0. They are joblib pickles, and a pickle can run code when it is read: only
 #: files with exactly these bytes, which hold lists of float32 arrays and nothing else, are ever unpickled.
@@ -27,11 +29,11 @@ WHEEL_SHA256 = {
 
 
 class OutdatedError(ModelError):
-    """Networks that an older version made."""
+    """Networks of an older version."""
 
 
 def default_directory() -> Path:
-    """Return where the networks are kept: KFACE_MODELS, or a folder in the user's cache."""
+    """Return the networks' directory: KFACE_MODELS, or a folder in the user's cache."""
     named = os.environ.get("KFACE_MODELS")
     if named:
         return Path(named)
@@ -39,9 +41,9 @@ def default_directory() -> Path:
 
 
 def prepare(directory: Optional[PathLike] = None) -> Path:
-    """Make the ONNX files where they are not there yet, or an older version made them, and return their directory.
+    """Write the ONNX files where they are missing or of an older version, and return their directory.
 
-    Those of a bundle are never made anew: it was proven with the ones it has.
+    Those of a bundle are never rewritten: the bundle was verified with them.
 
     Raises:
         ModelError: The wheel is absent or is another version, or the directory cannot be written.
@@ -73,7 +75,7 @@ def prepare(directory: Optional[PathLike] = None) -> Path:
         target.mkdir(parents=True, exist_ok=True)
         for name, data in made.items():
             write_atomic(target / name, data)
-        # The manifest comes last: where it is, the networks are whole.
+        # The manifest is written last: where it exists, the networks are complete.
         write_json(
             target / "manifest.json",
             {
@@ -97,10 +99,10 @@ def _file(name: str, split: bool) -> str:
 
 
 def files(directory: PathLike, runtime: str) -> Dict[str, Tuple[Path, str]]:
-    """Return the file and its SHA-256 of each network, by its name, in the form that suits a runtime.
+    """Return each network's file and its SHA-256, by name, in the form that suits a runtime.
 
     Raises:
-        ModelError: There is no manifest, or it is damaged or of another version.
+        ModelError: The manifest is missing, damaged or of another version.
     """
     known = hashes(directory)
     form = RUNTIMES[runtime].detector_form
@@ -111,10 +113,10 @@ def files(directory: PathLike, runtime: str) -> Dict[str, Tuple[Path, str]]:
 
 
 def hashes(directory: PathLike) -> Dict[str, str]:
-    """Return the SHA-256 of the files, by their names, as the directory's manifest has them.
+    """Return the files' SHA-256 by name, from the directory's manifest.
 
     Raises:
-        ModelError: There is no manifest, or it is damaged or of another version.
+        ModelError: The manifest is missing, damaged or of another version.
     """
     path = Path(directory) / "manifest.json"
     remedy = "remove {} and run: python -m kface.mtcnn prepare".format(directory)
@@ -122,7 +124,7 @@ def hashes(directory: PathLike) -> Dict[str, str]:
         remedy = "export the bundle again: kface export"
     try:
         manifest = read_json(path, 1 << 20)
-        # Looked at first: what another version made may well have other files.
+        # Checked first: another version may have other files.
         schema = manifest["schema"]
         if type(schema) is not int:
             raise ValueError("no version")
@@ -152,7 +154,7 @@ def _wheel() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "assets" / "weights"
 
 
-def _load(source: Path, name: str) -> List[Any]:
+def _load(source: Path, name: str) -> List[np.ndarray]:
     path = source / (name + ".lz4")
     try:
         data = path.read_bytes()

@@ -1,7 +1,7 @@
-"""Opens a network file and runs it: one small interface, an adapter a runtime.
+"""Opens a network file and runs it: one small interface, one adapter per runtime.
 
-A runtime is one module beside this one, or in :mod:`kface.tensorrt`, with a function ``load(data, path, threads) -> Network``;
-it is imported when it is asked for, so that a machine needs only the runtimes that it uses.
+A runtime's adapter is a module of this package, or of :mod:`kface.tensorrt`, with a function
+``load(data, path, threads) -> Network``. It is imported on first use, so that a machine needs only the runtimes that it uses.
 """
 
 from kface.networks.base import Network

@@ -1,9 +1,9 @@
-"""What a network file may hold: arithmetic on its input and on constants of its own, and nothing else.
+"""What a network file may hold: arithmetic on its input and on its own constants, and nothing else.
 
-Graphs can name operations that read and write files or run libraries, and weights that lie in other files, which no hash
-covers. :func:`check` goes through the bytes before any runtime sees them, subgraphs, function libraries and attributes
-included, and refuses what is not on the lists below. The lists hold what face networks are made of: convolutional ones and
-transformers, in float and quantised. Loops are not on them, nor are random numbers, texts and pictures.
+A graph can name operations that read and write files or load libraries, and keep its weights in other files, which no hash
+covers. :func:`check` inspects the bytes before any runtime sees them, including subgraphs, function libraries and attributes,
+and refuses every operation that is not on the lists below. The lists cover face networks: convolutional ones and transformers,
+in float and quantised. They exclude loops, random numbers, strings and images.
 
 The fields' numbers are those of onnx.proto (ONNX) and of graph.proto, node_def.proto, attr_value.proto, function.proto and
 tensor.proto (TensorFlow).
@@ -46,7 +46,7 @@ SquaredDifference Squeeze StopGradient StridedSlice Sub Sum Tan Tanh Tile TopKV2
 ONNX = frozenset(_ONNX.split())
 #: Operations of TensorFlow.
 TENSORFLOW = frozenset(_TENSORFLOW.split())
-#: Graphs within graphs: exporters write one or two.
+#: Deepest nesting of graphs: exporters write one or two levels.
 DEPTH = 8
 #: Protobuf's own limit.
 LARGEST = (1 << 31) - 1
@@ -55,27 +55,25 @@ _Todo = List[Tuple[str, Value, int]]
 
 
 def check(data: bytes, path: str) -> None:
-    """Refuse a network file that holds more than a network.
+    """Refuse a network file that holds anything but a network.
 
     Args:
-        data: An ONNX file's bytes, or a frozen TensorFlow graph's where the path ends in ``.pb``.
-        path: Where they come from, for the ending and for errors.
+        data: The bytes of an ONNX file, or of a frozen TensorFlow graph if the path ends in ``.pb``.
+        path: The file's path, for its ending and for errors.
 
     Raises:
-        ModelError: It has an operation that is not on the list, a function, a loop, weights in another file, or is damaged.
+        ModelError: It has an operation that is not listed, a function, a loop, weights in another file, or is damaged.
     """
     frozen = path.lower().endswith(".pb")
     try:
         if len(data) > LARGEST:
             raise ValueError("it is larger than 2 GiB")
-        # ONNX Runtime takes such bytes for a format of its own.
+        # ONNX Runtime reads such bytes as its own format.
         if not frozen and data[4:8] == b"ORTM":
-            raise ValueError("it is in ONNX Runtime's own format")
+            raise ValueError("it has ONNX Runtime's own format")
         (_check_frozen if frozen else _check_onnx)(memoryview(data), path)
     except ValueError as error:
-        raise ModelError(
-            "is not {} that can be read ({})".format("a frozen graph" if frozen else "a network", error), path
-        )
+        raise ModelError("is not a readable {} ({})".format("frozen graph" if frozen else "network", error), path)
 
 
 def _check_onnx(data: memoryview, path: str) -> None:
@@ -93,19 +91,17 @@ def _check_onnx(data: memoryview, path: str) -> None:
                 todo.append((inner, value, depth + (inner == "graph")))
             elif (kind, number) == ("tensor", 13) or ((kind, number) == ("tensor", 14) and value):
                 raise ModelError(
-                    "keeps weights in another file, which is neither checked nor copied with it",
+                    "keeps weights in another file, which is neither checked nor copied",
                     path,
                     "save it as one file: onnx.save(onnx.load(FILE), FILE)",
                 )
             elif (kind, number) == ("model", 25):
-                raise ModelError(
-                    "defines functions of its own", path, "inline them: onnx.inliner.inline_local_functions"
-                )
+                raise ModelError("defines its own functions", path, "inline them: onnx.inliner.inline_local_functions")
             elif (kind, number) == ("model", 20):
                 raise ModelError("holds a training step", path, "export it for inference")
 
 
-#: Where a message of ONNX holds others that are looked into.
+#: The fields of ONNX messages that hold further messages to inspect.
 _ONNX_PARTS = {
     ("model", 7): "graph",
     ("graph", 1): "node",
@@ -152,10 +148,10 @@ def _check_frozen(data: memoryview, path: str) -> None:
             elif (kind, number) in (("value", 10), ("list", 9)):
                 raise ModelError("calls a function", path, "freeze it with its functions inlined")
             elif (kind, number) in (("tensor", 14), ("tensor", 15)):
-                raise ModelError("has a constant that is not of numbers", path, "freeze it for inference")
+                raise ModelError("has a constant that is not numeric", path, "freeze it for inference")
 
 
-#: Where a message of TensorFlow holds others that are looked into.
+#: The fields of TensorFlow messages that hold further messages to inspect.
 _FROZEN_PARTS = {
     ("graph", 1): "node",
     ("graph", 2): "library",
@@ -171,9 +167,9 @@ _FROZEN_PARTS = {
 
 
 def _refused(operation: str, path: str) -> ModelError:
-    # The name is whatever the file says it is: control characters would reach the terminal.
+    # The name comes from the file: unescaped, control characters would reach the terminal.
     return ModelError(
-        "has the operation {}, which is not one that a face network is made of".format(json.dumps(operation)[:80]),
+        "has the operation {}, which no face network needs".format(json.dumps(operation)[:80]),
         path,
         "export it for inference, with standard operations",
     )

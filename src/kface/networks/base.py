@@ -1,10 +1,10 @@
-"""What every runtime's adapter offers."""
+"""The interface of every runtime's adapter."""
 
 from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-#: A dimension is None where it may vary.
+#: Sizes by dimension; None if a dimension may vary.
 Shape = Tuple[Optional[int], ...]
 
 
@@ -13,7 +13,7 @@ class Network(object):
 
     Attributes:
         runtime: The runtime's name, such as ``onnxruntime``.
-        inputs: Shape of each input by its name, in the file's order; empty where the runtime does not tell.
+        inputs: Shape of each input by its name, in the file's order; empty if the runtime does not report it.
         outputs: Names of the outputs, in the file's order.
     """
 
@@ -24,18 +24,18 @@ class Network(object):
         self.outputs = outputs
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
-        """Run the network on its (first) input; several threads at a time where the runtime's table says "reentrant".
+        """Run the network on its (first) input; several threads may do so at the same time if the runtime is "reentrant".
 
         Args:
-            batch: float32, the batch first; C-contiguous arrays are not copied.
+            batch: float32, with the batch as first axis; C-contiguous arrays are not copied.
 
         Returns:
-            float32 arrays by the names of the outputs.
+            float32 arrays by output name.
 
         Raises:
-            ModelError: The batch does not fit the network, or it has been closed.
+            ModelError: The batch does not fit the network, or the network has been closed.
         """
         raise NotImplementedError  # pragma: no cover - every adapter has its own
 
     def close(self) -> None:
-        """Give the runtime's memory back; the network cannot be run afterwards. Once is enough, and more does nothing."""
+        """Release the runtime's memory; the network cannot be run afterwards. Closing it again does nothing."""

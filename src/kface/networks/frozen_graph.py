@@ -1,6 +1,6 @@
 """Reads the inputs' names and shapes out of a frozen TensorFlow graph's bytes, without TensorFlow.
 
-The fields on the way are GraphDef.node (1), NodeDef.name (1), op (2) and attr (5, a map: key 1, value 2), AttrValue.shape
+The fields involved are GraphDef.node (1), NodeDef.name (1), op (2) and attr (5, a map: key 1, value 2), AttrValue.shape
 (7), TensorShapeProto.dim (2) and unknown_rank (3), and Dim.size (1).
 """
 
@@ -9,18 +9,18 @@ from typing import Dict, List, Optional
 from kface.networks.base import Shape
 from kface.networks.protobuf import Fields, Value, text_of
 
-#: Numbers of channels by which an input's layout is told.
+#: Numbers of channels that identify an input's layout.
 CHANNELS = (1, 3)
 
 
 def frozen_inputs(data: bytes) -> Dict[str, Shape]:
-    """Return the shape of each placeholder by its name, in the file's order, as a batch is given here: NCHW.
+    """Return the shape of each placeholder by its name, in the file's order, in this package's layout: NCHW.
 
     Returns:
-        None for a dimension that may vary; a placeholder of unknown rank is left out.
+        None for a dimension that may vary; placeholders of unknown rank are omitted.
 
     Raises:
-        ValueError: The bytes are no frozen graph.
+        ValueError: The bytes are not a frozen graph.
     """
     fields = Fields()
     found: Dict[str, Shape] = {}

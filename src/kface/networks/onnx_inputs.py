@@ -1,6 +1,6 @@
 """Reads the inputs' names and shapes out of an ONNX file's bytes, without the onnx package.
 
-ONNX files are protobuf messages; the few fields on the way are ModelProto.graph (7), GraphProto.initializer (5) and input
+ONNX files are protobuf messages; the few fields involved are ModelProto.graph (7), GraphProto.initializer (5) and input
 (11), ValueInfoProto.name (1) and type (2), TypeProto.tensor_type (1), Tensor.shape (2), TensorShapeProto.dim (1) and
 Dimension.dim_value (1).
 """
@@ -15,7 +15,7 @@ def inputs_of(data: bytes) -> Dict[str, Shape]:
     """Return the shape of each input by its name, in the file's order; None for a dimension that may vary.
 
     Raises:
-        ValueError: The bytes are no ONNX file.
+        ValueError: The bytes are not an ONNX file.
     """
     fields = Fields()
     found: Dict[str, Shape] = {}

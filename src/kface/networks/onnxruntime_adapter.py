@@ -18,12 +18,12 @@ class OnnxRuntimeNetwork(Network):
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         import onnxruntime
 
-        # Where it was imported before kface the variable came too late; old versions have no such function.
+        # If it was imported before kface, the variable was set too late; old versions lack the function.
         if os.environ.get("ORT_DISABLE_TELEMETRY") != "0" and hasattr(onnxruntime, "disable_telemetry_events"):
             onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # Threads that spin while they wait take the cores from whatever comes between two networks.
+        # Threads that spin while waiting take the cores from the work between two networks.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = threads
@@ -32,7 +32,7 @@ class OnnxRuntimeNetwork(Network):
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         # The runtime's own exceptions share no base class below Exception.
         except Exception as error:
-            raise ModelError("is not a network that ONNX Runtime can read ({})".format(first_line(error)), path)
+            raise ModelError("cannot be read by ONNX Runtime ({})".format(first_line(error)), path)
         self._path = path
         inputs = {
             node.name: tuple(size if isinstance(size, int) else None for size in node.shape)

@@ -1,4 +1,4 @@
-"""OpenCV's DNN module, with the classic engine where there is a choice: the new one gives other boxes for MTCNN."""
+"""OpenCV's DNN module, with the classic engine if there is a choice: the new one gives other boxes for MTCNN."""
 
 from collections import OrderedDict
 from contextlib import contextmanager, suppress
@@ -12,10 +12,10 @@ from kface.networks.base import Network, Shape
 from kface.networks.frozen_graph import frozen_inputs
 from kface.networks.onnx_inputs import inputs_of
 
-#: Bytes of files whose nets are kept at the same time, and how many nets at most; one is always kept.
+#: Most bytes of files whose nets are kept at the same time, and most nets; one is always kept.
 MEMORY = 64 << 20
 NETS = 24
-#: Batches that are run at once; files of more than :data:`SMALL` bytes are run one input at a time.
+#: Batch sizes that are run; files of more than :data:`SMALL` bytes are run one input at a time.
 BATCHES = (64, 32, 16, 8, 4, 2, 1)
 SMALL = 4 << 20
 
@@ -23,11 +23,11 @@ SMALL = 4 << 20
 class OpenCvNetwork(Network):
     """A network of OpenCV's DNN module.
 
-    OpenCV 4.8 to 4.14 compute some ONNX networks wrongly, without a word, once the shape of their input changes. So every
-    shape has a net of its own, made from the file's bytes, and batches are taken apart into a few sizes. The nets that
-    were used last are kept, as many as :data:`MEMORY` allows.
+    OpenCV 4.8 to 4.14 compute some ONNX networks wrongly, without any error, once the shape of their input changes. Each
+    shape therefore has its own net, read from the file's bytes, and batches are split into a few sizes. The most recently
+    used nets are kept, as many as :data:`MEMORY` allows.
 
-    ``threads`` is set for the whole of OpenCV, which knows no other way.
+    ``threads`` is set for all of OpenCV, which has no setting per net.
     """
 
     runtime = "opencv"
@@ -37,15 +37,15 @@ class OpenCvNetwork(Network):
         self._path = path
         self._frozen = path.lower().endswith(".pb")
         self._most = max(1, min(NETS, MEMORY // max(len(data), 1)))
-        # Reading on the CPU gains nothing from batches where a face takes long; see `make bench`.
+        # Large networks gain nothing from batches on a CPU; see `make bench`.
         self._batches = BATCHES if len(data) <= SMALL else (1,)
         self._nets: "OrderedDict[Tuple[int, ...], Any]" = OrderedDict()
-        # It has seen no shape yet, and serves the first one that comes.
+        # It has seen no shape yet and serves the first one.
         self._spare: Any = self._read()
         self._layers = list(self._spare.getUnconnectedOutLayersNames())
         if threads is not None:
             cv2.setNumThreads(threads)
-        # OpenCV does not tell, and takes batches that the file does not: what comes out of them is wrong.
+        # OpenCV does not report the sizes, and accepts batches that do not fit the file, with wrong results.
         inputs: Dict[str, Shape] = {}
         with suppress(ValueError):
             inputs = frozen_inputs(data) if self._frozen else inputs_of(data)
@@ -54,14 +54,14 @@ class OpenCvNetwork(Network):
 
     def run(self, batch: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Network.run`."""
-        # OpenCV 5.0 reads memory that is not there, and the process ends.
+        # OpenCV 5.0 would read out of bounds and crash.
         if not batch.size:
             raise ModelError("cannot run on a batch of shape {} (it is empty)".format(batch.shape), self._path)
         fixed = False
         for shape in self.inputs.values():
             if len(shape) != batch.ndim or any(size not in (None, given) for size, given in zip(shape, batch.shape)):
                 raise ModelError(
-                    "cannot run on a batch of shape {} (it takes {})".format(batch.shape, list(shape)), self._path
+                    "cannot run on a batch of shape {} (expected {})".format(batch.shape, list(shape)), self._path
                 )
             fixed = fixed or shape[0] is not None
         steps = [len(batch)] if fixed else _split(len(batch), self._batches)
@@ -84,7 +84,7 @@ class OpenCvNetwork(Network):
     def _read(self) -> Any:
         if self._data is None:
             raise ModelError("has been closed", self._path)
-        # The buffer and not the path is read: OpenCV opens Korean paths on some systems only.
+        # Read the buffer, not the path: OpenCV opens Korean paths on some systems only.
         buffer = np.frombuffer(self._data, np.uint8)
         read: Any = cv2.dnn.readNetFromTensorflow if self._frozen else cv2.dnn.readNetFromONNX
         classic = {"engine": cv2.dnn.ENGINE_CLASSIC} if hasattr(cv2.dnn, "ENGINE_CLASSIC") else {}
@@ -92,10 +92,10 @@ class OpenCvNetwork(Network):
             with _silence():
                 return read(buffer, **classic)
         except cv2.error as error:
-            raise ModelError("is not a network that OpenCV can read ({})".format(_first(error)), self._path)
+            raise ModelError("cannot be read by OpenCV ({})".format(_first(error)), self._path)
 
     def _net(self, shape: Tuple[int, ...]) -> Any:
-        """Return the net that has seen this shape of input, and no other."""
+        """Return the net of this input shape; it has seen no other shape."""
         net = self._nets.pop(shape, None)
         if net is None:
             while len(self._nets) >= self._most:
@@ -107,14 +107,14 @@ class OpenCvNetwork(Network):
     def _piece(self, batch: np.ndarray) -> List[np.ndarray]:
         net = self._net(batch.shape)
         net.setInput(batch)
-        # The importer makes other shapes of some two-dimensional outputs; batch and elements are right.
+        # The importer changes the shape of some two-dimensional outputs; batch and elements are right.
         return [
             np.array(value.reshape(len(batch), -1) if value.ndim == 3 else value) for value in net.forward(self._layers)
         ]
 
 
 def _split(count: int, sizes: Sequence[int]) -> List[int]:
-    """Return sizes, the largest first, that add up to a count."""
+    """Return sizes that add up to a count, the largest first."""
     steps: List[int] = []
     for size in sizes:
         steps += [size] * ((count - sum(steps)) // size)
@@ -123,7 +123,7 @@ def _split(count: int, sizes: Sequence[int]) -> List[int]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep OpenCV from printing what its exception says anyway."""
+    """Keep OpenCV from printing what its exception reports."""
     logging = getattr(getattr(cv2, "utils", None), "logging", None)
     if logging is None:
         yield

@@ -9,23 +9,23 @@ from kface.networks.base import Network
 
 
 class OpenVinoNetwork(Network):
-    """A compiled model of OpenVINO, with as many infer requests as threads have called it at the same time."""
+    """A compiled model of OpenVINO, with one infer request for each thread that calls it at the same time."""
 
     runtime = "openvino"
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
         import openvino
 
-        # OpenVINO computes in bfloat16 by itself where the processor can: other embeddings than everywhere else.
+        # By default OpenVINO computes in bfloat16 if the CPU supports it, and so gives other embeddings.
         settings: Dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
             core = openvino.Core()
             self._model: Any = core.compile_model(core.read_model(data), "CPU", settings)
-        # The runtime raises RuntimeError, and others from its bindings.
+        # The runtime raises RuntimeError, its bindings further exceptions.
         except Exception as error:
-            raise ModelError("is not a network that OpenVINO can read ({})".format(_last(error)), path)
+            raise ModelError("cannot be read by OpenVINO ({})".format(_last(error)), path)
         self._path = path
         inputs = {
             node.get_any_name(): tuple(
@@ -59,13 +59,13 @@ class OpenVinoNetwork(Network):
 
 
 def _name(output: Any) -> str:
-    """Return an output's name in the file: a tensor that an Identity ends in has the name before it as well."""
+    """Return an output's name in the file: a tensor behind an Identity also has the name of the Identity's input."""
     result = output.get_node().get_friendly_name().split("/sink_port_")[0]
     return result if result in output.get_names() else output.get_any_name()
 
 
 def _last(error: Exception) -> str:
-    # The first lines say where in OpenVINO's sources, the last what was wrong.
+    # The first lines name places in OpenVINO's sources, the last one the fault.
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else type(error).__name__
 

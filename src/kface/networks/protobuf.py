@@ -1,29 +1,29 @@
 """Reads protobuf messages field by field, without the protobuf package and without recursion.
 
-It is stricter than the libraries that the runtimes use: what it does not take as they would is refused, so that no field can
-be read by them and be overlooked here.
+It is stricter than the libraries of the runtimes: whatever it might read differently from them is refused, so that no field
+escapes the check.
 """
 
 from typing import Iterator, Tuple, Union
 
 Value = Union[int, memoryview]
 
-#: Fields of a file that are looked at: each of our networks has some thousands, the largest known ones a hundred thousand.
+#: Most fields of a file: our networks have some thousands, the largest known ones a hundred thousand.
 MOST_FIELDS = 1000000
 
 
 class Fields(object):
-    """The fields of a file's messages, counted: a file of nothing but tiny fields would take hours.
+    """The fields of a file's messages, counted: a file of tiny fields alone would take hours.
 
     Args:
-        most: How many fields are looked at before the file is refused.
+        most: How many fields are read before the file is refused.
     """
 
     def __init__(self, most: int = MOST_FIELDS) -> None:
         self._left = most
 
     def of(self, message: Value) -> Iterator[Tuple[int, Value]]:
-        """Yield the fields of a message: numbers as int, everything with a length as bytes.
+        """Yield the fields of a message: numbers as int, everything with a length as a memoryview.
 
         Raises:
             ValueError: The message is damaged, or the file has too many fields.
@@ -36,7 +36,7 @@ class Fields(object):
             if self._left < 0:
                 raise ValueError("it has too many fields")
             tag, place = _varint(message, place)
-            # The libraries drop the upper bits of such a tag, and would see another field than this one.
+            # The libraries drop the upper bits of such a tag and would see another field.
             if tag >> 32 or tag < 8:
                 raise ValueError("the message is cut off or damaged")
             wire = tag & 7
@@ -62,18 +62,18 @@ class Fields(object):
                 yield value
 
     def texts(self, message: Value, field: int) -> Iterator[str]:
-        """Yield the values of a field of texts; raises ValueError where one is a number."""
+        """Yield the values of a string field; raises ValueError if one is a number."""
         for value in self.all(message, field):
             yield text_of(value)
 
     def text(self, message: Value, field: int) -> str:
-        """Return a field's text, the last one where there are several as the libraries do; empty where there is none."""
+        """Return a string field: the last value if there are several, as the libraries do; empty if there is none."""
         texts = list(self.texts(message, field))
         return texts[-1] if texts else ""
 
 
 def text_of(value: Value) -> str:
-    """Return a field's value as text; raises ValueError where it is a number."""
+    """Return a field's value as text; raises ValueError if it is a number."""
     if isinstance(value, int):
         raise ValueError("a number where a text should be")
     return bytes(value).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Which runtimes there are, which are installed, and how a file is opened."""
+"""The table of runtimes, which of them are installed, and how a network file is opened."""
 
 import importlib
 import importlib.util
@@ -21,21 +21,23 @@ class Runtime(NamedTuple):
 
     Attributes:
         adapter: The module that adapts it.
-        package: What has to be installed for it.
-        formats: Endings of the files that it reads, the one that it reads best first.
-        fixed: Whether it builds a network for sizes that have to be known before; its ``load`` then takes ``profiles``.
-        precisions: Of the embedders that it computes rightly.
+        package: The package it needs.
+        formats: Endings of the files that it reads, the preferred one first.
+        fixed: Whether it builds a network for input sizes that must be known beforehand; its ``load`` then takes
+            ``profiles``.
+        precisions: The precisions of embedders that it computes correctly.
         computes: The precision in which it computes a file of full precision.
-        gpu: Whether it runs on a GPU, for which it builds an engine in minutes. ``auto`` thinks of it on a Jetson alone: on
-            other machines its package is often there without a GPU. What only tries runtimes leaves it out.
+        gpu: Whether it runs on a GPU, for which it takes minutes to build an engine. ``auto`` considers it on a Jetson only:
+            elsewhere its package is often installed without a GPU.
         reentrant: Whether several threads may run one of its networks at the same time.
-        side_by_side: Whether threads of ours that work on pieces side by side make it faster; the others share out each
-            piece better themselves.
-        first_for: What ``auto`` takes it for before all others, since it was measured to be the fastest there
+        side_by_side: Whether running parts of a batch in our own threads makes it faster; the other runtimes distribute
+            each batch better themselves.
+        first_for: The task for which ``auto`` prefers it to all others, because it was measured to be the fastest
             (`make bench-networks`): "detector".
-        detector_form: The form of the detector's networks that suits it: "plain"; "split", which writes PReLU otherwise
-            (:mod:`kface.mtcnn.graphs`); or "canvas", where P-Net takes a whole pyramid (:mod:`kface.mtcnn.canvas`) and the
-            others are plain.
+        detector_form: The form of the detector's networks that suits it: "plain"; "split", with PReLU in other operations
+            (:mod:`kface.mtcnn.graphs`); or "canvas", where P-Net takes a complete pyramid (:mod:`kface.mtcnn.canvas`) and
+            the other networks are plain.
+        unreadable_forms: Forms of the detector's networks that some of its versions cannot read.
     """
 
     adapter: str
@@ -49,10 +51,11 @@ class Runtime(NamedTuple):
     side_by_side: bool = False
     first_for: Tuple[str, ...] = ()
     detector_form: str = "plain"
+    unreadable_forms: Tuple[str, ...] = ()
 
 
-#: What each runtime reads, prefers and can do, by its name: the one table of that. The fastest comes first where it was
-#: measured (`make bench`); ``auto`` takes the first that is installed, or one that is first for the task.
+#: The one table of what each runtime reads, prefers and can do, by its name; the fastest first, as measured by
+#: `make bench`. ``auto`` takes the first that is installed, or one that is first for the task.
 RUNTIMES: Dict[str, Runtime] = {
     "tensorrt": Runtime(
         "kface.tensorrt.adapter",
@@ -73,8 +76,15 @@ RUNTIMES: Dict[str, Runtime] = {
         first_for=("detector",),
         detector_form="split",
     ),
-    # Frozen graphs are right in all versions of OpenCV and read by the old ones too; quantised networks are read wrongly.
-    "opencv": Runtime("kface.networks.opencv_adapter", "cv2", (".pb", ".onnx"), precisions=("fp32", "fp16")),
+    # All versions of OpenCV read frozen graphs correctly, but quantised networks wrongly.
+    # OpenCV 5 fuses the canvas form's Add into a convolution and then refuses it.
+    "opencv": Runtime(
+        "kface.networks.opencv_adapter",
+        "cv2",
+        (".pb", ".onnx"),
+        precisions=("fp32", "fp16"),
+        unreadable_forms=("canvas",),
+    ),
     "tensorflow": Runtime(
         "kface.networks.tensorflow_adapter", "tensorflow", (".pb",), precisions=("fp32",), reentrant=True
     ),
@@ -82,52 +92,57 @@ RUNTIMES: Dict[str, Runtime] = {
 
 
 class UnsuitableRuntimeError(ModelError):
-    """A network file that a runtime cannot read, or computes wrongly; another runtime may do better."""
+    """A network file that a runtime cannot read, or computes wrongly; another runtime may succeed."""
 
 
-def runtimes(ending: Optional[str] = None) -> List[str]:
+def runtimes(ending: Optional[str] = None, gpu: bool = True) -> List[str]:
     """Return the names of the installed runtimes, the preferred one first.
 
     Args:
         ending: Only those that read such files, for instance ``.onnx``.
+        gpu: Whether to include those that run on a GPU, for which they build an engine first.
     """
     return [
         name
         for name, runtime in RUNTIMES.items()
-        if (ending is None or ending in runtime.formats) and _is_installed(runtime.package)
+        if (ending is None or ending in runtime.formats) and (gpu or not runtime.gpu) and _is_installed(runtime.package)
     ]
 
 
 def _is_installed(package: str) -> bool:
     spec = importlib.util.find_spec(package)
-    # A folder that merely has the name, somewhere on the path, is a package to Python, with nothing in it.
+    # To Python, any folder of that name on the path is an (empty) package.
     return spec is not None and not (spec.submodule_search_locations and spec.origin in (None, "namespace"))
 
 
+def on_jetson() -> bool:
+    """Return whether this machine looks like a Jetson, which always has a GPU: only then ``auto`` uses the GPU."""
+    return platform.machine() == "aarch64"
+
+
 def resolve(runtime: str, ending: str = ".onnx", task: str = "") -> str:
-    """Return the name of an installed runtime: the one that is named, or the preferred one for ``auto``.
+    """Return the name of an installed runtime: the named one, or the preferred one for ``auto``.
 
     Args:
         runtime: A name in :data:`RUNTIMES`, or ``auto``.
-        ending: Of the file that it is to read.
-        task: What the network is for, see :attr:`Runtime.first_for`; on a Jetson ``auto`` prefers the GPU whatever it is.
+        ending: Of the file to be read.
+        task: The network's task, see :attr:`Runtime.first_for`; on a Jetson ``auto`` prefers the GPU for every task.
 
     Raises:
-        ConfigError: There is no such runtime, it is not installed, or does not read such files.
+        ConfigError: The runtime is unknown, not installed, or does not read such files.
     """
     installed = runtimes()
     if runtime == "auto":
-        jetson = platform.machine() == "aarch64"
-        fitting = [name for name in runtimes(ending) if jetson or not RUNTIMES[name].gpu]
+        fitting = runtimes(ending, gpu=on_jetson())
         if not fitting:
             readers = [RUNTIMES[name].package for name in RUNTIMES if ending in RUNTIMES[name].formats]
             raise ConfigError(
-                "no runtime that reads {} files is installed".format(ending), runtime, "install " + " or ".join(readers)
+                "no installed runtime reads {} files".format(ending), runtime, "install " + " or ".join(readers)
             )
         best = [name for name in fitting if task in RUNTIMES[name].first_for]
         return best[0] if best and not RUNTIMES[fitting[0]].gpu else fitting[0]
     if runtime not in RUNTIMES:
-        raise ConfigError("there is no such runtime", runtime, "choose one of: auto, {}".format(", ".join(RUNTIMES)))
+        raise ConfigError("unknown runtime", runtime, "choose one of: auto, {}".format(", ".join(RUNTIMES)))
     if runtime not in installed:
         raise ConfigError("is not installed here", runtime, "install {}".format(RUNTIMES[runtime].package))
     if ending not in RUNTIMES[runtime].formats:
@@ -152,14 +167,14 @@ def open_network(
     Args:
         path: The file, such as ``pnet.onnx``.
         runtime: A name in :data:`RUNTIMES`, or ``auto`` for the first that is installed.
-        threads: Threads a run may use; the runtime's own choice where None.
-        sha256: The file's expected hash; it is checked on the very bytes that are then opened.
-        shape: The one shape of input that it will be run on, where that is known; runtimes that build a network for its
-            sizes need it where the file leaves more than the batch open.
+        threads: Threads that a run may use; the runtime's own choice if None.
+        sha256: The file's expected hash, checked on the bytes that are then opened.
+        shape: The only input shape that will be used, if known; runtimes that build a network for its sizes need it if the
+            file leaves more than the batch open.
 
     Raises:
-        ConfigError: There is no such runtime, or it is not installed.
-        ModelError: The file is absent, has another hash, or is no network that the runtime can read.
+        ConfigError: The runtime is unknown or not installed.
+        ModelError: The file is missing, has another hash, or is not a network that the runtime can read.
     """
     name = resolve(runtime, os.path.splitext(os.fspath(path))[1].lower())
     if threads is not None and threads < 1:
@@ -171,30 +186,30 @@ def open_network(
         network: Network = adapter.load(data, os.fspath(path), threads, **options)
     except ModelError as error:
         raise UnsuitableRuntimeError(error.what, error.where, error.remedy)
-    # A package that is there and broken, such as one built for another numpy.
+    # An installed package may be broken, for instance built for another numpy.
     except ImportError as error:
         raise UnsuitableRuntimeError(
-            "cannot be opened: {} does not load ({})".format(name, error), path, "install it again"
+            "cannot be opened: {} cannot be imported ({})".format(name, error), path, "install it again"
         )
     return network
 
 
 def read_network(path: PathLike, sha256: Optional[str] = None) -> bytes:
-    """Return a network file's bytes once they have been checked: nothing else may be handed to a runtime.
+    """Return a network file's bytes after checking them; nothing else may be passed to a runtime.
 
     Args:
         path: The file: ONNX, a frozen graph (``.pb``) or an engine.
         sha256: Its expected hash.
 
     Raises:
-        ModelError: It cannot be read, has another hash, or holds more than a network (:mod:`kface.networks.allowed`).
+        ModelError: It cannot be read, has another hash, or holds anything but a network (:mod:`kface.networks.allowed`).
     """
     name = os.fspath(path)
-    # An engine is no graph but code: its owner and its sidecar are looked at instead.
+    # An engine is code, not a graph: its owner and its sidecar are checked instead.
     engine = name.lower().endswith(".engine")
     data = _read_engine(name) if engine else _read(name)
     if sha256 is not None and sha256_bytes(data) != sha256:
-        raise ModelError("is not the file it was (its SHA-256 differs)", path, "make it again")
+        raise ModelError("has been changed (its SHA-256 differs)", path, "make it again")
     if not engine:
         allowed.check(data, name)
     return data
@@ -208,7 +223,7 @@ def _read_engine(name: str) -> bytes:
 
 def _read(name: str) -> bytes:
     try:
-        # Devices and pipes have no end.
+        # Devices and pipes do not end.
         if not stat.S_ISREG(os.stat(name).st_mode):
             raise ModelError("is not a file", name)
         with open(name, "rb") as stream:
@@ -218,19 +233,19 @@ def _read(name: str) -> bytes:
 
 
 def version(runtime: str) -> str:
-    """Return the version of a runtime that has been opened in this process; "unknown" where it does not tell."""
+    """Return the version of a runtime that has been opened in this process; "unknown" if it reports none."""
     module = sys.modules.get(RUNTIMES[runtime].package)
     return str(getattr(module, "__version__", "unknown")).split("-")[0]
 
 
 def candidates(runtime: str) -> List[str]:
-    """Return the runtimes to try for a name in :data:`RUNTIMES` or for ``auto``, the preferred one first.
+    """Return the runtimes to try for a name in :data:`RUNTIMES`, or for ``auto``, the preferred one first.
 
     Raises:
-        ConfigError: There is no such runtime, or it is not installed.
+        ConfigError: The runtime is unknown or not installed.
     """
     if runtime != "auto":
         return [resolve(runtime, RUNTIMES[runtime].formats[0] if runtime in RUNTIMES else ".onnx")]
-    # The first is the one that everything else with "auto" takes.
+    # First the one that "auto" means everywhere else.
     first = resolve(runtime)
-    return [first] + [name for name in runtimes() if name != first and not RUNTIMES[name].gpu]
+    return [first] + [name for name in runtimes(gpu=False) if name != first]

@@ -10,17 +10,17 @@ from kface.errors import ModelError
 from kface.networks.base import Network, Shape
 from kface.text import first_line
 
-#: Numbers of channels by which an input's layout is told.
+#: Numbers of channels that identify an input's layout.
 CHANNELS = (1, 3)
-#: Nodes that nobody consumes and that are no outputs all the same.
+#: Operations whose nodes are not outputs although no other node consumes them.
 SILENT = ("NoOp", "Assert", "Placeholder", "Const")
 
 
 class TensorFlowNetwork(Network):
-    """A frozen graph, from its first placeholder to the nodes that nobody consumes.
+    """A frozen graph, from its first placeholder to the nodes that no other node consumes.
 
-    Batches and maps are NCHW here as with every other runtime; a graph whose placeholder is NHWC gets them transposed.
-    ``threads`` is set for the whole of TensorFlow, and only before it has computed anything: afterwards it has its threads.
+    Batches and maps are NCHW, as with every other runtime; they are transposed for a graph whose placeholder is NHWC.
+    ``threads`` is set for all of TensorFlow, and only before its first computation, when it creates its threads.
     """
 
     runtime = "tensorflow"
@@ -40,7 +40,7 @@ class TensorFlowNetwork(Network):
             placeholder = next((node for node in graph_def.node if node.op == "Placeholder"), None)
             outputs = _outputs(graph_def)
             if placeholder is None or not outputs:
-                raise ValueError("it has no placeholder, or nothing comes out of it")
+                raise ValueError("it has no placeholder, or no output")
             wrapped = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
             feed = wrapped.graph.get_tensor_by_name(placeholder.name + ":0")
             fetches = [wrapped.graph.get_tensor_by_name(name + ":0") for name in outputs]
@@ -48,7 +48,7 @@ class TensorFlowNetwork(Network):
             shape = _shape(feed)
         # Protobuf, the importer and TensorFlow each have their own exceptions.
         except Exception as error:
-            raise ModelError("is not a frozen graph that TensorFlow can read ({})".format(first_line(error)), path)
+            raise ModelError("cannot be read by TensorFlow ({})".format(first_line(error)), path)
         self._type = feed.dtype
         self._constant = tf.constant
         self._last = len(shape) == 4 and _channels_last(shape, path)
@@ -60,11 +60,11 @@ class TensorFlowNetwork(Network):
         """See :meth:`Network.run`."""
         if self._function is None:
             raise ModelError("has been closed", self._path)
-        # TensorFlow itself looks at no shape: a convolution takes channels by the dozen for groups.
+        # TensorFlow does not check the shape: a convolution takes a multiple of its channels for groups.
         (shape,) = self.inputs.values()
         if len(shape) != batch.ndim or any(size not in (None, found) for size, found in zip(shape, batch.shape)):
             raise ModelError(
-                "cannot run on a batch of shape {} (it takes {})".format(batch.shape, list(shape)), self._path
+                "cannot run on a batch of shape {} (expected {})".format(batch.shape, list(shape)), self._path
             )
         try:
             fed = np.transpose(batch, (0, 2, 3, 1)) if self._last else batch
@@ -102,7 +102,9 @@ def _channels_last(shape: Shape, path: str) -> bool:
     if shape[1] in CHANNELS:
         return False
     raise ModelError(
-        "its placeholder's shape {} does not tell the channels".format(list(shape)), path, "freeze it with 3 channels"
+        "its placeholder's shape {} does not show which axis holds the channels".format(list(shape)),
+        path,
+        "freeze it with 3 channels",
     )
 
 

@@ -7,12 +7,12 @@ Example:
     True
 """
 
-from kface.recognizer.decision import RECOGNISED, UNDECIDED, UNKNOWN, Decision
-from kface.recognizer.pipeline import Frame, Pipeline, Result, Times
+from kface.recognizer.embeddings import Embeddings, FaceEmbedding, Identified, Verification
+from kface.recognizer.operating_point import RECOGNISED, UNDECIDED, UNKNOWN, OperatingPoint
+from kface.recognizer.pipeline import Pipeline, Result, Times
 from kface.recognizer.recognizer import FaceRecognizer
 from kface.recognizer.runner import Runner
 from kface.recognizer.settings import PipelineSettings, TrackSettings, read_settings
-from kface.recognizer.templates import Identified, Template, Templates, Verification
 from kface.recognizer.tracks import Tracker, TrackState
 from kface.recognizer.votes import Identity
 
@@ -20,17 +20,16 @@ __all__ = [
     "RECOGNISED",
     "UNDECIDED",
     "UNKNOWN",
-    "Decision",
+    "Embeddings",
+    "FaceEmbedding",
     "FaceRecognizer",
-    "Frame",
     "Identified",
     "Identity",
+    "OperatingPoint",
     "Pipeline",
     "PipelineSettings",
     "Result",
     "Runner",
-    "Template",
-    "Templates",
     "Times",
     "TrackSettings",
     "TrackState",

@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kface.bundle import Bundle, File
+from kface.bundle import Bundle, BundleFile
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.networks import UnsuitableRuntimeError, open_network
 from kface.networks.registry import candidates
@@ -19,12 +19,12 @@ LARGEST = 64
 SHORTEST = 1e-6
 
 
-class Embeddings(NamedTuple):
+class EmbedderOutput(NamedTuple):
     """What came out.
 
     Attributes:
-        vectors: float32 (n, d), of length 1; zeros where one failed.
-        failed: bool (n,), where the network gave nothing that has a direction.
+        vectors: float32 (n, d), of length 1; zeros where it failed.
+        failed: bool (n,), where the network returned zeros or numbers that are not finite.
     """
 
     vectors: np.ndarray
@@ -44,7 +44,7 @@ class Embedder(object):
         threads: Threads to use; the runtime's own choice where None.
 
     Raises:
-        ConfigError: There is no such runtime or precision, or it is not installed.
+        ConfigError: The runtime or precision does not exist or is not installed.
         ModelError: The bundle has no such file, the file is not the one that was exported, or the runtime cannot read it
             or computes something else.
     """
@@ -62,16 +62,28 @@ class Embedder(object):
                 return
             except (UnsuitableRuntimeError, ConfigError) as error:
                 refused.append(error)
-                # Whoever asked for a runtime is told that it computes something else, and not given another file of it.
+                # A runtime that was asked for by name and computes wrong embeddings is an error; no other file is tried.
                 if number == len(choices) - 1 or (runtime != "auto" and isinstance(error, WrongEmbeddingsError)):
                     raise refused[0] if runtime == "auto" else error
                 following, then = choices[number + 1]
                 LOGGER.warning("%s; going on with %s and %s", error, following, then.path)
 
-    def _open(self, bundle: Bundle, name: str, file: File, threads: Optional[int]) -> None:
+    @classmethod
+    def of_file(cls, bundle: Bundle, runtime: str, file: BundleFile, threads: Optional[int] = None) -> "Embedder":
+        """Open one file with one runtime, without comparing it: for whoever measures how far its embeddings are off."""
+        made = cls.__new__(cls)
+        made.size = bundle.manifest.embedding
+        made._preprocessing = bundle.manifest.preprocessing
+        made._read(bundle, runtime, file, threads)
+        return made
+
+    def _read(self, bundle: Bundle, name: str, file: BundleFile, threads: Optional[int]) -> None:
         self.file = file
         self._path = bundle.path(file.path)
         self._network = open_network(self._path, name, threads, file.sha256)
+
+    def _open(self, bundle: Bundle, name: str, file: BundleFile, threads: Optional[int]) -> None:
+        self._read(bundle, name, file, threads)
         try:
             check(self, bundle, name)
         except ModelError:
@@ -87,7 +99,7 @@ class Embedder(object):
         """Give the network's memory back."""
         self._network.close()
 
-    def run(self, crops: np.ndarray) -> Embeddings:
+    def run(self, crops: np.ndarray) -> EmbedderOutput:
         """Embed aligned faces.
 
         Args:
@@ -97,7 +109,7 @@ class Embedder(object):
             ModelError: The network cannot run, or gives something else than n embeddings of the manifest's length.
         """
         if not len(crops):
-            return Embeddings(np.zeros((0, self.size), np.float32), np.zeros((0,), bool))
+            return EmbedderOutput(np.zeros((0, self.size), np.float32), np.zeros((0,), bool))
         fixed = self.file.batch if isinstance(self.file.batch, int) else None
         step = fixed or LARGEST
         parts = [self._part(crops[start : start + step], fixed) for start in range(0, len(crops), step)]
@@ -107,7 +119,7 @@ class Embedder(object):
         lengths = np.sqrt((raw * raw).sum(axis=1))
         failed = lengths < SHORTEST
         raw[failed] = 0
-        return Embeddings((raw / np.where(failed, 1, lengths)[:, None]).astype(np.float32), failed)
+        return EmbedderOutput((raw / np.where(failed, 1, lengths)[:, None]).astype(np.float32), failed)
 
     def _part(self, crops: np.ndarray, fixed: Optional[int]) -> np.ndarray:
         count = len(crops)
@@ -136,9 +148,9 @@ class Embedder(object):
         return values
 
 
-def _choices(bundle: Bundle, runtime: str, precision: str) -> List[Tuple[str, File]]:
+def _choices(bundle: Bundle, runtime: str, precision: str) -> List[Tuple[str, BundleFile]]:
     """Return the runtimes and files to try, in order; raises KFaceError where there are none."""
-    choices: List[Tuple[str, File]] = []
+    choices: List[Tuple[str, BundleFile]] = []
     refused: List[KFaceError] = []
     for name in candidates(runtime):
         try:

@@ -2,34 +2,21 @@
 
 import threading
 import time
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from kface import alignment
 from kface.faces import Faces
 from kface.recognizer.crops import Crops, crops_of
-from kface.recognizer.decision import Decision
 from kface.recognizer.finder import Finder
+from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.recognizer import FaceRecognizer, best_matches
 from kface.recognizer.settings import PipelineSettings
 from kface.recognizer.tracks import Tracker, TrackState
 from kface.recognizer.views import alignable, views_of
-from kface.recognizer.votes import Identity, Vote, count
-
-
-class Frame(NamedTuple):
-    """A frame of a stream; any value with these attributes will do in its place.
-
-    Attributes:
-        image: uint8 (h, w, 3), RGB.
-        time_monotonic: When it was captured, in seconds of ``time.monotonic()``.
-        number: Its place in the stream, from 0 on.
-    """
-
-    image: np.ndarray
-    time_monotonic: float
-    number: int
+from kface.recognizer.votes import BestMatch, Identity, Vote, count
+from kface.streams.frame import Frame
 
 
 class Times(NamedTuple):
@@ -40,8 +27,8 @@ class Times(NamedTuple):
         align: Cutting the faces out, and looking at how they look.
         embed: The embedder.
         match: The gallery.
-        total: The whole frame, tracks and votes included.
-        again: What brightened copies took of `detect`: a second look at the frame, and following the faces that one has shown.
+        total: The complete frame, tracks and votes included.
+        copies: What brightened copies took of `detect`: a second look at the frame, and following the faces that one has shown.
     """
 
     detect: float
@@ -49,7 +36,7 @@ class Times(NamedTuple):
     embed: float
     match: float
     total: float
-    again: float = 0.0
+    copies: float = 0.0
 
 
 class Result(NamedTuple):
@@ -63,7 +50,7 @@ class Result(NamedTuple):
         tracks: All tracks, those that are missing at the moment as well; none without tracks.
         ended: Tracks that ended with this frame.
         times: What the steps took.
-        detected: Whether the whole cascade ran.
+        detected: Whether the complete cascade ran.
         embedded: How many faces were embedded.
         brightened: In which way the frame was brightened where a copy was looked at as well, see
             :mod:`kface.recognizer.second_look`; None where it was not.
@@ -98,12 +85,12 @@ class Result(NamedTuple):
 class Pipeline(object):
     """Recognises people in the frames of one stream.
 
-    To be called from one thread; :meth:`gallery_changed` and :meth:`set_decision` from any.
+    To be called from one thread; :meth:`gallery_changed` and :meth:`set_operating_point` from any.
 
     Args:
         recognizer: Finds and embeds faces; not to be used elsewhere at the same time. Where its detector brightens images,
             frames are looked at again as well, but within a budget of work.
-        gallery: Who is enrolled, see :class:`FaceRecognizer`; None for nobody.
+        gallery: Who is enrolled, see :class:`FaceRecognizer`; None for an empty gallery.
         settings: How; by default with tracks and without resizing.
 
     Raises:
@@ -117,44 +104,44 @@ class Pipeline(object):
         settings.check()
         self._recognizer = recognizer
         self._gallery = gallery
-        self._decision = recognizer.needed_decision()
-        self._tracker = None if settings.tracks is None else Tracker(settings.tracks, self._decision)
+        self._operating_point = recognizer.needed_operating_point()
+        self._tracker = None if settings.tracks is None else Tracker(settings.tracks, self._operating_point)
         self._finder = Finder(recognizer.detector, self._tracker, settings.dnn_size)
         self._changed = threading.Event()
-        self._next_decision = self._decision
+        self._next_operating_point = self._operating_point
         self._next = 0
 
     def gallery_changed(self) -> None:
-        """Let the views of the tracks vote anew with the next frame, because the gallery's people have changed."""
+        """Let the views of the tracks vote again with the next frame, because the gallery's people have changed."""
         self._changed.set()
 
-    def set_decision(self, decision: Decision) -> None:
-        """Judge by other thresholds from the next frame on; the views of the tracks are counted anew with them.
+    def set_operating_point(self, operating_point: OperatingPoint) -> None:
+        """Judge by other thresholds from the next frame on; the votes of the tracks are counted again with them.
 
         The recogniser keeps its own.
 
         Raises:
-            ConfigError: A threshold is no cosine, or `unknown` is above `recognised`.
+            ConfigError: A threshold is not a cosine, or `unknown` is above `recognised`.
         """
-        decision.check()
-        self._next_decision = decision
+        operating_point.check()
+        self._next_operating_point = operating_point
 
-    def process(self, frame: Any) -> Result:
+    def process(self, frame: Union[Frame, np.ndarray]) -> Result:
         """Recognise the people in the next frame.
 
         Args:
-            frame: A :class:`Frame`, another value with its attributes, or just an image: uint8 (h, w, 3), RGB.
+            frame: A :class:`kface.streams.Frame`, or just an image: uint8 (h, w, 3), RGB.
 
         Raises:
-            ImageError: It is no such image.
+            ImageError: It is not such an image.
         """
         frame = as_frame(frame, self._next)
         self._next = frame.number + 1
         began = time.perf_counter()
-        # One for the whole frame, whatever other threads set meanwhile.
-        self._decision = self._next_decision
+        # The same for the complete frame, whatever other threads set meanwhile.
+        self._operating_point = self._next_operating_point
         if self._tracker is not None:
-            self._tracker.decision = self._decision
+            self._tracker.operating_point = self._operating_point
         found = self._finder.find(frame.image)
         faces = found.faces
         looked = time.perf_counter()
@@ -193,23 +180,23 @@ class Pipeline(object):
             tuple(ids),
             tuple(tracks),
             tuple(ended),
-            Times(*steps, again=found.again),
+            Times(*steps, copies=found.copies),
             found.detected,
             len(which),
             found.brightened,
         )
 
     def _alone(
-        self, faces: int, which: Sequence[int], failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
+        self, faces: int, which: Sequence[int], failed: np.ndarray, matches: Sequence[BestMatch]
     ) -> List[Identity]:
         """Return who the faces are where each decides for itself."""
-        found = [count([], self._decision)] * faces
-        for number, bad, (person, score) in zip(which, failed, matches):
+        found = [count([], self._operating_point)] * faces
+        for number, bad, (name, score) in zip(which, failed, matches):
             if not bad:
-                found[number] = count([Vote(person, score, 1.0)], self._decision)
+                found[number] = count([Vote(name, score, 1.0)], self._operating_point)
         return found
 
 
-def as_frame(item: Any, number: int) -> Any:
-    """Return a frame as it is, and an image as a frame that was captured now."""
-    return item if hasattr(item, "image") else Frame(item, time.monotonic(), number)
+def as_frame(item: Union[Frame, np.ndarray], number: int) -> Frame:
+    """Return a frame unchanged, and an image as a frame that was captured now."""
+    return item if isinstance(item, Frame) else Frame(item, time.monotonic(), number)

@@ -1,4 +1,4 @@
-"""The recogniser for everyday use: images in; templates, verifications and identities out."""
+"""The recogniser for everyday use: images in; embeddings, verifications and identities out."""
 
 import os
 from functools import partial
@@ -15,13 +15,22 @@ from kface.files import sha256_file
 from kface.images import read_image
 from kface.mtcnn import Detector
 from kface.networks import runtimes
-from kface.recognizer import templates as made
 from kface.recognizer.crops import crops_of
-from kface.recognizer.decision import UNKNOWN, Decision
 from kface.recognizer.embedder import Embedder
+from kface.recognizer.embeddings import (
+    NO_FACE,
+    NOT_ALIGNED,
+    NOT_FINITE,
+    Embeddings,
+    FaceEmbedding,
+    Identified,
+    Verification,
+)
+from kface.recognizer.operating_point import UNKNOWN, OperatingPoint
 from kface.recognizer.settings import SECTIONS
-from kface.recognizer.templates import Identified, Template, Templates, Verification
+from kface.recognizer.subjects import detect_subjects
 from kface.recognizer.views import alignable
+from kface.recognizer.votes import BestMatch
 from kface.sharpness import sharpness
 from kface.verification.scores import FAILED
 
@@ -33,7 +42,7 @@ MIN_FACE: float = SECTIONS["detector"]["min_face"]
 
 
 class FaceRecognizer(object):
-    """Finds faces and tells whose they are. Not safe to share between threads that call it at the same time.
+    """Finds faces and recognises people. Not to be called from several threads at the same time.
 
     A gallery is anything with ``match(embeddings, k)``: for float32 (n, d) of length 1 it returns n lists of at most k
     ``(person, score)``, the most similar one first. For :meth:`FaceRecognizer.identify` it also has ``size``: how many people
@@ -43,15 +52,15 @@ class FaceRecognizer(object):
         detector: Finds faces and landmarks.
         embedder: Embeds aligned faces.
         fingerprint: The bundle's.
-        decision: The thresholds for one comparison; None where there are none.
-        decide: Returns the thresholds for a search among so many people, see :meth:`Decision.from_settings`; where None,
-            `decision` holds for any number.
+        operating_point: The thresholds for one comparison; None where there are none.
+        decide: Returns the thresholds for a search among a number of people, see :meth:`OperatingPoint.from_settings`; where
+            None, `operating_point` holds for any number.
 
     Attributes:
         detector: As given.
         embedder: As given.
         fingerprint: As given.
-        decision: As given.
+        operating_point: As given.
 
     Example:
         >>> recognizer = FaceRecognizer.load("bundle")  # doctest: +SKIP
@@ -64,13 +73,13 @@ class FaceRecognizer(object):
         detector: Detector,
         embedder: Embedder,
         fingerprint: str,
-        decision: Optional[Decision] = None,
-        decide: Optional[Callable[[int], Optional[Decision]]] = None,
+        operating_point: Optional[OperatingPoint] = None,
+        decide: Optional[Callable[[int], Optional[OperatingPoint]]] = None,
     ) -> None:
         self.detector = detector
         self.embedder = embedder
         self.fingerprint = fingerprint
-        self.decision = decision
+        self.operating_point = operating_point
         self._decide = decide
 
     @classmethod
@@ -91,13 +100,13 @@ class FaceRecognizer(object):
             precision: The embedder's: "fp32", "fp16" or "int8".
             threads: Threads to use; where None, one for each core.
             detector: ``min_face``, ``thresholds``, ``factor`` and ``brighten``, as in the section of ``deploy.yaml``; see
-                :class:`kface.mtcnn.Detector`. By default the smallest face is :data:`MIN_FACE`, and images without a face
-                are looked at again in the ways of :data:`kface.mtcnn.settings.BRIGHTEN`.
+                :class:`kface.mtcnn.Detector`. By default the smallest face is :data:`MIN_FACE`, and copies of images
+                without a face are brightened in the ways of :data:`kface.mtcnn.settings.BRIGHTEN`.
             match: ``recognised`` and ``unknown``, as in the section of ``deploy.yaml``; by default the bundle's table decides.
 
         Raises:
             ConfigError: A setting does not exist or is out of its range.
-            ModelError: It is no bundle, or a file (named) is not the one that was exported.
+            ModelError: It is not a bundle, or a file (named) is not the one that was exported.
 
         Example:
             >>> FaceRecognizer.load("bundle", **read_settings("deploy.yaml"))  # doctest: +SKIP
@@ -108,8 +117,8 @@ class FaceRecognizer(object):
         known = opened.manifest.file(DETECTOR_MANIFEST)
         if sha256_file(opened.path(known.path)) != known.sha256:
             raise ModelError("was changed: its SHA-256 is not the bundle's", opened.path(known.path), "copy it again")
-        decide = partial(Decision.from_settings, match or {}, opened.manifest.thresholds)
-        decision = decide()
+        decide = partial(OperatingPoint.from_settings, match or {}, opened.manifest.thresholds)
+        operating_point = decide()
         # The cascade is ONNX: where the embedder's runtime cannot read that, another one finds the faces.
         finder = runtime if runtime == "auto" or runtime in runtimes(".onnx") else "auto"
         embedder = Embedder(opened, runtime, precision, threads)
@@ -118,12 +127,12 @@ class FaceRecognizer(object):
         except Exception:
             embedder.close()
             raise
-        return cls(found, embedder, opened.manifest.fingerprint, decision, decide)
+        return cls(found, embedder, opened.manifest.fingerprint, operating_point, decide)
 
     def close(self) -> None:
-        """Give the networks' memory back and end their threads: the embedder's, and those of the detector and all like it.
+        """Release memory and threads of all networks: the embedder's, the detector's and those of detectors derived from it.
 
-        Afterwards it raises ModelError; closing it again does nothing.
+        Later calls raise ModelError; closing again does nothing.
         """
         self.embedder.close()
         self.detector.close()
@@ -134,41 +143,41 @@ class FaceRecognizer(object):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def faces(self, image: Image) -> List[Template]:
+    def faces(self, image: Image) -> List[FaceEmbedding]:
         """Find all faces of an image and embed them.
 
         Args:
             image: uint8 (h, w, 3) RGB, or the path of an image file.
 
         Returns:
-            A template for each face, best detection first; one that cannot be embedded says so.
+            An embedding of each face, best detection first; one that cannot be embedded says so.
 
         Raises:
-            ImageError: It is no such image, or the file cannot be read.
+            ImageError: It is not such an image, or the file cannot be read.
         """
         return self._embed_all([image]).one_by_one()
 
-    def embed(self, images: Union[Image, Sequence[Image]]) -> Templates:
-        """Make a template of the largest face of each image; all of them go through the networks together.
+    def embed(self, images: Union[Image, Sequence[Image]]) -> Embeddings:
+        """Embed the largest face of each image; all images go through the networks together.
 
         Args:
             images: One image or several: uint8 (h, w, 3) RGB, or paths.
 
         Returns:
-            A template for each image, in order. Where there is no face, or it cannot be embedded, the template says so.
+            An embedding for each image, in order; a failed entry for one without a face or with a face that cannot be embedded.
 
         Raises:
-            ImageError: One is no such image, or its file cannot be read.
+            ImageError: One is not such an image, or its file cannot be read.
         """
         pixels = [_pixels(image) for image in _several(images)]
         largest = []
-        for faces in self.detector.detect_many(pixels):
+        for faces in detect_subjects(self.detector, pixels):
             which = faces.largest()
             largest.append(faces.take(np.array([] if which is None else [which], np.int64)))
         found = self.embed_faces(pixels, largest)
         return _one_each(found, [faces.count for faces in largest])
 
-    def embed_faces(self, images: Sequence[np.ndarray], faces: Sequence[Faces]) -> Templates:
+    def embed_faces(self, images: Sequence[np.ndarray], faces: Sequence[Faces]) -> Embeddings:
         """Embed faces that were found before, all faces of all images in one batch.
 
         Args:
@@ -176,7 +185,7 @@ class FaceRecognizer(object):
             faces: The faces of each.
 
         Returns:
-            The templates of the first image's faces, then of the second's, and so on.
+            The embeddings of the first image's faces, then of the second's, and so on.
         """
         together = Faces.join(faces)
         crops = [crops_of(image, some) for image, some in zip(images, faces)]
@@ -187,13 +196,11 @@ class FaceRecognizer(object):
         embeddings[fit] = out.vectors
         failed = np.ones((len(fit),), bool)
         failed[fit] = out.failed
-        reasons = tuple(
-            (made.NOT_FINITE if good else made.NOT_ALIGNED) if bad else None for bad, good in zip(failed, fit)
-        )
-        return Templates(embeddings, failed, reasons, together, stacked, sharpness(stacked), self.fingerprint)
+        reasons = tuple((NOT_FINITE if good else NOT_ALIGNED) if bad else None for bad, good in zip(failed, fit))
+        return Embeddings(embeddings, failed, reasons, together, stacked, sharpness(stacked), self.fingerprint)
 
     def verify(self, image_a: Image, image_b: Image) -> Verification:
-        """Tell whether the largest faces of two images are the same person's.
+        """Return whether the largest faces of two images are the same person's.
 
         Args:
             image_a: uint8 (h, w, 3) RGB, or a path.
@@ -201,21 +208,21 @@ class FaceRecognizer(object):
 
         Raises:
             ConfigError: There is no threshold.
-            ImageError: One is no such image, or its file cannot be read.
+            ImageError: One is not such an image, or its file cannot be read.
         """
-        decision = self.needed_decision()
+        operating_point = self.needed_operating_point()
         pair = self.embed([image_a, image_b])
         if pair.failed.any():
             names = ("first", "second")
             reason = ", ".join(
                 "{} image: {}".format(name, why) for name, why in zip(names, pair.reasons) if why is not None
             )
-            return Verification(FAILED, False, decision.recognised, decision.fmr, reason)
+            return Verification(FAILED, False, operating_point.recognised, operating_point.fmr, reason)
         score = float(np.clip(np.dot(pair.embeddings[0], pair.embeddings[1]), -1, 1))
-        return Verification(score, score >= decision.recognised, decision.recognised, decision.fmr)
+        return Verification(score, score >= operating_point.recognised, operating_point.recognised, operating_point.fmr)
 
     def identify(self, image: Image, gallery: Any) -> List[Identified]:
-        """Tell who is in an image.
+        """Return who is in an image.
 
         Args:
             image: uint8 (h, w, 3) RGB, or a path.
@@ -226,41 +233,41 @@ class FaceRecognizer(object):
 
         Raises:
             ConfigError: There is no threshold.
-            ImageError: It is no such image, or the file cannot be read.
+            ImageError: It is not such an image, or the file cannot be read.
         """
-        decision = self.decision_for(gallery.size)
+        operating_point = self.operating_point_for(gallery.size)
         found = self._embed_all([image])
         best = best_matches(gallery, found.embeddings, found.failed)
         return [
             Identified(
                 face,
-                decision.state(match[1]),
-                None if decision.state(match[1]) == UNKNOWN else match[0],
+                operating_point.state(match[1]),
+                None if operating_point.state(match[1]) == UNKNOWN else match[0],
                 match[1],
-                decision.fmr,
+                operating_point.fmr,
             )
             for face, match in zip(found.one_by_one(), best)
         ]
 
-    def decision_for(self, people: int) -> Decision:
-        """Return the thresholds for a search among so many people; raises ConfigError where there are none."""
+    def operating_point_for(self, people: int) -> OperatingPoint:
+        """Return the thresholds for a search among a number of people; raises ConfigError where there are none."""
         found = None if self._decide is None else self._decide(people)
-        return self.needed_decision() if found is None else found
+        return self.needed_operating_point() if found is None else found
 
-    def needed_decision(self) -> Decision:
+    def needed_operating_point(self) -> OperatingPoint:
         """Return the thresholds for one comparison; raises ConfigError where there are none."""
-        if self.decision is None:
+        if self.operating_point is None:
             raise ConfigError(
                 "the bundle has no threshold", "match.recognised", "give match.recognised and match.unknown"
             )
-        return self.decision
+        return self.operating_point
 
-    def _embed_all(self, images: Sequence[Image]) -> Templates:
+    def _embed_all(self, images: Sequence[Image]) -> Embeddings:
         pixels = [_pixels(image) for image in images]
-        return self.embed_faces(pixels, self.detector.detect_many(pixels))
+        return self.embed_faces(pixels, detect_subjects(self.detector, pixels))
 
 
-def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> List[Any]:
+def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> List[BestMatch]:
     """Return (person, score) of the most similar template for each embedding; (None, -2) where there is none.
 
     Args:
@@ -268,30 +275,30 @@ def best_matches(gallery: Any, embeddings: np.ndarray, failed: np.ndarray) -> Li
         embeddings: float32 (n, d), of length 1.
         failed: bool (n,), those that are not to be compared.
     """
-    found = [(None, FAILED)] * len(failed)  # type: List[Any]
+    found: List[BestMatch] = [(None, FAILED)] * len(failed)
     there = np.flatnonzero(~failed)
     if gallery is None or not len(there):
         return found
     for number, matches in zip(there, gallery.match(embeddings[there], 1)):
         if len(matches):
-            person, score = matches[0][0], matches[0][1]
-            found[number] = (person, float(score))
+            name, score = matches[0][0], matches[0][1]
+            found[number] = (name, float(score))
     return found
 
 
-def _one_each(found: Templates, counts: Sequence[int]) -> Templates:
-    """Give every image a template: a failed one where it has no face."""
+def _one_each(found: Embeddings, counts: Sequence[int]) -> Embeddings:
+    """Give every image an entry: a failed one where it has no face."""
     places = np.cumsum([0] + list(counts))
-    blank = Templates(
+    blank = Embeddings(
         np.zeros((1, found.embeddings.shape[1]), np.float32),
         np.ones((1,), bool),
-        (made.NO_FACE,),
+        (NO_FACE,),
         Faces(np.zeros((1, 4), np.float32), np.zeros((1,), np.float32), np.zeros((1, 5, 2), np.float32)),
         np.zeros((1,) + found.crops.shape[1:], np.uint8),
         np.zeros((1,), np.float32),
         found.fingerprint,
     )
-    with_blank = Templates(
+    with_blank = Embeddings(
         np.concatenate([found.embeddings, blank.embeddings]),
         np.concatenate([found.failed, blank.failed]),
         found.reasons + blank.reasons,
@@ -318,5 +325,5 @@ def _pixels(image: Image) -> np.ndarray:
 
 
 def _detector_settings(given: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
-    # Whether the values can be is for the detector to say.
+    # The detector checks the values.
     return dict(SECTIONS["detector"], **Settings(given, "detector", SECTIONS["detector"]).values)

@@ -29,7 +29,7 @@ class Reduced(NamedTuple):
             size: Width and height in pixels; None leaves it as it is.
 
         Raises:
-            ImageError: It is no such image.
+            ImageError: It is not such an image.
         """
         if size is None:
             return cls(rgb, np.ones(2))

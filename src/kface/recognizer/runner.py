@@ -2,12 +2,14 @@
 
 import threading
 import time
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Union
+from typing import Callable, Iterable, List, NamedTuple, Optional, Union
+
+import numpy as np
 
 from kface.errors import KFaceError
 from kface.recognizer.pipeline import Pipeline, Result
 from kface.slot import ClosedError, Slot
-from kface.streams.frame import FINAL
+from kface.streams.frame import FINAL, Frame
 from kface.streams.read_ahead import ReadAhead
 from kface.streams.source import VideoSource
 
@@ -54,9 +56,9 @@ class Runner(object):
 
     def __init__(
         self,
-        source: Union[VideoSource, Iterable[Any]],
+        source: Union[VideoSource, Iterable[Union[Frame, np.ndarray]]],
         pipeline: Pipeline,
-        output: Callable[[Result], Any],
+        output: Callable[[Result], object],
         drop: bool = True,
         patience: float = PATIENCE,
     ) -> None:
@@ -103,13 +105,13 @@ class Runner(object):
         """
         if not self._threads:
             raise KFaceError("was not started", "the stream", "call start() before")
-        # A source that waits for a camera may go on doing so after the output has failed: that is no reason to wait here.
+        # A source that waits for a camera may go on waiting after the output has failed; this does not wait for it.
         self._done.wait(timeout)
         self._raise()
         return self._done.is_set() and self._join(self._patience)
 
     def stop(self) -> None:
-        """End the stream now: frames and results that nobody took are dropped. May be called twice.
+        """End the stream now: frames and results not taken yet are dropped. May be called twice.
 
         Raises:
             KFaceError: A thread did not return in time.
@@ -139,7 +141,7 @@ class Runner(object):
     def __enter__(self) -> "Runner":
         return self.start()
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self.stop()
             return

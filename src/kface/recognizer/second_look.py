@@ -1,12 +1,12 @@
 """When a frame of a stream is looked at again on a brightened copy, within a budget of work. Pure logic, no pixels.
 
 A copy costs about as much as the cascade itself. So a frame is looked at again only where something speaks for a face that was
-not found: one that was followed has just been lost, or the frame is dark and shows nobody new. Even then it happens every few
+not found: one that was followed has just been lost, or the frame is dark and shows no new face. Even then it happens every few
 frames only, and its share of the work stays below a limit: an empty street, by day or by night, never costs double. Work is
 counted in runs of the cascade, and not in seconds, so that a file is read alike on every machine and under every load.
 
 A face that a copy has shown is followed on copies from then on, by O-Net alone, which costs less than the cascade that would
-run for it otherwise; that is no look for others and has no limit here.
+run for it otherwise; that searches for no other faces and has no limit here.
 """
 
 from typing import Optional, Sequence
@@ -58,7 +58,7 @@ class SecondLook(object):
         return self._ways[self._turn % len(self._ways)]
 
     def looked(self, found: bool) -> None:
-        """Take what came of a look: whether it has shown a face."""
+        """Record the result of a look: whether it has shown a face."""
         self._since = 0
         self._looked = True
         # Its own work counts as well.

@@ -5,11 +5,11 @@ or precision. So the golden faces go through one first, then all at once, then o
 """
 
 import logging
-from typing import TYPE_CHECKING, Any, Dict, List, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Set, Tuple
 
 import numpy as np
 
-from kface.bundle import Bundle, golden
+from kface.bundle import Bundle, BundleFile, golden
 from kface.bundle.directory import SPREAD, best_cosine
 from kface.bundle.golden import Golden
 from kface.errors import KFaceError, ModelError
@@ -25,7 +25,7 @@ LOGGER = logging.getLogger(__name__)
 FACES = 8
 
 #: Smallest cosine by file, preprocessing, runtime and version: what was measured in this process already.
-_MEASURED: Dict[Tuple[Any, ...], Tuple[float, int]] = {}
+_MEASURED: Dict[Tuple[object, ...], Tuple[float, int]] = {}
 _WARNED: Set[str] = set()
 
 
@@ -51,15 +51,14 @@ def check(embedder: "Embedder", bundle: Bundle, runtime: str) -> None:
         return
     file = embedder.file
     release = version(runtime)
-    vectors = bundle.manifest.file(golden.EMBEDDINGS).sha256
-    key = (file.sha256, file.batch, file.outputs, vectors, bundle.manifest.preprocessing, runtime, release)
+    key = (file.sha256, file.batch, file.outputs, known.sha256, bundle.manifest.preprocessing, runtime, release)
     if key not in _MEASURED:
         try:
-            _MEASURED[key] = _measure(embedder, known)
+            _MEASURED[key] = smallest_cosine(lambda crops: embedder.run(crops).vectors, known)
         except ModelError as error:
             raise WrongEmbeddingsError(error.what, error.where, error.remedy)
     cosine, batch = _MEASURED[key]
-    wanted = _wanted(known, embedder, runtime)
+    wanted = least_cosine(known, file, RUNTIMES[runtime].computes)
     if cosine < wanted:
         raise WrongEmbeddingsError(
             "gives wrong embeddings on {} {}: a cosine of {:.4f} with the bundle's golden vectors in a batch of {}, "
@@ -69,22 +68,38 @@ def check(embedder: "Embedder", bundle: Bundle, runtime: str) -> None:
         )
 
 
-def _measure(embedder: "Embedder", known: Golden) -> Tuple[float, int]:
-    """Return the smallest cosine, and the batch that it was found in."""
-    faces, vectors = known.faces[:FACES], known.embeddings[:FACES]
+def smallest_cosine(embed: Callable[[np.ndarray], np.ndarray], known: Golden) -> Tuple[float, int]:
+    """Return the smallest cosine with the golden embeddings, and the batch that it was found in.
+
+    Args:
+        embed: uint8 (n, 112, 112, 3) RGB -> float32 (n, d), of length 1.
+        known: The golden vectors.
+    """
+    faces, vectors = known.crops[:FACES], known.embeddings[:FACES]
     found: List[Tuple[float, int]] = []
     for some in (slice(0, 1), slice(None), slice(0, 1)):
-        made = embedder.run(faces[some]).vectors
-        cosines = (made.astype(np.float64) * vectors[some]).sum(axis=1)
-        found.append((float(cosines.min()), len(made)))
+        made = embed(faces[some])
+        found.append((least_of(made, vectors[some]), len(made)))
     return min(found)
 
 
-def _wanted(known: Golden, embedder: "Embedder", runtime: str) -> float:
-    """Return the least cosine: that of the precision, or less where the export itself found no runtime that reaches it."""
-    precision = str(embedder.file.precision)
-    wanted = min(known.tolerance[precision], known.tolerance[RUNTIMES[runtime].computes])
-    best = best_cosine(embedder.file)
+def least_of(embeddings: np.ndarray, expected: np.ndarray) -> float:
+    """Return the least cosine of embeddings with those expected, both (n, d) of length 1; -1 where one is not finite."""
+    cosines = (embeddings.astype(np.float64) * expected).sum(axis=1)
+    return float(cosines.min()) if np.isfinite(cosines).all() else -1.0
+
+
+def least_cosine(known: Golden, file: BundleFile, computes: str) -> float:
+    """Return the least cosine: that of the precision, or less where the export itself found no runtime that reaches it.
+
+    Args:
+        known: The golden vectors.
+        file: The embedder's.
+        computes: The precision in which the runtime computes a file of full precision.
+    """
+    precision = str(file.precision)
+    wanted = min(known.tolerance[precision], known.tolerance[computes])
+    best = best_cosine(file)
     return wanted if precision == "fp32" or best is None else min(wanted, best - SPREAD)
 
 

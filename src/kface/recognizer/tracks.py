@@ -5,22 +5,22 @@ them have to be embedded: those in doubt, and those that look otherwise than bef
 embeddings, settles the doubts by likeness, and lets the views vote. So all faces of a frame are embedded in one batch.
 """
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from kface.faces import Faces
 from kface.mtcnn.boxes import overlaps
 from kface.recognizer.association import Pair, best_pairs, clear_pairs
-from kface.recognizer.decision import Decision
+from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.track import Sighting, Track, TrackState
-from kface.recognizer.views import View
-from kface.recognizer.votes import Vote
+from kface.recognizer.views import FaceView
+from kface.recognizer.votes import BestMatch, Vote
 
 #: Tracks whose boxes overlap by more than this are in each other's way: whose face is whose is looked at afterwards.
 CONTEST = 0.1
-#: Every so many times that the cascade is due it looks for the faces that are followed, too.
+#: Once in this number of times that the cascade is due, it searches for the followed faces as well.
 AFRESH = 4
 
 __all__ = ["TrackState", "Tracker"]
@@ -31,13 +31,13 @@ class Tracker(object):
 
     Args:
         settings: How.
-        decision: The thresholds, for votes and for whether two embeddings are of the same person.
+        operating_point: The thresholds, for votes and for whether two embeddings are of the same person.
     """
 
-    def __init__(self, settings: TrackSettings, decision: Decision) -> None:
+    def __init__(self, settings: TrackSettings, operating_point: OperatingPoint) -> None:
         settings.check()
         self.settings = settings
-        self.decision = decision
+        self.operating_point = operating_point
         self.ended: List[TrackState] = []
         self._tracks: List[Track] = []
         self._numbers = 0
@@ -48,7 +48,7 @@ class Tracker(object):
         self._looked = np.ones((0,), bool)
         self._crossed: Set[int] = set()
         self._places: Optional[List[int]] = None
-        self._views: Sequence[View] = ()
+        self._views: Sequence[FaceView] = ()
         self._pairs: List[Pair] = []
         self._wanted: List[int] = []
 
@@ -59,7 +59,7 @@ class Tracker(object):
 
     @property
     def due(self) -> bool:
-        """Whether the whole cascade has to run on the next frame: it is its turn, or there is nothing to follow."""
+        """Whether the complete cascade has to run on the next frame: it is due, or no face is followed."""
         return self._since + 1 >= self.settings.detect_every or not self._present()
 
     @property
@@ -115,7 +115,7 @@ class Tracker(object):
     def begin(
         self,
         faces: Faces,
-        views: Sequence[View],
+        views: Sequence[FaceView],
         owners: Optional[np.ndarray] = None,
         looked: Optional[np.ndarray] = None,
     ) -> List[int]:
@@ -139,12 +139,12 @@ class Tracker(object):
         if owners is None:
             seen = self._present()
             iou = overlaps(self._boxes(seen), faces.boxes)
-            pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou)]
+            pairs = [(seen[row], face) for row, face in clear_pairs(iou, self.settings.iou_threshold)]
         else:
             followed = self._followed()
             pairs = [(followed[int(owner)], face) for face, owner in enumerate(owners) if owner >= 0]
         crossing = self._crossed = self._crossing()
-        # A face at a missing track's place may be somebody else's, and so may one that has just been in another's way, or
+        # A face at a missing track's place may be another person's, and so may one that has just been in another's way, or
         # looks otherwise at once: they are all embedded, and likeness decides.
         self._pairs = [
             (number, face)
@@ -158,22 +158,22 @@ class Tracker(object):
             (len(self._tracks[number].sightings), self._tracks[number].embedded, face)
             for face, number in clear.items()
             if self._looked[face]
-            and self._tracks[number].wants(views[face], faces.boxes[face], self._frame, self.decision, self.settings)
+            and self._tracks[number].wants(
+                views[face], faces.boxes[face], self._frame, self.operating_point, self.settings
+            )
         ]
         # Those that are known least come first, then those whose last embedding is the oldest.
         followed = [face for _, _, face in sorted(wanting)[: self.settings.budget]]
         self._wanted = sorted([face for face in range(faces.count) if face not in clear] + followed)
         return list(self._wanted)
 
-    def finish(
-        self, embeddings: np.ndarray, failed: np.ndarray, matches: Sequence[Tuple[Any, float]]
-    ) -> List[Optional[int]]:
+    def finish(self, embeddings: np.ndarray, failed: np.ndarray, matches: Sequence[BestMatch]) -> List[Optional[int]]:
         """Take the embeddings of the faces that :meth:`begin` asked for.
 
         Args:
             embeddings: float32 (n, d), of length 1, in the order of those faces.
             failed: bool (n,), those without an embedding.
-            matches: What the gallery says about each: the most similar person, and the cosine.
+            matches: For each, the name of the most similar person in the gallery and the cosine.
 
         Returns:
             The track's number for each face of the frame.
@@ -190,7 +190,7 @@ class Tracker(object):
         for number, track in enumerate(self._tracks):
             if number not in owner:
                 track.missing += 1
-                if track.missing > self.settings.missing:
+                if track.missing > self.settings.max_age:
                     self.ended.append(self._state(track))
                 else:
                     kept.append(track)
@@ -215,11 +215,11 @@ class Tracker(object):
         """Return what is known about each track, in the order in which they began."""
         return [self._state(track) for track in sorted(self._tracks, key=lambda track: track.number)]
 
-    def rematch(self, match: Callable[[np.ndarray], Sequence[Tuple[Any, float]]]) -> None:
-        """Vote anew, for instance because somebody was enrolled, renamed or deleted.
+    def rematch(self, match: Callable[[np.ndarray], Sequence[BestMatch]]) -> None:
+        """Let all views vote again, for instance after someone was enrolled, renamed or deleted.
 
         Args:
-            match: Says for embeddings, float32 (n, d), which person is the most similar, and the cosine.
+            match: Returns for embeddings, float32 (n, d), the name of the most similar person and the cosine.
         """
         every = [sighting for track in self._tracks for sighting in track.kept]
         if not every:
@@ -227,7 +227,7 @@ class Tracker(object):
         found = iter(match(np.stack([sighting.embedding for sighting in every])))
         for track in self._tracks:
             votes = [Vote(*next(found), sighting.vote.weight) for sighting in track.kept]
-            track.vote_anew(votes)
+            track.replace_votes(votes)
 
     def _boxes(self, numbers: Sequence[int]) -> np.ndarray:
         return np.array([self._tracks[number].box for number in numbers], np.float64).reshape(-1, 4)
@@ -259,15 +259,15 @@ class Tracker(object):
         if not tracks or not faces:
             return []
         iou = overlaps(self._boxes(tracks), self._faces.boxes[faces])
-        near = iou >= self.settings.iou
+        near = iou >= self.settings.iou_threshold
         seen = np.array([self._tracks[number].missing == 0 for number in tracks])
         cosines = np.array([[self._tracks[number].likeness(given.get(face)) for face in faces] for number in tracks])
         median, closest = cosines[..., 0], cosines[..., 1]
         # Where it was a moment ago it may look otherwise; after a gap it has to be alike, and elsewhere surely so.
-        allowed = near & (seen[:, None] | (closest >= self.decision.unknown))
-        allowed |= median >= self.decision.recognised
+        allowed = near & (seen[:, None] | (closest >= self.operating_point.unknown))
+        allowed |= median >= self.operating_point.recognised
         # Likeness goes first, by the thresholds, since one network's cosines lie far apart and another's close together.
-        levels = (median >= self.decision.recognised).astype(int) + (median >= self.decision.unknown)
+        levels = (median >= self.operating_point.recognised).astype(int) + (median >= self.operating_point.unknown)
         scores = levels + 0.5 * iou + 0.1 * median
         return [(tracks[row], faces[column]) for row, column in best_pairs(scores, allowed)]
 
@@ -275,13 +275,13 @@ class Tracker(object):
         """Show a track its face, and return it: or the new one that begins where another person has taken it over."""
         if self._looked[face]:
             track.suspect(self._views[face], self.settings)
-        others = track.add(sighting, self.decision, self.settings)
+        others = track.add(sighting, self.operating_point, self.settings)
         if others:
             self.ended.append(self._state(track))
             track = self._new()
             track.suspect(self._views[face], self.settings)
             for other in others:
-                track.add(other, self.decision, self.settings)
+                track.add(other, self.operating_point, self.settings)
         if sighting is not None:
             track.embedded = self._frame
         box, landmarks, score = self._faces.boxes[face], self._faces.landmarks[face], float(self._faces.scores[face])
@@ -296,4 +296,4 @@ class Tracker(object):
         return Track(self._numbers, self._frame)
 
     def _state(self, track: Track) -> TrackState:
-        return track.state(self._frame, self.decision, self.settings)
+        return track.state(self._frame, self.operating_point, self.settings)

@@ -21,7 +21,7 @@ APPEARANCE = (18, 22)
 FLAT = 1.0
 
 
-class View(object):
+class FaceView(object):
     """A face in one frame.
 
     Args:
@@ -124,14 +124,14 @@ def views_of(
     sharp: Union[Sequence[float], Callable[[int], float]],
     matrices: Optional[np.ndarray] = None,
     look: Optional[Callable[[int], Optional[np.ndarray]]] = None,
-) -> List[View]:
+) -> List[FaceView]:
     """Return the views of faces that can be aligned.
 
     Args:
         faces: The faces, n.
         sharp: (n,), of :func:`kface.sharpness.sharpness`; or a function that finds it by the face's number.
         matrices: float64 (n, 2, 3), their similarities where these are known.
-        look: A function that finds :attr:`View.look` by the face's number; None where there are no pixels to look at.
+        look: A function that finds :attr:`FaceView.look` by the face's number; None where there are no pixels to look at.
     """
     if matrices is None:
         matrices = alignment.similarity(faces.landmarks)
@@ -140,10 +140,10 @@ def views_of(
         functools.partial(sharp, number) if callable(sharp) else float(sharp[number]) for number in range(len(shapes))
     ]
     looks = [None if look is None else functools.partial(look, number) for number in range(len(shapes))]
-    return [View(*values) for values in zip(shapes, np.sqrt(faces.areas).tolist(), given, looks)]
+    return [FaceView(*values) for values in zip(shapes, np.sqrt(faces.areas).tolist(), given, looks)]
 
 
-def seen_in(views: Sequence[View]) -> Seen:
+def seen_in(views: Sequence[FaceView]) -> Seen:
     """Return what views have shown together; of one view at least."""
     looks = [view.look for view in views if view.look is not None]
     return Seen(
@@ -154,7 +154,7 @@ def seen_in(views: Sequence[View]) -> Seen:
     )
 
 
-def drifted(view: View, seen: Seen, settings: TrackSettings) -> bool:
+def drifted(view: FaceView, seen: Seen, settings: TrackSettings) -> bool:
     """Return whether a face looks otherwise than in all views that were embedded, half as far as where it changes at once.
 
     Half as far, since a view in the middle of a cross-fade must not stand for where it ends.
@@ -162,7 +162,7 @@ def drifted(view: View, seen: Seen, settings: TrackSettings) -> bool:
     return differs(view.look, seen.looks, (1 + settings.changed) / 2)
 
 
-def is_new(view: View, seen: Seen, settings: TrackSettings) -> bool:
+def is_new(view: FaceView, seen: Seen, settings: TrackSettings) -> bool:
     """Return whether a view shows a face otherwise, larger or sharper than all views that were embedded."""
     # These two come last: they are what has to be looked at in the picture.
     return (

@@ -1,24 +1,28 @@
 """Who a track is: the views of a face vote, each with the weight of its size and sharpness."""
 
-from typing import Any, Dict, NamedTuple, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
-from kface.recognizer.decision import UNDECIDED, UNKNOWN, Decision
+from kface.recognizer.operating_point import UNDECIDED, UNKNOWN, OperatingPoint
 from kface.verification.scores import FAILED
 
 #: A person needs more than this share of the weight.
 MAJORITY = 0.5
 
 
+#: What a gallery says about an embedding: the name of the most similar person (None without people), and the cosine.
+BestMatch = Tuple[Optional[str], float]
+
+
 class Vote(NamedTuple):
     """What the gallery says about one view.
 
     Attributes:
-        person: The most similar one; None where the gallery has nobody.
+        name: The most similar person; None for an empty gallery.
         score: Cosine with that person's template.
-        weight: See :attr:`kface.recognizer.views.View.weight`.
+        weight: See :attr:`kface.recognizer.views.FaceView.weight`.
     """
 
-    person: Any
+    name: Optional[str]
     score: float
     weight: float
 
@@ -28,47 +32,47 @@ class Identity(NamedTuple):
 
     Attributes:
         state: "recognised", "undecided" or "unknown".
-        person: The person where recognised, the candidate (or None) where undecided, None where unknown.
+        name: The person where recognised, the candidate (or None) where undecided, None where unknown.
         score: Weighted mean of the cosines of the votes that agree; -2 without any vote.
         share: Their part of the weight, from 0 to 1.
         votes: How many views have voted.
     """
 
     state: str
-    person: Any
+    name: Optional[str]
     score: float
     share: float
     votes: int
 
 
-def side(vote: Vote, decision: Decision) -> Any:
+def side(vote: Vote, point: OperatingPoint) -> Optional[str]:
     """Return the person that a vote is for; None below the lower threshold."""
-    return vote.person if decision.state(vote.score) != UNKNOWN else None
+    return vote.name if point.state(vote.score) != UNKNOWN else None
 
 
-def count(votes: Sequence[Vote], decision: Decision, least: int = 1) -> Identity:
+def count(votes: Sequence[Vote], point: OperatingPoint, least: int = 1) -> Identity:
     """Count votes.
 
-    A vote below the lower threshold is one for nobody. The side with the most weight wins; its person is recognised where it
+    A vote below the lower threshold counts as "no match". The side with the most weight wins; its person is recognised if it
     has the majority and the mean of its cosines reaches the upper threshold.
 
     Args:
         votes: In any order.
-        decision: The thresholds.
+        point: The thresholds.
         least: With fewer votes nothing is decided.
     """
     if not votes:
         return Identity(UNDECIDED, None, FAILED, 0.0, 0)
-    weights: Dict[Any, float] = {}
-    scores: Dict[Any, float] = {}
+    weights: Dict[Optional[str], float] = {}
+    scores: Dict[Optional[str], float] = {}
     for vote in votes:
-        whose = side(vote, decision)
+        whose = side(vote, point)
         weights[whose] = weights.get(whose, 0.0) + vote.weight
         scores[whose] = scores.get(whose, 0.0) + vote.weight * vote.score
     winner = max(weights, key=lambda whose: weights[whose])
     share = weights[winner] / sum(weights.values())
     score = scores[winner] / weights[winner]
-    state = UNKNOWN if winner is None else decision.state(score)
+    state = UNKNOWN if winner is None else point.state(score)
     if len(votes) < least or share <= MAJORITY:
         state = UNDECIDED
     return Identity(state, winner, score, share, len(votes))

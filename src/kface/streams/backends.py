@@ -26,7 +26,7 @@ Capture = Any
 #: The decoder's own patience in milliseconds. The watchdog does not rely on it; blocked reads return sooner.
 DECODER_PATIENCE = 4000
 #: FFmpeg (libavformat/rtsp.c) cuts the credentials of a URL here. Ours are in none, but a login that only plays here would
-#: surprise whoever tries the camera with a player.
+#: surprise those who try the camera with a player.
 FFMPEG_CREDENTIALS = 127
 
 #: V4L2's name of JPEG pictures, as OpenCV takes it.

@@ -59,7 +59,7 @@ class Backoff(object):
         self._chance = chance or random.Random()
 
     def wait(self) -> float:
-        """Return the next wait in seconds: between half and the whole of what it would be without chance."""
+        """Return the next wait in seconds, drawn between half and all of the unjittered wait."""
         wait = self._next
         self._next = min(self._next * 2, self._longest)
         return min(wait, self._longest) * (0.5 + 0.5 * self._chance.random())
@@ -70,7 +70,7 @@ class Backoff(object):
 
 
 class ArrivalClock(object):
-    """Tells how old pictures of a live source are when they arrive.
+    """Estimates how old the pictures of a live source are when they arrive.
 
     After the line was stuck, what waited in buffers comes in a burst, each picture as old as the wait was long. From a pause
     on, pictures are therefore dated one interval after the one before, until they come no faster than the source makes them:
@@ -82,7 +82,7 @@ class ArrivalClock(object):
             before they hand out the first.
     """
 
-    #: A wait of so many intervals, and of so many seconds, is a stuck line.
+    #: A wait of this number of intervals, and of seconds, is a stuck line.
     STUCK = (2.5, 0.25)
     #: At the live edge so many pictures take at least this part of their intervals, none counting for more than its own:
     #: a busy machine makes pauses in a burst as well.
@@ -128,7 +128,7 @@ EXACT = 1e-3
 
 
 class Limiter(object):
-    """Lets at most so many frames a second through, evenly.
+    """Lets a limited number of frames per second through, evenly spaced.
 
     Args:
         fps: The limit; none where None.

@@ -6,7 +6,7 @@ AVI, Matroska and WebM (RFC 8794), FLV and GIF. Of anything else nothing is know
 """
 
 import struct
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def inspect(path: str) -> Container:
 # ---- MP4 and MOV
 
 
-def _iso(stream: Any, size: int) -> Container:
+def _iso(stream: BinaryIO, size: int) -> Container:
     place, index, cut, fragments = 0, b"", False, False
     while place + 8 <= size:
         stream.seek(place)
@@ -169,7 +169,7 @@ def _turned(header: bytes) -> int:
 # ---- the others
 
 
-def _avi(stream: Any, size: int) -> Container:
+def _avi(stream: BinaryIO, size: int) -> Container:
     length = int(struct.unpack("<I", _at(stream, 4, 4))[0])
     # Writers that were killed leave 0 or all ones there.
     known = length not in (0, 0xFFFFFFFF)
@@ -200,13 +200,13 @@ def _places(data: bytes, word: bytes) -> Iterator[int]:
         place = data.find(word, place + 4)
 
 
-def _at(stream: Any, place: int, count: int) -> bytes:
+def _at(stream: BinaryIO, place: int, count: int) -> bytes:
     stream.seek(place)
     data: bytes = stream.read(count)
     return data
 
 
-def _ebml_cut(stream: Any, size: int) -> bool:
+def _ebml_cut(stream: BinaryIO, size: int) -> bool:
     place = 0
     while place + 12 <= size:
         head = _at(stream, place, 12)
@@ -222,7 +222,7 @@ def _ebml_cut(stream: Any, size: int) -> bool:
     return place > size
 
 
-def _flv_cut(stream: Any, size: int) -> bool:
+def _flv_cut(stream: BinaryIO, size: int) -> bool:
     """Return whether the last tag is not followed by its size."""
     if size < 32:
         return True

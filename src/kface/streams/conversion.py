@@ -16,14 +16,14 @@ import numpy as np
 
 #: FFmpeg's level of errors (libavutil/log.h); lower ones are worse.
 _ERROR = 16
-#: Of so many rows one is compared before the whole picture is.
+#: One in this number of rows is compared before the complete picture is.
 _SAMPLE = 16
 
 _Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
 class _FFmpegLog(object):
-    """FFmpeg's log of this process: there is one, whoever decodes."""
+    """FFmpeg's log of this process: one for all captures."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -59,7 +59,7 @@ class _FFmpegLog(object):
             return self._errors
 
     def _heard(self, _: Any, level: int, text: Any, arguments: Any) -> None:
-        # Decoding threads speak of other pictures, and damage there is no matter of conversion.
+        # Decoding threads report other pictures, whose damage has nothing to do with conversion.
         if level <= _ERROR and threading.get_ident() == self._thread:
             self._errors += 1
 
@@ -68,7 +68,7 @@ LOG = _FFmpegLog()
 
 
 class ConversionCheck(object):
-    """Tells of each picture of one capture whether the decoder made it; called by the thread that reads the capture."""
+    """Reports for each picture of one capture whether it was decoded; called by the thread that reads the capture."""
 
     def __init__(self) -> None:
         self._before: Optional[np.ndarray] = None

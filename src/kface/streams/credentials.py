@@ -50,7 +50,7 @@ class Secret(object):
     def __bool__(self) -> bool:
         return bool(self._text)
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._text == other._text
 
     def __hash__(self) -> int:
@@ -62,7 +62,7 @@ class Secret(object):
     def __copy__(self) -> "Secret":
         return self
 
-    def __deepcopy__(self, memo: Any) -> "Secret":
+    def __deepcopy__(self, memo: object) -> "Secret":
         return self
 
 
@@ -70,7 +70,7 @@ def mask(text: str, password: Secret = Secret(), id: Secret = Secret()) -> str: 
     """Return a text without credentials, in one line: the given ones, and what :func:`kface.redaction.redact` hides.
 
     Args:
-        text: What somebody else (a decoder, a camera) said.
+        text: A message of a decoder or a camera.
         password: Hidden wherever it occurs, as it is or encoded.
         id: Likewise, as a word of its own: "admin" is also a part of other words.
     """

@@ -83,7 +83,7 @@ def to_rgb(
         uint8 (h, w, 3), RGB; an array of its own.
 
     Raises:
-        StreamError: There is no such picture in it.
+        StreamError: It is not such a picture.
     """
     if image is None or image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
         raise StreamError("delivered a frame that is empty or not 8-bit")

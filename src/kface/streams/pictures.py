@@ -11,12 +11,12 @@ from kface.streams.conversion import ConversionCheck
 from kface.streams.frame import StreamError, UnusableStreamError, to_rgb
 from kface.streams.settings import StreamSettings
 
-#: So many failures in a row are a file's end where the file does not say that there is more.
+#: Consecutive failures that mean a file's end where its container does not promise more frames.
 LEAST_TRIES = 200
-#: And so many, or so many seconds of them, where it does.
+#: Consecutive failures, and their seconds, where it does.
 MOST_TRIES = 100000
 TRYING_SECONDS = 5.0
-#: Pixels may be so many times as wide as they are high, or the reverse; more is no camera's.
+#: Pixels may be this many times as wide as they are high, or the reverse; no camera has more.
 LARGEST_ASPECT = 4.0
 #: cv2.CAP_PROP_SAR_NUM, SAR_DEN and ORIENTATION_AUTO, which OpenCV 4.1 has no names for.
 _SAR_NUM, _SAR_DEN, _ORIENTATION_AUTO = 40, 41, 49
@@ -36,12 +36,12 @@ class Shortfall(NamedTuple):
     cut: bool
 
     def __str__(self) -> str:
-        said = []
+        parts = []
         if self.lost:
-            said.append("{} of {} frames lost (damaged or missing)".format(self.lost, self.read + self.lost))
+            parts.append("{} of {} frames lost (damaged or missing)".format(self.lost, self.read + self.lost))
         if self.cut:
-            said.append("the file is truncated" + ("" if self.lost else " after frame {}".format(self.read)))
-        return ", ".join(said)
+            parts.append("the file is truncated" + ("" if self.lost else " after frame {}".format(self.read)))
+        return ", ".join(parts)
 
 
 class Pictures(object):
@@ -108,11 +108,11 @@ class Pictures(object):
 
     def _end(self) -> None:
         lost = self.number + 1 - self._read
-        told = self._container.pictures
+        expected = self._container.pictures
         # Of a file whose end is missing the index may be missing too: the decoder's estimate is better than nothing.
-        if told is None and self._container.cut:
-            told = _count(self._capture)
-        lost = max(lost, (told or 0) - self._read)
+        if expected is None and self._container.cut:
+            expected = _count(self._capture)
+        lost = max(lost, (expected or 0) - self._read)
         if self._file and (lost or self._container.cut):
             self._shortfall = Shortfall(self._read, lost, self._container.cut)
 

@@ -46,7 +46,7 @@ def choose(settings: StreamSettings, jetson: bool, codec: str = "") -> List[str]
 
 
 def square(pipeline: str) -> str:
-    """Return a pipeline that makes pixels square when it decodes in software; OpenCV does not tell the shape of GStreamer's.
+    """Return a pipeline that makes pixels square when it decodes in software; OpenCV does not report the shape of GStreamer's.
 
     Args:
         pipeline: Of :func:`choose`; one that decodes in hardware is returned as it is.

@@ -73,8 +73,8 @@ def video_codec(settings: StreamSettings, timeout: float = 3.0) -> str:
     if answer.code == 404:
         raise StreamError("has no stream at this path", settings.uri, "correct the RTSP path")
     if answer.code >= 400:
-        said = settings.hide(answer.text)[:80]
-        raise StreamError("answered {} {}".format(answer.code, said), settings.uri, "check the camera's settings")
+        reason = settings.hide(answer.text)[:80]
+        raise StreamError("answered {} {}".format(answer.code, reason), settings.uri, "check the camera's settings")
     video = answer.body.partition("m=video")[2].partition("\nm=")[0]
     found = re.search(r"a=rtpmap:\s*\d+\s+([\w.-]+)/", video)
     return found.group(1).upper() if found else ""
@@ -84,7 +84,7 @@ def redirected(settings: StreamSettings, headers: List[Tuple[str, str]]) -> str:
     """Return the path that a server sends us to.
 
     Raises:
-        UnusableStreamError: It is another address, port or protocol: whoever is there must not get the id and the password.
+        UnusableStreamError: It is another address, port or protocol: that must not get the id and the password.
     """
     location = dict(headers).get("location", "")
     found = re.match(r"(?i)rtsp://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(/[^\s]*|\Z)", location)

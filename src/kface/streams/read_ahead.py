@@ -1,10 +1,10 @@
-"""Frames that are read one ahead of whoever takes them, in a thread of their own: decoding and inference overlap."""
+"""Frames that are read one ahead, in a thread of their own: decoding and inference overlap."""
 
 import queue
 import threading
 import time
 import types
-from typing import Any, Callable, Iterable, Iterator, Optional, Tuple
+from typing import Callable, Iterable, Iterator, Optional, Tuple, Union
 
 import numpy as np
 
@@ -14,21 +14,24 @@ from kface.streams.source import VideoSource
 
 
 class ReadAhead(VideoSource):
-    """Reads an iterable in a thread of its own, from :meth:`start` on. Before that, whoever iterates reads it directly.
+    """Reads an iterable in a thread of its own, from :meth:`start` on. Before that, iterating reads it directly.
 
     Args:
         frames: Gives the frames, or just images (uint8 (h, w, 3), RGB), which are numbered and dated then. A generator is
             closed by the thread that runs it.
-        drop: Whether a newer frame takes the place of one that nobody has read; otherwise each is kept until it is read.
+        drop: Whether a newer frame replaces one that is not read yet; otherwise each is kept until it is read.
         wake: Called by :meth:`close`, so that an iterable that waits for something returns.
     """
 
     def __init__(
-        self, frames: Iterable[Any] = (), drop: bool = False, wake: Optional[Callable[[], object]] = None
+        self,
+        frames: Iterable[Union[Frame, np.ndarray]] = (),
+        drop: bool = False,
+        wake: Optional[Callable[[], object]] = None,
     ) -> None:
         self._given = frames
         self._wake = wake
-        self._slot: Slot[Any] = Slot(drop)
+        self._slot: Slot[Frame] = Slot(drop)
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._captured = 0
@@ -36,7 +39,7 @@ class ReadAhead(VideoSource):
         self._reason = ""
         self._thread: Optional[threading.Thread] = None
 
-    def frames(self) -> Iterator[Any]:
+    def frames(self) -> Iterator[Union[Frame, np.ndarray]]:
         """Return what gives the frames, to be run by one thread."""
         return iter(self._given)
 
@@ -98,7 +101,7 @@ class ReadAhead(VideoSource):
 
     @property
     def skipped(self) -> int:
-        """How many of these nobody took."""
+        """How many of these were not read."""
         return self._slot.dropped
 
     @property
@@ -107,7 +110,7 @@ class ReadAhead(VideoSource):
         return () if self._thread is None else (self._thread,)
 
     def __enter__(self) -> "ReadAhead":
-        """Return itself, not yet started: whoever iterates reads in a thread of its own choice."""
+        """Return itself, not yet started: iterating reads in the caller's thread."""
         return self
 
     def __iter__(self) -> Iterator[Frame]:
@@ -123,7 +126,7 @@ class ReadAhead(VideoSource):
             # What is closed while it is waited for may well complain about that.
             if not self._closing.is_set():
                 self._fail(error)
-        # Whatever it is belongs to whoever reads; here it would be printed and forgotten.
+        # Any error belongs to the reader; here it would be printed and forgotten.
         except BaseException as error:
             self._fail(error)
         finally:
@@ -139,7 +142,7 @@ class ReadAhead(VideoSource):
                 frames.close()
             self.release()
 
-    def _numbered(self, frames: Iterator[Any]) -> Iterator[Frame]:
+    def _numbered(self, frames: Iterator[Union[Frame, np.ndarray]]) -> Iterator[Frame]:
         for number, item in enumerate(frames):
             if self._closing.is_set():
                 return

@@ -27,7 +27,7 @@ from kface.streams.settings import StreamSettings
 PATIENCE = 4.0
 DECODER_PATIENCE = 30.0
 _BLOCK = 1 << 16
-#: A message's head, and its body, are no longer.
+#: Maximum bytes of a message's head and of its body.
 _LARGEST = 1 << 16
 
 

@@ -138,11 +138,11 @@ class StreamSettings(_Fields):
             others: ``resolution``, ``fps``, ``view``, ``square_pixels``, or whatever else is not in the URI.
 
         Raises:
-            ConfigError: It is no such URI; neither the URI nor a part of it is in the message.
+            ConfigError: It is not such a URI; neither the URI nor a part of it is in the message.
         """
-        if _whole(uri, 0, 999):
-            # As every program with OpenCV has it; YAML and Hydra read a number.
-            uri = str(uri)
+        if isinstance(uri, int) and not isinstance(uri, bool):
+            # A USB camera's number, as in OpenCV; YAML and Hydra read it as an integer.
+            uri = str(checks.whole("stream", uri, 0, 999))
         if not isinstance(uri, str) or not uri.strip():
             raise ConfigError("is empty", "stream", "give a file, rtsp://..., csi://0 or v4l2:///dev/video0")
         if re.match(r"[0-9]{1,3}\Z", uri) and not os.path.lexists(uri):
@@ -226,22 +226,16 @@ class StreamSettings(_Fields):
         return self.uri
 
 
-def _whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _size(value: Any, where: str) -> Size:
+def _size(value: SizeLike, where: str) -> Size:
     parts = re.split("[xX]", value) if isinstance(value, str) else value
     try:
-        width, height = (int(part) if isinstance(part, str) else part for part in parts)
-    except (TypeError, ValueError):
-        width, height = 0, 0
-    if not _whole(width, *SIDES) or not _whole(height, *SIDES):
+        width, height = (checks.whole(where, int(part) if isinstance(part, str) else part, *SIDES) for part in parts)
+    except (TypeError, ValueError, ConfigError):
         raise ConfigError("must be WIDTHxHEIGHT, each from {} to {}, not {!r}".format(SIDES[0], SIDES[1], value), where)
     return width, height
 
 
-def _secret(value: Any, where: str) -> Secret:
+def _secret(value: object, where: str) -> Secret:
     text = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(text, str) or not all(sign.isprintable() for sign in text):
         raise ConfigError("must be text without control characters", where)
@@ -250,7 +244,7 @@ def _secret(value: Any, where: str) -> Secret:
     return Secret(text)
 
 
-def _check_address(address: Any) -> None:
+def _check_address(address: object) -> None:
     if not isinstance(address, str) or not re.match(r"[^\s/@?#\[\]%:\\\"]+\Z", address):
         try:
             ipaddress.IPv6Address(address)
@@ -259,7 +253,7 @@ def _check_address(address: Any) -> None:
 
 
 def _file(rest: str) -> str:
-    """Return the path of ``file:REST``; only with two slashes is it a URL, whose signs are percent-encoded."""
+    """Return the path of ``file:REST``; only with two slashes is it a URL, whose special characters are percent-encoded."""
     if not rest.startswith("//"):
         return rest
     host, slash, path = rest[2:].partition("/")

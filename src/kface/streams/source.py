@@ -1,4 +1,4 @@
-"""What gives frames, a camera or a file: one base class for whoever takes them."""
+"""The base class of what gives frames: cameras and files."""
 
 import threading
 from typing import Iterator, Optional, Tuple
@@ -12,7 +12,7 @@ class VideoSource(object):
     """Gives the frames of a camera or a file. Safe to share between threads.
 
     A source lives once: :meth:`start`, then :meth:`read` until its :attr:`state` is final, then :meth:`close`, which may come
-    at any time and from any thread, and wakes up whoever reads.
+    at any time and from any thread, and wakes up the reader.
 
     Example:
         >>> with Stream("rtsp://10.0.0.7/live") as source:  # doctest: +SKIP
@@ -33,7 +33,7 @@ class VideoSource(object):
             The frame; None where none came in time, or none will come any more.
 
         Raises:
-            KFaceError: It has failed, and will not go on; told once. A camera that is lost has not failed.
+            KFaceError: It has failed and will not go on; raised once. A camera that is lost has not failed.
         """
         raise NotImplementedError
 

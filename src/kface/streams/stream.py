@@ -26,7 +26,7 @@ HOPELESS = (StreamRefusedError, UnusableStreamError, ConfigError)
 
 
 class Stream(VideoSource):
-    """Plays a stream and keeps its newest frame only; what nobody took in time is dropped. Safe to share between threads.
+    """Plays a stream and keeps its newest frame only; frames not taken in time are dropped. Safe to share between threads.
 
     One thread reads. Another watches it: a read that takes longer than ``timing.stall`` is a loss at once, even if it later
     succeeds, and the next attempt gets a capture and a thread of its own. Losses are repaired with growing waits until the
@@ -229,7 +229,7 @@ class Stream(VideoSource):
             worker.stop()
             worker.join(CLOSING_SECONDS)
             self._give_up(worker)
-        self._tell()
+        self._report()
 
     def _attempt(self, backoff: Backoff) -> bool:
         """Open the stream, watch it until it is lost, and wait; returns whether there is to be another attempt."""
@@ -256,7 +256,7 @@ class Stream(VideoSource):
             self._frame = None
             self._losses += int(worker.live)
             self._become(State.LOST, str(lost or ""))
-        self._tell()
+        self._report()
         if lived is not False and lived >= self._timing.settled:
             backoff.reset()
         wait = self._timing.refused_wait if isinstance(lost, HOPELESS) else backoff.wait()
@@ -265,7 +265,7 @@ class Stream(VideoSource):
     def _watch(self, worker: Worker) -> Optional[KFaceError]:
         """Wait for the end of a worker, or of the patience with it; returns what was wrong."""
         while True:
-            self._tell()
+            self._report()
             with self._lock:
                 if self._changes:
                     continue
@@ -307,7 +307,7 @@ class Stream(VideoSource):
                 self._frame = None
             self._news.notify_all()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Call back with the changes so far, without the lock: the callback may ask the stream anything."""
         while True:
             with self._lock:

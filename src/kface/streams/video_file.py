@@ -19,8 +19,8 @@ PACES = ("fast", "native")
 class VideoFile(ReadAhead):
     """Reads a video file: every frame once, in order, however slow the caller is.
 
-    Whoever iterates reads in the own thread; once it was started (:meth:`start`, :meth:`read`) a thread reads one frame ahead.
-    Damaged frames are passed over; :attr:`shortfall` tells of them at the end.
+    Iterating reads in the caller's thread; once it was started (:meth:`start`, :meth:`read`) a thread reads one frame ahead.
+    Damaged frames are passed over; :attr:`shortfall` has them at the end.
 
     Args:
         source: Settings of the kind "file", or a URI of one. Where the settings limit the frames a second, the frames
@@ -32,7 +32,7 @@ class VideoFile(ReadAhead):
         fps: The file's frames a second.
 
     Raises:
-        ConfigError: It is no file, is not there, or the pace is neither.
+        ConfigError: It is not a file, does not exist, or the pace is neither.
         StreamError: It cannot be decoded.
 
     Example:

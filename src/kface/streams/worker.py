@@ -23,15 +23,15 @@ Sink = Callable[["Worker", Optional[np.ndarray], float, int], None]
 
 
 def native_fps(capture: Capture) -> float:
-    """Return the frames a second that a source says it has, or the usual where that is no sensible number."""
+    """Return the frame rate that a source reports, or the default where that is not plausible."""
     fps = float(capture.get(cv2.CAP_PROP_FPS) or 0)
     return fps if 0.1 <= fps <= 240 else USUAL_FPS
 
 
 class Worker(object):
-    """Reads one capture in a thread of its own until it ends, fails, is too slow or is told to stop.
+    """Reads one capture in a thread of its own until it ends, fails, is too slow or is stopped.
 
-    A read that is blocked in the decoder cannot be interrupted. Whoever watches gives this worker up by :meth:`stop` and
+    A read that is blocked in the decoder cannot be interrupted. The watcher gives this worker up by :meth:`stop` and
     makes another; this one releases its capture when the read returns, and hands out nothing any more.
 
     Args:
@@ -72,7 +72,7 @@ class Worker(object):
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell the thread to end as soon as the read it is in returns."""
+        """Make the thread end as soon as its current read returns."""
         self._stop.set()
 
     def join(self, timeout: float) -> None:
@@ -102,21 +102,23 @@ class Worker(object):
         except KFaceError as error:
             failure = error
         except Exception as error:  # a decoder's own errors are of any class
-            said = "{}: {}".format(type(error).__name__, error)
-            failure = StreamError("the decoder failed ({})".format(self._settings.hide(said)[:200]), self._settings.uri)
+            detail = "{}: {}".format(type(error).__name__, error)
+            failure = StreamError(
+                "the decoder failed ({})".format(self._settings.hide(detail)[:200]), self._settings.uri
+            )
         finally:
             try:
                 if capture is not None:
                     capture.release()
             except Exception as error:
-                said = self._settings.hide(str(error))[:200]
-                failure = failure or StreamError("cannot be released ({})".format(said), self._settings.uri)
+                detail = self._settings.hide(str(error))[:200]
+                failure = failure or StreamError("cannot be released ({})".format(detail), self._settings.uri)
             self.failure = failure
             self.over = True
             self._done()
 
     def _read(self, capture: Capture, opened: float) -> Optional[KFaceError]:
-        """Read until the end; returns what was wrong, None for the end of a file or where it was told to stop."""
+        """Read until the end; returns what was wrong, None for the end of a file or after :meth:`stop`."""
         file = self._settings.kind == "file"
         interval = 1.0 / native_fps(capture)
         clock = ArrivalClock(interval, opened)

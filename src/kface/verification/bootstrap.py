@@ -1,7 +1,7 @@
 """Intervals by resampling people.
 
-A person's pairs resemble each other, so resampling pairs would promise too much. Here people are drawn with replacement;
-a pair counts as often as its person was drawn (genuine), or as the product of how often its two people were (impostor).
+A person's pairs are correlated, so resampling pairs would give intervals that are too narrow. Here people are drawn with
+replacement; a genuine pair counts as often as its person was drawn, an impostor pair the product of its two people's counts.
 """
 
 from typing import Callable, List, NamedTuple, Optional
@@ -10,7 +10,7 @@ import numpy as np
 
 from kface.verification.curves import Ranked, rates
 
-#: Weightings looked at together; bounds the memory at 100,000 pairs.
+#: Weightings that are computed together; bounds the memory at 100,000 pairs.
 BLOCK = 20
 
 
@@ -26,8 +26,8 @@ class Resampling(object):
 
     Args:
         people: Integers (m, 2), the two people of each pair.
-        replicates: How many draws.
-        seed: Of the draws.
+        replicates: Number of draws.
+        seed: Seed of the draws.
     """
 
     def __init__(self, people: np.ndarray, replicates: int = 1000, seed: int = 0) -> None:
@@ -40,10 +40,10 @@ class Resampling(object):
         self.draws = random.multinomial(self.people, np.full(self.people, 1.0 / self.people), size=replicates)
 
     def weights(self, start: int, stop: int) -> np.ndarray:
-        """Return float64 (m, stop - start), each pair's weight in some of the draws."""
+        """Return float64 (m, stop - start), each pair's weight in the draws from `start` to `stop`."""
         first = self.draws[start:stop, self.pairs[:, 0]].T.astype(np.float64)
         second = self.draws[start:stop, self.pairs[:, 1]].T
-        # A genuine pair has one person: it counts as often as that person, not as the square.
+        # A genuine pair counts as often as its person, not the square of it.
         return np.where(self.same[:, None], first, first * second)
 
     def of_rates(
@@ -58,10 +58,10 @@ class Resampling(object):
         return [interval(np.concatenate(found)) if found else None for found in values]
 
     def of_mean(self, right: np.ndarray) -> Optional[Interval]:
-        """Return the interval of the mean of a value per pair, genuine and impostor pairs keeping their shares.
+        """Return the interval of the mean of a value per pair, with the fractions of genuine and impostor pairs fixed.
 
         Args:
-            right: (m,), such as whether each pair was classified rightly.
+            right: (m,), such as whether each pair was classified correctly.
         """
         right = np.asarray(right, np.float64)
         shares = [self.same.mean(), 1 - self.same.mean()]
@@ -78,7 +78,7 @@ class Resampling(object):
 
 
 def interval(values: np.ndarray) -> Optional[Interval]:
-    """Return the 95 % interval of replicates, those that could not be computed left out; None where none could."""
+    """Return the 95 % interval of the finite replicates; None without any."""
     known = values[np.isfinite(values)]
     if not len(known):
         return None

@@ -1,7 +1,7 @@
-"""Error rates by threshold, exact with ties, each pair with a weight if need be.
+"""Error rates by threshold, exact with ties, optionally with a weight per pair.
 
-A pair is accepted when its score reaches the threshold. FMR is the share of impostors accepted, FNMR that of genuine
-pairs rejected (ISO/IEC 19795-1; the field calls FMR at the level of pairs FAR, and 1 - FNMR TAR).
+A pair is accepted when its score reaches the threshold. FMR is the fraction of impostor pairs accepted, FNMR that of
+genuine pairs rejected (ISO/IEC 19795-1; the field calls FMR at the level of pairs FAR, and 1 - FNMR TAR).
 """
 
 from typing import NamedTuple, Optional, Tuple
@@ -12,7 +12,7 @@ from kface.errors import KFaceError
 
 
 class Curve(NamedTuple):
-    """The error rates at every threshold that makes a difference.
+    """The error rates at every distinct threshold.
 
     Attributes:
         thresholds: float64 (t,), descending; the first is above all scores, the others are the distinct scores.
@@ -30,11 +30,11 @@ class Curve(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """Scores sorted once, so that many weightings of the pairs can be looked at.
+    """Scores sorted once, for many weightings of the pairs.
 
     Attributes:
         order: int64 (m,), pairs from the best score to the worst.
-        last: int64 (t,), positions in the order at which a run of equal scores ends.
+        last: int64 (t,), positions in the order of the end of each run of equal scores.
         genuine: bool (m,), in the order.
         thresholds: float64 (t + 1,), as in :class:`Curve`.
     """
@@ -53,7 +53,7 @@ def rank(scores: np.ndarray, genuine: np.ndarray) -> Ranked:
         genuine: bool (m,).
 
     Raises:
-        KFaceError: The shapes differ, a score is no number, or there are no genuine or no impostor pairs.
+        KFaceError: The shapes differ, a score is not a number, or genuine or impostor pairs are missing.
     """
     scores = np.asarray(scores, np.float64)
     genuine = np.asarray(genuine, bool)
@@ -62,10 +62,10 @@ def rank(scores: np.ndarray, genuine: np.ndarray) -> Ranked:
             "scores and labels must have the same shape (m,), not {} and {}".format(scores.shape, genuine.shape)
         )
     if np.isnan(scores).any():
-        raise KFaceError("a score is no number")
+        raise KFaceError("a score is not a number")
     if genuine.all() or not genuine.any():
         raise KFaceError(
-            "error rates need genuine and impostor pairs, there are {} and {}".format(
+            "error rates need genuine and impostor pairs, not {} and {}".format(
                 int(genuine.sum()), int((~genuine).sum())
             )
         )
@@ -109,7 +109,7 @@ def rates(ranked: Ranked, weights: Optional[np.ndarray] = None) -> Tuple[np.ndar
         weights: (m,) or (m, b), weight of each pair in its original order; b weightings at once.
 
     Returns:
-        float64 (t + 1,) or (t + 1, b); NaN where the weights leave no genuine or no impostor pair.
+        float64 (t + 1,) or (t + 1, b); NaN where no genuine or no impostor pair has a weight.
     """
     ordered = np.ones(len(ranked.order)) if weights is None else np.asarray(weights, np.float64)[ranked.order]
     labels = ranked.genuine.reshape((-1,) + (1,) * (ordered.ndim - 1))
@@ -131,14 +131,14 @@ def curve(scores: np.ndarray, genuine: np.ndarray) -> Curve:
 
 
 def crossing(fmr: np.ndarray, fnmr: np.ndarray) -> np.ndarray:
-    """Return the EER of one or several curves: where the lines through the points of the curve meet FMR = FNMR.
+    """Return the EER of one or several curves: where the lines between the curve's points meet FMR = FNMR.
 
     Args:
         fmr: (t,) or (t, b), rising from 0.
         fnmr: (t,) or (t, b), falling from 1.
     """
     gap = fmr - fnmr
-    # The first threshold at which as many impostors are accepted as genuine pairs are rejected, or more.
+    # The first threshold at which FMR reaches FNMR.
     after = np.argmax(gap >= 0, axis=0)
     before = np.maximum(after - 1, 0)
     if fmr.ndim == 1:
@@ -154,17 +154,21 @@ def crossing(fmr: np.ndarray, fnmr: np.ndarray) -> np.ndarray:
 def eer(scores: np.ndarray, genuine: np.ndarray) -> Tuple[float, float]:
     """Return the equal error rate, and the threshold at which FMR and FNMR come closest.
 
-    Between two thresholds the rates are joined by a line, as a random choice among tied pairs would: constant scores
-    have an EER of a half.
+    Between two thresholds the rates are interpolated linearly, as by a random choice among tied pairs: constant scores have an
+    EER of one half.
     """
-    made = curve(scores, genuine)
+    return eer_of(curve(scores, genuine))
+
+
+def eer_of(made: Curve) -> Tuple[float, float]:
+    """Return what :func:`eer` returns of a curve."""
     nearest = int(np.argmin(np.abs(made.fmr[1:] - made.fnmr[1:]))) + 1
     return float(crossing(made.fmr, made.fnmr)), float(made.thresholds[nearest])
 
 
 def within(fmr: np.ndarray, fnmr: np.ndarray, far: float) -> np.ndarray:
     """Return TAR = 1 - FNMR at the last threshold whose FMR is at most ``far``; (t,) gives one, (t, b) gives b."""
-    # A rate is a count over a count: the tolerance is far below one pair and above rounding.
+    # The tolerance is far below one pair, and above rounding.
     last = np.sum(fmr <= far * (1 + 1e-9), axis=0) - 1
     if fmr.ndim == 1:
         return np.asarray(1 - fnmr[max(int(last), 0)])
@@ -173,10 +177,10 @@ def within(fmr: np.ndarray, fnmr: np.ndarray, far: float) -> np.ndarray:
 
 
 def tar_at_far(scores: np.ndarray, genuine: np.ndarray, far: float) -> Optional[float]:
-    """Return TAR at the lowest threshold that accepts no more than a share ``far`` of the impostors.
+    """Return TAR at the lowest threshold that accepts at most a fraction ``far`` of the impostor pairs.
 
     Returns:
-        The rate, or None where there are fewer than 1 / far impostor pairs: it cannot be measured with them.
+        The rate, or None with fewer than 1 / far impostor pairs, with which it cannot be measured.
     """
     made = curve(scores, genuine)
     if made.impostors * far < 1 - 1e-9:

@@ -1,4 +1,4 @@
-"""Accuracy with a threshold that was chosen on other pairs: LFW's protocol (Huang et al., 2007)."""
+"""Accuracy with a threshold chosen on other pairs: LFW's protocol (Huang et al., 2007)."""
 
 from typing import Tuple
 
@@ -9,7 +9,7 @@ from kface.verification.curves import rank
 
 
 def best_threshold(scores: np.ndarray, genuine: np.ndarray) -> float:
-    """Return a threshold that classifies most pairs rightly: halfway between neighbouring scores, the highest such."""
+    """Return the highest of the thresholds, halfway between neighbouring scores, that classify most pairs correctly."""
     ranked = rank(scores, genuine)
     accepted = np.concatenate([[0], np.cumsum(ranked.genuine)[ranked.last]])
     rejected = np.sum(~ranked.genuine) - np.concatenate([[0], np.cumsum(~ranked.genuine)[ranked.last]])
@@ -31,15 +31,15 @@ def fold_accuracies(scores: np.ndarray, genuine: np.ndarray, folds: np.ndarray) 
         folds: Integers (m,), each pair's fold.
 
     Returns:
-        bool (m,), whether each pair was classified rightly; float64 (folds,), the thresholds.
+        bool (m,), whether each pair was classified correctly; float64 (folds,), the thresholds.
 
     Raises:
-        KFaceError: There are fewer than two folds, or the others of a fold hold one kind of pair only.
+        KFaceError: There are fewer than two folds, or the other folds of one have only one kind of pair.
     """
     scores, genuine, folds = np.asarray(scores, np.float64), np.asarray(genuine, bool), np.asarray(folds)
     names = np.unique(folds)
     if len(names) < 2:
-        raise KFaceError("accuracy by folds needs two folds at least, there are {}".format(len(names)))
+        raise KFaceError("accuracy by folds needs at least two folds, not {}".format(len(names)))
     right = np.zeros(len(scores), bool)
     thresholds = []
     for name in names:
@@ -59,12 +59,12 @@ def kfold_accuracy(scores: np.ndarray, genuine: np.ndarray, folds: np.ndarray) -
 def folds_by_person(people: np.ndarray, count: int = 10, seed: int = 0) -> np.ndarray:
     """Put pairs into folds by their first person, so that a person's genuine pairs share a fold.
 
-    Where there are too few people for that, pairs of each kind are dealt out in turn.
+    With too few people for that, the pairs of each kind are distributed in turn.
 
     Args:
         people: Integers (m, 2), the two people of each pair.
-        count: Number of folds; fewer where there are fewer people.
-        seed: Of the assignment.
+        count: Number of folds; at most one per person.
+        seed: Seed of the assignment.
 
     Returns:
         int64 (m,).
@@ -77,7 +77,7 @@ def folds_by_person(people: np.ndarray, count: int = 10, seed: int = 0) -> np.nd
     genuine = people[:, 0] == people[:, 1]
     if all(len(set(genuine[folds != name])) == 2 for name in set(folds)) and count > 1:
         return folds
-    # With a handful of people the others of a fold can lack a kind of pair; then pairs are dealt out instead.
+    # With a handful of people the other folds can lack a kind of pair; then the pairs are distributed instead.
     for kind in (genuine, ~genuine):
         folds[kind] = np.arange(kind.sum()) % 10
     return folds

@@ -1,6 +1,6 @@
-"""All figures of one test set."""
+"""The figures of one test set."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from kface.verification.scores import FAILED
 FARS = (1e-2, 1e-3, 1e-4)
 
 
-class Figure(NamedTuple):
-    """A figure from 0 to 1 with its 95 % interval, where one was asked for."""
+class RateEstimate(NamedTuple):
+    """A rate or an accuracy, from 0 to 1, with its 95 % interval.
+
+    The interval is None where none was asked for, and where resampling cannot give one: see :func:`_informative`.
+    """
 
     value: float
     interval: Optional[Interval] = None
@@ -25,27 +28,27 @@ class Figure(NamedTuple):
 
 
 class VerificationReport(NamedTuple):
-    """What verification says about a set of pairs.
+    """The results of verification on a set of pairs.
 
     Attributes:
-        accuracy: By the threshold of the other folds.
+        accuracy: With the threshold of the other folds.
         accuracy_error: Standard error over the folds, as LFW reports it.
         eer: Failed pairs count as non-matches.
         eer_acquired: EER* without the failed pairs.
         threshold: Where FMR and FNMR come closest.
-        tar: TAR by FAR; None where there are fewer than 1 / FAR impostor pairs.
+        tar: TAR by FAR; None with fewer than 1 / FAR impostor pairs.
         area: Under the ROC.
         curve: The error rates by threshold.
         people: Number of people.
-        failures: Number of pairs with a face that has no template.
+        failures: Number of pairs with a face that could not be acquired.
     """
 
-    accuracy: Figure
+    accuracy: RateEstimate
     accuracy_error: float
-    eer: Figure
+    eer: RateEstimate
     eer_acquired: float
     threshold: float
-    tar: Dict[float, Optional[Figure]]
+    tar: Dict[float, Optional[RateEstimate]]
     area: float
     curve: Curve
     people: int
@@ -79,15 +82,15 @@ def verify(
     """Compute all figures of a set of pairs.
 
     Args:
-        scores: (m,), similarities; :data:`~kface.verification.scores.FAILED` for pairs without a template.
+        scores: (m,), similarities; :data:`~kface.verification.scores.FAILED` for pairs with a face that could not be acquired.
         genuine: bool (m,).
         people: Integers (m, 2), the two people of each pair.
         folds: Integers (m,); by default ten, by person.
         replicates: Draws of people for the intervals; 0 for none.
-        seed: Of the draws and the default folds.
+        seed: Seed of the draws and of the default folds.
 
     Raises:
-        KFaceError: Genuine or impostor pairs are lacking, or the shapes do not fit.
+        KFaceError: Genuine or impostor pairs are missing, or the shapes do not match.
     """
     scores, genuine, people, ranked = ranked_pairs(scores, genuine, people)
     fmr, fnmr = rates(ranked)
@@ -107,12 +110,12 @@ def verify(
         else value
     )
     return VerificationReport(
-        accuracy=Figure(float(by_fold.mean()), intervals["accuracy"]),
+        accuracy=RateEstimate(float(by_fold.mean()), intervals["accuracy"]),
         accuracy_error=float(by_fold.std(ddof=1) / np.sqrt(len(by_fold))),
-        eer=Figure(value, intervals["eer"]),
+        eer=RateEstimate(value, intervals["eer"]),
         eer_acquired=acquired,
         threshold=threshold,
-        tar={far: Figure(float(within(fmr, fnmr, far)), intervals[far]) if far in fars else None for far in FARS},
+        tar={far: RateEstimate(float(within(fmr, fnmr, far)), intervals[far]) if far in fars else None for far in FARS},
         area=roc_area(made),
         curve=made,
         people=len(np.unique(people)),
@@ -122,15 +125,25 @@ def verify(
 
 def _intervals(
     ranked: Ranked, people: np.ndarray, right: np.ndarray, fars: List[float], replicates: int, seed: int
-) -> "Dict[Any, Optional[Interval]]":
-    names: List[Any] = ["eer"] + list(fars)
+) -> "Dict[Union[str, float], Optional[Interval]]":
+    names: List[Union[str, float]] = ["eer"]
+    names += fars
     if replicates < 1:
         return dict.fromkeys(names + ["accuracy"])
     resampling = Resampling(people, replicates, seed)
     figures = [crossing] + [_tar(far) for far in fars]
-    found: Dict[Any, Optional[Interval]] = dict(zip(names, resampling.of_rates(ranked, *figures)))
+    found = dict(zip(names, resampling.of_rates(ranked, *figures)))
     found["accuracy"] = resampling.of_mean(right)
-    return found
+    return {name: _informative(interval) for name, interval in found.items()}
+
+
+def _informative(interval: Optional[Interval]) -> Optional[Interval]:
+    """Return an interval, or None where it has no width.
+
+    Without any error, or with nothing but errors, every draw of people gives the same figure. An interval of no width would
+    then claim certainty, however few the pairs and people are.
+    """
+    return interval if interval is not None and interval.low < interval.high else None
 
 
 def _tar(far: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

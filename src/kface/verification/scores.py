@@ -6,7 +6,7 @@ import numpy as np
 
 from kface.errors import KFaceError
 
-#: The score of a pair one of whose faces could not be enrolled or acquired: below every cosine.
+#: Score of a pair with a face that could not be acquired: below every cosine.
 FAILED = -2.0
 
 
@@ -18,14 +18,14 @@ def score_pairs(
     Args:
         embeddings: (n, d), of any length.
         pairs: Integers (m, 2), indices of embeddings.
-        failed: bool (n,), images without a template; their pairs score :data:`FAILED`.
-        block: Pairs at a time, which bounds the memory.
+        failed: bool (n,), images without an embedding; their pairs score :data:`FAILED`.
+        block: Number of pairs at a time, to bound the memory.
 
     Returns:
         float32 (m,), from -1 to 1.
 
     Raises:
-        KFaceError: The shapes do not fit, an index is out of range, or an embedding is not finite.
+        KFaceError: The shapes do not match, an index is out of range, or an embedding is not finite.
     """
     embeddings = np.asarray(embeddings, np.float32)
     pairs = np.asarray(pairs)
@@ -36,7 +36,7 @@ def score_pairs(
     if len(pairs) and (pairs.min() < 0 or pairs.max() >= len(embeddings)):
         raise KFaceError("a pair names an image that has no embedding")
     if not np.isfinite(embeddings).all():
-        raise KFaceError("an embedding is not finite", None, "look for a diverged training")
+        raise KFaceError("an embedding is not finite", None, "check whether the training diverged")
     norms = np.sqrt(np.einsum("nd,nd->n", embeddings, embeddings))
     unit = embeddings / np.maximum(norms, 1e-12)[:, None]
     scores = np.empty((len(pairs),), np.float32)

@@ -56,7 +56,7 @@ def test_what_is_not_there_is_told_in_a_line(capsys, monkeypatch):
     assert asked(capsys, "no-such-probe")[0] == 1
     status, found = asked(capsys, "runtimes", "/no/such/bundle")
     assert status == 1
-    assert "there is no bundle" in found["error"]
+    assert "is not a bundle" in found["error"]
 
 
 def test_runtimes_are_those_that_read_the_embedder(capsys, monkeypatch, tmp_path):
@@ -97,4 +97,4 @@ def test_settings(capsys, tmp_path):
     file.write_text("web: {prot: 9000}\n")
     status, found = asked(capsys, "settings", str(file))
     assert status == 1
-    assert "web.prot: there is no such setting" in found["error"]
+    assert "web.prot: unknown setting" in found["error"]

@@ -19,7 +19,7 @@ def texts(language):
 
 
 def test_all_files_are_served():
-    assert set(read_page()) == {"/", "/app.js", "/link.js", "/text.js", "/style.css"}
+    assert set(read_page()) == {"/", "/app.js", "/labels.js", "/link.js", "/reasons.js", "/text.js", "/style.css"}
     assert read_page()["/app.js"][0].startswith("text/javascript")
 
 

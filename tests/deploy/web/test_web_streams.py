@@ -100,6 +100,28 @@ def test_the_stream_is_jpeg_after_jpeg_with_growing_numbers(server):
         assert decode_image(jpeg).shape == (360, 640, 3)
 
 
+def test_a_page_that_draws_the_labels_gets_pictures_without_and_the_faces(server, session, monkeypatch):
+    session._known[1] = "김\r\nX-Evil: 1"
+    wait_view = session.wait_view
+    plain = np.full((360, 640, 3), 200, np.uint8)
+    monkeypatch.setattr(session, "wait_view", lambda *given: wait_view(*given)._replace(plain=plain))
+    with opened(server, "/stream.mjpg?labels=none") as answer:
+        headers, jpeg = part_of(answer)
+    image = decode_image(jpeg)
+    assert np.abs(image.astype(int) - 200).max() < 8
+    assert "X-Evil" not in headers
+    faces = json.loads(headers["X-Kface-Faces"])
+    assert [(face["track"], face["state"], face["name"]) for face in faces] == [
+        (1, "recognised", "김\r\nX-Evil: 1"),
+        (2, "unknown", None),
+    ]
+    with opened(server, "/stream.mjpg") as answer:
+        headers, jpeg = part_of(answer)
+    assert "X-Kface-Faces" not in headers
+    image = decode_image(jpeg)
+    assert np.abs(image.astype(int) - 200).max() > 50
+
+
 def test_colours_are_right(session, server):
     session.backdrop = np.full((360, 640, 3), (200, 40, 40), np.uint8)
     with opened(server, "/picture.jpg") as answer:
@@ -143,7 +165,7 @@ def test_a_picture_is_not_sent_again_before_its_time(session):
 
 
 def test_systems_that_do_not_tell_what_waits_get_pictures_too(server, monkeypatch):
-    monkeypatch.setattr(pictures, "TELLS", False)
+    monkeypatch.setattr(pictures, "REPORTS_QUEUE", False)
     with opened(server, "/stream.mjpg") as answer:
         numbers = [int(part_of(answer)[0]["X-Kface-Number"]) for _ in range(3)]
     assert numbers == sorted(set(numbers))
@@ -199,7 +221,7 @@ def test_a_session_that_has_ended_is_not_asked_without_pause(session):
     assert time.monotonic() - begun >= 0.29
 
 
-@pytest.mark.skipif(not pictures.TELLS, reason="only Linux tells how much waits in a socket")
+@pytest.mark.skipif(not pictures.REPORTS_QUEUE, reason="only Linux tells how much waits in a socket")
 def test_slow_clients_get_the_newest_picture_only(session, server):
     # Noise does not compress: a picture is larger than what the sockets hold.
     session.backdrop = np.random.RandomState(0).randint(0, 255, (360, 640, 3)).astype(np.uint8)
@@ -237,7 +259,7 @@ def test_a_client_that_takes_nothing_is_given_up(session, server, monkeypatch):
         wait_for(lambda: server.clients == 0, "the client is given up")
 
 
-@pytest.mark.skipif(not pictures.TELLS, reason="only Linux tells how much waits in a socket")
+@pytest.mark.skipif(not pictures.REPORTS_QUEUE, reason="only Linux tells how much waits in a socket")
 def test_a_listener_that_takes_nothing_is_given_up(session, server, monkeypatch):
     monkeypatch.setattr(pictures, "STALL_S", 0.5)
     monkeypatch.setattr(feed, "LOOK_S", 0.05)
@@ -319,7 +341,7 @@ def test_events_come_as_they_happen_with_status_and_faces(session, server):
         status = messages(answer, "status", 1)[0][2]
         assert (status["stream"], status["threshold"]) == ("live", 0.4)
         assert [face["track"] for face in messages(answer, "faces", 1)[0][2]["faces"]] == [1, 2]
-        session.happen("recognised", person="김민수\nevent: forged", track=1, score=np.float32(0.5))
+        session.happen("recognised", name="김민수\nevent: forged", track=1, score=np.float32(0.5))
         _, number, value = messages(answer, "event", 1)[0]
         assert value["person"] == "김민수\nevent: forged"
         assert value["score"] == 0.5

@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 
-from kface import bundle
+from kface import alignment, bundle
 from kface.bundle.manifest import digest
+from kface.faces import Faces
 
 NETWORK = {"batch": "dynamic", "input": "image", "outputs": ("embedding",), "layout": "NCHW", "precision": "fp32"}
 FILES = {
@@ -66,12 +67,12 @@ def fill(directory):
 def manifest_of(files, **changes):
     """Return a manifest for such files."""
     canonical = next(file for file in files if file.path == "embedder.onnx")
-    made = bundle.Manifest(
+    made = bundle.BundleManifest(
         name="resnet50-arcface",
         created="2024-05-06T07:08:09+00:00",
         files=files,
         embedding=512,
-        fingerprint=bundle.fingerprint(canonical.sha256, bundle.Preprocessing(), bundle.Template()),
+        fingerprint=bundle.fingerprint(canonical.sha256, bundle.BundlePreprocessing(), bundle.AlignmentTemplate()),
         training=REPORT,
         thresholds=bundle.measure(*pairs(), source="K-Face Q4", synthetic=True, replicates=20),
         synthetic=True,
@@ -92,6 +93,22 @@ def write_bundle(directory):
     manifest = manifest._replace(files=manifest.files + (bundle.describe(directory, "MODEL_CARD.md", "card"),))
     bundle.write(directory, manifest)
     return manifest
+
+
+def picture(seed=0, width=64, height=48):
+    """Return uint8 (h, w, 3): smooth noise in colour."""
+    random = np.random.RandomState(seed)
+    coarse = random.randint(0, 256, (height // 8, width // 8, 3))
+    return np.repeat(np.repeat(coarse, 8, 0), 8, 1).astype(np.uint8)
+
+
+def found_in(rgb, count=1):
+    """Return faces that could have been found in a picture."""
+    height, width = rgb.shape[:2]
+    places = 8 * np.arange(count, dtype=np.float32)[:, None]
+    boxes = np.array([[4.5, 3.25, width / 2.0, height / 2.0]], np.float32) + places
+    landmarks = alignment.TEMPLATE[None] * np.float32(0.3) + places[:, :, None]
+    return Faces(boxes, np.linspace(0.999, 0.9, count).astype(np.float32), landmarks)
 
 
 def edit(directory, change, sign=True):

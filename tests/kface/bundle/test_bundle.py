@@ -1,4 +1,4 @@
-"""Bundles that are whole: written, moved as a whole, loaded, and asked for their files."""
+"""Intact bundles: written, moved, loaded, and queried for their files."""
 
 import json
 
@@ -92,9 +92,9 @@ def test_other_runtimes_and_precisions(directory):
     assert found.embedder("tensorflow").layout == "NHWC"
     with pytest.raises(ModelError, match="no embedder.pb of precision int8 for tensorflow; choose one of: fp32"):
         found.embedder("tensorflow", "int8")
-    with pytest.raises(ConfigError, match="caffe: there is no such runtime; choose one of: onnxruntime"):
+    with pytest.raises(ConfigError, match="caffe: unknown runtime; choose one of: onnxruntime"):
         found.embedder("caffe")
-    with pytest.raises(ConfigError, match="int4: there is no such precision"):
+    with pytest.raises(ConfigError, match="int4: unknown precision"):
         found.embedder("opencv", "int4")
     empty = found._replace(manifest=found.manifest._replace(files=()))
     with pytest.raises(ModelError, match="export one"):
@@ -160,7 +160,7 @@ def test_a_detector_without_its_manifest_is_not_handed_out(directory):
 
 
 def test_the_fingerprint_follows_weights_preprocessing_and_template():
-    preprocessing, template = bundle.Preprocessing(), bundle.Template()
+    preprocessing, template = bundle.BundlePreprocessing(), bundle.AlignmentTemplate()
     found = {
         bundle.fingerprint("a" * 64, preprocessing, template),
         bundle.fingerprint("b" * 64, preprocessing, template),
@@ -170,7 +170,7 @@ def test_the_fingerprint_follows_weights_preprocessing_and_template():
         bundle.fingerprint("a" * 64, preprocessing, template._replace(points=template.points[::-1])),
     }
     assert len(found) == 6
-    assert bundle.fingerprint("a" * 64, bundle.Preprocessing(), bundle.Template()) in found
+    assert bundle.fingerprint("a" * 64, bundle.BundlePreprocessing(), bundle.AlignmentTemplate()) in found
 
 
 def test_what_cannot_be_loaded_is_not_written(tmp_path):

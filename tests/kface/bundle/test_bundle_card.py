@@ -1,4 +1,4 @@
-"""The model card: all that it says comes from the manifest."""
+"""The model card: all of its content comes from the manifest."""
 
 import re
 
@@ -35,8 +35,8 @@ def test_a_model_of_the_synthetic_sample_is_not_for_recognising_people(manifest)
     assert "Trained on the synthetic sample" in card
     assert "not for recognising people" in card
     other = bundle.model_card(manifest._replace(synthetic=False))
-    assert "It has never seen a real face" not in other
-    assert "people who have agreed" in other
+    assert "has never seen a real face" not in other
+    assert "people who have consented" in other
 
 
 def test_figures_stand_with_their_intervals_and_their_test_sets(manifest):
@@ -71,7 +71,7 @@ def test_thresholds(manifest):
     )
     assert third.threshold is None
     assert rows_with(card, "| 0.0001 | not measurable |  |  |  |  |")
-    assert "None were measured" in section(bundle.model_card(manifest._replace(thresholds=None)), "Thresholds")
+    assert "No thresholds were measured" in section(bundle.model_card(manifest._replace(thresholds=None)), "Thresholds")
 
 
 def test_files_with_hashes_and_parity(manifest):
@@ -79,15 +79,15 @@ def test_files_with_hashes_and_parity(manifest):
     for file in manifest.files:
         assert rows_with(card, "`{}`".format(file.path), file.sha256, str(file.bytes))
     (line,) = rows_with(card, "`embedder.onnx`", "fp32")
-    assert "| onnx | fp32 | 13 | any | inside | image (NCHW) | embedding |" in line
+    assert "| onnx | fp32 | 13 | any | included | image (NCHW) | embedding |" in line
     assert "images 64, max\\_difference 8e-07, min\\_cosine 0.999999" in line
     (line,) = rows_with(card, "`embedder.uff`", "fp32")
-    assert "| 1 | to be done by the caller |" in line
+    assert "| 1 | left to the caller |" in line
 
 
 def test_preprocessing_provenance_and_licence(manifest):
     card = bundle.model_card(manifest)
-    assert "at 112x112 pixels, in the order RGB, and fed as (pixel - 127.5) / 128." in card
+    assert "to 112x112 pixels in RGB order; the input is (pixel - 127.5) / 128." in card
     assert rows_with(card, "| 1 | 38.2946 | 51.6963 |")
     assert rows_with(card, "| detector weights | mtcnn 1.0.0 | MIT |")
     assert rows_with(card, "| Licence | Apache-2.0 |")
@@ -103,7 +103,7 @@ def test_nothing_but_the_manifest_gives_the_numbers(manifest):
     )
     card = bundle.model_card(bare).replace(bare.fingerprint, "").replace("L2 norm", "").replace("resnet50", "")
     assert set(re.findall(r"\d+(?:\.\d+)?", card)) <= set(known.split())
-    assert "None were measured." in section(card, "Figures")
+    assert "No figures were measured." in section(card, "Figures")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_nothing_but_the_manifest_gives_the_numbers(manifest):
 )
 def test_a_report_without_figures_gives_none(manifest, training):
     card = bundle.model_card(manifest._replace(training=training))
-    assert section(card, "Figures").strip() == "None were measured."
+    assert section(card, "Figures").strip() == "No figures were measured."
 
 
 def test_texts_stay_in_their_cells(manifest):

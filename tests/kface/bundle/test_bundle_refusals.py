@@ -1,4 +1,4 @@
-"""Bundles that are not what was written: each is refused in one line that names the file and says what to do."""
+"""Changed bundles: each is refused with one line that names the file and the remedy."""
 
 import json
 import os
@@ -196,10 +196,10 @@ FIELDS = [
         place("thresholds", "rows", 0, "threshold", "0.5"),
         r"thresholds.rows\[0\].threshold must be a number from -1 to 1",
     ),
-    (place("thresholds", "rows", 0, "threshold", None), r"rows\[0\].threshold must be there with its rates, or absent"),
+    (place("thresholds", "rows", 0, "threshold", None), r"rows\[0\].threshold must be given with its rates, or null"),
     (place("thresholds", "rows", 0, "fmr", "value", 1.5), r"rows\[0\].fmr.value must be a number from 0 to 1"),
     (place("thresholds", "rows", 0, "fmr", "interval", [0]), r"rows\[0\].fmr.interval must be 2 numbers"),
-    (place("thresholds", "rows", 3, "threshold", 0.9), r"rows\[3\].threshold must be there with its rates, or absent"),
+    (place("thresholds", "rows", 3, "threshold", 0.9), r"rows\[3\].threshold must be given with its rates, or null"),
     (place("surprise", 1), "has an unknown field surprise"),
 ]
 
@@ -233,7 +233,7 @@ def test_right_types_with_other_values(directory):
 
 
 def test_faces_that_this_program_would_align_otherwise(directory):
-    from kface.bundle import Preprocessing, Template, fingerprint
+    from kface.bundle import AlignmentTemplate, BundlePreprocessing, fingerprint
 
     def other(document, preprocessing, template):
         document["preprocessing"] = dict(preprocessing._asdict())
@@ -241,10 +241,10 @@ def test_faces_that_this_program_would_align_otherwise(directory):
         sha256 = document["files"]["embedder.onnx"]["sha256"]
         document["fingerprint"] = fingerprint(sha256, preprocessing, template)
 
-    points = tuple((x + 1.0, y) for x, y in Template().points)
-    edit(directory, lambda document: other(document, Preprocessing(), Template("mine", points)))
+    points = tuple((x + 1.0, y) for x, y in AlignmentTemplate().points)
+    edit(directory, lambda document: other(document, BundlePreprocessing(), AlignmentTemplate("mine", points)))
     refusal(directory, "manifest.json", "aligned to mine at 112x112, which this program cannot do")
-    edit(directory, lambda document: other(document, Preprocessing(size=(96, 112)), Template()))
+    edit(directory, lambda document: other(document, BundlePreprocessing(size=(96, 112)), AlignmentTemplate()))
     refusal(directory, "manifest.json", "at 96x112, which this program cannot do")
 
 
@@ -268,9 +268,9 @@ def test_what_is_no_manifest(directory):
 
 
 def test_there_is_no_bundle(tmp_path):
-    with pytest.raises(ModelError, match=r"there is no bundle \(manifest.json is missing\); export one: kface export"):
+    with pytest.raises(ModelError, match=r"is not a bundle \(manifest.json is missing\); export one: kface export"):
         bundle.load(tmp_path)
-    with pytest.raises(ModelError, match="there is no bundle"):
+    with pytest.raises(ModelError, match="is not a bundle"):
         bundle.load(tmp_path / "absent")
     (tmp_path / "manifest.json").mkdir()
     with pytest.raises(ModelError, match="manifest.json: cannot be read"):
@@ -289,7 +289,7 @@ def test_an_unknown_check(directory):
         ('{"embedding": 1' + "0" * 400 + "}", "a whole number of 401 digits"),
         ('{"embedding": 1e999}', "beyond double precision"),
         ('{"embedding": NaN}', "NaN is not JSON"),
-        ('{"name": "a", "name": "b"}', "is there twice"),
+        ('{"name": "a", "name": "b"}', "occurs twice"),
         ('{"name": "\\ud800"}', "surrogates"),
         ("²", "not JSON"),
     ],

@@ -5,7 +5,7 @@ from bundle_fakes import fill, manifest_of
 
 from kface import bundle
 from kface.bundle.card import use_of
-from kface.bundle.manifest import File
+from kface.bundle.manifest import BundleFile
 
 
 def test_where_it_comes_from_and_how_its_input_was_determined(tmp_path):
@@ -34,13 +34,13 @@ def test_a_report_of_another_shape_does_not_break_it(tmp_path, training):
     [
         ({"format": "pb"}, "OpenCV 4.1 and later, TensorFlow 1.15"),
         ({"format": "uff"}, "TensorRT 7 to 8.6"),
-        ({"format": "onnx", "opset": 13, "batch": "dynamic"}, "JetPack 4's too"),
-        ({"format": "onnx", "opset": 17, "batch": "dynamic"}, "not those of JetPack 4"),
-        ({"format": "onnx", "opset": 13, "batch": 4}, "only batches of 4"),
+        ({"format": "onnx", "opset": 13, "batch": "dynamic"}, "including the versions of JetPack 4"),
+        ({"format": "onnx", "opset": 17, "batch": "dynamic"}, "except the versions of JetPack 4"),
+        ({"format": "onnx", "opset": 13, "batch": 4}, "for batches of exactly 4"),
         ({"format": "onnx", "precision": "int8"}, "not OpenCV"),
         ({"format": "onnx", "precision": "fp16"}, "TensorRT 11"),
-        ({"format": "engine"}, "the device that it was built on"),
+        ({"format": "engine"}, "the device it was built on"),
     ],
 )
 def test_which_file_is_for_what(facts, words):
-    assert words in use_of(File("embedder.x", "0" * 64, 1, "embedder", **facts))
+    assert words in use_of(BundleFile("embedder.x", "0" * 64, 1, "embedder", **facts))

@@ -9,7 +9,7 @@ from kface.errors import ConfigError
 from kface.faces import Faces
 from kface.gallery import Limits, Match, Quality, QualityGate, duplicate, measure, refusals
 from kface.images import read_image
-from kface.mtcnn import Detector
+from kface.mtcnn import Detector, FaceDetector
 
 SHAPE = (400, 500)
 BOX = np.array([200, 100, 300, 220], np.float32)
@@ -84,7 +84,7 @@ def test_what_is_not_a_number_is_not_good_enough():
     assert [one.what for one in refusals(1, good._replace(roll=np.nan, outside=np.nan))] == ["roll", "outside"]
 
 
-class Turned(object):
+class Turned(FaceDetector):
     """Finds a face in the middle of any square, with one score where it is brighter above and another where below."""
 
     min_face = 39.8

@@ -9,16 +9,17 @@ from gallery_fakes import MODEL, crop, one, open_at
 from kface import alignment
 from kface.errors import GalleryError, ImageError, ModelError
 from kface.faces import Faces
-from kface.gallery import Enrolled, Enrolment, Limits, Refusal
+from kface.gallery import EnrolledFace, Enrolment, Limits, Refusal
 from kface.images import encode_jpeg
-from kface.recognizer import Decision, FaceRecognizer
-from kface.recognizer.embedder import Embeddings
+from kface.mtcnn import FaceDetector
+from kface.recognizer import FaceRecognizer, OperatingPoint
+from kface.recognizer.embedder import EmbedderOutput
 
 LENIENT = Limits(10.0, 1.0, 0.9, (0.0, 1.0))
 BOXES = [(20, 20, 140, 140), (160, 20, 280, 140)]
 
 
-class Detector(object):
+class Detector(FaceDetector):
     """Finds as many faces as it is told, in fixed places."""
 
     min_face = 39.8
@@ -54,7 +55,7 @@ class Embedder(object):
     def run(self, crops):
         assert self.lock is None or self.lock.locked()
         vectors = np.stack([self.who / np.linalg.norm(self.who)] * len(crops)) if len(crops) else np.zeros((0, 16))
-        return Embeddings(vectors.astype(np.float32), np.full((len(crops),), self.failed))
+        return EmbedderOutput(vectors.astype(np.float32), np.full((len(crops),), self.failed))
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def gallery(tmp_path):
 
 @pytest.fixture
 def recognizer():
-    return FaceRecognizer(Detector(), Embedder(), MODEL, Decision(0.6, 0.3))
+    return FaceRecognizer(Detector(), Embedder(), MODEL, OperatingPoint(0.6, 0.3))
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def image(seed=0):
 
 
 def test_an_image_is_enrolled_and_its_person_recognised(enrolment, gallery):
-    assert enrolment.enrol_image(" Kim  Chulsoo", image()) == Enrolled("Kim Chulsoo", 1, None)
+    assert enrolment.enrol_image(" Kim  Chulsoo", image()) == EnrolledFace("Kim Chulsoo", 1, None)
     assert gallery.match(one(1))[0][0].name == "Kim Chulsoo"
     assert gallery.crop(1) is None
 
@@ -133,8 +134,8 @@ def test_a_face_that_was_picked(enrolment, gallery):
     assert str(caught.value).startswith(
         "the face: is not good enough to enrol: size 20 (at least 60 pixels), yaw 0.5 (from -0.3 to 0.3); take"
     )
-    assert enrolment.enrol_face("Kim", crop(1), [refusal], force=True) == Enrolled("Kim", 1, None)
-    assert enrolment.enrol_face("Kim", crop(1)) == Enrolled("Kim", 2, None)
+    assert enrolment.enrol_face("Kim", crop(1), [refusal], force=True) == EnrolledFace("Kim", 1, None)
+    assert enrolment.enrol_face("Kim", crop(1)) == EnrolledFace("Kim", 2, None)
 
 
 def test_a_name_that_looks_the_same_is_the_one_that_is_enrolled(enrolment):
@@ -157,12 +158,21 @@ def test_a_face_under_a_second_name_is_a_warning_by_either_way(enrolment, recogn
     assert enrolment.enrol_face("Park", crop(1)).warning == "the same picture is already enrolled as Kim"
     recognizer.embedder.who = one(1) / np.linalg.norm(one(1)) + 0.5 * one(2) / np.linalg.norm(one(2))
     assert enrolment.enrol_face("Choi", crop(1)).warning.startswith("looks like ")
-    # The threshold is what was set last.
-    enrolment.recognised = 0.9999
+    # The threshold is asked for each time.
+    thresholds = iter([0.9999, None])
+    enrolment = Enrolment(enrolment.gallery, recognizer, LENIENT, threshold=lambda: next(thresholds))
     assert enrolment.enrol_face("Han", crop(1)).warning == "the same picture is already enrolled as Choi"
-    enrolment.recognised = None
     recognizer.embedder.who = one(1) / np.linalg.norm(one(1)) + 0.3 * one(2) / np.linalg.norm(one(2))
     assert enrolment.enrol_face("Yun", crop(1)).warning is None
+
+
+def test_without_a_session_the_threshold_is_the_one_for_the_number_of_people(gallery, recognizer):
+    asked = []
+    recognizer.operating_point_for = lambda people: asked.append(people) or OperatingPoint(0.6, 0.3)
+    enrolment = Enrolment(gallery, recognizer, LENIENT)
+    enrolment.enrol_face("Kim", crop(1))
+    enrolment.enrol_face("Park", crop(2))
+    assert asked == [0, 1]
 
 
 def test_networks_are_used_with_the_lock_that_others_use_too(gallery, recognizer):

@@ -74,7 +74,7 @@ def test_a_match_begins_with_what_the_recogniser_reads(gallery):
     gallery.add("Kim", one(1))
     match = gallery.match(one(1))[0][0]
     assert tuple(match[:2]) == ("Kim", pytest.approx(1.0))
-    assert match.person == gallery.list()[0].id
+    assert match.person_id == gallery.list()[0].id
 
 
 def test_a_score_is_a_cosine_whatever_rounding_does(gallery):

@@ -78,7 +78,7 @@ def test_the_same_as_comparing_with_all(monkeypatch, kind, k):
         best = np.maximum.reduceat(np.einsum("ij,j->i", exact, probe.astype(np.float64)), plain.starts)
         order = np.argsort(-best, kind="mergesort")[:k]
         # Among equals the first one in the gallery's order.
-        assert [match.person for match in found] == [plain.people[place] for place in order]
+        assert [match.person_id for match in found] == [plain.people[place] for place in order]
         for match, place in zip(found, order):
             rows = slice(plain.starts[place], plain.starts[place] + 3)
             assert match.template == 100 + rows.start + int(np.argmax(np.einsum("ij,j->i", exact[rows], probe)))
@@ -127,7 +127,7 @@ def test_where_nearly_all_are_near_all_are_compared(monkeypatch):
     whole = index_module._search_all
     monkeypatch.setattr(index_module, "_search_all", lambda *rest: asked.append(1) or whole(*rest))
     (found,) = search(indexed(matrix), matrix[:1], 1, None)
-    assert (found[0].person, found[0].template, asked) == ("person 0", 100, [1])
+    assert (found[0].person_id, found[0].template, asked) == ("person 0", 100, [1])
 
 
 def test_when_bytes_are_asked(monkeypatch):

@@ -308,7 +308,7 @@ def test_the_way_out_of_a_changed_row_works(path):
     with open_at(path) as gallery:
         gallery.match(one(1))
         person = query(path, "SELECT person FROM template WHERE id = 1")[0][0]
-        assert gallery.damage[0].person == person
+        assert gallery.damage[0].person_id == person
         assert person in gallery.damage[0].what
         gallery.delete(person)
         assert gallery.refresh() == ()

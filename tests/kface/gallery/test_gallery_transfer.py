@@ -15,7 +15,7 @@ from gallery_fakes import KEY, MODEL, OTHER_MODEL, SIZE, crop, edit, one, open_a
 from kface.gallery import GalleryError, Imported
 from kface.gallery import archive as container
 from kface.gallery.archive import DIGEST_BYTES, MAGIC, read, write
-from kface.gallery.transfer import Enrolled, Record, pack, unpack
+from kface.gallery.transfer import ExportedPerson, ExportedTemplate, pack, unpack
 
 PASSPHRASE = "장미와 철의 바람"
 OTHER_KEY = bytes(32)
@@ -230,7 +230,11 @@ def test_an_archive_gives_back_what_was_written(tmp_path):
 
 def test_a_person_that_is_none_is_refused():
     vector = (vectors(1)[0] / np.linalg.norm(vectors(1)[0])).astype("<f4").tobytes()
-    good = Record("Kim", "2024-01-01T00:00:00+00:00", [Enrolled("now", vector, b"png"), Enrolled("now", vector, None)])
+    good = ExportedPerson(
+        "Kim",
+        "2024-01-01T00:00:00+00:00",
+        [ExportedTemplate("now", vector, b"png"), ExportedTemplate("now", vector, None)],
+    )
     assert unpack(pack(good), SIZE, "file") == good
     data = pack(good)
     for bad in (
@@ -244,7 +248,7 @@ def test_a_person_that_is_none_is_refused():
         with pytest.raises(GalleryError, match="has a person"):
             unpack(bad, SIZE, "file")
     for values in (np.zeros(SIZE), np.full(SIZE, np.nan), np.full(SIZE, 5.0)):
-        record = Record("Kim", "now", [Enrolled("now", values.astype("<f4").tobytes(), None)])
+        record = ExportedPerson("Kim", "now", [ExportedTemplate("now", values.astype("<f4").tobytes(), None)])
         with pytest.raises(GalleryError, match="not a unit vector"):
             unpack(pack(record), SIZE, "file")
     for about in (b'{"name": 1}', b"[]", b'{"name": "a", "created": "b", "templates": [["c", -1]]}'):
@@ -352,7 +356,7 @@ def test_odd_people_in_an_archive_are_one_line(tmp_path, about, rest, what):
 
 def test_an_odd_fingerprint_in_an_archive_is_one_line(tmp_path):
     for fingerprint in ("\ud800", "a\x1b[2J", "a b"):
-        record = pack(Record("Kim", WHEN, [Enrolled(WHEN, UNIT, None)]))
+        record = pack(ExportedPerson("Kim", WHEN, [ExportedTemplate(WHEN, UNIT, None)]))
         write(tmp_path / "archive", PASSPHRASE, {"fingerprint": fingerprint, "embedding": SIZE}, [record])
         with open_at(tmp_path / "gallery.db") as gallery, pytest.raises(GalleryError, match="does not name its model"):
             gallery.import_from(tmp_path / "archive", PASSPHRASE)

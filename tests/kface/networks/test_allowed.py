@@ -1,4 +1,4 @@
-"""Files that hold more than a network are refused before any runtime sees them, whoever asks for them to be opened."""
+"""Files that hold anything but a network are refused before any runtime sees them, by every function that opens files."""
 
 import os
 import time
@@ -55,7 +55,7 @@ ONNX_REFUSED = {
     "picture": (onnx_model(onnx_graph(onnx_node("ImageDecoder"))), "ImageDecoder"),
     "in a branch": (onnx_model(onnx_graph(onnx_node("If", (6, onnx_graph(onnx_node("Loop")))))), "Loop"),
     "in branches": (onnx_model(onnx_graph(onnx_node("If", (11, onnx_graph(onnx_node("X", domain="d")))))), "d.X"),
-    "function": (onnx_model(onnx_graph(RELU), field(25, field(1, "Relu"))), "defines functions"),
+    "function": (onnx_model(onnx_graph(RELU), field(25, field(1, "Relu"))), "defines its own functions"),
     "training": (onnx_model(onnx_graph(RELU), field(20, b"")), "holds a training step"),
     "external": (onnx_model(onnx_graph(RELU) + field(5, EXTERNAL)), "keeps weights in another file"),
     "external without its mark": (onnx_model(onnx_graph(RELU) + field(5, onnx_tensor(True))), "in another file"),
@@ -144,10 +144,10 @@ TF_REFUSED = {
         tf_graph([tf_node("x", "Identity", ("f", field(1, field(9, field(1, "f0")))))]),
         "calls a function",
     ),
-    "variant": (tf_graph([tf_node("c", "Const", ("value", field(8, field(15, b""))))]), "not of numbers"),
-    "resource": (tf_graph([tf_node("c", "Const", ("value", field(8, field(14, b""))))]), "not of numbers"),
+    "variant": (tf_graph([tf_node("c", "Const", ("value", field(8, field(15, b""))))]), "not numeric"),
+    "resource": (tf_graph([tf_node("c", "Const", ("value", field(8, field(14, b""))))]), "not numeric"),
     "second name": (tf_graph([IDENTITY + field(2, "WriteFile")]), "WriteFile"),
-    "damaged": (b"hello", "is not a frozen graph that can be read"),
+    "damaged": (b"hello", "is not a readable frozen graph"),
 }
 
 

@@ -1,4 +1,4 @@
-"""OpenCV is wrong, in some versions, once the shape of a net's input changes: no net ever sees a second one."""
+"""Some versions of OpenCV are wrong once a net's input shape changes: no net is ever given a second shape."""
 
 import cv2
 import numpy as np
@@ -146,7 +146,7 @@ def test_a_fixed_batch_is_neither_taken_apart_nor_changed(seen):
     np.testing.assert_allclose(network.run(batch)["embedding"], one_by_one(residual(), batch), atol=1e-4)
     assert seen[0] == [(3, 3, SIDE, SIDE)]
     for count in (1, 2, 4, 8):
-        with pytest.raises(ModelError, match=r"x.onnx: cannot run on a batch of shape .* \(it takes \[3, 3"):
+        with pytest.raises(ModelError, match=r"x.onnx: cannot run on a batch of shape .* \(expected \[3, 3"):
             network.run(images(count))
 
 

@@ -110,7 +110,7 @@ def test_a_batch_that_does_not_fit_is_one_line_and_the_next_one_runs(network_fil
 
 @pytest.mark.parametrize("data", [b"", b"not a network"])
 def test_damaged_files_are_refused(data):
-    with pytest.raises(ModelError, match="net.onnx: is not a network that OpenVINO can read") as caught:
+    with pytest.raises(ModelError, match="net.onnx: cannot be read by OpenVINO") as caught:
         openvino_adapter.load(data, "net.onnx", None)
     assert "\n" not in str(caught.value)
 

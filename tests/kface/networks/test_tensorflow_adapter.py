@@ -85,7 +85,7 @@ def test_a_batch_that_does_not_fit_is_one_line():
 
 @pytest.mark.parametrize("data", [b"", b"not a network", b"\x0a\x03abc"])
 def test_damaged_files_are_refused(data):
-    with pytest.raises(ModelError, match="net.pb: is not a frozen graph that TensorFlow can read") as caught:
+    with pytest.raises(ModelError, match="net.pb: cannot be read by TensorFlow") as caught:
         tensorflow_adapter.load(data, "net.pb", None)
     assert "\n" not in str(caught.value)
 
@@ -98,7 +98,7 @@ def test_a_truncated_file_is_refused():
 
 def test_a_layout_that_cannot_be_told_is_refused():
     data = freeze(lambda image: tf.identity(image, name="out"), [None, None, None, None])
-    with pytest.raises(ModelError, match="does not tell the channels; freeze it with 3 channels"):
+    with pytest.raises(ModelError, match="does not show which axis holds the channels; freeze it with 3 channels"):
         tensorflow_adapter.load(data, "net.pb", None)
 
 

@@ -4,16 +4,17 @@ import numpy as np
 
 from kface import alignment
 from kface.faces import Faces
+from kface.mtcnn import FaceDetector
 from kface.mtcnn.boxes import covered, overlaps
-from kface.recognizer.decision import Decision
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer.embedder import EmbedderOutput
+from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.recognizer import best_matches
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 
 SIZE = 16
-DECISION = Decision(0.6, 0.3, 1e-4)
+POINT = OperatingPoint(0.6, 0.3, 1e-4)
 
 
 def unit(number, size=SIZE):
@@ -65,12 +66,12 @@ class Scene(object):
     Args:
         settings: The tracker's.
         gallery: Who is enrolled; by default ann and bob.
-        decision: The thresholds.
+        operating_point: The thresholds.
         look: Returns what somebody looks like by who it is; by default there are no pixels to look at.
     """
 
-    def __init__(self, settings=None, gallery=None, decision=DECISION, look=None):
-        self.tracker = Tracker(settings or TrackSettings(), decision)
+    def __init__(self, settings=None, gallery=None, operating_point=POINT, look=None):
+        self.tracker = Tracker(settings or TrackSettings(), operating_point)
         self.look = look or (lambda name: None)
         self.gallery = Gallery({"ann": unit(0), "bob": unit(1)}) if gallery is None else gallery
         self.embedded = []
@@ -101,7 +102,7 @@ class Scene(object):
         for name, area in zip(names, faces.areas):
             shape = alignment.TEMPLATE.astype(np.float64)
             shape[2, 0] += (turned or {}).get(name, 0.0)
-            views.append(View(shape, float(np.sqrt(area)), (sharp or {}).get(name, 100.0), self.look(name)))
+            views.append(FaceView(shape, float(np.sqrt(area)), (sharp or {}).get(name, 100.0), self.look(name)))
         which = self.tracker.begin(faces, views, None if detected else owners)
         vectors = [self._vector(names[face], looks or {}) for face in which]
         vectors = np.stack(vectors) if vectors else np.zeros((0, SIZE), np.float32)
@@ -131,7 +132,7 @@ class Scene(object):
         return np.array(shown, np.int64), np.array(owners, np.int64)
 
 
-class FakeDetector(object):
+class FakeDetector(FaceDetector):
     """Finds what it was told to find in images of one grey level each; a test that follows faces gives `refine`."""
 
     def __init__(self, found, refine=None):
@@ -167,7 +168,7 @@ class FakeEmbedder(object):
         levels = [int(crop[56, 56, 0]) for crop in crops]
         failed = np.array([level == 255 for level in levels], bool)
         vectors = [np.zeros((SIZE,)) if bad else unit(level // 10) for level, bad in zip(levels, failed)]
-        return Embeddings(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
+        return EmbedderOutput(np.array(vectors, np.float32).reshape(-1, SIZE), failed)
 
     def close(self):
         self.batches = None

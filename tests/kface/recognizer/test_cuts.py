@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, Scene, faces_at, mixed, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, Scene, faces_at, mixed, unit
 
 from kface import alignment
 from kface.errors import ConfigError
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings
-from kface.recognizer.decision import Decision
+from kface.recognizer.operating_point import OperatingPoint
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
 from kface.recognizer.views import appearance, differs
@@ -21,8 +21,8 @@ LATE = TrackSettings(refresh=1000)
 class Scale(object):
     """People whose cosines lie where a network has them: two people's near `apart`, those of one near `together`."""
 
-    def __init__(self, apart, together, decision, seed=0):
-        self.apart, self.together, self.decision = apart, together, decision
+    def __init__(self, apart, together, operating_point, seed=0):
+        self.apart, self.together, self.operating_point = apart, together, operating_point
         self.random = np.random.RandomState(seed)
         self.people = {name: self._direction() for name in PEOPLE}
         self.shared = self._direction()
@@ -33,9 +33,9 @@ class Scale(object):
 
     def view(self, name):
         """Return what the embedder makes of a view, another one each time; `(first, second, part)` is a cross-fade."""
-        person = self.people[name] if isinstance(name, str) else self._faded(*name)
+        name = self.people[name] if isinstance(name, str) else self._faded(*name)
         parts = self.apart, self.together - self.apart, 1 - self.together
-        vector = sum(np.sqrt(part) * one for part, one in zip(parts, (self.shared, person, self._direction())))
+        vector = sum(np.sqrt(part) * one for part, one in zip(parts, (self.shared, name, self._direction())))
         return (vector / np.linalg.norm(vector)).astype(np.float32)
 
     def _faded(self, first, second, part):
@@ -47,11 +47,11 @@ class Scale(object):
 
 
 def narrow(**how):
-    return Scale(0.86, 0.97, Decision(0.942, 0.91, 1e-4), **how)
+    return Scale(0.86, 0.97, OperatingPoint(0.942, 0.91, 1e-4), **how)
 
 
 def wide(**how):
-    return Scale(0.1, 0.7, Decision(0.45, 0.3, 1e-4), **how)
+    return Scale(0.1, 0.7, OperatingPoint(0.45, 0.3, 1e-4), **how)
 
 
 SCALES = pytest.mark.parametrize("scale", [narrow, wide])
@@ -74,7 +74,7 @@ class Faces(object):
 
 
 def scene_of(people, enrolled, settings=LATE, look=None):
-    return Scene(settings, people.gallery(*enrolled), people.decision, look)
+    return Scene(settings, people.gallery(*enrolled), people.operating_point, look)
 
 
 def show(scene, people, *names, **at):
@@ -90,7 +90,7 @@ def film(scene, people, names, **at):
 
 
 def called(frames, name):
-    return [number for number, (_, who) in enumerate(frames) if (who.state, who.person) == ("recognised", name)]
+    return [number for number, (_, who) in enumerate(frames) if (who.state, who.name) == ("recognised", name)]
 
 
 @SCALES
@@ -105,7 +105,7 @@ def test_after_a_cut_nobody_is_called_by_the_first_ones_name(scale, enrolled):
     assert called(after, "ann") == []
     assert scene.embedded[0] == ["bob"]
     assert after[-1][0] == 2
-    assert (after[-1][1].state, after[-1][1].person) == (
+    assert (after[-1][1].state, after[-1][1].name) == (
         ("recognised", "bob") if "bob" in enrolled else ("unknown", None)
     )
     # A new track within three frames, and a decision within three more: then it is as quiet as before.
@@ -124,7 +124,7 @@ def test_an_old_majority_does_not_keep_voting(scale):
     scene.tracker.settings = settings._replace(refresh=10)
     after = film(scene, people, ["bob"] * 40)
     assert max(called(after, "ann") or [0]) <= 12
-    assert (after[-1][0], after[-1][1].person) == (2, "bob")
+    assert (after[-1][0], after[-1][1].name) == (2, "bob")
 
 
 @SCALES
@@ -139,7 +139,7 @@ def test_a_cross_fade_takes_the_name_with_it(scale, enrolled, frames):
     assert max(called(after, "ann") or [0]) <= 4
     # Without a cut in between a stranger's views may take long to outnumber the others.
     last = after[-1][1]
-    assert (last.state, last.person) == ("recognised", "bob") if "bob" in enrolled else last.state != "recognised"
+    assert (last.state, last.name) == ("recognised", "bob") if "bob" in enrolled else last.state != "recognised"
 
 
 @SCALES
@@ -162,8 +162,8 @@ def test_two_who_change_places_take_their_tracks_along(scale):
         show(scene, people, "ann", "bob", places=places)
     for _ in range(8):
         ann, bob = show(scene, people, "ann", "bob", places=places[::-1])
-        assert (ann[0], ann[1].state, ann[1].person) == (1, "recognised", "ann")
-        assert (bob[0], bob[1].state, bob[1].person) == (2, "recognised", "bob")
+        assert (ann[0], ann[1].state, ann[1].name) == (1, "recognised", "ann")
+        assert (bob[0], bob[1].state, bob[1].name) == (2, "recognised", "bob")
     assert scene.ended == []
 
 
@@ -177,7 +177,7 @@ def test_the_same_person_after_a_cut_keeps_the_track(scale, enrolled):
     before = film(scene, people, ["ann"] * 12)[-1]
     light[0] = "night"
     for number, who in film(scene, people, ["ann"] * 12):
-        assert (number, who.state, who.person) == (1, before[1].state, before[1].person)
+        assert (number, who.state, who.name) == (1, before[1].state, before[1].name)
     assert sum(map(len, scene.embedded[12:])) == 1
 
 
@@ -189,14 +189,14 @@ def test_somebody_who_takes_the_place_of_one_who_left_has_to_be_alike(scale):
     for _ in range(3):
         scene.step({})
     # Like enough for the lower threshold, as one in a hundred strangers is; not for the upper one.
-    between = (2 * people.decision.unknown + people.decision.recognised) / 3
+    between = (2 * people.operating_point.unknown + people.operating_point.recognised) / 3
     ann = scene.gallery.people["ann"]
     other = np.zeros_like(ann)
     other[:2] = ann[1], -ann[0]
     stranger = mixed(ann, other / np.linalg.norm(other), between)
     for _ in range(12):
         frame = scene.step({"eve": HERE}, looks={"eve": stranger})
-        assert (frame["eve"][1].state, frame["eve"][1].person) != ("recognised", "ann")
+        assert (frame["eve"][1].state, frame["eve"][1].name) != ("recognised", "ann")
 
 
 def turning(scene, direction=0):
@@ -214,7 +214,7 @@ def test_a_head_that_turns_away_stays_one_track_and_is_never_another():
     scene = Scene(TrackSettings())
     frames = turning(scene)
     assert {number for number, _ in frames} == {1}
-    assert {who.person for _, who in frames} <= {"ann", None}
+    assert {who.name for _, who in frames} <= {"ann", None}
     assert frames[-1][1][:2] == ("recognised", "ann")
     # From the side it is like nobody who is enrolled: no longer sure, and not asked in every frame.
     assert "undecided" in [who.state for _, who in frames[16:26]]
@@ -249,7 +249,7 @@ def test_a_vote_against_the_name_is_followed_up_at_once():
     first = [bool(names) for names in scene.embedded].index(True)
     assert scene.embedded[first : first + 3] == [["ann"]] * 3
     assert called(frames[first + 3 :], "ann") == []
-    assert frames[-1][1].person == "bob"
+    assert frames[-1][1].name == "bob"
 
 
 def test_unlike_views_are_asked_for_less_often_the_longer_they_last():
@@ -279,7 +279,7 @@ def test_votes_of_views_in_doubt_are_cast_anew_too():
     gallery.people["bob"] = unit(1)
     scene.tracker.rematch(lambda some: [row[0] for row in gallery.match(some, 1)])
     number, who = scene.step({"bob": HERE})["bob"]
-    assert (number, who.state, who.person, who.share) == (2, "recognised", "bob", 1.0)
+    assert (number, who.state, who.name, who.share) == (2, "recognised", "bob", 1.0)
 
 
 def test_an_unknown_one_who_looks_otherwise_but_not_unlike_stays_one_track():
@@ -309,7 +309,7 @@ def test_looks_do_not_change_with_the_light_and_flat_ones_are_none():
 @pytest.mark.parametrize("value", [1.5, -1.1, float("nan")])
 def test_a_correlation_is_from_minus_one_to_one(value):
     with pytest.raises(ConfigError, match="tracks.changed"):
-        Tracker(TrackSettings(changed=value), DECISION)
+        Tracker(TrackSettings(changed=value), POINT)
 
 
 def pattern(level):
@@ -323,14 +323,14 @@ def pattern(level):
 
 def test_the_pipeline_looks_at_the_pixels_and_embeds_in_the_very_frame_of_a_cut():
     here = faces_at([(150, 100, 112)])
-    recognizer = FaceRecognizer(FakeDetector({10: here, 20: here}), FakeEmbedder(), "f" * 64, DECISION)
+    recognizer = FaceRecognizer(FakeDetector({10: here, 20: here}), FakeEmbedder(), "f" * 64, POINT)
     gallery = Gallery({"ann": unit(1), "bob": unit(2)})
     pipeline = Pipeline(recognizer, gallery, PipelineSettings(LATE._replace(detect_every=1)))
     ann = [pipeline.process(pattern(10)) for _ in range(8)]
     assert [result.embedded for result in ann] == [1, 1, 1, 0, 0, 0, 0, 0]
     bob = [pipeline.process(pattern(20)) for _ in range(8)]
     assert [result.embedded for result in bob][:3] == [1, 1, 1]
-    states = [(result.identities[0].state, result.identities[0].person) for result in bob]
+    states = [(result.identities[0].state, result.identities[0].name) for result in bob]
     assert ("recognised", "ann") not in states
     assert states[-1] == ("recognised", "bob")
     assert bob[-1].ids == (2,)
@@ -343,10 +343,10 @@ def test_a_name_needs_one_of_the_newest_views():
     assert scene.run(20, {"ann": HERE})[-1]["ann"][1].state == "recognised"
     states = [shown["ann"][1].state for shown in scene.run(5, {"ann": HERE}, looks={"ann": unsure})]
     assert states == ["recognised", "recognised", "undecided", "undecided", "undecided"]
-    assert scene.tracker.states()[0].identity.score > DECISION.recognised
+    assert scene.tracker.states()[0].identity.score > POINT.recognised
     # One view that is surely the person's is enough to have the name again, on the same track.
     number, who = scene.step({"ann": HERE})["ann"]
-    assert (number, who.state, who.person) == (1, "recognised", "ann")
+    assert (number, who.state, who.name) == (1, "recognised", "ann")
 
 
 def test_a_track_in_doubt_looks_again_when_the_face_looks_as_before():

@@ -70,7 +70,7 @@ def called(recognizer, frames, enrolled, name, begin):
     for number, image in enumerate(frames):
         result = pipeline.process(image)
         tracks |= set(result.ids)
-        people = [who.person for who in result.identities if who.state == "recognised"]
+        people = [who.name for who in result.identities if who.state == "recognised"]
         wrong += number >= begin and name in people
     return wrong, tracks
 

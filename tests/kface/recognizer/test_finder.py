@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, FakeDetector, faces_at, grey
+from recognizer_fakes import POINT, FakeDetector, faces_at, grey
 
 from kface.errors import ImageError
 from kface.faces import Faces
-from kface.recognizer.finder import Finder, Found
+from kface.recognizer.finder import Finder, FoundFaces
 from kface.recognizer.reduced import Reduced
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 
 ROW = faces_at([(60, 100, 50), (150, 100, 60), (240, 100, 40)])
 
@@ -56,7 +56,7 @@ def test_only_an_image_is_reduced(wrong):
 
 
 def test_what_was_found_in_other_ways_is_added_by_score():
-    first = Found.of(ROW.take(np.array([0, 2])), np.array([4, 5]))
+    first = FoundFaces.of(ROW.take(np.array([0, 2])), np.array([4, 5]))
     both = first.plus(ROW.take(np.array([1])), np.array([-1]), True, True)
     np.testing.assert_array_equal(both.faces.boxes, ROW.boxes)
     assert both.owners.tolist() == [4, -1, 5]
@@ -67,8 +67,8 @@ def test_what_was_found_in_other_ways_is_added_by_score():
     # Where one of them has no owners, as after the cascade, there are none.
     assert first.plus(ROW.take(np.array([1])), None).owners is None
     assert first.plus(Faces.empty(), None) is first
-    kept = both._replace(brightened="clahe", again=0.5).take(np.array([True, True, False]))
-    assert (kept.owners.tolist(), kept.copied.tolist(), kept.brightened, kept.again) == (
+    kept = both._replace(brightened="clahe", copies=0.5).take(np.array([True, True, False]))
+    assert (kept.owners.tolist(), kept.copied.tolist(), kept.brightened, kept.copies) == (
         [4, -1],
         [False, True],
         "clahe",
@@ -80,9 +80,9 @@ def test_without_tracks_it_is_the_detectors_word():
     broken = ROW._replace(landmarks=np.concatenate([np.full((1, 5, 2), 3, np.float32), ROW.landmarks[1:]]))
     found = Finder(FakeDetector({10: broken})).find(grey(10))
     assert found.faces.count == 3
-    assert (found.owners, found.detected, found.brightened, found.again) == (None, True, None, 0.0)
+    assert (found.owners, found.detected, found.brightened, found.copies) == (None, True, None, 0.0)
     # Nobody could follow a face that cannot be aligned.
-    followed = Finder(FakeDetector({10: broken}), Tracker(TrackSettings(), DECISION)).find(grey(10))
+    followed = Finder(FakeDetector({10: broken}), Tracker(TrackSettings(), POINT)).find(grey(10))
     np.testing.assert_array_equal(followed.faces.boxes, ROW.boxes[1:])
 
 
@@ -93,12 +93,12 @@ def test_a_frame_in_which_all_are_followed_asks_for_no_cascade():
         asked.append(boxes)
         return ROW.take(np.array([1, 0])), np.array([1, 0])
 
-    tracker = Tracker(TrackSettings(refine=2), DECISION)
+    tracker = Tracker(TrackSettings(refine=2), POINT)
     detector = FakeDetector({10: ROW}, refine)
     finder = Finder(detector, tracker)
     assert tracker.count == 0
     assert finder.find(grey(10)).detected
-    tracker.begin(ROW, [View(face, 50.0, 100.0) for face in ROW.landmarks])
+    tracker.begin(ROW, [FaceView(face, 50.0, 100.0) for face in ROW.landmarks])
     tracker.finish(np.eye(3, dtype=np.float32), np.zeros((3,), bool), [(None, -2.0)] * 3)
     assert tracker.count == 3
     found = finder.find(grey(10))

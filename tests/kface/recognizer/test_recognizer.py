@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import recognizer_fakes as fakes
-from recognizer_fakes import DECISION, SIZE, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from recognizer_fakes import POINT, SIZE, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface import alignment, bundle
-from kface.bundle import Preprocessing
+from kface.bundle import BundlePreprocessing
 from kface.errors import ConfigError, ImageError, ModelError
 from kface.images import encode_png
 from kface.mtcnn import Detector
 from kface.mtcnn.settings import BRIGHTEN
-from kface.recognizer import Decision, FaceRecognizer
+from kface.recognizer import FaceRecognizer, OperatingPoint
 from kface.recognizer import embedder as embedder_module
 from kface.recognizer.embedder import LARGEST, Embedder
 from kface.verification.scores import FAILED
@@ -27,8 +27,8 @@ FOUND = {
 }
 
 
-def recognizer(decision=DECISION):
-    return FaceRecognizer(FakeDetector(FOUND), FakeEmbedder(), "f" * 64, decision)
+def recognizer(operating_point=POINT):
+    return FaceRecognizer(FakeDetector(FOUND), FakeEmbedder(), "f" * 64, operating_point)
 
 
 def test_a_template_for_each_image_in_one_batch():
@@ -68,7 +68,7 @@ def test_all_faces_of_an_image():
 
 def test_landmarks_that_cannot_be_aligned_fail_alone():
     broken = FOUND[30]._replace(landmarks=np.stack([np.full((5, 2), np.nan, np.float32), FOUND[30].landmarks[1]]))
-    made = FaceRecognizer(FakeDetector({30: broken}), FakeEmbedder(), "f", DECISION)
+    made = FaceRecognizer(FakeDetector({30: broken}), FakeEmbedder(), "f", POINT)
     first, second = made.faces(grey(30))
     assert (first.failed, second.failed) == (True, False)
     assert "aligned" in first.reason
@@ -81,7 +81,7 @@ def test_verification():
     other = recognizer().verify(grey(10), grey(20))
     assert (other.score, other.same) == (0.0, False)
     # In between is not the same person.
-    assert not recognizer(Decision(0.1, -0.5)).verify(grey(10), grey(20)).same
+    assert not recognizer(OperatingPoint(0.1, -0.5)).verify(grey(10), grey(20)).same
 
 
 def test_a_failure_to_enrol_verifies_nobody():
@@ -94,14 +94,14 @@ def test_a_failure_to_enrol_verifies_nobody():
 def test_identification():
     gallery = Gallery({"ann": unit(3), "bob": unit(1)})
     first, second = recognizer().identify(grey(30), gallery)
-    assert (first.state, first.person, first.score, first.fmr) == ("recognised", "ann", 1.0, 1e-4)
+    assert (first.state, first.name, first.score, first.fmr) == ("recognised", "ann", 1.0, 1e-4)
     assert second.state == "recognised"
     assert gallery.calls == [2]
     (unknown,) = recognizer().identify(grey(20), gallery)
-    assert (unknown.state, unknown.person, unknown.score) == ("unknown", None, 0.0)
+    assert (unknown.state, unknown.name, unknown.score) == ("unknown", None, 0.0)
     likely = Gallery({"ann": fakes.mixed(unit(2), unit(9), 0.5)})
     (undecided,) = recognizer().identify(grey(20), likely)
-    assert (undecided.state, undecided.person) == ("undecided", "ann")
+    assert (undecided.state, undecided.name) == ("undecided", "ann")
     (failed,) = recognizer().identify(grey(255), gallery)
     assert (failed.state, failed.score, failed.face.failed) == ("unknown", FAILED, True)
     assert recognizer().identify(grey(10), Gallery())[0].state == "unknown"
@@ -109,20 +109,20 @@ def test_identification():
 
 
 def test_a_search_among_many_is_stricter_than_a_comparison():
-    strict = Decision(0.9, 0.9)
+    strict = OperatingPoint(0.9, 0.9)
     made = FaceRecognizer(
         fakes.FakeDetector(FOUND),
         fakes.FakeEmbedder(),
         "f",
-        DECISION,
-        lambda people: strict if people > 2 else DECISION,
+        POINT,
+        lambda people: strict if people > 2 else POINT,
     )
     likely = {"ann": fakes.mixed(unit(3), unit(9), 0.8), "bob": unit(1)}
     assert made.identify(grey(30), Gallery(likely))[0].state == "recognised"
     assert made.identify(grey(30), Gallery(dict(likely, cal=unit(5))))[0].state == "unknown"
-    assert made.decision_for(3) == strict
-    assert made.needed_decision() == made.decision == DECISION
-    assert recognizer().decision_for(10**6) == DECISION
+    assert made.operating_point_for(3) == strict
+    assert made.needed_operating_point() == made.operating_point == POINT
+    assert recognizer().operating_point_for(10**6) == POINT
 
 
 def test_paths_and_what_is_no_image(tmp_path):
@@ -192,14 +192,19 @@ def expected(crops, colour="RGB", mean=127.5, divisor=128.0):
 
 @pytest.mark.parametrize(
     "preprocessing",
-    [None, Preprocessing(colour="BGR"), Preprocessing(mean=0.0, divisor=255.0), Preprocessing(mean=100.0)],
+    [
+        None,
+        BundlePreprocessing(colour="BGR"),
+        BundlePreprocessing(mean=0.0, divisor=255.0),
+        BundlePreprocessing(mean=100.0),
+    ],
 )
 def test_crops_are_prepared_as_the_manifest_says(monkeypatch, tmp_path, preprocessing):
     embedder, network = fake_embedder(monkeypatch, tmp_path, preprocessing=preprocessing)
     crops = random_crops(5)
     crops[..., 0] //= 2
     found = embedder.run(crops)
-    settings = preprocessing or Preprocessing()
+    settings = preprocessing or BundlePreprocessing()
     np.testing.assert_allclose(
         found.vectors, expected(crops, settings.colour, settings.mean, settings.divisor), atol=1e-4
     )
@@ -265,9 +270,9 @@ def test_a_bundle_in_three_lines(real, sample_faces):
         # Two people in one picture, of other places and sizes than they were enrolled with.
         both = np.concatenate([two, np.zeros_like(two), one], axis=1)
         found = made.identify(both, gallery)
-        assert sorted((entry.person, entry.state) for entry in found) == [("one", "recognised"), ("two", "recognised")]
+        assert sorted((entry.name, entry.state) for entry in found) == [("one", "recognised"), ("two", "recognised")]
         left = min(found, key=lambda entry: entry.face.box[0])
-        assert left.person == "two"
+        assert left.name == "two"
 
 
 def test_the_detector_is_the_bundles(real, sample_faces):
@@ -294,7 +299,7 @@ def test_dark_faces_are_found_enrolled_and_verified_on_copies(real, sample_faces
         assert face.crop.max() <= dark.max()
         np.testing.assert_array_equal(face.crop, alignment.align(dark, face.landmarks[None])[0])
         assert made.verify(dark, dark).same
-        assert [found.person for found in made.identify(dark, Gallery({"one": face.embedding}))] == ["one"]
+        assert [found.name for found in made.identify(dark, Gallery({"one": face.embedding}))] == ["one"]
         plain = made.faces(sample_faces[1])
     for nothing in (None, "none", []):
         with FaceRecognizer.load(real, match=MATCH, threads=1, detector={"brighten": nothing}) as made:
@@ -319,7 +324,7 @@ def test_bundles_that_were_changed_are_refused(real, tmp_path):
         with pytest.raises(ModelError, match=name.split("/")[-1]) as caught:
             FaceRecognizer.load(copy, "onnxruntime", match=MATCH)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ModelError, match="there is no bundle"):
+    with pytest.raises(ModelError, match="is not a bundle"):
         FaceRecognizer.load(tmp_path / "absent")
 
 
@@ -358,11 +363,11 @@ def test_thresholds_come_from_the_table(tmp_path):
     table = bundle.measure(scores, labels, people, "pairs", True, replicates=0)
     models = models_or_skip()
     place = write_bundle(tmp_path / "bundle", tiny_embedder(), thresholds=table, models=models)
-    decision = FaceRecognizer.load(place).decision
-    assert decision.recognised == table.at(1e-3)
-    assert decision.unknown == table.at(1e-2)
-    assert decision.fmr <= 1e-3
-    assert FaceRecognizer.load(place, match=MATCH).decision.recognised == 0.9
+    operating_point = FaceRecognizer.load(place).operating_point
+    assert operating_point.recognised == table.at(1e-3)
+    assert operating_point.unknown == table.at(1e-2)
+    assert operating_point.fmr <= 1e-3
+    assert FaceRecognizer.load(place, match=MATCH).operating_point.recognised == 0.9
 
 
 def test_a_fixed_batch_gives_the_same_embeddings(real, tmp_path, sample_faces):

@@ -7,14 +7,15 @@ import cv2
 import numpy as np
 import pytest
 import recognizer_fakes as fakes
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface.errors import ConfigError, ImageError
 from kface.faces import Faces
 from kface.mtcnn.boxes import overlaps
-from kface.recognizer import Decision, FaceRecognizer, Frame, Pipeline, PipelineSettings, TrackSettings
-from kface.recognizer.embedder import Embeddings
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, TrackSettings
+from kface.recognizer.embedder import EmbedderOutput
+from kface.streams import Frame
 
 OFF = PipelineSettings(tracks=None)
 FOUND = {
@@ -26,8 +27,8 @@ FOUND = {
 PEOPLE = {"ann": unit(1), "bob": unit(3)}
 
 
-def fake(found=FOUND, decision=DECISION, refine=None):
-    return FaceRecognizer(FakeDetector(found, refine), FakeEmbedder(), "f", decision)
+def fake(found=FOUND, operating_point=POINT, refine=None):
+    return FaceRecognizer(FakeDetector(found, refine), FakeEmbedder(), "f", operating_point)
 
 
 def test_without_tracks_each_frame_stands_alone():
@@ -35,8 +36,8 @@ def test_without_tracks_each_frame_stands_alone():
     gallery = Gallery(PEOPLE)
     pipeline = Pipeline(recognizer, gallery, OFF)
     one, two, none, failed = (pipeline.process(grey(level)) for level in (10, 30, 99, 255))
-    assert [(identity.state, identity.person) for identity in one.identities] == [("recognised", "ann")]
-    assert [identity.person for identity in two.identities] == ["bob", "bob"]
+    assert [(identity.state, identity.name) for identity in one.identities] == [("recognised", "ann")]
+    assert [identity.name for identity in two.identities] == ["bob", "bob"]
     assert (two.ids, two.tracks, two.detected, two.embedded) == ((None, None), (), True, 2)
     assert (none.faces.count, none.identities) == (0, ())
     assert [identity.state for identity in failed.identities] == ["undecided"]
@@ -131,7 +132,7 @@ def test_somebody_enrolled_meanwhile_is_recognised_in_the_next_frame():
     assert pipeline.process(grey(20)).identities[0].state == "unknown"
     pipeline.gallery_changed()
     result = pipeline.process(grey(20))
-    assert (result.identities[0].state, result.identities[0].person, result.embedded) == ("recognised", "dan", 0)
+    assert (result.identities[0].state, result.identities[0].name, result.embedded) == ("recognised", "dan", 0)
     asked = len(gallery.calls)
     pipeline.process(grey(20))
     assert len(gallery.calls) == asked
@@ -143,27 +144,27 @@ def test_other_thresholds_count_from_the_next_frame_on():
     pipeline = Pipeline(recognizer, looks_like, PipelineSettings(TrackSettings(detect_every=1)))
     for _ in range(5):
         result = pipeline.process(grey(20))
-    assert (result.identities[0].state, result.identities[0].person) == ("undecided", "dan")
+    assert (result.identities[0].state, result.identities[0].name) == ("undecided", "dan")
     asked = list(looks_like.calls)
-    for decision, state, person in (
-        (Decision(0.45, 0.3), "recognised", "dan"),
-        (Decision(0.8, 0.55), "unknown", None),
-        (Decision(0.51, 0.49), "undecided", "dan"),
+    for operating_point, state, name in (
+        (OperatingPoint(0.45, 0.3), "recognised", "dan"),
+        (OperatingPoint(0.8, 0.55), "unknown", None),
+        (OperatingPoint(0.51, 0.49), "undecided", "dan"),
     ):
-        pipeline.set_decision(decision)
+        pipeline.set_operating_point(operating_point)
         result = pipeline.process(grey(20))
-        assert (result.identities[0].state, result.identities[0].person, result.embedded) == (state, person, 0)
+        assert (result.identities[0].state, result.identities[0].name, result.embedded) == (state, name, 0)
         assert [track.identity for track in result.tracks] == list(result.identities)
     # The votes were counted anew: nobody was asked for them, and the recogniser itself is as it was.
     assert looks_like.calls == asked
-    assert recognizer.decision == DECISION
+    assert recognizer.operating_point == POINT
 
 
 def test_other_thresholds_without_tracks():
     pipeline = Pipeline(fake(), Gallery({"ann": fakes.mixed(unit(1), unit(7), 0.5)}), OFF)
     states = [pipeline.process(grey(10)).identities[0].state]
-    pipeline.set_decision(Decision(0.9, 0.8))
-    pipeline.set_decision(Decision(0.4, 0.3))
+    pipeline.set_operating_point(OperatingPoint(0.9, 0.8))
+    pipeline.set_operating_point(OperatingPoint(0.4, 0.3))
     states.append(pipeline.process(grey(10)).identities[0].state)
     assert states == ["undecided", "recognised"]
 
@@ -174,35 +175,37 @@ def test_tracks_part_by_the_new_thresholds_too():
     pipeline = Pipeline(recognizer, Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=1, refresh=1)))
     for _ in range(4):
         pipeline.process(grey(10))
-    recognizer.embedder.run = lambda crops: Embeddings(
+    recognizer.embedder.run = lambda crops: EmbedderOutput(
         np.stack([fakes.mixed(unit(1), unit(7), 0.4)] * len(crops)), np.zeros((len(crops),), bool)
     )
     for _ in range(5):
         assert pipeline.process(grey(10)).ids == (1,)
-    recognizer.embedder.run = lambda crops: Embeddings(
+    recognizer.embedder.run = lambda crops: EmbedderOutput(
         np.stack([fakes.mixed(unit(1), unit(8), 0.4)] * len(crops)), np.zeros((len(crops),), bool)
     )
-    pipeline.set_decision(Decision(0.6, 0.5))
+    pipeline.set_operating_point(OperatingPoint(0.6, 0.5))
     assert [pipeline.process(grey(10)).ids for _ in range(4)][-1] == (2,)
 
 
-@pytest.mark.parametrize("wrong", [Decision(0.3, 0.6), Decision(1.5, 0.2), Decision(0.5, float("nan"))])
+@pytest.mark.parametrize(
+    "wrong", [OperatingPoint(0.3, 0.6), OperatingPoint(1.5, 0.2), OperatingPoint(0.5, float("nan"))]
+)
 def test_thresholds_that_are_none_change_nothing(wrong):
     pipeline = Pipeline(fake(), Gallery(PEOPLE), OFF)
     with pytest.raises(ConfigError, match="match"):
-        pipeline.set_decision(wrong)
+        pipeline.set_operating_point(wrong)
     assert pipeline.process(grey(10)).identities[0].state == "recognised"
 
 
 def test_thresholds_may_come_from_another_thread_at_any_time():
     pipeline = Pipeline(fake(), Gallery({"ann": fakes.mixed(unit(1), unit(7), 0.5)}), OFF)
-    pipeline.set_decision(Decision(0.4, 0.3))
+    pipeline.set_operating_point(OperatingPoint(0.4, 0.3))
     stop = threading.Event()
 
     def turn():
         while not stop.is_set():
-            pipeline.set_decision(Decision(0.4, 0.3))
-            pipeline.set_decision(Decision(0.9, 0.8))
+            pipeline.set_operating_point(OperatingPoint(0.4, 0.3))
+            pipeline.set_operating_point(OperatingPoint(0.9, 0.8))
 
     thread = threading.Thread(target=turn)
     thread.start()
@@ -211,7 +214,7 @@ def test_thresholds_may_come_from_another_thread_at_any_time():
     thread.join()
     # Each frame is judged by one of the two, never by a mixture.
     assert states <= {"recognised", "unknown"}
-    pipeline.set_decision(Decision(0.4, 0.3))
+    pipeline.set_operating_point(OperatingPoint(0.4, 0.3))
     assert pipeline.process(grey(10)).identities[0].state == "recognised"
 
 
@@ -236,10 +239,10 @@ def test_crops_of_what_cannot_be_aligned_are_black():
 
 
 def test_ended_tracks_are_told_once():
-    pipeline = Pipeline(fake(), Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=1, missing=2)))
+    pipeline = Pipeline(fake(), Gallery(PEOPLE), PipelineSettings(TrackSettings(detect_every=1, max_age=2)))
     for _ in range(4):
         pipeline.process(grey(10))
-    ended = [[state.identity.person for state in pipeline.process(grey(99)).ended] for _ in range(4)]
+    ended = [[state.identity.name for state in pipeline.process(grey(99)).ended] for _ in range(4)]
     assert ended == [[], [], ["ann"], []]
 
 
@@ -255,10 +258,10 @@ def test_the_detector_sees_less_and_the_embedder_the_frame_itself():
             height, width = images[0].shape[:2]
             return [faces_at([(width / 2.0, height / 2.0, height / 2.0)])]
 
-    recognizer = FaceRecognizer(Resized({}), FakeEmbedder(), "f", DECISION)
+    recognizer = FaceRecognizer(Resized({}), FakeEmbedder(), "f", POINT)
     gallery = Gallery(PEOPLE)
     result = Pipeline(recognizer, gallery, PipelineSettings(None, (100, 500))).process(grey(10, (200, 301)))
-    assert [identity.person for identity in result.identities] == ["ann"]
+    assert [identity.name for identity in result.identities] == ["ann"]
     assert recognizer.detector.seen[0].shape == (66, 100, 3)
     centre = result.faces.boxes.reshape(2, 2).mean(axis=0)
     np.testing.assert_allclose(centre, [150.5, 100], atol=1e-3)
@@ -273,9 +276,9 @@ def test_the_detector_sees_less_and_the_embedder_the_frame_itself():
 
 def test_it_needs_thresholds():
     with pytest.raises(ConfigError, match="match.recognised"):
-        Pipeline(fake(decision=None), Gallery())
-    with pytest.raises(ConfigError, match="tracks.missing"):
-        Pipeline(fake(), Gallery(), PipelineSettings(TrackSettings(missing=-1)))
+        Pipeline(fake(operating_point=None), Gallery())
+    with pytest.raises(ConfigError, match="tracks.max_age"):
+        Pipeline(fake(), Gallery(), PipelineSettings(TrackSettings(max_age=-1)))
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +323,7 @@ def test_without_tracks_it_is_the_detector_exactly(real, sample_faces):
         embeddings = real.embed_faces([frame], [faces]).embeddings
         gallery = Gallery({"first": embeddings[0], "second": embeddings[1]})
         named = Pipeline(real, gallery, OFF).process(frame)
-        assert [identity.person for identity in named.identities] == ["first", "second"]
+        assert [identity.name for identity in named.identities] == ["first", "second"]
 
 
 def test_people_who_walk_are_followed_and_named(real, sample_faces):
@@ -331,7 +334,7 @@ def test_people_who_walk_are_followed_and_named(real, sample_faces):
     assert sum(result.detected for result in results) < 10
     assert all(result.faces.count == 2 for result in results)
     assert {number for result in results for number in result.ids} == {1, 2}
-    names = {track.identity.person: track for track in results[-1].tracks}
+    names = {track.identity.name: track for track in results[-1].tracks}
     assert names["left"].box[0] < names["right"].box[0]
     assert [track.identity.state for track in names.values()] == ["recognised"] * 2
     assert sum(result.embedded for result in results) < 25

@@ -33,12 +33,19 @@ def test_deploy_yaml(tmp_path):
     }
     path.write_text("", encoding="utf-8")
     assert read_settings(path) == {}
-    path.write_text("match:\nruntime: {precision: int8}\n", encoding="utf-8")
-    assert read_settings(path) == {"precision": "int8"}
+    # Of a bundle of today, and of one of before.
+    for text in (
+        "match:\nruntime: {name: auto}\nprecision: int8\n",
+        "match:\nruntime: {name: auto, precision: int8}\n",
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert read_settings(path) == {"runtime": "auto", "precision": "int8"}
+    path.write_text("runtime: openvino\n", encoding="utf-8")
+    assert read_settings(path) == {"runtime": "openvino"}
 
 
 @pytest.mark.parametrize(
-    ("text", "ways"), [("[log]", ["log"]), ("none", "none"), ("null", None), ("[]", []), ("gamma", "gamma")]
+    ("text", "ways"), [("[log]", ("log",)), ("none", ()), ("null", ()), ("[]", ()), ("gamma", ("gamma",))]
 )
 def test_ways_to_brighten(tmp_path, text, ways):
     pytest.importorskip("yaml")
@@ -51,7 +58,10 @@ def test_ways_to_brighten(tmp_path, text, ways):
     ("text", "message"),
     [
         ("match: {recognized: 0.5}", "match.recognized"),
-        ("runtime: openvino", "runtime"),
+        ("runtime: [openvino]", "runtime: must have settings of its own"),
+        ("runtime: {precison: int8}", "runtime.precison: unknown setting; choose: precision"),
+        ("precision: fp8", "precision: must be one of fp32, fp16, int8, not 'fp8'"),
+        ("detector: {min_face: small}", "detector.min_face: must be a number, not 'small'"),
         ("- 1", "sections"),
         ("a: [", "not YAML"),
     ],

@@ -6,12 +6,13 @@ import time
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from waiting import until
 
 from kface.errors import ImageError, KFaceError
-from kface.recognizer import FaceRecognizer, Frame, Pipeline, PipelineSettings, Runner
+from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, Runner
 from kface.slot import ClosedError, Slot
-from kface.streams import ReadAhead
+from kface.streams import Frame, ReadAhead
 
 LONG = 20.0
 
@@ -89,13 +90,6 @@ class Camera(ReadAhead):
             return Frame(None, 0.0, self._given - 1)
 
 
-def until(condition):
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
 def test_a_file_is_read_without_loss_and_in_order():
     shown = []
 
@@ -115,11 +109,11 @@ def test_a_slow_pipeline_sees_the_newest_frame_only():
     pipeline = Echo(gate)
     with Runner(camera, pipeline, lambda frame: shown.append(frame.number)) as runner:
         camera.give(1)
-        until(lambda: pipeline.seen == [0])
+        assert until(lambda: pipeline.seen == [0])
         camera.give(9)
-        until(lambda: runner.counts.captured == 10 and camera.waiting.is_set())
+        assert until(lambda: runner.counts.captured == 10 and camera.waiting.is_set())
         gate.set()
-        until(lambda: 9 in shown)
+        assert until(lambda: 9 in shown)
         assert pipeline.seen == [0, 9]
         # The first result may have given way to the second as well.
         assert shown in ([0, 9], [9])
@@ -136,10 +130,10 @@ def test_a_slow_output_sees_the_newest_result_only():
     with Runner(camera, Echo(), show) as runner:
         for number in range(6):
             camera.give(1)
-            until(lambda: runner.counts.processed == number + 1)  # noqa: B023
-            until(lambda: len(shown) == 1)
+            assert until(lambda: runner.counts.processed == number + 1)  # noqa: B023
+            assert until(lambda: len(shown) == 1)
         gate.set()
-        until(lambda: 5 in shown)
+        assert until(lambda: 5 in shown)
         assert shown == [0, 5]
         assert runner.counts.unseen == 4
 
@@ -175,7 +169,7 @@ def test_stopping_wakes_everybody(drop):
     pipeline = Echo(gate)
     runner = Runner(camera, pipeline, lambda frame: None, drop=drop).start()
     camera.give(5)
-    until(lambda: pipeline.seen)
+    assert until(lambda: pipeline.seen)
     assert runner.wait(0.05) is False
     threading.Timer(0.05, gate.set).start()
     runner.stop()
@@ -189,7 +183,7 @@ def test_stopping_wakes_everybody(drop):
 def test_a_source_that_complains_about_being_closed_is_not_heard():
     camera = Camera(complains=True)
     with Runner(camera, Echo(), lambda frame: None) as runner:
-        until(camera.waiting.is_set)
+        assert until(camera.waiting.is_set)
     assert not runner.running
 
 
@@ -204,7 +198,7 @@ def test_a_generator_is_closed_by_the_thread_that_runs_it():
             closed.append(threading.current_thread().name)
 
     with Runner(frames(), Echo(), lambda frame: None) as runner:
-        until(lambda: runner.counts.shown > 3)
+        assert until(lambda: runner.counts.shown > 3)
     assert closed == ["kface-capture"]
 
 
@@ -243,7 +237,7 @@ def test_a_failure_ends_all_and_reaches_who_waits(at):
 @pytest.mark.parametrize("at", sorted(FAILURES))
 def test_a_failure_reaches_who_stops(at):
     runner = failing(at).start()
-    until(lambda: not runner.running)
+    assert until(lambda: not runner.running)
     with pytest.raises(FAILURES[at]):
         runner.stop()
 
@@ -294,7 +288,7 @@ def test_the_first_failure_is_the_one_that_is_told():
     camera = Broken()
     camera.give(1)
     runner = Runner(camera, Echo(), show).start()
-    until(lambda: not runner.running)
+    assert until(lambda: not runner.running)
     with pytest.raises(ImageError):
         runner.wait(LONG)
 
@@ -350,7 +344,7 @@ def test_a_slot_that_stays_empty_is_waited_for_as_long_as_that_is_wanted():
 
 
 def test_a_pipeline_gives_the_same_in_threads_as_in_a_loop():
-    recognizer = FaceRecognizer(FakeDetector({10: faces_at([(150, 100, 90)])}), FakeEmbedder(), "f", DECISION)
+    recognizer = FaceRecognizer(FakeDetector({10: faces_at([(150, 100, 90)])}), FakeEmbedder(), "f", POINT)
     frames = [grey(10)] * 4 + [grey(99)] * 3 + [grey(10)] * 3
     gallery = Gallery({"ann": unit(1)})
     settings = PipelineSettings(tracks=None)

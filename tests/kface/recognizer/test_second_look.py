@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 from tiny_bundle import models_or_skip
 
 from kface.faces import Faces
@@ -116,7 +116,7 @@ def levels_of(rgb):
 
 
 def pipeline_of(found, settings=OFF):
-    recognizer = FaceRecognizer(Dim(found), FakeEmbedder(), "f", DECISION)
+    recognizer = FaceRecognizer(Dim(found), FakeEmbedder(), "f", POINT)
     return Pipeline(recognizer, Gallery({"ann": unit(1)}), settings), recognizer.detector
 
 
@@ -134,10 +134,10 @@ def test_a_face_that_only_the_copy_shows(settings):
     result = pipeline.process(dark)
     assert (result.faces.count, result.brightened, result.detected) == (1, "clahe", True)
     assert [int(image[0, 0, 0]) for image in detector.seen] == [10, copy]
-    assert 0 < result.times.again <= result.times.detect
+    assert 0 < result.times.copies <= result.times.detect
     # The crop is the frame's own: a face of level 10 is ann.
     assert (result.crops() == 10).all()
-    assert [identity.person for identity in result.identities if identity.person] in (["ann"], [])
+    assert [identity.name for identity in result.identities if identity.name] in (["ann"], [])
     # Bright, and nothing is found: an empty street.
     assert pipeline_of({}, settings)[0].process(grey(200)).brightened is None
 
@@ -147,7 +147,7 @@ def test_an_empty_street_is_not_looked_at_twice_and_nor_is_one_with_a_face(monke
     pipeline, detector = pipeline_of({10: ONE})
     for level, count in ((200, 0), (200, 0), (10, 1), (10, 1)):
         result = pipeline.process(grey(level))
-        assert (result.faces.count, result.brightened, result.times.again) == (count, None, 0.0)
+        assert (result.faces.count, result.brightened, result.times.copies) == (count, None, 0.0)
     assert len(detector.seen) == 4
 
 
@@ -168,7 +168,7 @@ def test_what_the_frame_shows_is_as_without_copies(monkeypatch):
 def test_a_lost_track_is_looked_for_on_copies_in_turn(monkeypatch):
     at_any_time(monkeypatch)
     bright = grey(150)
-    pipeline, detector = pipeline_of({150: ONE}, PipelineSettings(TrackSettings(detect_every=1, missing=3)))
+    pipeline, detector = pipeline_of({150: ONE}, PipelineSettings(TrackSettings(detect_every=1, max_age=3)))
     assert pipeline.process(bright).ids == (1,)
     detector.found = {}
     results = [pipeline.process(bright) for _ in range(6)]
@@ -223,7 +223,7 @@ def test_somebody_who_walks_in_the_dark_is_one_track(sample_faces, reduced):
         frames.append(frame)
     seen = {}
     for ways in ((), BOTH):
-        recognizer = FaceRecognizer(Detector(min_face=39.8, threads=1, brighten=ways), FakeEmbedder(), "f", DECISION)
+        recognizer = FaceRecognizer(Detector(min_face=39.8, threads=1, brighten=ways), FakeEmbedder(), "f", POINT)
         settings = PipelineSettings(TrackSettings(detect_every=5), reduced)
         pipeline = Pipeline(recognizer, None, settings)
         seen[ways] = [pipeline.process(frame) for frame in frames]

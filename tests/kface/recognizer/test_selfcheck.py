@@ -7,7 +7,7 @@ import pytest
 from tiny_bundle import NETWORK
 
 from kface import bundle
-from kface.bundle import golden
+from kface.bundle import golden, golden_writer
 from kface.errors import ModelError
 from kface.networks import UnsuitableRuntimeError
 from kface.recognizer import embedder as embedder_module
@@ -70,11 +70,11 @@ def write(directory, names=("embedder.onnx", "embedder.pb"), tolerance=None, par
         files.append(bundle.describe(directory, name, "embedder", **about))
     if with_golden:
         inputs = ((faces().astype(np.float32) - 127.5) / 128).transpose(0, 3, 1, 2)
-        files += golden.write(directory, faces(), embed(inputs), tolerance)
-    preprocessing, template = bundle.Preprocessing(), bundle.Template()
+        files += golden_writer.write(directory, faces(), embed(inputs), tolerance)
+    preprocessing, template = bundle.BundlePreprocessing(), bundle.AlignmentTemplate()
     bundle.write(
         directory,
-        bundle.Manifest(
+        bundle.BundleManifest(
             name="tiny",
             created="2024-05-06T07:08:09+00:00",
             files=tuple(files),
@@ -198,9 +198,9 @@ def test_auto_goes_on_where_a_runtime_reads_or_runs_nothing(opened, machine, cap
     def broken(batch):
         raise ModelError("cannot run on a batch")
 
-    machine["openvino", ".onnx"] = UnsuitableRuntimeError("is not a network that OpenVINO can read")
+    machine["openvino", ".onnx"] = UnsuitableRuntimeError("cannot be read by OpenVINO")
     machine["onnxruntime", ".onnx"] = broken
-    machine["opencv", ".pb"] = UnsuitableRuntimeError("is not a network that OpenCV can read")
+    machine["opencv", ".pb"] = UnsuitableRuntimeError("cannot be read by OpenCV")
     made = Embedder(opened)
     assert (made.runtime, made.file.path) == ("opencv", "embedder.onnx")
     assert len(caplog.records) == 3
@@ -214,14 +214,14 @@ def test_where_all_are_wrong_the_first_is_named(opened, machine):
 
 
 def test_a_changed_file_is_not_passed_over(opened, machine):
-    machine["openvino", ".onnx"] = ModelError("is not the file it was (its SHA-256 differs)")
+    machine["openvino", ".onnx"] = ModelError("has been changed (its SHA-256 differs)")
     with pytest.raises(ModelError, match="SHA-256"):
         Embedder(opened)
 
 
 def test_opencv_takes_the_frozen_graph_and_onnx_where_it_cannot_read_that(opened, machine, tmp_path):
     assert Embedder(opened, "opencv").file.path == "embedder.pb"
-    machine["opencv", ".pb"] = UnsuitableRuntimeError("is not a network that OpenCV can read")
+    machine["opencv", ".pb"] = UnsuitableRuntimeError("cannot be read by OpenCV")
     assert Embedder(opened, "opencv").file.path == "embedder.onnx"
     machine["opencv", ".onnx"] = UnsuitableRuntimeError("neither is this")
     with pytest.raises(ModelError, match="neither is this"):
@@ -291,9 +291,9 @@ def test_a_bundle_of_an_older_version_is_warned_about_once(tmp_path, machine, ca
 
 
 def test_damaged_golden_vectors_are_no_fault_of_the_runtime(opened, machine):
-    path = opened.path(golden.EMBEDDINGS)
+    path = opened.path(golden.VECTORS)
     path.write_bytes(path.read_bytes()[:-2])
-    with pytest.raises(ModelError, match="embeddings.json: was changed"):
+    with pytest.raises(ModelError, match="vectors.json: was changed"):
         Embedder(opened)
     assert machine["tried"] == [("openvino", "embedder.onnx")]
 
@@ -318,7 +318,7 @@ def test_real_runtimes(tmp_path, runtime):
     crops = faces()
     inputs = np.ascontiguousarray((crops.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 128)
     right = open_network(place / "embedder.onnx", runtime).run(inputs)["embedding"]
-    files = golden.write(place, crops, right)
+    files = golden_writer.write(place, crops, right)
     manifest = bundle.load(place).manifest
     bundle.write(place, manifest._replace(files=manifest.files + files))
     Embedder(bundle.load(place), runtime)

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, Gallery, Scene, faces_at, mixed, unit
+from recognizer_fakes import POINT, Gallery, Scene, faces_at, mixed, unit
 
 from kface.errors import ConfigError
 from kface.mtcnn.boxes import overlaps
 from kface.recognizer.association import best_pairs, clear_pairs
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 
 STILL = {"ann": (100, 100, 80)}
 
@@ -19,7 +19,7 @@ def numbers(frames, name):
 
 
 def people(frames, name):
-    return [(frame[name][1].state, frame[name][1].person) for frame in frames if name in frame]
+    return [(frame[name][1].state, frame[name][1].name) for frame in frames if name in frame]
 
 
 def test_overlaps():
@@ -114,7 +114,7 @@ def test_one_frame_lost_ends_nothing():
 
 
 def test_a_track_ends_once_its_face_was_missing_for_too_long():
-    scene = Scene(TrackSettings(missing=4))
+    scene = Scene(TrackSettings(max_age=4))
     scene.run(5, STILL)
     scene.run(4, {})
     assert len(scene.tracker.states()) == 1
@@ -122,11 +122,11 @@ def test_a_track_ends_once_its_face_was_missing_for_too_long():
     scene.step({})
     assert scene.tracker.states() == []
     (ended,) = scene.ended
-    assert (ended.number, ended.identity.person, ended.missing) == (1, "ann", 5)
+    assert (ended.number, ended.identity.name, ended.missing) == (1, "ann", 5)
 
 
 def test_who_returns_in_time_goes_on_elsewhere_and_otherwise_begins_anew():
-    scene = Scene(TrackSettings(missing=4))
+    scene = Scene(TrackSettings(max_age=4))
     scene.run(5, STILL)
     scene.run(3, {})
     assert numbers([scene.step({"ann": (400, 200, 80)})], "ann") == [1]
@@ -151,7 +151,7 @@ def test_a_person_slipped_in_between_two_frames_takes_over_with_a_new_track():
     assert numbers(frames, "bob")[0] == 1
     assert numbers(frames, "bob")[-1] == 2
     assert people(frames, "bob")[-1] == ("recognised", "bob")
-    assert [state.identity.person for state in scene.ended] == ["ann"]
+    assert [state.identity.name for state in scene.ended] == ["ann"]
     # The view after ten frames gives it away, and two more have to agree.
     assert numbers(frames, "bob").count(1) <= 10
 
@@ -161,7 +161,7 @@ def test_views_that_agree_with_nothing_take_nothing_over():
     scene.run(6, STILL)
     for number in range(12):
         frame = scene.step(STILL, looks={"ann": unit(3 + number)})
-        assert (frame["ann"][0], frame["ann"][1].state, frame["ann"][1].person) == (1, "recognised", "ann")
+        assert (frame["ann"][0], frame["ann"][1].state, frame["ann"][1].name) == (1, "recognised", "ann")
 
 
 @pytest.mark.parametrize("when", [0, 1, 2, 9])
@@ -170,8 +170,8 @@ def test_a_wrong_match_in_one_frame_is_outvoted(when):
     for number in range(12):
         frame = scene.step(STILL, looks={"ann": unit(1)} if number == when else None)
         identity = frame["ann"][1]
-        assert (identity.state, identity.person) != ("recognised", "bob")
-    assert (identity.state, identity.person) == ("recognised", "ann")
+        assert (identity.state, identity.name) != ("recognised", "bob")
+    assert (identity.state, identity.name) == ("recognised", "ann")
     assert frame["ann"][0] == 1
 
 
@@ -179,7 +179,7 @@ def test_a_large_sharp_face_outvotes_small_blurred_ones():
     scene = Scene(TrackSettings(refresh=1))
     scene.run(2, {"ann": (100, 100, 30)}, looks={"ann": unit(1)}, sharp={"ann": 10.0})
     frame = scene.step({"ann": (100, 100, 44)}, sharp={"ann": 400.0})
-    assert (frame["ann"][1].state, frame["ann"][1].person) == ("recognised", "ann")
+    assert (frame["ann"][1].state, frame["ann"][1].name) == ("recognised", "ann")
     assert frame["ann"][1].votes == 3
 
 
@@ -211,7 +211,7 @@ def test_a_face_that_comes_closer_stays_the_same_and_is_embedded_again():
 
 
 def test_only_so_many_views_are_kept():
-    scene = Scene(TrackSettings(memory=5, refresh=1))
+    scene = Scene(TrackSettings(max_views=5, refresh=1))
     frames = scene.run(20, STILL)
     assert [frame["ann"][1].votes for frame in frames] == [1, 2, 3, 4] + [5] * 16
 
@@ -224,9 +224,9 @@ def test_a_new_enrolment_is_seen_without_another_embedding():
     scene.tracker.rematch(lambda some: [row[0] for row in gallery.match(some, 1)])
     assert gallery.calls[-1] == 6
     states = {state.number: state.identity for state in scene.tracker.states()}
-    assert (states[2].state, states[2].person) == ("recognised", "eve")
+    assert (states[2].state, states[2].name) == ("recognised", "eve")
     assert states[1].state == "unknown"
-    Tracker(TrackSettings(), DECISION).rematch(lambda some: pytest.fail("nobody is there"))
+    Tracker(TrackSettings(), POINT).rematch(lambda some: pytest.fail("nobody is there"))
 
 
 def test_all_faces_of_a_frame_are_asked_for_at_once():
@@ -291,7 +291,7 @@ def test_strangers_count_only_in_a_row():
     scene.run(4, STILL)
     for number in range(12):
         frame = scene.step(STILL, looks={"ann": unit(2)} if number % 3 < 2 else None)
-        assert (frame["ann"][0], frame["ann"][1].person) == (1, "ann")
+        assert (frame["ann"][0], frame["ann"][1].name) == (1, "ann")
     assert scene.step(STILL, looks={"ann": unit(2)})["ann"][0] == 1
 
 
@@ -304,10 +304,10 @@ def test_a_missing_track_is_not_looked_for_where_another_is():
 
 
 def test_a_face_without_an_embedding_is_followed_and_undecided():
-    tracker = Tracker(TrackSettings(), DECISION)
+    tracker = Tracker(TrackSettings(), POINT)
     faces = faces_at([(50, 50, 40)])
     for _ in range(3):
-        assert tracker.begin(faces, [View(np.zeros((5, 2)), 40.0, 100.0)]) == [0]
+        assert tracker.begin(faces, [FaceView(np.zeros((5, 2)), 40.0, 100.0)]) == [0]
         assert tracker.finish(np.zeros((1, 16), np.float32), np.array([True]), [(None, -2.0)]) == [1]
     (state,) = tracker.states()
     assert (state.identity.state, state.identity.votes, state.frames) == ("undecided", 0, 3)
@@ -318,10 +318,10 @@ def test_a_face_without_an_embedding_is_followed_and_undecided():
     [
         ({"detect_every": 0}, "detect_every"),
         ({"detect_every": 2.5}, "detect_every"),
-        ({"missing": -1}, "missing"),
-        ({"iou": 0.0}, "iou"),
-        ({"views": True}, "views"),
-        ({"memory": 2}, "memory"),
+        ({"max_age": -1}, "max_age"),
+        ({"iou_threshold": 0.0}, "iou_threshold"),
+        ({"min_views": True}, "min_views"),
+        ({"max_views": 2}, "max_views"),
         ({"budget": 0}, "budget"),
         ({"refresh": 0}, "refresh"),
         ({"moved": 0}, "moved"),
@@ -332,5 +332,5 @@ def test_a_face_without_an_embedding_is_followed_and_undecided():
 )
 def test_wrong_settings(wrong, key):
     with pytest.raises(ConfigError, match="tracks." + key) as caught:
-        Tracker(TrackSettings(**wrong), DECISION)
+        Tracker(TrackSettings(**wrong), POINT)
     assert "\n" not in str(caught.value)

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import recognizer_fakes as fakes
-from recognizer_fakes import DECISION, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
+from recognizer_fakes import POINT, FakeDetector, FakeEmbedder, Gallery, faces_at, grey, unit
 
 from kface.faces import Faces
 from kface.mtcnn.boxes import overlaps
 from kface.mtcnn.refine import beside
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer.tracks import AFRESH, Tracker
-from kface.recognizer.views import View
+from kface.recognizer.views import FaceView
 
 
 def row_of(count, step=0.0, apart=120):
@@ -19,7 +19,7 @@ def row_of(count, step=0.0, apart=120):
 
 
 def views(faces):
-    return [View(np.zeros((5, 2)), 60.0, 100.0) for _ in range(faces.count)]
+    return [FaceView(np.zeros((5, 2)), 60.0, 100.0) for _ in range(faces.count)]
 
 
 def show(tracker, faces, owners=None, looked=None, people=None):
@@ -40,7 +40,7 @@ def follow(tracker, faces, people=None):
 
 
 def test_all_are_looked_at_where_they_are_few_enough():
-    tracker = Tracker(TrackSettings(refine=3), DECISION)
+    tracker = Tracker(TrackSettings(refine=3), POINT)
     show(tracker, row_of(3))
     for _ in range(4):
         turn, ids, _, _ = follow(tracker, row_of(3))
@@ -49,7 +49,7 @@ def test_all_are_looked_at_where_they_are_few_enough():
 
 
 def test_many_take_turns():
-    tracker = Tracker(TrackSettings(refine=2), DECISION)
+    tracker = Tracker(TrackSettings(refine=2), POINT)
     show(tracker, row_of(5))
     turns = [follow(tracker, row_of(5))[0] for _ in range(5)]
     assert turns == [[0, 1], [2, 3], [0, 4], [1, 2], [0, 3]]
@@ -60,7 +60,7 @@ def test_many_take_turns():
 
 def test_those_in_each_others_way_are_looked_at_together_and_more_often():
     faces = faces_at([(60, 100, 60), (200, 100, 60), (340, 100, 60), (500, 100, 60), (530, 100, 60)])
-    tracker = Tracker(TrackSettings(refine=2), DECISION)
+    tracker = Tracker(TrackSettings(refine=2), POINT)
     show(tracker, faces)
     turns = [follow(tracker, faces)[0] for _ in range(6)]
     assert turns[0] == [3, 4]
@@ -70,7 +70,7 @@ def test_those_in_each_others_way_are_looked_at_together_and_more_often():
 
 
 def test_missing_ones_have_their_turn_and_are_nowhere_meanwhile():
-    tracker = Tracker(TrackSettings(refine=1), DECISION)
+    tracker = Tracker(TrackSettings(refine=1), POINT)
     show(tracker, row_of(3))
     show(tracker, row_of(2))
     turns = []
@@ -89,7 +89,7 @@ def test_missing_ones_have_their_turn_and_are_nowhere_meanwhile():
 
 
 def test_only_whose_turn_it_is_can_be_lost():
-    tracker = Tracker(TrackSettings(refine=2), DECISION)
+    tracker = Tracker(TrackSettings(refine=2), POINT)
     show(tracker, row_of(4))
     turn = tracker.turn()
     assert turn.tolist() == [0, 1]
@@ -99,7 +99,7 @@ def test_only_whose_turn_it_is_can_be_lost():
 
 
 def test_faces_go_on_as_they_moved():
-    tracker = Tracker(TrackSettings(refine=1), DECISION)
+    tracker = Tracker(TrackSettings(refine=1), POINT)
     show(tracker, row_of(2))
     for number in range(1, 9):
         faces = row_of(2, 4.0 * number)
@@ -115,20 +115,20 @@ def test_faces_go_on_as_they_moved():
 
 
 def test_a_jump_is_no_movement():
-    tracker = Tracker(TrackSettings(refine=1, iou=0.1), DECISION)
+    tracker = Tracker(TrackSettings(refine=1, iou_threshold=0.1), POINT)
     show(tracker, row_of(2))
     show(tracker, row_of(2, 20.0))
     turn = tracker.turn()
     np.testing.assert_allclose(tracker.moved_on(turn)[0].boxes, row_of(2, 20.0).boxes[1:], atol=1e-3)
     # Slower, it is one.
-    tracker = Tracker(TrackSettings(refine=1), DECISION)
+    tracker = Tracker(TrackSettings(refine=1), POINT)
     show(tracker, row_of(2))
     show(tracker, row_of(2, 14.0))
     np.testing.assert_allclose(tracker.moved_on(tracker.turn())[0].boxes, row_of(2, 28.0).boxes[1:], atol=1e-3)
 
 
 def test_who_was_away_has_no_movement():
-    tracker = Tracker(TrackSettings(refine=1), DECISION)
+    tracker = Tracker(TrackSettings(refine=1), POINT)
     for step in (0.0, 8.0):
         show(tracker, row_of(2, step))
     show(tracker, row_of(2, 8.0).take(np.array([0])))
@@ -138,7 +138,7 @@ def test_who_was_away_has_no_movement():
 
 
 def test_only_faces_that_were_looked_at_are_embedded():
-    tracker = Tracker(TrackSettings(refine=2, budget=5), DECISION)
+    tracker = Tracker(TrackSettings(refine=2, budget=5), POINT)
     show(tracker, row_of(4))
     for _ in range(4):
         turn, ids, which, _ = follow(tracker, row_of(4))
@@ -149,7 +149,7 @@ def test_only_faces_that_were_looked_at_are_embedded():
 
 
 def test_two_who_part_while_nobody_looks_are_told_apart_once_somebody_does():
-    tracker = Tracker(TrackSettings(refine=2, views=1), DECISION)
+    tracker = Tracker(TrackSettings(refine=2, min_views=1), POINT)
     near = faces_at([(100, 100, 60), (140, 100, 60), (400, 100, 60), (520, 100, 60)])
     for _ in range(2):
         show(tracker, near)
@@ -162,7 +162,7 @@ def test_two_who_part_while_nobody_looks_are_told_apart_once_somebody_does():
 
 
 def test_newcomers_beside_those_that_are_followed():
-    tracker = Tracker(TrackSettings(views=1), DECISION)
+    tracker = Tracker(TrackSettings(min_views=1), POINT)
     show(tracker, row_of(2))
     ids, which = show(tracker, row_of(3), np.array([0, 1, -1]))
     assert (ids, which) == ([1, 2, 3], [2])
@@ -173,7 +173,7 @@ def test_newcomers_beside_those_that_are_followed():
 
 
 def test_when_faces_are_followed():
-    tracker = Tracker(TrackSettings(detect_every=2), DECISION)
+    tracker = Tracker(TrackSettings(detect_every=2), POINT)
     assert (tracker.due, tracker.follows) == (True, False)
     show(tracker, row_of(2))
     seen = []
@@ -185,7 +185,7 @@ def test_when_faces_are_followed():
     assert (tracker.due, tracker.follows) == (False, True)
     show(tracker, Faces.empty(), np.zeros((0,), np.int64))
     assert (tracker.due, tracker.follows) == (True, False)
-    always = Tracker(TrackSettings(detect_every=1), DECISION)
+    always = Tracker(TrackSettings(detect_every=1), POINT)
     show(always, row_of(2))
     assert (always.due, always.follows) == (True, False)
 
@@ -203,7 +203,7 @@ class Walkers(object):
         detector = self.detector = FakeDetector({}, self._refine)
         detector.detect = lambda rgb: self.cascade.append(self.walk) or self.now
         detector.detect_others = self._others
-        recognizer = FaceRecognizer(detector, FakeEmbedder(), "f", DECISION)
+        recognizer = FaceRecognizer(detector, FakeEmbedder(), "f", POINT)
         self.pipeline = Pipeline(recognizer, Gallery({"ann": unit(1)}), PipelineSettings(settings))
 
     def _others(self, rgb, known):
@@ -285,7 +285,7 @@ def test_in_the_reduced_frame_those_not_looked_at_are_known_there():
     seen = []
     detector = FakeDetector({10: row_of(4)}, lambda rgb, boxes: (fakes_at(boxes), np.arange(len(boxes))))
     detector.detect_others = lambda rgb, known: seen.append((rgb.shape, known)) or row_of(1, 400.0)
-    recognizer = FaceRecognizer(detector, FakeEmbedder(), "f", DECISION)
+    recognizer = FaceRecognizer(detector, FakeEmbedder(), "f", POINT)
     settings = PipelineSettings(TrackSettings(detect_every=2, refine=2), (500, 200))
     pipeline = Pipeline(recognizer, None, settings)
     pipeline.process(grey(10, (400, 1000)))
@@ -308,4 +308,4 @@ def test_wrong_settings(value):
     from kface.errors import ConfigError
 
     with pytest.raises(ConfigError, match="tracks.refine"):
-        Tracker(TrackSettings(refine=value), DECISION)
+        Tracker(TrackSettings(refine=value), POINT)

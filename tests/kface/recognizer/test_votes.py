@@ -3,23 +3,23 @@
 import cv2
 import numpy as np
 import pytest
-from recognizer_fakes import DECISION, faces_at
+from recognizer_fakes import POINT, faces_at
 
 from kface import alignment
-from kface.bundle import Row, Thresholds
+from kface.bundle import ThresholdRow, Thresholds
 from kface.errors import ConfigError
-from kface.recognizer.decision import Decision, bound
+from kface.recognizer.operating_point import OperatingPoint, bound
 from kface.recognizer.settings import TrackSettings
-from kface.recognizer.views import View, alignable, is_new, seen_in, views_of
+from kface.recognizer.views import FaceView, alignable, is_new, seen_in, views_of
 from kface.recognizer.votes import Vote, count
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 
 
 def table(*rows):
     made = [
-        Row(target, None, None, None, "not measurable")
+        ThresholdRow(target, None, None, None, "not measurable")
         if threshold is None
-        else Row(target, threshold, Figure(fmr), Figure(0.1))
+        else ThresholdRow(target, threshold, RateEstimate(fmr), RateEstimate(0.1))
         for target, threshold, fmr in rows
     ]
     return Thresholds("pairs", True, 10, 1000, 5, 0, 0, tuple(made))
@@ -29,43 +29,47 @@ FULL = table((1e-2, 0.3, 0.0099), (1e-3, 0.5, 0.0009), (1e-4, 0.6, 0.0001), (1e-
 
 
 def test_what_the_table_recommends():
-    assert Decision.from_thresholds(FULL) == Decision(0.6, 0.3, 0.0001)
-    assert Decision.from_thresholds(table((1e-2, 0.3, 0.01), (1e-4, None, None))) == Decision(0.3, 0.3, 0.01)
-    assert Decision.from_thresholds(table((1e-3, 0.5, 0.001))) == Decision(0.5, 0.5, 0.001)
-    assert Decision.from_thresholds(table((1e-4, None, None))) is None
-    assert Decision.from_thresholds(None) is None
+    assert OperatingPoint.from_thresholds(FULL) == OperatingPoint(0.6, 0.3, 0.0001)
+    assert OperatingPoint.from_thresholds(table((1e-2, 0.3, 0.01), (1e-4, None, None))) == OperatingPoint(
+        0.3, 0.3, 0.01
+    )
+    assert OperatingPoint.from_thresholds(table((1e-3, 0.5, 0.001))) == OperatingPoint(0.5, 0.5, 0.001)
+    assert OperatingPoint.from_thresholds(table((1e-4, None, None))) is None
+    assert OperatingPoint.from_thresholds(None) is None
 
 
 @pytest.mark.parametrize(("people", "recognised"), [(0, 0.6), (1, 0.6), (30, 0.6), (300, 0.9), (10**6, 0.9)])
 def test_many_people_raise_the_threshold_that_recognises(people, recognised):
     strict = table((1e-2, 0.3, 0.0099), (1e-3, 0.5, 0.0009), (1e-4, 0.6, 0.0001), (1e-5, 0.9, 0.00001))
-    found = Decision.from_thresholds(strict, people)
+    found = OperatingPoint.from_thresholds(strict, people)
     assert found.recognised == pytest.approx(recognised)
     assert found.unknown == 0.3
     assert found.fmr == (0.00001 if recognised == 0.9 else 0.0001)
     # As far as was measured, and no further.
-    assert Decision.from_thresholds(table((1e-2, 0.3, 0.0099), (1e-3, 0.5, 0.0009)), people).recognised == 0.5
+    assert OperatingPoint.from_thresholds(table((1e-2, 0.3, 0.0099), (1e-3, 0.5, 0.0009)), people).recognised == 0.5
 
 
 def test_between_two_rows_the_threshold_follows_the_logarithm_of_the_rate():
     strict = table((1e-2, 0.3, 0.0099), (1e-4, 0.6, 0.0001), (1e-5, 0.9, 0.00001))
     # Half way from 1e-4 to 1e-5 lies 3.16e-5: 95 people.
-    found = Decision.from_thresholds(strict, 95)
+    found = OperatingPoint.from_thresholds(strict, 95)
     assert found.recognised == pytest.approx(0.75, abs=0.001)
     assert found.fmr == 0.0001
-    every = [Decision.from_thresholds(strict, people).recognised for people in range(1, 400)]
+    every = [OperatingPoint.from_thresholds(strict, people).recognised for people in range(1, 400)]
     assert every == sorted(every)
     # What the settings say holds for any number.
-    assert Decision.from_settings({"recognised": 0.2}, strict, 1000).recognised == 0.2
-    assert Decision.from_settings({}, strict, 300).recognised == pytest.approx(0.9)
+    assert OperatingPoint.from_settings({"recognised": 0.2}, strict, 1000).recognised == 0.2
+    assert OperatingPoint.from_settings({}, strict, 300).recognised == pytest.approx(0.9)
 
 
 def test_what_the_settings_say():
-    assert Decision.from_settings({"recognised": 0.65, "unknown": 0.4}, FULL) == Decision(0.65, 0.4, 0.0001)
-    assert Decision.from_settings({"recognised": 0.2}, FULL) == Decision(0.2, 0.2, None)
-    assert Decision.from_settings({"recognised": 1, "unknown": -1}) == Decision(1.0, -1.0, None)
-    assert Decision.from_settings({"recognised": None, "unknown": None}, FULL) == Decision.from_thresholds(FULL)
-    assert Decision.from_settings({}) is None
+    assert OperatingPoint.from_settings({"recognised": 0.65, "unknown": 0.4}, FULL) == OperatingPoint(0.65, 0.4, 0.0001)
+    assert OperatingPoint.from_settings({"recognised": 0.2}, FULL) == OperatingPoint(0.2, 0.2, None)
+    assert OperatingPoint.from_settings({"recognised": 1, "unknown": -1}) == OperatingPoint(1.0, -1.0, None)
+    assert OperatingPoint.from_settings({"recognised": None, "unknown": None}, FULL) == OperatingPoint.from_thresholds(
+        FULL
+    )
+    assert OperatingPoint.from_settings({}) is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_what_the_settings_say():
 )
 def test_wrong_thresholds(wrong, key):
     with pytest.raises(ConfigError, match=key):
-        Decision.from_settings(wrong)
+        OperatingPoint.from_settings(wrong)
 
 
 def test_the_rate_that_a_threshold_keeps_to():
@@ -90,28 +94,28 @@ def test_the_rate_that_a_threshold_keeps_to():
 
 
 def test_states():
-    states = [DECISION.state(score) for score in (0.6, 0.5999, 0.3, 0.2999, -2.0)]
+    states = [POINT.state(score) for score in (0.6, 0.5999, 0.3, 0.2999, -2.0)]
     assert states == ["recognised", "undecided", "undecided", "unknown", "unknown"]
 
 
 def test_votes():
-    assert count([], DECISION).state == "undecided"
-    found = count([Vote("ann", 0.9, 1.0), Vote("ann", 0.6, 3.0), Vote("bob", 0.95, 1.0)], DECISION)
+    assert count([], POINT).state == "undecided"
+    found = count([Vote("ann", 0.9, 1.0), Vote("ann", 0.6, 3.0), Vote("bob", 0.95, 1.0)], POINT)
     assert found == ("recognised", "ann", pytest.approx(0.675), pytest.approx(0.8), 3)
     # The mean of the winner's cosines decides, not the best.
-    assert count([Vote("ann", 0.9, 1.0), Vote("ann", 0.4, 3.0)], DECISION).state == "undecided"
+    assert count([Vote("ann", 0.9, 1.0), Vote("ann", 0.4, 3.0)], POINT).state == "undecided"
     # Most of the weight is needed, not just more than any other.
     split = [Vote("ann", 0.9, 2.0), Vote("bob", 0.9, 1.5), Vote("eve", 0.9, 1.5)]
-    assert count(split, DECISION)[:2] == ("undecided", "ann")
-    assert count([Vote("ann", 0.9, 1.0), Vote("bob", 0.9, 1.0)], DECISION).state == "undecided"
+    assert count(split, POINT)[:2] == ("undecided", "ann")
+    assert count([Vote("ann", 0.9, 1.0), Vote("bob", 0.9, 1.0)], POINT).state == "undecided"
     nobody = [Vote("ann", 0.1, 2.0), Vote("bob", 0.2, 2.0), Vote("ann", 0.9, 1.0)]
-    assert count(nobody, DECISION)[:3] == ("unknown", None, pytest.approx(0.15))
-    assert count([Vote("ann", 0.9, 1.0)], DECISION, least=2)[:2] == ("undecided", "ann")
+    assert count(nobody, POINT)[:3] == ("unknown", None, pytest.approx(0.15))
+    assert count([Vote("ann", 0.9, 1.0)], POINT, least=2)[:2] == ("undecided", "ann")
 
 
 def test_larger_and_sharper_views_weigh_more():
     def weight(side, sharp):
-        return View(np.zeros((5, 2)), side, sharp).weight
+        return FaceView(np.zeros((5, 2)), side, sharp).weight
 
     assert weight(112, 100) == pytest.approx(0.5)
     assert weight(56, 100) == pytest.approx(0.25)
@@ -139,11 +143,11 @@ def test_a_view_does_not_change_with_place_size_or_roll():
 def test_sharpness_is_looked_at_only_where_it_matters():
     asked = []
     (one,) = views_of(faces_at([(60, 60, 40)]), lambda number: asked.append(number) or 80.0)
-    seen = seen_in([View(one.shape + 9, 40.0, 50.0)])
+    seen = seen_in([FaceView(one.shape + 9, 40.0, 50.0)])
     assert is_new(one, seen, TrackSettings())
     assert not asked
-    assert not is_new(one, seen_in([View(one.shape, 40.0, 50.0)]), TrackSettings())
-    assert is_new(one, seen_in([View(one.shape, 40.0, 39.0)]), TrackSettings())
+    assert not is_new(one, seen_in([FaceView(one.shape, 40.0, 50.0)]), TrackSettings())
+    assert is_new(one, seen_in([FaceView(one.shape, 40.0, 39.0)]), TrackSettings())
     assert one.weight == pytest.approx(40 / 112.0 * 80 / 180)
     assert asked == [0]
 
@@ -152,7 +156,7 @@ def test_a_view_is_new_where_none_shows_it():
     def view(turned=0.0, side=40.0, sharp=50.0):
         shape = alignment.TEMPLATE.astype(np.float64)
         shape[2, 0] += turned
-        return View(shape, side, sharp)
+        return FaceView(shape, side, sharp)
 
     seen = seen_in([view(), view(20.0), view(0, 60.0), view(0, 40.0, 90.0)])
     for new in (view(10.0), view(-6.0), view(26.0), view(0, 79.0), view(0, 40.0, 181.0)):

@@ -13,8 +13,6 @@ CAMERA = StreamSettings("rtsp", address="127.0.0.1", id="watcher", password="hus
 QUICK = Timing(
     stall=0.4, opening=1.0, first_wait=0.02, longest_wait=0.1, refused_wait=0.5, settled=5.0, oldest=1.0, abandoned=2
 )
-#: Noisy machines are given this long for what takes milliseconds.
-GENEROUS = 10.0
 
 
 def picture(number, size=(32, 24)):
@@ -26,16 +24,6 @@ def picture(number, size=(32, 24)):
 
 def number_of(frame):
     return int(frame.image[0, 0, 2])
-
-
-def until(condition, seconds=GENEROUS):
-    """Wait for a condition, and return whether it came true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return bool(condition())
 
 
 class Capture(object):

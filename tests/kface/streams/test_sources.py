@@ -5,7 +5,13 @@ import time
 
 import numpy as np
 import pytest
-from stream_fakes import CAMERA, Capture, Opener, picture, until
+from stream_fakes import (
+    CAMERA,
+    Capture,
+    Opener,
+    picture,
+)
+from waiting import until
 
 from kface.errors import ConfigError
 from kface.streams import (

@@ -2,7 +2,15 @@ import threading
 import time
 
 import pytest
-from stream_fakes import CAMERA, GENEROUS, QUICK, Capture, Opener, number_of, picture, until
+from stream_fakes import (
+    CAMERA,
+    QUICK,
+    Capture,
+    Opener,
+    number_of,
+    picture,
+)
+from waiting import GENEROUS, until
 
 from kface.errors import ConfigError
 from kface.streams import State, Stream, StreamError, StreamRefusedError, StreamSettings, Timing

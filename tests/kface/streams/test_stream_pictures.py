@@ -7,7 +7,17 @@ import time
 import cv2
 import numpy as np
 import pytest
-from stream_fakes import CAMERA, GENEROUS, QUICK, Capture, Opener, interlace, number_of, picture, until, write_video
+from stream_fakes import (
+    CAMERA,
+    QUICK,
+    Capture,
+    Opener,
+    interlace,
+    number_of,
+    picture,
+    write_video,
+)
+from waiting import GENEROUS, until
 
 from kface.streams import State, Stream, StreamError, StreamSettings, UnusableStreamError, VideoFile, conversion
 from kface.streams.pictures import Pictures

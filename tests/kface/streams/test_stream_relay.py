@@ -6,7 +6,8 @@ import socket
 import threading
 
 import pytest
-from stream_fakes import CAMERA, GENEROUS, until
+from stream_fakes import CAMERA
+from waiting import GENEROUS, until
 
 from kface.streams import StreamError, backends
 from kface.streams.probe import authorization

@@ -1,10 +1,12 @@
 // The page: shows what the program says and passes on what the user wants. Every decision is the program's.
+import { Labels } from "/labels.js";
 import { call, Feed, Picture } from "/link.js";
+import { reason } from "/reasons.js";
 import { count, has, LANGUAGE, text, translate } from "/text.js";
 
 const $ = (id) => document.getElementById(id);
 const SHOWN_EVENTS = 200;
-let people = [], status = null, faces = [], connected = false, live = false, denied = false, candidate = null, whom = null;
+let people = [], status = null, faces = [], connected = false, live = false, denied = false, candidate = null, chosenName = null;
 
 translate(document);
 
@@ -16,15 +18,16 @@ function element(name, content = "", attributes = {}) {
   return made;
 }
 
-function put(node, content) {
+function setText(node, content) {
   if (node.textContent !== content) node.textContent = content;
 }
 
-let sayTimer;
-function say(line) {
-  put($("said"), line);
-  clearTimeout(sayTimer);
-  sayTimer = setTimeout(() => put($("said"), ""), 8000);
+let noticeTimer;
+/** Show a line at the bottom of the page for some seconds. */
+function notify(line) {
+  setText($("notice"), line);
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => setText($("notice"), ""), 8000);
 }
 
 // ---- state
@@ -32,19 +35,19 @@ function say(line) {
 function showState() {
   const state = connected ? (status ? status.stream : "connecting") : "away";
   $("state").dataset.state = state;
-  put($("state"), text(state));
+  setText($("state"), text(state));
   const old = !connected || picture.silent || !live;
   $("frame").classList.toggle("old", old);
   // The program's own picture says itself that it is not live; one that only stays on the screen does not.
   $("frame").classList.toggle("frozen", old && live);
   $("stale").hidden = !old;
-  put($("stale"), old ? text("noLive") : "");
+  setText($("stale"), old ? text("noLive") : "");
   let alarm = "";
   if (denied) alarm = text("denied");
   else if (state === "away") alarm = text("awayAlarm");
-  else if (state === "lost") alarm = text("lostAlarm", { reason: status.reason });
-  else if (state === "ended" || state === "closed") alarm = text("endedAlarm");
-  put($("alarm"), alarm);
+  else if (state === "lost") alarm = text("lostAlarm", { reason: reason(status.reason) });
+  else if (state === "ended" || state === "closed") alarm = text("endedAlarm") + (status.reason ? ` ${reason(status.reason)}` : "");
+  setText($("alarm"), alarm);
   $("alarm").hidden = !alarm;
 }
 
@@ -56,8 +59,10 @@ function showStatus(value) {
   const key = value.latency_p50_ms === null ? "noFigures" : "figures";
   let line = text(key, { fps: value.fps.toFixed(1), p50: round(value.latency_p50_ms), p95: round(value.latency_p95_ms) });
   if (value.losses) line += " · " + count("losses", value.losses);
-  put($("figures"), line);
-  put($("source"), value.source);
+  if (value.dropped) line += " · " + count("dropped", value.dropped);
+  setText($("figures"), line);
+  setText($("source"), value.source);
+  $("dark").hidden = !value.brightened;
   if (document.activeElement !== $("threshold")) $("threshold").value = Number(value.threshold.toFixed(4));
   showState();
 }
@@ -85,7 +90,7 @@ function showFaces(value) {
     }
     item.face = face;
     item.firstChild.dataset.state = face.state;
-    put(item.firstChild, caption(face));
+    setText(item.firstChild, caption(face));
   });
   for (const item of known.values()) item.remove();
   $("no-faces").hidden = faces.length > 0;
@@ -111,27 +116,27 @@ async function pick(where) {
   try {
     candidate = await call("pick", where);
   } catch (error) {
-    say(error.message);
+    notify(reason(error.message));
     return;
   }
   $("crop").src = candidate.crop;
   $("crop").alt = text("face");
   const poor = candidate.refusals.length > 0;
-  put($("quality"), text(poor ? "poor" : "good"));
+  setText($("quality"), text(poor ? "poor" : "good"));
   $("quality").classList.toggle("poor", poor);
   $("remarks").replaceChildren(...candidate.refusals.map((line) => element("li", remark(line))));
   $("name").value = candidate.name;
   $("known").replaceChildren(...people.map((person) => element("option", "", { value: person.name })));
   $("force").checked = false;
   $("force-row").hidden = !poor;
-  put($("register-error"), "");
+  setText($("register-error"), "");
   allowRegister();
   open("register", "name");
 }
 
 function remark(line) {
   const [, word, rest] = line.match(/^(\w+)(.*)$/s) || [null, line, ""];
-  return (has(word) ? text(word) : word) + rest;
+  return (has(word) ? text(word) : word) + reason(rest);
 }
 
 function allowRegister() {
@@ -142,7 +147,7 @@ $("force").addEventListener("change", allowRegister);
 
 submit("register", async () => {
   const made = await call("enrol", { id: candidate.id, name: $("name").value, force: $("force").checked });
-  say(text("registered", made) + (made.warning ? ` (${made.warning})` : ""));
+  notify(text("registered", made) + (made.warning ? ` (${reason(made.warning)})` : ""));
   await loadPeople();
 });
 
@@ -156,10 +161,10 @@ async function loadPeople() {
     const buttons = ["rename", "delete"].map((what) => {
       const button = element("button", text(what), { type: "button", "aria-label": text(what + "Of", { name: person.name }) });
       button.addEventListener("click", () => {
-        whom = person.name;
-        put($(what + "-title"), text(what + "Title", { name: whom }));
-        put($(what + "-error"), "");
-        $("new-name").value = whom;
+        chosenName = person.name;
+        setText($(what + "-title"), text(what + "Title", { name: chosenName }));
+        setText($(what + "-error"), "");
+        $("new-name").value = chosenName;
         open(what, what === "rename" ? "new-name" : null);
       });
       return button;
@@ -167,20 +172,20 @@ async function loadPeople() {
     item.append(who, ...buttons);
     return item;
   }));
-  put($("people-count"), people.length ? String(people.length) : "");
+  setText($("people-count"), people.length ? String(people.length) : "");
   $("no-people").hidden = people.length > 0;
 }
 
 submit("rename", async () => {
   const other = $("new-name").value;
-  await call("rename", { name: whom, new: other });
-  say(text("renamed", { name: whom, other }));
+  await call("rename", { name: chosenName, new: other });
+  notify(text("renamed", { name: chosenName, other }));
   await loadPeople();
 });
 
 submit("delete", async () => {
-  await call("delete", { name: whom });
-  say(text("deleted", { name: whom }));
+  await call("delete", { name: chosenName });
+  notify(text("deleted", { name: chosenName }));
   await loadPeople();
 });
 
@@ -188,9 +193,9 @@ $("threshold-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     const made = await call("threshold", { value: Number($("threshold").value) });
-    say(text("thresholdSet", { value: Number(made.threshold.toFixed(4)) }));
+    notify(text("thresholdSet", { value: Number(made.threshold.toFixed(4)) }));
   } catch (error) {
-    say(error.message);
+    notify(reason(error.message));
   }
 });
 
@@ -212,7 +217,7 @@ function submit(id, run) {
       await run();
       $(id).close();
     } catch (error) {
-      put($(id + "-error"), error.message);
+      setText($(id + "-error"), reason(error.message));
     } finally {
       button.disabled = false;
     }
@@ -228,8 +233,8 @@ for (const button of document.querySelectorAll("[data-close]")) {
 function describe(event) {
   const name = event.person || text("somebody");
   const key = event.kind === "recognised" && event.score !== undefined ? "recognisedScore" : event.kind;
-  if (!has(key)) return [event.kind, event.person, event.reason].filter(Boolean).join(" ");
-  const fields = { name: event.kind === "gallery" ? event.person : name, score: event.score?.toFixed(2), reason: event.reason };
+  if (!has(key)) return [event.kind, event.person, reason(event.reason)].filter(Boolean).join(" ");
+  const fields = { name: event.kind === "gallery" ? event.person : name, score: event.score?.toFixed(2), reason: reason(event.reason) };
   const track = event.track === undefined ? "" : " · " + text("track", { n: event.track });
   return text(key, fields).trim() + track;
 }
@@ -246,8 +251,10 @@ function showEvent(event) {
 
 // ---- beginning
 
-const picture = new Picture($("picture"), (shown) => {
+const labels = new Labels($("labels"), $("picture"));
+const picture = new Picture($("picture"), (shown, inPicture) => {
   live = shown;
+  labels.show(inPicture);
   showState();
 });
 const feed = new Feed({ event: showEvent, status: showStatus, faces: showFaces }, (there) => {

@@ -53,7 +53,7 @@ export class Feed {
 }
 
 /**
- * The MJPEG stream, drawn on a canvas: unlike an <img> it tells when pictures stop coming and whether they are live.
+ * The MJPEG stream, drawn on a canvas: unlike an <img> it shows when pictures stop coming and whether they are live.
  * Of the pictures that have arrived only the newest is drawn.
  */
 export class Picture {
@@ -90,7 +90,7 @@ export class Picture {
       let heard = Date.now();
       const watch = setInterval(() => { if (Date.now() - heard > 8000) attempt.abort(); }, 1000);
       try {
-        const answer = await fetch("/stream.mjpg", { signal: attempt.signal });
+        const answer = await fetch("/stream.mjpg?labels=none", { signal: attempt.signal });
         if (answer.ok) await this.read(answer.body.getReader(), () => { heard = Date.now(); });
       } catch (error) {
         if (!signal.aborted && error.name !== "AbortError" && !(error instanceof TypeError)) console.warn(error.message);
@@ -132,24 +132,28 @@ export class Picture {
     bitmap.close();
     this.arrived = Date.now();
     this.canvas.dataset.number = part.number;
-    this.onPicture(part.live);
+    this.onPicture(part.live, part.faces);
   }
 }
 
-/** Cut the first whole part from a multipart buffer; null where there is none yet. */
+/** Bytes of the largest head of a part: it has the faces of a crowd. */
+const LONGEST_HEAD = 65536;
+
+/** Cut the first complete part from a multipart buffer; null where there is none yet. */
 function cut(buffer) {
   let head = -1;
-  for (let at = 0; at + 3 < buffer.length && at < 4096; at++) {
+  for (let at = 0; at + 3 < buffer.length && at < LONGEST_HEAD; at++) {
     if (buffer[at] === 13 && buffer[at + 1] === 10 && buffer[at + 2] === 13 && buffer[at + 3] === 10) { head = at; break; }
   }
   if (head < 0) {
-    if (buffer.length > 4096) throw new Error("the stream is not multipart");
+    if (buffer.length > LONGEST_HEAD) throw new Error("the stream is not multipart");
     return null;
   }
   const lines = new TextDecoder("latin1").decode(buffer.subarray(0, head));
   const field = (name) => Number((lines.match(new RegExp("^" + name + ": *(\\d+)", "im")) || [])[1]);
+  const faces = JSON.parse((lines.match(/^X-Kface-Faces: *(.*)$/im) || [])[1] || "[]");
   const from = head + 4, end = from + field("Content-Length");
   if (!(end >= from)) throw new Error("a part has no length");
   if (buffer.length < end) return null;
-  return { jpeg: buffer.subarray(from, end), end, number: field("X-Kface-Number"), live: field("X-Kface-Live") === 1 };
+  return { jpeg: buffer.subarray(from, end), end, number: field("X-Kface-Number"), live: field("X-Kface-Live") === 1, faces };
 }

@@ -1,4 +1,4 @@
-// The texts of the page, in English and Korean. Messages of the program itself (reasons, errors) are shown unchanged.
+// The texts of the page, in English and Korean; /reasons.js has those of the program itself (reasons, errors).
 const TEXTS = {
   en: {
     picture: "Live picture", pictureOf: "Live picture, {n} faces in view", pictureOfOne: "Live picture, 1 face in view", inView: "Faces in view", noFaces: "No face in view.",
@@ -18,8 +18,10 @@ const TEXTS = {
     denied: "The session has expired. Open the page with its token again.",
     endedAlarm: "The stream has ended.", noLive: "This picture is not live.",
     figures: "{fps} fps · {p50} ms (95 %: {p95} ms)", noFigures: "{fps} fps", losses: "{n} losses", lossesOne: "1 loss",
+    dropped: "{n} frames missing from slow outputs", droppedOne: "1 frame missing from a slow output",
+    dark: "Dark picture: brightened copies are searched too",
     recognised: "{name} recognised", recognisedScore: "{name} recognised ({score})", unknown: "Unknown person", left: "{name} left",
-    somebody: "Someone", enrolled: "{name} registered", gallery: "Gallery: {name} {reason}", stream: "Stream {reason}",
+    somebody: "Someone", enrolled: "{name} registered", gallery: "Gallery: {name} {reason}", stream: "Stream {reason}", output: "Output {reason}",
     track: "track {n}", undecidedFace: "Undecided", unknownFace: "Unknown",
     size: "size", sharpness: "sharpness", yaw: "yaw", pitch: "pitch", roll: "roll", outside: "outside", faces: "faces",
   },
@@ -41,8 +43,9 @@ const TEXTS = {
     denied: "세션이 만료되었습니다. 토큰이 포함된 주소로 다시 접속하세요.",
     endedAlarm: "스트림이 종료되었습니다.", noLive: "실시간 화면이 아닙니다.",
     figures: "{fps} fps · {p50} ms (95 %: {p95} ms)", noFigures: "{fps} fps", losses: "끊김 {n}회",
+    dropped: "느린 출력에서 프레임 {n}개 누락", dark: "어두운 화면: 밝게 보정한 영상에서도 검색",
     recognised: "{name} 인식", recognisedScore: "{name} 인식 ({score})", unknown: "미등록자", left: "{name} 사라짐",
-    somebody: "누군가", enrolled: "{name} 등록", gallery: "갤러리: {name} {reason}", stream: "스트림 {reason}",
+    somebody: "누군가", enrolled: "{name} 등록", gallery: "갤러리: {name} {reason}", stream: "스트림 {reason}", output: "출력 {reason}",
     track: "트랙 {n}", undecidedFace: "판정 중", unknownFace: "미등록",
     size: "크기", sharpness: "선명도", yaw: "좌우 회전(yaw)", pitch: "상하 회전(pitch)", roll: "기울기(roll)", outside: "화면 밖", faces: "얼굴 수",
   },

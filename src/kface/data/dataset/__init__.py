@@ -6,16 +6,16 @@ A data set is a directory: ``shards/<split>-<subject>-<NN>.tfrecord`` (each of o
 
 from kface.data.dataset.build import BuildReport, build
 from kface.data.dataset.extract import Mtcnn, choose
-from kface.data.dataset.manifest import Manifest, Refused, Shard, load
-from kface.data.dataset.records import Record, read, read_arrays, read_captures
+from kface.data.dataset.manifest import DatasetManifest, Refused, Shard, load
+from kface.data.dataset.records import FaceRecord, read, read_arrays, read_captures
 from kface.data.dataset.settings import DatasetSettings
 
 __all__ = [
     "BuildReport",
+    "DatasetManifest",
     "DatasetSettings",
-    "Manifest",
+    "FaceRecord",
     "Mtcnn",
-    "Record",
     "Refused",
     "Shard",
     "build",

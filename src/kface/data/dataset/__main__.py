@@ -15,7 +15,7 @@ def main(config: Any) -> None:
     for refused in report.manifest.refused[:5]:
         print(f"  refused: {printable(refused.path)}: {refused.reason}")
     if len(report.manifest.refused) > 5:
-        print("  ... all are listed in {}".format(printable(report.manifest.directory / "manifest.json")))
+        print("  ... see {} for all".format(printable(report.manifest.directory / "manifest.json")))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Builds the aligned data set: plans the shards, has them made on all cores, and writes them as they come."""
+"""Builds the aligned data set: plans the shards, has workers make them, and writes them as they finish."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import cv2
 
-from kface.data.dataset.extract import Chunk, Extracted, Mtcnn
-from kface.data.dataset.items import Item, Source
-from kface.data.dataset.manifest import FILE, Manifest, PathLike, Refused, Shard, shard_name
+from kface.data.dataset.extract import Chunk, DetectorFactory, Extracted, Mtcnn
+from kface.data.dataset.items import CorpusSource, Item
+from kface.data.dataset.manifest import FILE, DatasetManifest, PathLike, Refused, Shard, shard_name
 from kface.data.dataset.parallel import results_of
 from kface.data.dataset.settings import DatasetSettings
 from kface.data.dataset.sources import open_source
@@ -25,28 +25,28 @@ from kface.files import read_json, sha256_bytes, write_json
 from kface.progress import Progress
 from kface.text import printable
 
-#: More processes than any cluster's node has cores are a slip of the keyboard.
+#: Maximum number of processes; a larger one is a typing error.
 MOST_JOBS = 4096
 
 
 class BuildReport(NamedTuple):
-    """What :func:`build` did.
+    """The result of :func:`build`.
 
     Attributes:
         manifest: The finished data set.
-        built: Images that were looked at in this run.
-        kept: Images whose shards were there already.
-        seconds: How long it took.
+        built: Number of images that were processed in this run.
+        kept: Number of images whose shards existed already.
+        seconds: Duration.
     """
 
-    manifest: Manifest
+    manifest: DatasetManifest
     built: int
     kept: int
     seconds: float
 
 
-class Work(NamedTuple):
-    """One shard to be: its key, its place in the corpus, how many images go in, and the fingerprint of their files."""
+class PlannedShard(NamedTuple):
+    """A shard to write: its key, its place in the corpus, its number of images, and the fingerprint of their files."""
 
     key: str
     split: str
@@ -64,41 +64,40 @@ def build(
     jobs: int = -1,
     backend: str = "loky",
     progress: bool = True,
-    detector: Any = None,
+    detector: DetectorFactory | None = None,
     name: str | None = None,
     synthetic: bool = False,
 ) -> BuildReport:
     """Detect, align and shard a corpus into 112x112 faces.
 
-    Killed at any moment and started again, this ends with the same bytes as an undisturbed run; with nothing changed it
-    does nothing; with changed images it makes their shards anew. The crops are JPEG with OpenCV's usual 4:2:0 chroma.
+    Killed at any moment and restarted, it gives the same bytes as an uninterrupted run. Without changes it does nothing; with
+    changed images it rebuilds their shards. The crops are JPEG with OpenCV's usual 4:2:0 chroma.
 
     Args:
         root: The corpus.
         out: The data set's directory.
-        settings: What decides the content.
-        jobs: Worker processes; -1 for one a core.
+        settings: Determine the content.
+        jobs: Number of worker processes; -1 for one per core.
         backend: Any joblib backend: "loky", "multiprocessing", "threading", "dask", "ray", "spark", or one that was
             registered before.
-        progress: Whether to show a progress bar, and to say so where there is nothing to do.
-        detector: Has ``open()`` (a detector with ``with_min_face`` and ``detect_many``) and ``describe()`` (a dict);
-            picklable and comparable. MTCNN by default.
-        name: What to call the corpus; by default its directory's name.
-        synthetic: Whether the corpus is a procedural one.
+        progress: Whether to show a progress bar, or that nothing is to be done.
+        detector: Finds the faces. MTCNN by default.
+        name: The corpus's name; by default its directory's.
+        synthetic: Whether the corpus is synthetic.
 
     Returns:
-        What was done, with the manifest.
+        The manifest, and what was done.
 
     Raises:
-        ConfigError: A setting, `jobs` or `backend` is none.
-        LayoutError: The root is not such a corpus.
-        ProtocolError: There are too few people to split.
+        ConfigError: A setting, `jobs` or `backend` is wrong.
+        LayoutError: The root is not a corpus of this layout.
+        ProtocolError: The corpus has too few people to split.
         DatasetError: The directory cannot be written, is in use or was built with other settings; a worker died; or no
             image could be used.
     """
     began = time.time()
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0 or not -MOST_JOBS <= jobs <= MOST_JOBS:
-        raise ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs")
+        raise ConfigError(f"must be a number of processes, or -1 for one per core, not {jobs!r}", "jobs")
     settings = (settings or DatasetSettings()).validated()
     detector = detector or Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)
     source = open_source(root, settings)
@@ -115,7 +114,7 @@ def build(
         source.survey(problems)
         plan = list(_plan(source, people, settings, header, problems))
         if not plan:
-            raise DatasetError(f"holds no image that the protocol {settings.protocol} wants", root)
+            raise DatasetError(f"contains no image for the protocol {settings.protocol}", root)
         entries = {work.key: workspace.entry(work.key, work.fingerprint) for work in plan}
         pending = [work for work in plan if entries[work.key] is None]
         kept = sum(work.images for work in plan if entries[work.key] is not None)
@@ -126,13 +125,13 @@ def build(
         manifest = _manifest(workspace.directory, origin, source.rules, header, problems, plan, entries)
         _publish(workspace, manifest, plan)
     if progress and not pending:
-        print(f"data set: nothing to do, {printable(out)} holds {manifest.images():,} images")
+        print(f"data set: nothing to do, {printable(out)} contains {manifest.images():,} images")
     if not manifest.shards:
         raise DatasetError(f"none of its {kept + built:,} images could be used ({manifest.refused[0].reason})", root)
     return BuildReport(manifest, built, kept, time.time() - began)
 
 
-def _split(source: Source, settings: DatasetSettings) -> Split:
+def _split(source: CorpusSource, settings: DatasetSettings) -> Split:
     identities = settings.identities
     if identities is None and source.rules is not None:
         identities = source.rules.identities
@@ -149,9 +148,9 @@ def _pieces(items: Sequence[Item], size: int) -> Iterator[tuple[int, Sequence[It
 
 
 def _plan(
-    source: Source, people: Split, settings: DatasetSettings, header: dict[str, Any], problems: Problems
-) -> Iterator[Work]:
-    """Yield the shards to be, without holding more than one identity's images."""
+    source: CorpusSource, people: Split, settings: DatasetSettings, header: dict[str, Any], problems: Problems
+) -> Iterator[PlannedShard]:
+    """Yield the shards to write, with at most one identity's images in memory."""
     for part, subjects in (("test", people.test), ("train", people.train)):
         for subject in subjects:
             items = source.items(subject, problems)
@@ -161,11 +160,11 @@ def _plan(
                 extra = sorted((item for found in several for item in found), key=lambda item: item.place)
             for number, piece in _pieces(items, settings.max_per_shard):
                 key = shard_name(part, subject, number)
-                yield Work(key, part, subject, number, len(piece), _fingerprint(piece, extra, settings))
+                yield PlannedShard(key, part, subject, number, len(piece), _fingerprint(piece, extra, settings))
 
 
 def _fingerprint(items: Sequence[Item], extra: Sequence[Item], settings: DatasetSettings) -> str:
-    """Return a hash of the names, sizes and times of all files that decide a shard's content."""
+    """Return a hash of the names, sizes and times of all files that determine a shard's content."""
     digest = hashlib.sha256()
     for item in items:
         digest.update(f"{item.name}\0{item.stamp()}\n".encode("utf-8", "surrogateescape"))
@@ -177,17 +176,17 @@ def _fingerprint(items: Sequence[Item], extra: Sequence[Item], settings: Dataset
 
 
 def _make(
-    source: Source,
+    source: CorpusSource,
     settings: DatasetSettings,
-    detector: Any,
-    pending: list[Work],
+    detector: DetectorFactory,
+    pending: list[PlannedShard],
     entries: dict[str, dict[str, Any] | None],
     workspace: Workspace,
     jobs: int,
     backend: str,
     progress: bool,
 ) -> None:
-    """Do the pending work, and write each piece as soon as it comes."""
+    """Make the pending shards, and write each as soon as it is finished."""
     by_key = {work.key: work for work in pending}
     chunks = _chunks(source, settings, detector, pending)
     bar = Progress(sum(work.images for work in pending), "data set", "images", enabled=progress)
@@ -199,8 +198,10 @@ def _make(
             bar.update(done.seen)
 
 
-def _chunks(source: Source, settings: DatasetSettings, detector: Any, pending: list[Work]) -> Iterator[Chunk]:
-    """Yield the work in full, an identity's images at a time."""
+def _chunks(
+    source: CorpusSource, settings: DatasetSettings, detector: DetectorFactory, pending: list[PlannedShard]
+) -> Iterator[Chunk]:
+    """Yield the chunks of work, with one identity's images in memory at a time."""
     subject: str | None = None
     items: Sequence[Item] = ()
     pieces: dict[int, Sequence[Item]] = {}
@@ -214,7 +215,7 @@ def _chunks(source: Source, settings: DatasetSettings, detector: Any, pending: l
         yield Chunk(work.split, work.subject, work.number, piece, references, settings, detector, os.getpid())
 
 
-def _entry(work: Work, done: Extracted) -> dict[str, Any]:
+def _entry(work: PlannedShard, done: Extracted) -> dict[str, Any]:
     shard = None
     if done.images:
         file = f"{SHARDS}/{work.key}.tfrecord"
@@ -244,9 +245,9 @@ def _manifest(
     rules: Protocol | None,
     header: dict[str, Any],
     problems: Problems,
-    plan: list[Work],
+    plan: list[PlannedShard],
     entries: dict[str, dict[str, Any] | None],
-) -> Manifest:
+) -> DatasetManifest:
     shards: list[Shard] = []
     refused: list[Refused] = []
     subjects: dict[str, int] = {}
@@ -286,7 +287,7 @@ def _manifest(
     found = {
         kind: {"times": problem.times, "examples": list(problem.examples)} for kind, problem in problems.kinds().items()
     }
-    return Manifest(
+    return DatasetManifest(
         directory=directory,
         source=origin,
         protocol=_protocol(rules),
@@ -309,8 +310,8 @@ def _protocol(rules: Protocol | None) -> dict[str, Any] | None:
     return {"name": rules.name, "conditions": conditions}
 
 
-def _publish(workspace: Workspace, manifest: Manifest, plan: list[Work]) -> None:
-    """Remove what no longer belongs, and write the manifest where it changed."""
+def _publish(workspace: Workspace, manifest: DatasetManifest, plan: list[PlannedShard]) -> None:
+    """Remove stray files, and write the manifest where it changed."""
     path = workspace.directory / FILE
     try:
         strays = list(workspace.strays([work.key for work in plan], [shard.file for shard in manifest.shards]))
@@ -324,7 +325,7 @@ def _publish(workspace: Workspace, manifest: Manifest, plan: list[Work]) -> None
         raise workspace.cannot_write(error)
 
 
-def _is_written(path: Path, manifest: Manifest) -> bool:
+def _is_written(path: Path, manifest: DatasetManifest) -> bool:
     try:
         return bool(read_json(path) == json.loads(json.dumps(manifest.as_dict())))
     except (OSError, ValueError, RecursionError):

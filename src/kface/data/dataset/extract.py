@@ -1,8 +1,8 @@
-"""From images to a shard's bytes: what one worker does, without touching the data set's directory."""
+"""Converts images to a shard's bytes: the work of one worker, which does not access the data set's directory."""
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -13,27 +13,51 @@ from kface.data.dataset.manifest import shard_name
 from kface.data.dataset.records import encode_record
 from kface.data.dataset.settings import DatasetSettings
 from kface.data.dataset.tfrecord import frame
+from kface.data.subject import SizedDetector, SubjectFace, find_subjects
 from kface.errors import DatasetError, ImageError, KFaceError, LayoutError
 from kface.faces import Faces
 from kface.images import encode_jpeg, in_batches
-from kface.mtcnn.again import of_subject
-from kface.mtcnn.brighten import brightened
+from kface.mtcnn import settings as cascade
 from kface.workers import settle
+
+if TYPE_CHECKING:
+    from kface.mtcnn import Detector
 
 #: Images that go through the detector together.
 BATCH = 8
-#: Images with a shorter side are refused: the detector's smallest face is larger.
+#: Images with a shorter side are refused: they are smaller than the detector's smallest face.
 MIN_SIDE = 20
-#: Faces at least this much of the largest one's area are as good as it: the most central of them is taken.
+#: Faces with at least this fraction of the largest one's area tie with it: the most central one is taken.
 TIE = 0.95
-#: What a copy shows of less than this part of the image's shorter side is not its face; the synthetic rig's have 0.23 or more.
+#: Minimum width of a face that only a brightened copy shows, as a fraction of the image's shorter side; K-Face's synthetic
+#: rig has 0.23 or more.
 PART = 0.2
 NO_FACE = "no face found"
-#: Where landmarks come from, as the manifest counts them.
+#: Origins of landmarks, as the manifest counts them.
 DETECTED, ON_COPY = "detected", "detected on a brightened copy"
-NO_MEMORY = "needs more memory than there is"
+NO_MEMORY = "needs more memory than is available"
 
 CONDITIONS = ("accessory", "light", "expression", "camera")
+
+
+class SharedDetector(SizedDetector, Protocol):
+    """A detector whose networks others for smaller or larger faces share."""
+
+    def with_min_face(self, min_face: float) -> "SharedDetector":
+        """Return a detector for another smallest face, in pixels."""
+
+    def close(self) -> None:
+        """Free the networks, for all detectors that share them."""
+
+
+class DetectorFactory(Protocol):
+    """Opens a detector in whatever process it is sent to: picklable and comparable."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what distinguishes this detector from others, for the manifest."""
+
+    def open(self) -> SharedDetector:
+        """Return the detector."""
 
 
 class Mtcnn(NamedTuple):
@@ -52,30 +76,30 @@ class Mtcnn(NamedTuple):
     models: str | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Return what tells this detector from another one: the networks' hashes (they are made now if need be)."""
+        """Return the networks' hashes, which distinguish this detector from others; missing networks are converted first."""
         from kface.mtcnn import weights
 
         return {"name": "mtcnn", "networks": weights.hashes(weights.prepare(self.models))}
 
-    def open(self) -> Any:
+    def open(self) -> "Detector":
         """Return the detector, with one thread: every core has a worker of its own."""
         from kface.mtcnn import Detector
 
-        return Detector(self.models, 20.0, self.thresholds, self.factor, self.runtime, threads=1)
+        return Detector(self.models, cascade.MIN_FACE, self.thresholds, self.factor, self.runtime, threads=1)
 
 
 class Chunk(NamedTuple):
-    """The work that makes one shard.
+    """The work for one shard.
 
     Attributes:
         split: "train" or "test".
         subject: The identity.
-        number: Which of the identity's shards, from 0.
+        number: The shard's number among the identity's, from 0.
         items: Its images.
-        references: By (resolution, camera), the images to take the landmarks from; for landmarks="camera" only.
+        references: By (resolution, camera), the images to take the landmarks from; only for landmarks="camera".
         settings: Validated ones.
-        detector: Has ``open()``; it is sent to the worker.
-        parent: Process that does the writing.
+        detector: Opened by the worker.
+        parent: ID of the process that writes.
     """
 
     split: str
@@ -84,7 +108,7 @@ class Chunk(NamedTuple):
     items: tuple[Item, ...]
     references: dict[tuple[str, int], list[Item]]
     settings: DatasetSettings
-    detector: Any
+    detector: DetectorFactory
     parent: int
 
     @property
@@ -94,16 +118,16 @@ class Chunk(NamedTuple):
 
 
 class Extracted(NamedTuple):
-    """What became of a chunk.
+    """The result of a chunk.
 
     Attributes:
         key: The chunk's.
         data: The shard's bytes; empty where every image was refused.
-        images: How many it holds.
+        images: Number of its images.
         refused: (name, reason) of the others.
-        conditions: By condition and number, how many images; empty for a corpus without conditions.
-        landmarks: By origin, how many images.
-        seen: How many images the chunk had.
+        conditions: Number of images by condition and its value; empty for a corpus without conditions.
+        landmarks: Number of images by origin.
+        seen: Number of the chunk's images.
     """
 
     key: str
@@ -115,13 +139,19 @@ class Extracted(NamedTuple):
     seen: int
 
 
-class Found(NamedTuple):
-    """One face: float32 (5, 2), float32 (4,), the detector's score and where the landmarks come from."""
+class RecordedFace(NamedTuple):
+    """The face of a record: float32 (5, 2), float32 (4,), the detector's score and where the landmarks come from."""
 
     landmarks: np.ndarray
     box: np.ndarray
     score: float
     origin: str
+
+    @classmethod
+    def of(cls, face: SubjectFace) -> "RecordedFace":
+        """Return a face that the detector found."""
+        origin = DETECTED if face.attempt.way is None else ON_COPY
+        return cls(face.landmarks, face.box, face.score, f"{origin}, min_face {face.attempt.detector.min_face:g}")
 
 
 _local = threading.local()
@@ -131,7 +161,7 @@ def extract(chunk: Chunk) -> Extracted:
     """Detect, align and encode a chunk's faces.
 
     Raises:
-        KFaceError: The detector cannot be opened, or fails on an image, which is named.
+        KFaceError: The detector cannot be opened, or fails on an image (named).
     """
     settle(chunk.parent)
     finder = _Finder(chunk)
@@ -159,7 +189,7 @@ def extract(chunk: Chunk) -> Extracted:
 
 
 def _images_of(chunk: Chunk, refused: list[tuple[str, str]]) -> Iterator[tuple[Item, np.ndarray]]:
-    """Yield a chunk's images that can be read; the others go to `refused` with the reason."""
+    """Yield a chunk's readable images; the others are added to `refused` with the reason."""
     for item in chunk.items:
         try:
             image = _read(item)
@@ -178,7 +208,7 @@ def _read(item: Item) -> np.ndarray:
 
 
 def choose(faces: Faces, shape: Sequence[int]) -> int | None:
-    """Return which face an image is about: the largest; of several about as large, the one nearest the centre.
+    """Return the face that an image is about: the largest; of several about as large, the one nearest to the centre.
 
     Args:
         faces: The faces found.
@@ -194,33 +224,33 @@ def choose(faces: Faces, shape: Sequence[int]) -> int | None:
 
 
 class _Finder:
-    """Finds the one face of each image, in the way the settings say."""
+    """Finds the face of each image as the settings require."""
 
     def __init__(self, chunk: Chunk) -> None:
         self.settings = chunk.settings
         self.detectors = _detectors(chunk.detector, tuple(chunk.settings.min_face))
         self.references = chunk.references
-        self.reused: dict[tuple[str, int], Found | None] = {}
+        self.reused: dict[tuple[str, int], RecordedFace | None] = {}
         self.origins: dict[str, int] = {}
 
     def count(self, origin: str) -> None:
         self.origins[origin] = self.origins.get(origin, 0) + 1
 
-    def find_each(self, batch: Sequence[tuple[Item, np.ndarray]]) -> list[Found | str]:
-        """Return the face of each image, or the reason why there is none."""
+    def find_each(self, batch: Sequence[tuple[Item, np.ndarray]]) -> list[RecordedFace | str]:
+        """Return the face of each image, or the reason why it has none."""
         try:
             found = self.find([item for item, _ in batch], [image for _, image in batch])
         except MemoryError:
             if len(batch) == 1:
                 return [NO_MEMORY]
-            # One image that is too large must not take the others with it.
+            # One image that is too large must not prevent the others.
             return [self.find_each([pair])[0] for pair in batch]
         return [NO_FACE if one is None else one for one in found]
 
-    def find(self, items: Sequence[Item], images: Sequence[np.ndarray]) -> list[Found | None]:
+    def find(self, items: Sequence[Item], images: Sequence[np.ndarray]) -> list[RecordedFace | None]:
         if self.settings.landmarks == "camera":
             return [self._reuse((item.capture.resolution, item.capture.camera)) for item in items]
-        found: list[Found | None] = [None] * len(items)
+        found: list[RecordedFace | None] = [None] * len(items)
         if self.settings.landmarks == "annotation":
             found = [self._annotated(item) for item in items]
         left = [index for index, one in enumerate(found) if one is None]
@@ -229,27 +259,14 @@ class _Finder:
             found[index] = one
         return found
 
-    def detect(self, items: Sequence[Item], images: Sequence[np.ndarray]) -> list[Found | None]:
-        found: list[Found | None] = [None] * len(images)
-        # Copies come last of all: no face that the images themselves show is looked for in them.
-        ways: tuple[str | None, ...] = (None, *tuple(self.settings.brighten))
-        for way, (min_face, detector) in ((way, pair) for way in ways for pair in self.detectors):
-            left = [index for index, one in enumerate(found) if one is None]
-            if not left:
-                break
-            looked_at = [images[index] if way is None else brightened(images[index], way) for index in left]
-            origin = f"{DETECTED if way is None else ON_COPY}, min_face {min_face:g}"
-            for index, faces in zip(
-                left, _run(detector, [items[index].place for index in left], looked_at), strict=False
-            ):
-                if way is not None:
-                    faces = of_subject(faces, images[index].shape, PART)
-                which = choose(faces, images[index].shape)
-                if which is not None:
-                    found[index] = Found(faces.landmarks[which], faces.boxes[which], float(faces.scores[which]), origin)
-        return found
+    def detect(self, items: Sequence[Item], images: Sequence[np.ndarray]) -> list[RecordedFace | None]:
+        def run(detector: SizedDetector, pictures: list[np.ndarray], left: list[int]) -> list[Faces]:
+            return _run(detector, [items[index].place for index in left], pictures)
 
-    def _reuse(self, key: tuple[str, int]) -> Found | None:
+        faces = find_subjects(images, self.detectors, self.settings.brighten, choose, PART, detect=run)
+        return [None if face is None else RecordedFace.of(face) for face in faces]
+
+    def _reuse(self, key: tuple[str, int]) -> RecordedFace | None:
         if key not in self.reused:
             self.reused[key] = None
             for item in self.references.get(key, ()):
@@ -263,19 +280,18 @@ class _Finder:
                     break
         return self.reused[key]
 
-    def _annotated(self, item: Item) -> Found | None:
+    def _annotated(self, item: Item) -> RecordedFace | None:
         try:
             marked = item.marked()
         except LayoutError:
             self.count("malformed annotation")
             return None
-        return None if marked is None else Found(marked.landmarks, marked.box, 1.0, "annotation file")
+        return None if marked is None else RecordedFace(marked.landmarks, marked.box, 1.0, "annotation file")
 
 
-def _run(detector: Any, places: Sequence[str], images: Sequence[np.ndarray]) -> list[Faces]:
+def _run(detector: SizedDetector, places: Sequence[str], images: Sequence[np.ndarray]) -> list[Faces]:
     try:
-        found: list[Faces] = detector.detect_many(images)
-        return found
+        return detector.detect_many(images)
     except (KFaceError, MemoryError):
         raise
     except Exception as error:
@@ -285,16 +301,16 @@ def _run(detector: Any, places: Sequence[str], images: Sequence[np.ndarray]) -> 
         raise DatasetError(f"the detector failed ({type(error).__name__}: {error})", where)
 
 
-def _detectors(factory: Any, sizes: tuple[float, ...]) -> list[tuple[float, Any]]:
+def _detectors(factory: DetectorFactory, sizes: tuple[float, ...]) -> list[SharedDetector]:
     """Return a detector for each smallest face; opened once in a thread, because one must not serve two threads."""
     key = (factory, sizes)
     if getattr(_local, "key", None) != key:
-        for _, before in getattr(_local, "detectors", [])[:1]:
-            # The others share its networks.
+        for before in getattr(_local, "detectors", [])[:1]:
+            # It shares its networks with the others.
             before.close()
         _local.detectors, _local.key = [], None
         first = factory.open()
-        _local.detectors = [(size, first.with_min_face(size)) for size in sizes]
+        _local.detectors = [first.with_min_face(size) for size in sizes]
         _local.key = key
-    found: list[tuple[float, Any]] = _local.detectors
+    found: list[SharedDetector] = _local.detectors
     return found

@@ -1,4 +1,4 @@
-"""What a corpus must tell the data set's builder: who is in it, and images that know how they are read."""
+"""The interface between a corpus and the data set's builder: its people, and images that can be read."""
 
 import os
 from abc import ABC, abstractmethod
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Stands for a file that is not there.
+#: Stamp of a file that does not exist.
 ABSENT = "absent"
 
 
 @dataclass(frozen=True)
 class Marked:
-    """A face as the corpus itself marks it.
+    """A face that the corpus annotates.
 
     Attributes:
         landmarks: float32 (5, 2), x y in pixels, in the order of :data:`kface.faces.LANDMARK_NAMES`.
@@ -40,8 +40,8 @@ class Item(ABC):
     """One image to put into a data set; it is pickled and read by a worker.
 
     Attributes:
-        name: What the data set calls it: K-Face's relative path, or ``person/file``.
-        capture: Its conditions; where the corpus has none, the four numbers are 0.
+        name: Its name in the data set: K-Face's relative path, or ``person/file``.
+        capture: Its conditions; in a corpus without conditions the four numbers are 0.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Item(ABC):
 
     @property
     def place(self) -> str:
-        """Where it lies, for messages and to sort by."""
+        """Its location, for messages and sorting."""
         return self.name
 
     @abstractmethod
@@ -58,14 +58,14 @@ class Item(ABC):
 
     @abstractmethod
     def stamp(self) -> str:
-        """Return what changes where the image does, without reading it: its shard is made anew then."""
+        """Return a text that changes with the image, without reading it; its shard is then rebuilt."""
 
     def marked(self) -> Marked | None:
-        """Return the face that the corpus marks in it, if it does; raises LayoutError where the marks cannot be read."""
+        """Return the face that the corpus annotates in it, or None; raises LayoutError where the annotation cannot be read."""
         return None
 
     def marks_stamp(self) -> str:
-        """Return what changes where the marks do."""
+        """Return a text that changes with the annotation."""
         return ABSENT
 
 
@@ -75,7 +75,7 @@ class FileItem(Item):
 
     Attributes:
         path: The file.
-        strict: Whether it must be what its name says, as in K-Face; people's own photographs often are not.
+        strict: Whether its format must be that of its suffix, as in K-Face; other photographs often differ.
     """
 
     path: str
@@ -90,7 +90,7 @@ class FileItem(Item):
         """Read and decode the file.
 
         Raises:
-            ImageError: It is empty or truncated, cannot be decoded, or is not the JPEG that its name says.
+            ImageError: It is empty or truncated, cannot be decoded, or is not a JPEG despite its suffix.
         """
         data = read_bytes(self.path)
         if self.strict and self.path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
@@ -98,11 +98,11 @@ class FileItem(Item):
         return decode_image(data, self.path)
 
     def stamp(self) -> str:
-        """Return the file's size and time."""
+        """Return the file's size and modification time."""
         return _stamp(self.path)
 
     def marked(self) -> Marked | None:
-        """Return what the annotation file beside the image says, unless a landmark is missing there."""
+        """Return the face of the annotation file beside the image, or None where a landmark is missing."""
         path = annotation_beside(self.path)
         if path is None:
             return None
@@ -116,11 +116,11 @@ class FileItem(Item):
         return Marked(landmarks, np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)]))
 
     def marks_stamp(self) -> str:
-        """Return the annotation file's size and time."""
+        """Return the annotation file's size and modification time."""
         return _stamp(annotation_beside(self.path))
 
 
-class Source(ABC):
+class CorpusSource(ABC):
     """A corpus as the data set's builder sees it.
 
     A new kind is added to :data:`kface.data.dataset.sources.SOURCES`, under its layout's name.
@@ -135,7 +135,7 @@ class Source(ABC):
 
     @abstractmethod
     def __init__(self, root: PathLike, settings: "DatasetSettings") -> None:
-        """Open the corpus at a root; raises LayoutError where it is none."""
+        """Open the corpus at a root; raises LayoutError where the root is not such a corpus."""
 
     @abstractmethod
     def subjects(self) -> list[str]:
@@ -143,14 +143,14 @@ class Source(ABC):
 
     @abstractmethod
     def survey(self, problems: Problems) -> None:
-        """Report what lies beside the identities."""
+        """Report stray files beside the identities."""
 
     @abstractmethod
     def items(self, subject: str, problems: Problems | None = None) -> Sequence[Item]:
-        """Return one identity's images, sorted; `problems` receives what else lies there."""
+        """Return one identity's images, sorted; `problems` counts other files there."""
 
     def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[Item]]:
-        """Return where to look for each (resolution, camera)'s landmarks, the best image first; none without cameras."""
+        """Return the images to take each (resolution, camera)'s landmarks from, the best first; none without cameras."""
         return {}
 
 

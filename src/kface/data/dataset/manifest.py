@@ -1,4 +1,4 @@
-"""The data set's table of contents: what it was made from, how, and the hash of every shard."""
+"""The data set's manifest: its source, its settings, and the hash of every shard."""
 
 import os
 import re
@@ -13,17 +13,17 @@ PathLike = Union[str, "os.PathLike[str]"]
 SCHEMA = 1
 KIND = "kface data set"
 FILE = "manifest.json"
-REBUILD = "run the data set stage again, it makes what is missing"
+REBUILD = "run the data set stage again, which rebuilds what is missing"
 
 
 class Shard(NamedTuple):
-    """A TFRecord file that holds images of one identity and one split.
+    """A TFRecord file with images of one identity and one split.
 
     Attributes:
         file: Path below the data set's directory, with slashes.
         split: "train" or "test".
         subject: The identity.
-        images: How many.
+        images: Number of images.
         bytes: The file's size.
         sha256: The file's hash.
     """
@@ -37,25 +37,25 @@ class Shard(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """An image that is not in the data set, and why."""
+    """An image that is not in the data set, and the reason."""
 
     path: str
     reason: str
 
 
-class Manifest(NamedTuple):
+class DatasetManifest(NamedTuple):
     """A finished data set.
 
     Attributes:
-        directory: Where it is.
+        directory: Its directory.
         source: "name", "root", "layout", "synthetic".
-        protocol: "name" and the conditions as lists, None for all; None for a corpus without conditions.
-        settings: As :meth:`DatasetSettings.as_dict` gives them.
-        detector: What tells the detector from another one.
+        protocol: "name" and the conditions as lists, or None for all; None for a corpus without conditions.
+        settings: As :meth:`DatasetSettings.as_dict` returns them.
+        detector: What distinguishes the detector from others.
         counts: "images", "refused", "splits", "subjects", "conditions", "landmarks".
         shards: Sorted by file.
         refused: Sorted by path.
-        problems: What did not parse in the corpus: by kind, "times" and "examples".
+        problems: Files that did not parse in the corpus: by kind, "times" and "examples".
         fingerprint: Of the settings and the source's files (names, sizes, times).
     """
 
@@ -79,7 +79,7 @@ class Manifest(NamedTuple):
         return tuple(sorted({shard.subject for shard in self.of(split)}))
 
     def images(self, split: str | None = None) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return sum(shard.images for shard in self.of(split))
 
     def files(self, split: str | None = None) -> list[str]:
@@ -87,7 +87,7 @@ class Manifest(NamedTuple):
         return [str(self.directory / shard.file) for shard in self.of(split)]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is written to the file: everything but the directory."""
+        """Return the content of the file: everything but the directory."""
         found = dict(self._asdict(), schema=SCHEMA, kind=KIND)
         del found["directory"]
         found["shards"] = [dict(shard._asdict()) for shard in self.shards]
@@ -95,17 +95,17 @@ class Manifest(NamedTuple):
         return found
 
 
-def load(directory: PathLike, verify: str | None = "sizes") -> Manifest:
+def load(directory: PathLike, verify: str | None = "sizes") -> DatasetManifest:
     """Open a data set.
 
     Args:
-        directory: Where it is.
-        verify: "sizes" looks whether every shard is there with its size, "hashes" reads them all, None trusts them.
+        directory: Its directory.
+        verify: "sizes" checks that every shard exists with its size, "hashes" reads them all, None trusts them.
 
     Raises:
-        DatasetError: There is no finished data set, it has another schema version, or a shard (named) is missing or was
-            changed; the message says what to do.
-        ConfigError: `verify` is none of the three.
+        DatasetError: The data set is missing, unfinished or of another schema version, or a shard (named) is missing or was
+            changed.
+        ConfigError: `verify` is not one of the three.
     """
     if verify not in ("sizes", "hashes", None):
         raise ConfigError(f"must be sizes, hashes or None, not {verify!r}", "verify")
@@ -113,7 +113,7 @@ def load(directory: PathLike, verify: str | None = "sizes") -> Manifest:
     try:
         found = read_json(path)
     except FileNotFoundError:
-        raise DatasetError("there is no finished data set", directory, "run the data set stage: kface dataset")
+        raise DatasetError("is not a finished data set", directory, "run: kface dataset")
     except OSError as error:
         raise DatasetError(f"cannot be read ({error.strerror or error})", path)
     except ValueError:
@@ -129,11 +129,11 @@ def load(directory: PathLike, verify: str | None = "sizes") -> Manifest:
     fault = _fault(found)
     if fault:
         raise DatasetError(f"is damaged ({fault})", path, "remove it and " + REBUILD)
-    manifest = Manifest(
+    manifest = DatasetManifest(
         directory=Path(directory),
         shards=tuple(Shard(**shard) for shard in found["shards"]),
         refused=tuple(Refused(**refused) for refused in found["refused"]),
-        **{name: found[name] for name in Manifest._fields if name not in ("directory", "shards", "refused")},
+        **{name: found[name] for name in DatasetManifest._fields if name not in ("directory", "shards", "refused")},
     )
     if verify is not None:
         for shard in manifest.shards:
@@ -143,7 +143,7 @@ def load(directory: PathLike, verify: str | None = "sizes") -> Manifest:
     return manifest
 
 
-#: What a manifest's entries are; a protocol may be absent.
+#: Types of a manifest's entries.
 _KINDS = {
     "source": dict,
     "protocol": (dict, type(None)),
@@ -159,7 +159,7 @@ _SHARD_FILE = re.compile(r"shards/[^/\\]+\.tfrecord$")
 
 
 def _fault(found: dict[str, Any]) -> str | None:
-    """Return what is wrong with a manifest's content, or None."""
+    """Return the error in a manifest's content, or None."""
     for name, kind in _KINDS.items():
         if not isinstance(found.get(name), kind):  # type: ignore[arg-type]
             return name
@@ -174,11 +174,11 @@ def _fault(found: dict[str, Any]) -> str | None:
     return next(("shards: " + fault for fault in map(shard_fault, found["shards"]) if fault), None)
 
 
-def shard_fault(row: Any) -> str | None:
-    """Return what is wrong with the description of a shard as JSON has it, or None."""
+def shard_fault(row: object) -> str | None:
+    """Return the error in a shard's description as JSON, or None."""
     if not isinstance(row, dict) or sorted(row) != sorted(Shard._fields):
         return "fields"
-    # The path is joined to the data set's: it must not lead out of it.
+    # The path is joined to the data set's directory and must not leave it.
     if not isinstance(row["file"], str) or not _SHARD_FILE.match(row["file"]) or "\0" in row["file"]:
         return "file"
     if row["split"] not in ("train", "test") or not isinstance(row["subject"], str):
@@ -192,10 +192,10 @@ def shard_fault(row: Any) -> str | None:
 
 
 def shard_name(split: str, subject: str, number: int) -> str:
-    """Return the name of a shard without its ending.
+    """Return the name of a shard without its suffix.
 
-    A folder's name that is not UTF-8 (a ZIP archive of an older Korean Windows leaves such) or that is too long for a
-    longer one is shortened, and told from others by a hash.
+    A subject's name that is not UTF-8 (from a ZIP archive of an older Korean Windows) or too long is shortened, and made unique
+    by a hash.
     """
     raw = subject.encode("utf-8", "surrogateescape")
     text = raw.decode("utf-8", "replace")
@@ -206,14 +206,14 @@ def shard_name(split: str, subject: str, number: int) -> str:
 
 
 def check_shard(directory: Path, shard: Shard, hashes: bool = False) -> str | None:
-    """Return what is wrong with a shard's file, or None."""
+    """Return the error in a shard's file, or None."""
     path = directory / shard.file
     try:
         size = path.stat().st_size
         if size != shard.bytes:
-            return f"has {size} bytes, not the {shard.bytes} that were written"
+            return f"has {size} bytes instead of {shard.bytes}"
         if hashes and sha256_file(path) != shard.sha256:
-            return "was changed: its SHA-256 is not the manifest's"
+            return "was changed: its SHA-256 differs from the manifest's"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:

@@ -2,16 +2,17 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
 
 from kface.data.dataset.extract import Chunk, Extracted, extract
 from kface.errors import ConfigError, DatasetError, KFaceError
+from kface.text import first_line
 from kface.workers import backend_of
 
 
 @contextlib.contextmanager
 def results_of(chunks: Iterator[Chunk], jobs: int, backend: str) -> Iterator[Iterator[Extracted]]:
-    """Give the results of the chunks, in the order they get done, from whatever backend joblib is told to use."""
+    """Give the results of the chunks, in the order in which they finish, from any joblib backend."""
     if jobs == 1 and backend == "loky":
         yield map(extract, chunks)
         return
@@ -60,7 +61,7 @@ def _register(backend: str) -> None:
         raise ConfigError(f"is not installed here ({error})", "backend=" + backend, f"pip install {package}")
 
 
-def _waves(chunks: Iterator[Chunk], joblib: Any) -> Iterator[Extracted]:
+def _waves(chunks: Iterator[Chunk], joblib: ModuleType) -> Iterator[Extracted]:
     size = 4 * max(joblib.effective_n_jobs(), 1)
     wave: list[Chunk] = []
     for chunk in chunks:
@@ -79,12 +80,11 @@ def _guarded(results: Iterator[Extracted]) -> Iterator[Extracted]:
     except (KFaceError, OSError):
         raise
     except MemoryError:
-        raise DatasetError("the memory ran out", "jobs", "use fewer jobs and start again; finished work is kept")
+        raise DatasetError("out of memory", "jobs", "restart with fewer jobs; finished work is kept")
     except Exception as error:
         # Each backend has its own exception for a worker that was killed.
-        first = (str(error).strip().splitlines() or [""])[0]
         raise DatasetError(
-            f"a worker process failed ({type(error).__name__}: {first})",
+            f"a worker process failed ({type(error).__name__}: {first_line(error)})",
             "jobs",
-            "start again, with fewer jobs if the memory ran out; finished work is kept",
+            "restart, with fewer jobs if memory ran out; finished work is kept",
         )

@@ -1,4 +1,4 @@
-"""One aligned face as a tf.train.Example, and reading them back."""
+"""Writes aligned faces as tf.train.Example, and reads them back."""
 
 import struct
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kface.alignment import SIZE
-from kface.data.dataset.manifest import REBUILD, Manifest, PathLike, load
+from kface.data.dataset.manifest import REBUILD, DatasetManifest, PathLike, load
 from kface.data.dataset.tfrecord import decode_example, encode_example, unframe
 from kface.data.layout import Capture, parse
 from kface.errors import DatasetError, ImageError, LayoutError
@@ -15,12 +15,12 @@ from kface.files import read_regular
 from kface.images import decode_image
 
 
-class Record(NamedTuple):
+class FaceRecord(NamedTuple):
     """One aligned face.
 
     Attributes:
         image: uint8 (112, 112, 3), RGB.
-        path: What the data set calls the source image.
+        path: The source image's name in the data set.
         capture: Its conditions; for a corpus without them only the subject is set.
         landmarks: float32 (5, 2), x y in the source image's pixels.
         box: float32 (4,), x1 y1 x2 y2 in the source image's pixels.
@@ -42,7 +42,7 @@ def encode_record(
 
     Args:
         jpeg: The 112x112 crop.
-        path: What to call the source image.
+        path: The source image's name.
         capture: Its conditions.
         landmarks: float32 (5, 2), in the source image.
         box: float32 (4,), in the source image.
@@ -65,8 +65,8 @@ def encode_record(
 
 
 def read(
-    dataset: Manifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
-) -> Iterator[Record]:
+    dataset: DatasetManifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
+) -> Iterator[FaceRecord]:
     """Yield the faces of a data set, shard by shard.
 
     Args:
@@ -78,7 +78,7 @@ def read(
         DatasetError: A shard (named) is missing, truncated or damaged.
     """
     for where, features in _examples(dataset, split, subjects):
-        yield Record(
+        yield FaceRecord(
             _image(features["image"][0], where),
             features["path"][0].decode("utf-8", "surrogateescape"),
             _capture(features),
@@ -89,14 +89,14 @@ def read(
 
 
 def read_captures(
-    dataset: Manifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
+    dataset: DatasetManifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
 ) -> list[Capture]:
     """Return the conditions of the faces that :func:`read` yields, in its order, without decoding an image."""
     return [_capture(features) for _, features in _examples(dataset, split, subjects)]
 
 
 def read_arrays(
-    dataset: Manifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
+    dataset: DatasetManifest | PathLike, split: str | None = None, subjects: Iterable[str] | None = None
 ) -> tuple[np.ndarray, list[Capture]]:
     """Return all faces at once, for evaluation.
 
@@ -111,7 +111,7 @@ def read_arrays(
     Raises:
         DatasetError: A shard (named) is missing, truncated or damaged.
     """
-    manifest = dataset if isinstance(dataset, Manifest) else load(dataset)
+    manifest = dataset if isinstance(dataset, DatasetManifest) else load(dataset)
     wanted = None if subjects is None else set(subjects)
     count = sum(shard.images for shard in manifest.of(split) if wanted is None or shard.subject in wanted)
     images = np.empty((count, SIZE, SIZE, 3), np.uint8)
@@ -123,31 +123,33 @@ def read_arrays(
 
 
 def _examples(
-    dataset: Manifest | PathLike, split: str | None, subjects: Iterable[str] | None
+    dataset: DatasetManifest | PathLike, split: str | None, subjects: Iterable[str] | None
 ) -> Iterator[tuple[str, dict]]:
-    manifest = dataset if isinstance(dataset, Manifest) else load(dataset)
+    manifest = dataset if isinstance(dataset, DatasetManifest) else load(dataset)
     wanted = None if subjects is None else set(subjects)
     for shard in manifest.of(split):
         if wanted is not None and shard.subject not in wanted:
             continue
         path = manifest.directory / shard.file
         try:
-            # A shard that grew past what the manifest says is not the one that was written.
+            # A shard that is larger than in the manifest was changed.
             found = [decode_example(record) for record in unframe(read_regular(path, shard.bytes))]
             for features in found:
                 _check(features)
         except OSError as error:
             raise DatasetError(f"cannot be read ({error.strerror or error})", path, REBUILD)
         except (ValueError, struct.error) as error:
-            fault = "holds something else than faces" if isinstance(error, struct.error) else str(error)
+            fault = "contains something other than faces" if isinstance(error, struct.error) else str(error)
             raise DatasetError(fault, path, "remove it and " + REBUILD)
         if len(found) != shard.images:
-            raise DatasetError(f"holds {len(found)} images, not {shard.images}", path, "remove it and " + REBUILD)
+            raise DatasetError(
+                f"contains {len(found)} images instead of {shard.images}", path, "remove it and " + REBUILD
+            )
         for features in found:
             yield str(path), features
 
 
-#: How many values each feature of a record has.
+#: Number of values of each feature of a record.
 _COUNTS = {"image": 1, "path": 1, "subject": 1, "landmarks": 10, "box": 4, "score": 1}
 _NUMBERS = ("accessory", "light", "expression", "camera")
 
@@ -157,7 +159,7 @@ def _check(features: dict) -> None:
         kind = bytes if name in ("image", "path", "subject") else int if name in _NUMBERS else float
         values = features.get(name)
         if not isinstance(values, list) or len(values) != count or not all(type(value) is kind for value in values):
-            raise ValueError(f"holds something else than faces ({name})")
+            raise ValueError(f"contains something other than faces ({name})")
 
 
 def _image(jpeg: bytes, where: str) -> np.ndarray:
@@ -180,7 +182,7 @@ def _capture(features: dict) -> Capture:
     if not capture.camera:
         return capture
     try:
-        # The resolution is the one condition that only the path tells.
+        # The resolution is the only condition that stands in the path alone.
         return capture._replace(resolution=parse(features["path"][0].decode("ascii", "replace")).resolution)
     except LayoutError:
         return capture

@@ -1,4 +1,4 @@
-"""Everything that decides what a data set holds."""
+"""The settings that determine the content of a data set."""
 
 import hashlib
 import json
@@ -15,30 +15,30 @@ LANDMARKS = ("image", "camera", "annotation")
 
 
 class DatasetSettings(NamedTuple):
-    """What goes into a data set: the same settings and the same images make the same bytes.
+    """The content of a data set: equal settings and equal images give equal bytes.
 
     Attributes:
         layout: A key of :data:`~kface.data.dataset.sources.SOURCES`: "kface", or "folders" for any corpus of the form
             ``DIR/<person>/<image>`` (no conditions then).
-        protocol: Which captures, see :mod:`kface.data.protocols`; without meaning where there are no conditions.
-        test: Which share of the people tests (a float below 1), how many (an int), or which (a list).
-        published: Whether K-Face's 30 published test people test where the corpus holds them all, whatever `test` says.
-        seed: Of the split and of the selection.
-        identities: At most so many people; by default as many as the protocol says.
-        max_per_identity: At most so many images a person, spread evenly over the conditions; None for all.
+        protocol: Selects the captures, see :mod:`kface.data.protocols`; ignored for a corpus without conditions.
+        test: Test people: a fraction (a float below 1), a number (an int), or a list.
+        published: Whether to use K-Face's 30 published test people instead of `test`, if the corpus contains them all.
+        seed: Seed of the split and of the selection.
+        identities: Maximum number of people; by default the protocol's.
+        max_per_identity: Maximum number of images per person, spread evenly over the conditions; None for all.
         landmarks: "image" detects in every image. "camera" detects once for each person and camera, under S001, L1 and
-            E01 (or another capture of that camera), and reuses the landmarks: 540 detections of 541 are saved and dark
-            images are not lost, but nobody may move between takes. "annotation" takes the landmarks from the file
-            beside the image, and detects where there is none.
-        min_face: The smallest face looked for, in pixels, from the first try to the last. Values of 20 / 0.709^k keep
-            the detector's grid, so that large faces get the same landmarks at each of them.
+            E01 (or another capture of that camera), and reuses the landmarks: it saves 540 of 541 detections and loses no
+            dark images, but requires that people do not move between takes. "annotation" takes the landmarks from the file
+            beside the image, and detects where it is missing.
+        min_face: Sizes of the smallest face, in pixels, from the first try to the last. Values of 20 / 0.709^k keep
+            the detector's grid, so that large faces have the same landmarks with each of them.
         thresholds: Of the three networks.
         factor: Of the pyramid.
-        brighten: Ways in which an image without a face is brightened and looked at again, see
-            :mod:`kface.mtcnn.brighten`; none for no way. The crops are cut from the image as it is.
-        runtime: Which runtime runs the detector.
+        brighten: Ways to brighten an image in which no face is found, see :mod:`kface.mtcnn.brighten`; may be empty. Crops
+            are cut from the original image.
+        runtime: Runtime of the detector.
         quality: JPEG quality of the crops, 1-100.
-        max_per_shard: At most so many images a shard; also the most that is done again after an interruption.
+        max_per_shard: Maximum number of images per shard, which is also the most that is repeated after an interruption.
     """
 
     layout: str = "kface"
@@ -49,9 +49,9 @@ class DatasetSettings(NamedTuple):
     identities: int | None = None
     max_per_identity: int | None = None
     landmarks: str = "image"
-    min_face: Sequence[float] = (79.1, 39.8, 20.0)
-    thresholds: Sequence[float] = (0.6, 0.7, 0.8)
-    factor: float = 0.709
+    min_face: Sequence[float] = (cascade.MIN_FACE_OF_PORTRAITS, cascade.MIN_FACE_OF_STREAMS, cascade.MIN_FACE)
+    thresholds: Sequence[float] = cascade.THRESHOLDS
+    factor: float = cascade.FACTOR
     brighten: Sequence[str] = cascade.BRIGHTEN
     runtime: str = "auto"
     quality: int = 95
@@ -67,51 +67,60 @@ class DatasetSettings(NamedTuple):
 
         Raises:
             ConfigError: A value has the wrong type, lies outside its range or contradicts another.
-            ProtocolError: There is no such protocol.
+            ProtocolError: The protocol is unknown.
         """
-        if self.layout not in SOURCES:
-            raise ConfigError("must be one of {}, not {!r}".format(", ".join(SOURCES), self.layout), "layout")
-        if self.landmarks not in LANDMARKS:
-            raise ConfigError("must be one of {}, not {!r}".format(", ".join(LANDMARKS), self.landmarks), "landmarks")
-        if self.landmarks not in SOURCES[self.layout].landmarks:
-            raise ConfigError(
-                f"{self.landmarks!r} needs K-Face's cameras or annotation files",
-                "landmarks",
-                f"use landmarks=image with layout={self.layout}",
+        with checks.all_errors():
+            if self.layout not in SOURCES:
+                checks.refuse(
+                    ConfigError("must be one of {}, not {!r}".format(", ".join(SOURCES), self.layout), "layout")
+                )
+            if self.landmarks not in LANDMARKS:
+                checks.refuse(
+                    ConfigError("must be one of {}, not {!r}".format(", ".join(LANDMARKS), self.landmarks), "landmarks")
+                )
+            elif self.layout in SOURCES and self.landmarks not in SOURCES[self.layout].landmarks:
+                checks.refuse(
+                    ConfigError(
+                        f"{self.landmarks!r} needs K-Face's cameras or annotation files",
+                        "landmarks",
+                        f"use landmarks=image with layout={self.layout}",
+                    )
+                )
+            checks.whole("seed", self.seed, 0)
+            if self.identities is not None:
+                checks.whole("identities", self.identities, 2)
+            if self.max_per_identity is not None:
+                checks.whole("max_per_identity", self.max_per_identity, 1)
+            checks.whole("max_per_shard", self.max_per_shard, 1)
+            checks.whole("quality", self.quality, 1, 100)
+            checks.flag("published", self.published)
+            if not isinstance(self.runtime, str):
+                checks.refuse(ConfigError(f"must be a runtime's name, not {self.runtime!r}", "runtime"))
+            sizes = (self.min_face,) if isinstance(self.min_face, (int, float)) else self.min_face
+            if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
+                checks.refuse(ConfigError(f"must be numbers, not {sizes!r}", "min_face"))
+            min_face = tuple(cascade.min_face(size, "") for size in sizes)
+            if not min_face or list(min_face) != sorted(set(min_face), reverse=True):
+                checks.refuse(
+                    ConfigError(f"must decrease from the first try to the last, not {list(min_face)}", "min_face")
+                )
+            return self._replace(
+                protocol=self.rules.name,
+                test=_tested(self.test),
+                min_face=min_face,
+                thresholds=cascade.thresholds(self.thresholds, ""),
+                factor=cascade.factor(self.factor, ""),
+                brighten=cascade.brighten(self.brighten, ""),
             )
-        checks.whole("seed", self.seed, 0)
-        if self.identities is not None:
-            checks.whole("identities", self.identities, 2)
-        if self.max_per_identity is not None:
-            checks.whole("max_per_identity", self.max_per_identity, 1)
-        checks.whole("max_per_shard", self.max_per_shard, 1)
-        checks.whole("quality", self.quality, 1, 100)
-        checks.flag("published", self.published)
-        if not isinstance(self.runtime, str):
-            raise ConfigError(f"must be a runtime's name, not {self.runtime!r}", "runtime")
-        sizes = (self.min_face,) if isinstance(self.min_face, (int, float)) else self.min_face
-        if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
-            raise ConfigError(f"must be numbers, not {sizes!r}", "min_face")
-        min_face = tuple(cascade.min_face(size, "") for size in sizes)
-        if not min_face or list(min_face) != sorted(set(min_face), reverse=True):
-            raise ConfigError(f"must fall from the first try to the last, not {list(min_face)}", "min_face")
-        return self._replace(
-            protocol=self.rules.name,
-            test=_tested(self.test),
-            min_face=min_face,
-            thresholds=cascade.thresholds(self.thresholds, ""),
-            factor=cascade.factor(self.factor, ""),
-            brighten=cascade.brighten(self.brighten, ""),
-        )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON knows them."""
+        """Return the settings with JSON's types."""
         found: dict[str, Any] = json.loads(json.dumps(self._asdict()))
         return found
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that tell two settings apart, for instance in a directory's name."""
+        """Sixteen hexadecimal digits that identify the settings, for instance in a directory's name."""
         text = json.dumps(self.as_dict(), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
@@ -127,11 +136,11 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _tested(value: Any) -> Any:
     if isinstance(value, (bool, str)) or value is None:
-        raise ConfigError(f"must be a share below 1, a number of people or a list, not {value!r}", "test")
+        raise ConfigError(f"must be a fraction below 1, a number of people or a list, not {value!r}", "test")
     if isinstance(value, int) and value >= 1:
         return value
     if isinstance(value, (int, float)):
         if not 0 < value < 1:
-            raise ConfigError(f"must be a share between 0 and 1 or a number of people, not {value!r}", "test")
+            raise ConfigError(f"must be a fraction between 0 and 1 or a number of people, not {value!r}", "test")
         return float(value)
     return tuple(sorted(str(subject) for subject in value))

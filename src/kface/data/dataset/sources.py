@@ -1,10 +1,10 @@
-"""Where images come from: a K-Face tree, or a folder of people. Each yields one person's images at a time."""
+"""Sources of images: a K-Face tree, or a folder of people. Each yields one person's images at a time."""
 
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kface.data.dataset.items import FileItem, Item, PathLike, Source
+from kface.data.dataset.items import CorpusSource, FileItem, Item, PathLike
 from kface.data.layout import Capture, Problems, Tree, is_directory, is_file
 from kface.data.protocols import select
 from kface.errors import LayoutError
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from kface.data.dataset.settings import DatasetSettings
 
 
-class KFaceSource(Source):
-    """The captures that a protocol wants out of a K-Face tree.
+class KFaceSource(CorpusSource):
+    """The captures of a K-Face tree that a protocol selects.
 
     Args:
         root: The tree.
         settings: Validated ones.
 
     Raises:
-        LayoutError: The root is no K-Face tree, or holds nobody.
+        LayoutError: The root is not a K-Face tree.
     """
 
     landmarks = ("image", "camera", "annotation")
@@ -39,19 +39,19 @@ class KFaceSource(Source):
         return self.tree.subjects()
 
     def survey(self, problems: Problems) -> None:
-        """Report what lies beside the identities."""
+        """Report stray files beside the identities."""
         self.tree.survey(self.conditions, problems)
 
     def items(self, subject: str, problems: Problems | None = None) -> list[FileItem]:
-        """Return one identity's images, sorted; `problems` receives what does not parse beside them."""
+        """Return one identity's images, sorted; `problems` counts what does not parse."""
         paths = dict(self.tree.files_of(subject, self.conditions, problems))
         kept = select(paths, self.settings.max_per_identity, self.settings.seed)
         return [FileItem(capture.path(), capture, paths[capture]) for capture in kept]
 
     def references(self, items: Iterable[Item]) -> dict[tuple[str, int], list[Item]]:
-        """Return where to look for each (resolution, camera)'s landmarks, the best image first.
+        """Return the images to take each (resolution, camera)'s landmarks from, the best first.
 
-        First comes S001/L1/E01, even where the protocol leaves it out, then what is most like it.
+        The first is S001/L1/E01, even where the protocol excludes it, then those most similar to it.
         """
         held: dict[tuple[str, int], list[Item]] = {}
         for item in items:
@@ -67,11 +67,11 @@ class KFaceSource(Source):
         return found
 
 
-#: Captures of one camera that are tried for its landmarks beside S001/L1/E01.
+#: Captures of one camera to try for its landmarks, besides S001/L1/E01.
 MOST_REFERENCES = 5
 
 
-class FolderSource(Source):
+class FolderSource(CorpusSource):
     """Any corpus of the form ``DIR/<person>/<image>``; folders below a person's are not entered.
 
     Args:
@@ -98,41 +98,43 @@ class FolderSource(Source):
         self._people.sort()
 
     def subjects(self) -> list[str]:
-        """Return the people's folders that hold an image, sorted.
+        """Return the people's folders that contain an image, sorted.
 
         Raises:
-            LayoutError: There is none; the message says what was looked for, and what is there instead.
+            LayoutError: No folder has an image; the message names the suffixes of images and of the files found.
         """
         found = [name for name in self._people if self._files(name, Problems())]
         if not found:
-            raise LayoutError(self._nobody(), printable(self.root), "give DIR, where images are DIR/<person>/<image>")
+            raise LayoutError(
+                self._without_people(), printable(self.root), "give DIR, where images are DIR/<person>/<image>"
+            )
         return found
 
-    def _nobody(self) -> str:
-        """Say why there is nobody here."""
-        looked_for = "looked for names that end in {}".format(", ".join(IMAGE_SUFFIXES))
+    def _without_people(self) -> str:
+        """Return why no person was found."""
+        expected = "image names end in {}".format(", ".join(IMAGE_SUFFIXES))
         images = sum(is_image_name(name) for name in self._beside)
         if not self._people:
             if images:
-                return f"holds {images:,} images and no folder of a person; each person needs a folder of their own"
-            return "holds no folder of a person"
-        endings: dict[str, int] = {}
+                return f"contains {images:,} images but no person's folder; put each person's images into a folder"
+            return "contains no person's folder"
+        suffixes: dict[str, int] = {}
         folders = 0
         for person in self._people:
             for name, kind in self._entries(person):
                 folders += kind == FOLDER
                 if kind == STRAY:
-                    ending = os.path.splitext(name)[1].lower() or "without an ending"
-                    endings[ending] = endings.get(ending, 0) + 1
-        common = sorted(endings.items(), key=lambda pair: (-pair[1], pair[0]))[:5]
-        there = [f"{count} {printable(ending)}" for ending, count in common]
+                    suffix = os.path.splitext(name)[1].lower() or "without suffix"
+                    suffixes[suffix] = suffixes.get(suffix, 0) + 1
+        common = sorted(suffixes.items(), key=lambda pair: (-pair[1], pair[0]))[:5]
+        there = [f"{count} {printable(suffix)}" for suffix, count in common]
         there += [f"{folders} folders"] if folders else []
-        return "none of its {:,} folders holds an image ({}; there are: {})".format(
-            len(self._people), looked_for, ", ".join(there) or "no files"
+        return "none of its {:,} folders contains an image ({}; found: {})".format(
+            len(self._people), expected, ", ".join(there) or "no files"
         )
 
     def survey(self, problems: Problems) -> None:
-        """Report what lies beside the people's folders, and the folders in which no image is."""
+        """Report stray files beside the people's folders, and folders without images."""
         for name in sorted(self._beside):
             problems.add(
                 "image beside the people's folders" if is_image_name(name) else "file beside the people's folders", name
@@ -141,11 +143,11 @@ class FolderSource(Source):
             found = Problems()
             if not self._files(person, found):
                 problems.add("person without an image", person)
-                # Those who have one are looked at when their images are planned.
+                # The files of the others are reported when their images are planned.
                 problems.update(found)
 
     def items(self, subject: str, problems: Problems | None = None) -> list[FileItem]:
-        """Return one person's images, sorted by name; `problems` receives what else lies there."""
+        """Return one person's images, sorted by name; `problems` counts other files there."""
         files = self._files(subject, Problems() if problems is None else problems)
         most = self.settings.max_per_identity
         if most is not None and len(files) > most:
@@ -166,7 +168,7 @@ class FolderSource(Source):
         return sorted(found)
 
     def _entries(self, subject: str) -> list[tuple[str, str | None]]:
-        """Return the names in a person's folder, each with why it is left out, or None."""
+        """Return the names in a person's folder, each with the reason to leave it out, or None."""
         try:
             with os.scandir(os.path.join(self.root, subject)) as entries:
                 return [(entry.name, _not_an_image(entry)) for entry in entries]
@@ -178,11 +180,11 @@ STRAY, FOLDER = "stray file", "folder inside a person's"
 
 
 def _not_an_image(entry: "os.DirEntry[str]") -> str | None:
-    """Return why a person's file is left out, or None."""
+    """Return the reason to leave out a person's file, or None."""
     if is_directory(entry):
         return FOLDER
     if not is_file(entry):
-        # Among them links that lead to themselves: looking at one raises an error.
+        # Also links to themselves, for which the checks above return False.
         return "broken link or special file"
     if entry.name.startswith("."):
         return "hidden file"
@@ -190,9 +192,9 @@ def _not_an_image(entry: "os.DirEntry[str]") -> str | None:
 
 
 #: By layout.
-SOURCES: dict[str, type[Source]] = {"kface": KFaceSource, "folders": FolderSource}
+SOURCES: dict[str, type[CorpusSource]] = {"kface": KFaceSource, "folders": FolderSource}
 
 
-def open_source(root: PathLike, settings: "DatasetSettings") -> Source:
+def open_source(root: PathLike, settings: "DatasetSettings") -> CorpusSource:
     """Open the corpus that the settings' layout names; raises :class:`~kface.errors.LayoutError`."""
     return SOURCES[settings.layout](root, settings)

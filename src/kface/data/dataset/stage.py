@@ -1,6 +1,6 @@
 """The data set stage: from a configuration to a data set directory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ from kface.text import printable
 
 @dataclass(frozen=True)
 class DatasetJob:
-    """A data set that is to be built, as its configuration describes it.
+    """A data set to build, according to its configuration.
 
     Attributes:
-        settings: What goes into it.
-        corpus: Where the images come from.
-        jobs: Processes; -1 for one a core.
+        settings: Determine its content.
+        corpus: The source of its images.
+        jobs: Number of processes; -1 for one per core.
         backend: joblib's.
-        data_dir: Holds the data sets that are named after the corpus and the settings.
+        data_dir: Directory of the data sets that are named after corpus and settings.
         out: The data set's directory; None for one in ``data_dir``.
         progress: Whether to show progress bars.
     """
@@ -45,28 +45,33 @@ class DatasetJob:
         Raises:
             ConfigError: A value has the wrong type or lies outside its range.
         """
-        corpus = instantiate(config["corpus"], "corpus")
-        if not isinstance(corpus, Corpus):
-            raise ConfigError(
-                f"{type(corpus).__name__} is no corpus", "corpus", "derive it from kface.data.corpora.Corpus"
+        with checks.all_errors():
+            corpus = instantiate(config["corpus"], "corpus")
+            if not isinstance(corpus, Corpus):
+                checks.refuse(
+                    ConfigError(
+                        f"{type(corpus).__name__} is not a corpus", "corpus", "derive it from kface.data.corpora.Corpus"
+                    )
+                )
+            settings = settings_of(config, corpus.layout)
+            jobs = config["jobs"]
+            if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
+                checks.refuse(
+                    ConfigError(f"must be a number of processes, or -1 for one per core, not {jobs!r}", "jobs")
+                )
+            return cls(
+                settings=settings,
+                corpus=corpus,
+                jobs=jobs,
+                backend=config["backend"],
+                data_dir=Path(checks.text("data_dir", config["data_dir"])),
+                out=Path(str(config["out"])) if config.get("out") else None,
+                progress=checks.flag("progress", config["progress"]),
             )
-        settings = settings_of(config, corpus.layout)
-        jobs = config["jobs"]
-        if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
-            raise ConfigError(f"must be a number of processes, or -1 for one a core, not {jobs!r}", "jobs")
-        return cls(
-            settings=settings,
-            corpus=corpus,
-            jobs=jobs,
-            backend=config["backend"],
-            data_dir=Path(checks.text("data_dir", config["data_dir"])),
-            out=Path(str(config["out"])) if config.get("out") else None,
-            progress=checks.flag("progress", config["progress"]),
-        )
 
     @property
     def directory(self) -> Path:
-        """The data set's directory: other settings make another data set beside it."""
+        """The data set's directory; other settings have another one."""
         name = f"{self.corpus.key}-{self.settings.protocol.lower()}-{self.settings.fingerprint[:8]}"
         return self.out or self.data_dir / "aligned" / name
 
@@ -84,7 +89,7 @@ def settings_of(config: Any, layout: str) -> DatasetSettings:
     readers = [name for name, runtime in RUNTIMES.items() if ".onnx" in runtime.formats]
     if config.runtime.name not in ("auto", *readers):
         raise ConfigError(
-            "there is no such runtime",
+            "unknown runtime",
             "runtime.name=" + str(config.runtime.name),
             "choose one of: auto, " + ", ".join(readers),
         )
@@ -101,20 +106,20 @@ def settings_of(config: Any, layout: str) -> DatasetSettings:
         min_face=_several(config.detector.min_face, "detector.min_face"),
         thresholds=_several(config.detector.thresholds, "detector.thresholds"),
         factor=config.detector.factor,
-        # A recipe that was kept from before the setting was there looked at no copies.
+        # Recipes older than the setting did not brighten.
         brighten=cascade.brighten(config.detector.get("brighten"), "detector."),
         runtime=config.runtime.name,
     ).validated()
 
 
-def _several(value: Any, key: str) -> tuple[Any, ...]:
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+def _several(value: object, key: str) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise ConfigError(f"must be a list of numbers, not {value!r}", key, f"write it as {key}=[A,B]")
     return tuple(value)
 
 
 def prepare(job: DatasetJob) -> BuildReport:
-    """Write the corpus if it is the sample, and build the data set, or what is missing of both."""
+    """Write the corpus if it is the sample, and build the data set; existing parts of both are kept."""
     root = job.corpus.prepare(progress=job.progress)
     return build(
         root,
@@ -129,7 +134,7 @@ def prepare(job: DatasetJob) -> BuildReport:
 
 
 def summary(report: BuildReport) -> str:
-    """Return a line about a data set, and one for each kind of file or folder that was left out of it."""
+    """Return a line about a data set, and one for each kind of file or folder that was left out."""
     manifest = report.manifest
     text = "data set: {} images of {} people to train, {} of {} to test, {} refused, in {}".format(
         manifest.images("train"),

@@ -1,8 +1,8 @@
 """TFRecord files and tf.train.Example messages, written and read without TensorFlow.
 
-TensorFlow costs seconds and hundreds of megabytes in every process that imports it, and neither a worker that crops
-faces nor a Jetson needs the rest of it. The framing and the few wire types of an Example are small; the tests compare
-them byte for byte with TensorFlow's own. Features are written sorted by name, so that equal records are equal bytes
+TensorFlow takes seconds and hundreds of megabytes in every process that imports it, and neither a worker that crops faces nor a
+Jetson needs it otherwise. The framing and the wire types of an Example are small; the tests compare them byte for byte with
+TensorFlow's. Features are written sorted by name, so that equal records are equal bytes
 (TensorFlow's ``SerializeToString(deterministic=True)``).
 
 Sources: tensorflow/core/lib/io/record_writer.h, tensorflow/core/example/{example,feature}.proto, RFC 3720 (CRC-32C).
@@ -37,7 +37,7 @@ _crc32c: Callable[[bytes], int] | None = None
 
 
 def crc32c(data: bytes) -> int:
-    """Return the CRC-32C of some bytes: google-crc32c's where it is installed, else a slow one in Python."""
+    """Return the CRC-32C of some bytes, by google-crc32c if installed, otherwise slowly in Python."""
     global _crc32c  # noqa: PLW0603
     if _crc32c is None:
         try:
@@ -55,13 +55,13 @@ def _masked(data: bytes) -> int:
 
 
 def frame(record: bytes) -> bytes:
-    """Return one record as it stands in a TFRecord file."""
+    """Return one record in the framing of a TFRecord file."""
     length = struct.pack("<Q", len(record))
     return b"".join((length, struct.pack("<I", _masked(length)), record, struct.pack("<I", _masked(record))))
 
 
 def unframe(data: bytes) -> Iterator[bytes]:
-    """Yield the records of a whole TFRecord file.
+    """Yield the records of a TFRecord file.
 
     Raises:
         ValueError: It is truncated, or a checksum is wrong.
@@ -108,7 +108,7 @@ def decode_example(record: bytes) -> dict[str, list]:
     """Decode a tf.train.Example into lists of bytes, ints or floats by name.
 
     Raises:
-        ValueError: It is no such message.
+        ValueError: It is not such a message.
     """
     found: dict[str, list] = {}
     for _, features in _fields(record):
@@ -160,7 +160,7 @@ def _field(number: int, body: bytes) -> bytes:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the (number, body) of the length-delimited fields of a message: an Example has no others here."""
+    """Yield the (number, body) of the length-delimited fields of a message: an Example of ours has no others."""
     place = 0
     while place < len(data):
         tag, place = _read_varint(data, place)

@@ -1,8 +1,8 @@
 """The data set's directory while it is being built.
 
-``shards/`` holds finished shards, ``journal/`` one entry for each finished piece of work, written after its shard.
-Both appear whole or not at all, and only the building process writes: whatever moment it is killed at, a journal entry
-vouches for its shard, and everything else is done again.
+``shards/`` contains finished shards, ``journal/`` one entry for each finished piece of work, written after its shard. Both are
+written atomically, and only by the building process: whenever it is killed, a journal entry guarantees its shard, and
+everything else is repeated.
 """
 
 import json
@@ -26,11 +26,11 @@ KEPT = "free some space or give another directory; finished work is kept"
 
 
 class Workspace:
-    """A data set's directory, locked against a second builder. Use it in a ``with`` statement.
+    """A data set's directory, locked against a second builder; a context manager.
 
     Args:
-        directory: Made where it is not there.
-        header: What decides the content (settings, detector); another one's work is never mixed in.
+        directory: Created where missing.
+        header: What determines the content (settings, detector); work with another header is never mixed in.
 
     Raises:
         DatasetError: The directory cannot be written, is in use, belongs to something else, or was built differently.
@@ -44,7 +44,7 @@ class Workspace:
     def __enter__(self) -> "Workspace":
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._refuse_strangers()
+            self._refuse_other_content()
             self._take_lock()
             try:
                 for name in (SHARDS, JOURNAL):
@@ -58,20 +58,20 @@ class Workspace:
             raise self.cannot_write(error)
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._drop_lock()
 
     def cannot_write(self, error: OSError) -> DatasetError:
-        """Return the one line for a full disk, a read-only directory and the like."""
+        """Return the error for a full disk, a read-only directory and the like."""
         where = error.filename2 or error.filename or self.directory
         if TEMPORARY in os.path.basename(str(where)):
             where = self.directory
         return DatasetError(f"cannot be written ({error.strerror or error})", where, KEPT)
 
     def entry(self, key: str, fingerprint: str) -> dict[str, Any] | None:
-        """Return the journal's entry of a piece of work, or None where it is to be done (again).
+        """Return the journal's entry of a piece of work, or None where it must be done (again).
 
-        A shard is read and its hash compared: a bit that a disk lost is found here, and the shard made again.
+        The shard is read and its hash compared, so that a damaged one is rebuilt.
         """
         try:
             found = read_json(self.directory / JOURNAL / (key + ".json"))
@@ -84,7 +84,7 @@ class Workspace:
         return dict(found)
 
     def finish(self, key: str, entry: dict[str, Any], data: bytes) -> None:
-        """Write a piece of work: the shard first (where there is one), then the entry that vouches for it."""
+        """Write a piece of work: the shard first (where there is one), then its entry."""
         try:
             if entry["shard"] is not None:
                 write_atomic(self.directory / entry["shard"]["file"], data)
@@ -93,7 +93,7 @@ class Workspace:
             raise self.cannot_write(error)
 
     def drop_manifest(self) -> None:
-        """Remove the manifest: from now on the data set is not finished."""
+        """Remove the manifest: the data set is no longer finished."""
         try:
             (self.directory / FILE).unlink()
         except FileNotFoundError:
@@ -102,11 +102,11 @@ class Workspace:
             raise self.cannot_write(error)
 
     def strays(self, keys: Iterable[str], files: Iterable[str]) -> Iterable[Path]:
-        """Return the journal entries and shards that belong to no piece of work any more.
+        """Return the journal entries and shards without a piece of work.
 
         Args:
             keys: All pieces of work.
-            files: All shards, as the manifest names them.
+            files: All shards, named as in the manifest.
         """
         entries = {key + ".json" for key in keys} | {HEADER}
         shards = {os.path.basename(name) for name in files}
@@ -124,10 +124,10 @@ class Workspace:
             os.close(self._lock)
             self._lock = None
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_other_content(self) -> None:
         names = {path.name for path in self.directory.iterdir()}
         if names and not names & {JOURNAL, LOCK, FILE}:
-            raise DatasetError("is not empty, and holds no data set", self.directory, "give a new directory")
+            raise DatasetError("is not empty, and not a data set", self.directory, "give a new directory")
 
     def _clean(self) -> None:
         for folder in (self.directory, self.directory / SHARDS, self.directory / JOURNAL):
@@ -143,7 +143,7 @@ class Workspace:
         except (FileNotFoundError, ValueError):
             if any((self.directory / SHARDS).iterdir()) or (self.directory / FILE).exists():
                 raise DatasetError(
-                    f"does not say what it was built with ({JOURNAL}/{HEADER} is missing or damaged)",
+                    f"does not record its settings ({JOURNAL}/{HEADER} is missing or damaged)",
                     self.directory,
                     "remove it or give another directory",
                 )
@@ -162,7 +162,7 @@ class Workspace:
             )
 
 
-def _is_entry(found: Any) -> bool:
+def _is_entry(found: object) -> bool:
     """Return whether a journal's entry has the form that :func:`kface.data.dataset.build` writes."""
     if not isinstance(found, dict) or set(found) != {"fingerprint", "shard", "refused", "conditions", "landmarks"}:
         return False

@@ -1,11 +1,12 @@
 """The files ``C7.txt`` beside some images: seven landmarks and up to seven boxes, marked by hand.
 
-Source: the official repository k-face/k-face_2019. Hidden points were marked where they are supposed to be, hidden
-boxes were left out, by camera.
+Source: the official repository k-face/k-face_2019. Hidden points were marked at their estimated places; hidden boxes
+were left out, depending on the camera.
 """
 
+import os
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Annotation(NamedTuple):
         return None if np.isnan(points).any() else points
 
 
-def parse_annotation(text: str, camera: int, where: Any = "annotation") -> Annotation:
+def parse_annotation(text: str, camera: int, where: object = "annotation") -> Annotation:
     """Read an annotation file's text.
 
     Numbers are separated by spaces, tabs, commas or semicolons. Points come first, two numbers a line, then the boxes,
@@ -63,7 +64,7 @@ def parse_annotation(text: str, camera: int, where: Any = "annotation") -> Annot
 
     Args:
         text: The file's content.
-        camera: 1-20: it tells which parts are left out.
+        camera: 1-20; determines which parts are left out.
         where: The file's name, for errors.
 
     Raises:
@@ -78,9 +79,9 @@ def parse_annotation(text: str, camera: int, where: Any = "annotation") -> Annot
         try:
             values = [float(field) for field in fields]
         except ValueError:
-            raise LayoutError("line {} holds something that is not a number".format(number), where)
+            raise LayoutError("line {} contains something that is not a number".format(number), where)
         if not np.isfinite(values).all():
-            raise LayoutError("line {} holds a number that is not finite".format(number), where)
+            raise LayoutError("line {} contains a number that is not finite".format(number), where)
         if len(values) == 4:
             boxes.append(values)
         elif len(values) == 2 and not boxes:
@@ -100,7 +101,7 @@ def parse_annotation(text: str, camera: int, where: Any = "annotation") -> Annot
     return Annotation(landmarks, named)
 
 
-def read_annotation(path: Any, camera: Optional[int] = None) -> Annotation:
+def read_annotation(path: "Union[str, os.PathLike[str]]", camera: Optional[int] = None) -> Annotation:
     """Read an annotation file; see :func:`parse_annotation`.
 
     Args:
@@ -140,7 +141,7 @@ def _row(values: Union[np.ndarray, Box]) -> str:
 
 
 def _present(
-    names: Tuple[str, ...], hidden: Tuple[str, ...], count: int, what: str, camera: int, where: Any
+    names: Tuple[str, ...], hidden: Tuple[str, ...], count: int, what: str, camera: int, where: object
 ) -> List[str]:
     """Return which names `count` lines stand for."""
     if count == len(names):

@@ -11,9 +11,9 @@ ANNOTATION_SUFFIX = ".txt"
 
 
 class Capture(NamedTuple):
-    """One image's place in K-Face.
+    """The place of an image in K-Face.
 
-    A corpus that is not K-Face has 0 for the four numbers.
+    For other corpora the four numbers are 0.
 
     Attributes:
         subject: The identity: 8 digits, YYMMDD, rig 1-4, running number of that day.
@@ -49,7 +49,7 @@ class Capture(NamedTuple):
         return "{}/S{:03d}/L{}/E{:02d}/C{}.jpg".format(*self[:5])
 
     def annotation_path(self, long: bool = True) -> str:
-        """Return the path of the annotation file that may lie beside the image."""
+        """Return the path of the annotation file beside the image, whether or not it exists."""
         return self.path(long)[: -len(".jpg")] + ANNOTATION_SUFFIX
 
     @property
@@ -64,12 +64,12 @@ class Capture(NamedTuple):
 
     @property
     def lux(self) -> int:
-        """The illuminance at the face."""
+        """The illuminance at the face, in lux."""
         return LIGHTS[self.light].lux
 
 
 class Conditions(NamedTuple):
-    """Which captures are wanted: per field a set, or None for all.
+    """The wanted captures: per field a set, or None for all.
 
     Attributes:
         resolutions: Of "High", "Middle", "Low".
@@ -92,7 +92,7 @@ class Conditions(NamedTuple):
         """Make conditions from any iterables.
 
         Raises:
-            LayoutError: A field or value that K-Face does not have.
+            LayoutError: K-Face does not have a field or value.
 
         Example:
             >>> Conditions.of(lights=[1, 2], cameras=range(4, 11)).count(1)
@@ -100,7 +100,7 @@ class Conditions(NamedTuple):
         """
         unknown = sorted(set(fields) - set(cls._fields))
         if unknown:
-            raise LayoutError("there is no such condition", unknown[0], "choose from {}".format(", ".join(cls._fields)))
+            raise LayoutError("unknown condition", unknown[0], "choose from {}".format(", ".join(cls._fields)))
         made = cls(**{name: None if values is None else frozenset(values) for name, values in fields.items()})
         for name, table in _TABLES.items():
             stray = sorted(set(getattr(made, name) or ()) - set(table), key=str)
@@ -120,10 +120,10 @@ class Conditions(NamedTuple):
         )
 
     def count(self, n_subjects: Optional[int] = None) -> int:
-        """Return how many captures a complete tree has under these conditions.
+        """Return the number of captures that a complete tree has under these conditions.
 
         Args:
-            n_subjects: How many identities; by default as many as `subjects` names.
+            n_subjects: Number of identities; by default that of `subjects`.
         """
         if n_subjects is None:
             if self.subjects is None:
@@ -159,7 +159,7 @@ def is_subject(name: str) -> bool:
 
 
 def camera_of(file_name: str) -> Optional[int]:
-    """Return the camera that an image file's name stands for (its suffix in either case), or None."""
+    """Return the camera of an image file's name (with its suffix in either case), or None."""
     stem, dot, suffix = file_name.rpartition(".")
     return CAMERA_NAMES.get(stem) if (dot + suffix).lower() in IMAGE_SUFFIXES else None
 
@@ -182,7 +182,7 @@ def parse_folder(folder: str) -> Capture:
         folder: A path that ends in ``[<resolution>/]<ID>/S00a/L<l>/E0e``, with slashes.
 
     Raises:
-        LayoutError: It does not; the message says which part is at fault.
+        LayoutError: It does not; the message names the wrong part.
     """
     parts = folder.split("/")
     if len(parts) < 4:
@@ -205,10 +205,10 @@ def parse(path: str) -> Capture:
 
     Args:
         path: ``[.../][High_Resolution/]<ID>/S00a/L<l>/E0e/C<p>.jpg``, both spellings of the resolution, slashes or
-            backslashes. Where the folder above the identity is no resolution, "High" is assumed, as pair lists do.
+            backslashes. Where the folder above the identity is not a resolution, "High" is assumed, as in pair lists.
 
     Raises:
-        LayoutError: The path is not in K-Face's grammar; the message says which part is at fault.
+        LayoutError: The path is not in K-Face's grammar; the message names the wrong part.
     """
     folder, _, name = path.replace("\\", "/").rpartition("/")
     capture = parse_folder(folder)

@@ -1,4 +1,4 @@
-"""Walks a K-Face tree, or a listing of one, without ever holding it in memory."""
+"""Walks a K-Face tree, or a listing of one, as a stream."""
 
 import os
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
@@ -30,29 +30,29 @@ EVERYTHING = Conditions()
 
 
 class Problem(NamedTuple):
-    """How often something was met that does not belong into the tree, and where first (at most five places)."""
+    """Number of files or folders of a kind that do not belong in the tree, and the first five of them."""
 
     times: int
     examples: Tuple[str, ...]
 
 
 class Problems:
-    """Counts what does not parse, by kind, so that it is reported once and is never fatal."""
+    """Counts files and folders that do not parse, by kind, to report them once; they are never fatal."""
 
     def __init__(self) -> None:
         self._counts: Dict[str, int] = {}
         self._examples: Dict[str, List[str]] = {}
 
     def add(self, kind: str, example: str) -> None:
-        """Count one more of a kind; the first few examples are kept."""
+        """Count one of a kind; the first few examples are kept."""
         self._counts[kind] = self._counts.get(kind, 0) + 1
         examples = self._examples.setdefault(kind, [])
         if len(examples) < EXAMPLES:
-            # A name that is not UTF-8, or that would move a terminal's cursor, must not break the report.
+            # A name that is not UTF-8, or contains control characters, must not break the report.
             examples.append(printable(example))
 
     def update(self, other: "Problems") -> None:
-        """Count what another one has counted as well."""
+        """Add the counts of another object."""
         for kind, problem in other.kinds().items():
             self._counts[kind] = self._counts.get(kind, 0) + problem.times
             examples = self._examples.setdefault(kind, [])
@@ -60,7 +60,7 @@ class Problems:
 
     @property
     def total(self) -> int:
-        """How many things did not parse."""
+        """Number of files and folders that did not parse."""
         return sum(self._counts.values())
 
     def kinds(self) -> Dict[str, Problem]:
@@ -68,7 +68,7 @@ class Problems:
         return {kind: Problem(self._counts[kind], tuple(self._examples[kind])) for kind in sorted(self._counts)}
 
     def lines(self) -> List[str]:
-        """Return one line a kind, for a report."""
+        """Return one line per kind, for a report."""
         found = []
         for kind, problem in self.kinds().items():
             more = ", ..." if problem.times > len(problem.examples) else ""
@@ -79,28 +79,27 @@ class Problems:
 class Tree:
     """A K-Face tree on disk.
 
-    The root may hold the resolutions (``High_Resolution`` or ``High``, and so on), or be one of them itself, or hold
-    identities directly. In the last two cases the resolution is what the root's name says, else the one that the
-    conditions name, else "High".
+    The root contains the resolutions (``High_Resolution`` or ``High``, and so on), or is one of them, or contains identities
+    directly. In the last two cases the resolution is that of the root's name, else that of the conditions, else "High".
 
     Args:
         root: The directory.
 
     Raises:
-        LayoutError: The root is no directory, cannot be read, or holds neither resolutions nor identities.
+        LayoutError: The root is not a directory, cannot be read, or contains neither resolutions nor identities.
     """
 
     def __init__(self, root: PathLike) -> None:
         self.root = os.fspath(root)
         self.resolutions: Dict[str, str] = {}
         self._extra: List[str] = []
-        remedy = "give the directory that holds High_Resolution/ or the identities"
+        remedy = "give the directory that contains High_Resolution/ or the identities"
         try:
             with os.scandir(self.root) as entries:
                 folders = {entry.name for entry in entries if is_directory(entry)}
         except (OSError, ValueError) as error:
             raise LayoutError("cannot be read ({})".format(getattr(error, "strerror", None) or error), root, remedy)
-        # The long spelling first: it wins where both are there.
+        # The long spelling first: it takes precedence.
         for name in sorted(folders & set(RESOLUTION_NAMES), key=len, reverse=True):
             if RESOLUTION_NAMES[name] in self.resolutions:
                 self._extra.append(name)
@@ -127,7 +126,7 @@ class Tree:
         """Return the identities, sorted.
 
         Args:
-            resolution: Of which; by default of all that are there.
+            resolution: One of the resolutions; by default all.
         """
         conditions = Conditions() if resolution is None else Conditions.of(resolutions=[resolution])
         found: Set[str] = set()
@@ -137,7 +136,7 @@ class Tree:
         return sorted(found)
 
     def find(self, capture: Capture) -> Optional[str]:
-        """Return the path of a capture's image, or None where it has none; no folder is listed."""
+        """Return the path of a capture's image, or None, without listing a folder."""
         for _, folder in self._roots(Conditions(resolutions=frozenset([capture.resolution]))):
             stem = os.path.join(folder, *capture.short_path().split("/"))[: -len(".jpg")]
             for suffix in IMAGE_SUFFIXES:
@@ -149,11 +148,11 @@ class Tree:
     def files(
         self, conditions: Conditions = EVERYTHING, problems: Optional[Problems] = None
     ) -> Iterator[Tuple[Capture, str]]:
-        """Yield the wanted captures with their paths, sorted, opening only the folders that can hold one.
+        """Yield the wanted captures with their paths, sorted, opening only the folders that can contain one.
 
         Args:
-            conditions: What is wanted.
-            problems: Receives what does not parse in the folders that were opened.
+            conditions: The wanted captures.
+            problems: Counts what does not parse in the opened folders.
 
         Yields:
             By resolution (High, Middle, Low), then in the order of :class:`Capture`.
@@ -178,7 +177,7 @@ class Tree:
                     yield captured
 
     def survey(self, conditions: Conditions, problems: Problems) -> None:
-        """Report what lies beside the identities and does not belong there."""
+        """Report stray files and folders beside the identities."""
         for name in self._extra:
             problems.add("second folder of a resolution", os.path.join(self.root, name))
         for _, folder in self._roots(conditions):
@@ -186,7 +185,7 @@ class Tree:
 
 
 def annotation_beside(path: str) -> Optional[str]:
-    """Return the path of the annotation file beside an image, or None where there is none."""
+    """Return the path of the annotation file beside an image, or None."""
     stem = os.path.splitext(path)[0]
     for suffix in (ANNOTATION_SUFFIX, ANNOTATION_SUFFIX.upper()):
         if os.path.isfile(stem + suffix):
@@ -198,7 +197,7 @@ def walk(root: PathLike, conditions: Conditions = EVERYTHING, problems: Optional
     """Yield a tree's captures, sorted, streaming; see :class:`Tree` and :meth:`Tree.files`.
 
     Raises:
-        LayoutError: At once, where the root is no K-Face tree.
+        LayoutError: Immediately, where the root is not a K-Face tree.
     """
     files = Tree(root).files(conditions, problems)
     return (capture for capture, _ in files)
@@ -207,12 +206,12 @@ def walk(root: PathLike, conditions: Conditions = EVERYTHING, problems: Optional
 def walk_listing(
     lines: Iterable[str], conditions: Conditions = EVERYTHING, problems: Optional[Problems] = None
 ) -> Iterator[Capture]:
-    """Yield the captures of a listing of paths, in its order, streaming: no disk is touched.
+    """Yield the captures of a listing of paths, in its order, as a stream and without accessing files.
 
     Args:
         lines: One path a line, for instance an open text file; absolute, relative, with slashes or backslashes.
-        conditions: What is wanted.
-        problems: Receives the lines that do not parse. Annotation files and empty lines are no problem.
+        conditions: The wanted captures.
+        problems: Counts the lines that do not parse, but not annotation files and empty lines.
     """
     problems = Problems() if problems is None else problems
     last_folder: Optional[str] = None
@@ -225,7 +224,7 @@ def walk_listing(
         if "\\" in path:
             path = path.replace("\\", "/")
         folder, _, name = path.rpartition("/")
-        # A folder holds 20 images that lie together in any sensible listing: it is read once.
+        # The 20 images of a folder are usually listed together: the folder is parsed once.
         if folder != last_folder:
             last_folder, fields, kind = folder, None, "not a K-Face path"
             try:
@@ -269,7 +268,7 @@ def _subject_of(name: str) -> Optional[str]:
 
 
 def is_directory(entry: "os.DirEntry[str]") -> bool:
-    """Return whether an entry is a directory or leads to one; a link to itself is none."""
+    """Return whether an entry is a directory or a link to one, but not a link to itself."""
     try:
         return entry.is_dir()
     except OSError:
@@ -277,7 +276,7 @@ def is_directory(entry: "os.DirEntry[str]") -> bool:
 
 
 def is_file(entry: "os.DirEntry[str]") -> bool:
-    """Return whether an entry is a regular file or leads to one; a link to itself is none."""
+    """Return whether an entry is a regular file or a link to one, but not a link to itself."""
     try:
         return entry.is_file()
     except OSError:

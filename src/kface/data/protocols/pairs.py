@@ -32,14 +32,14 @@ def make_pairs(
 
     Args:
         captures: The images to pair; their order does not matter.
-        count: How many pairs; of an odd number one more is genuine.
+        count: Number of pairs; of an odd number one more is genuine.
         seed: Of the draw.
-        train: Identities that must not occur.
+        train: Identities of the training, which must not occur.
         differ: Prefer pairs that differ in every condition that varies (accessory, light, expression, camera), which is
-            how mixface drew Q1-Q4; where a person has none left, any other pair is taken.
+            how mixface drew Q1-Q4; where no such pair is left, any other is used.
 
     Raises:
-        ProtocolError: An identity also trains, or there are too few images for so many pairs.
+        ProtocolError: An identity also trains, or the images are too few for this number of pairs.
     """
     by_subject: Dict[str, List[Capture]] = {}
     for capture in sorted(set(captures)):
@@ -53,7 +53,7 @@ def make_pairs(
     impostor_there = (sum(sizes) ** 2 - sum(size * size for size in sizes)) // 2
     if count < 1 or n_genuine > genuine_there or n_impostor > impostor_there:
         raise ProtocolError(
-            "{} people with {} images make {} genuine and {} impostor pairs, {} and {} were asked for".format(
+            "{} people with {} images give {} genuine and {} impostor pairs, not the requested {} and {}".format(
                 len(sizes), sum(sizes), genuine_there, impostor_there, n_genuine, n_impostor
             ),
             remedy="ask for fewer pairs or keep more images",
@@ -94,10 +94,10 @@ def read_pairs(path: PathLike) -> List[Pair]:
         except LayoutError as error:
             raise ProtocolError(str(error), where)
         if (a.subject == b.subject) != (fields[2] == "1"):
-            raise ProtocolError("says {} of identities {} and {}".format(fields[2], a.subject, b.subject), where)
+            raise ProtocolError("has label {} for identities {} and {}".format(fields[2], a.subject, b.subject), where)
         pairs.append(Pair(a, b, fields[2] == "1"))
     if not pairs:
-        raise ProtocolError("holds no pairs", path)
+        raise ProtocolError("contains no pairs", path)
     return pairs
 
 
@@ -115,7 +115,7 @@ Differs = Optional[Callable[[Capture, Capture], bool]]
 
 
 def _differs(by_subject: Dict[str, List[Capture]]) -> Differs:
-    """Return the test whether two captures differ in each of the conditions that vary at all."""
+    """Return a test whether two captures differ in every condition that varies."""
     varying: List[int] = []
     for field in range(1, 5):
         if len({capture[field] for images in by_subject.values() for capture in images}) > 1:
@@ -144,7 +144,7 @@ def _impostor(by_subject: Dict[str, List[Capture]], count: int, rng: random.Rand
     pairs: List[Pair] = []
     while len(pairs) < count:
         rng.shuffle(people)
-        # As in a tournament: at each distance around the table everybody meets two others.
+        # As in a round-robin tournament: at each distance around the table every person meets two others.
         for distance in range(1, len(people) // 2 + 1):
             meetings = len(people) // 2 if 2 * distance == len(people) else len(people)
             for place in range(meetings):
@@ -165,7 +165,7 @@ def _fresh(
     rng: random.Random,
     differs: Differs,
 ) -> Tuple[int, int]:
-    """Draw a pair of indices that was not used yet and mark it; there must be one."""
+    """Draw an unused pair of indices and mark it as used; an unused pair must exist."""
     same = a is b
     spare: Optional[Tuple[int, int]] = None
     for _ in range(_TRIES):

@@ -1,4 +1,4 @@
-"""Divides people into training and test, and thins out the captures of each."""
+"""Splits people into training and test, and selects captures of each."""
 
 import hashlib
 import itertools
@@ -12,7 +12,7 @@ from kface.errors import ProtocolError
 
 
 class Split(NamedTuple):
-    """Identities by their use; nobody is in both.
+    """Identities by their use; no identity is in both.
 
     Attributes:
         train: Sorted identities.
@@ -34,19 +34,19 @@ def split(
     published: bool = True,
     identities: Optional[int] = None,
 ) -> Split:
-    """Divide identities into training and test.
+    """Split identities into training and test.
 
-    The draw depends on the seed and each name alone: adding a person to a corpus moves no other in the ranking.
+    The ranking depends only on the seed and each name: adding a person to a corpus does not change the order of the others.
 
     Args:
         subjects: The identities.
-        test: Which share of them tests (a float below 1), how many (an int), or which.
-        seed: Of the draw.
-        published: Whether the 30 published identities test, whatever `test` says, where the corpus holds them all.
-        identities: Use at most so many; those that test first, then the best ranked.
+        test: Test identities: a fraction (a float below 1), a number (an int), or a list.
+        seed: Seed of the draw.
+        published: Whether to use the 30 published test identities instead of `test`, if the corpus contains them all.
+        identities: Maximum number; test identities first, then by rank.
 
     Raises:
-        ProtocolError: Either part would be empty, or an identity named is not there.
+        ProtocolError: A part would be empty, or a named identity does not exist.
     """
     ranked = sorted(set(subjects), key=lambda subject: (_rank(seed, subject), subject))
     held = set(ranked)
@@ -65,37 +65,37 @@ def split(
             count = min(max(count, 1), len(ranked) - 1)
         if not 0 < count < len(ranked):
             raise ProtocolError(
-                "{} {} cannot be split into some to train on and {} to test".format(
+                "cannot split {} {} into training and {} for the test".format(
                     len(ranked), "person" if len(ranked) == 1 else "people", test
                 ),
                 "protocol.test",
-                "two people at least are needed; give a share between 0 and 1, or a smaller number",
+                "at least two people are needed; give a fraction between 0 and 1, or a smaller number",
             )
         chosen = set(ranked[:count])
     rest = [subject for subject in ranked if subject not in chosen]
     if identities is not None:
         rest = rest[: max(identities - len(chosen), 0)]
     if not rest or not chosen:
-        raise ProtocolError("of {} identities {} are left to train".format(len(held), len(rest)))
+        raise ProtocolError("{} identities leave {} for training".format(len(held), len(rest)))
     return Split(tuple(sorted(rest)), tuple(sorted(chosen)))
 
 
 def select(captures: Iterable[Capture], max_per_identity: Optional[int] = None, seed: int = 0) -> Iterator[Capture]:
-    """Keep at most so many captures of each identity, spread evenly over the conditions; streaming.
+    """Limit the captures of each identity, spread evenly over the conditions, as a stream.
 
-    Each capture is taken where its accessory, light, expression and camera have been taken least so far. Only one
-    identity's captures are in memory, so they must come one identity after the other, as a walk yields them.
+    Each next capture is the one whose accessory, light, expression and camera have been used least so far. Only one identity's
+    captures are in memory, so they must be grouped by identity, as a walk yields them.
 
     Args:
         captures: Grouped by identity.
-        max_per_identity: The cap, or None for none.
-        seed: Of the draw.
+        max_per_identity: The limit, or None for none.
+        seed: Seed of the draw.
 
     Yields:
-        The captures kept, in the order they came.
+        The selected captures, in their order.
 
     Raises:
-        ProtocolError: The cap is less than 1.
+        ProtocolError: The limit is less than 1.
     """
     if max_per_identity is not None and max_per_identity < 1:
         raise ProtocolError("must be at least 1, not {}".format(max_per_identity), "max_per_identity")
@@ -113,13 +113,13 @@ def spread(captures: Sequence[Capture], count: int, key: str) -> List[int]:
     """Return the sorted indices of `count` captures, spread evenly over the four conditions.
 
     Args:
-        captures: Where to choose from.
-        count: How many; all where there are fewer.
-        key: Decides between equally good ones.
+        captures: The captures to choose from.
+        count: Number to choose; all where there are fewer.
+        key: Breaks ties.
     """
     if count >= len(captures):
         return list(range(len(captures)))
-    # Not numpy's generators: their streams differ between versions, and a selection must not.
+    # Not numpy's generators: their streams differ between versions, but a selection must not.
     order = sorted(range(len(captures)), key=lambda index: _rank(key, captures[index].path()))
     conditions = np.array([captures[index][1:5] for index in order])
     codes: List[np.ndarray] = []

@@ -1,7 +1,7 @@
 """The protocols and the published test identities.
 
-T1-T4 and Q1-Q4 are those of mixface (Jung-Jun-Uk/mixface): 370 identities train, 30 published ones test, the dark light
-L7 is always left out. Q1-Q4 are pairs among the test identities under the conditions of T1-T4.
+T1-T4 and Q1-Q4 are those of mixface (Jung-Jun-Uk/mixface): 370 identities for training, 30 published ones for the test, without
+the dark light L7. Q1-Q4 are pairs among the test identities under the conditions of T1-T4.
 
 The paper (Chang & Park, section 4.1) names its subset in words: high resolution, 400 identities, yaw 0, +-15, +-30 and
 +-45 degrees, glasses and caps, without sunglasses, without cap and glasses together, without "some lights", 620,202
@@ -21,14 +21,14 @@ from kface.errors import ProtocolError
 
 
 class Protocol(NamedTuple):
-    """A choice of captures, and how many pairs verify.
+    """A selection of captures, and the number of verification pairs.
 
     Attributes:
-        name: As :func:`get` knows it.
-        conditions: The captures that are used, of training and test identities alike.
-        identities: At most so many identities in all, or None for no limit.
-        pairs: How many verification pairs, or None where `pair_fraction` says it.
-        pair_fraction: Genuine pairs, and impostor pairs again, as a share of the images.
+        name: As for :func:`get`.
+        conditions: The captures to use, of training and test identities alike.
+        identities: Maximum number of identities, or None for no limit.
+        pairs: Number of verification pairs, or None where `pair_fraction` gives it.
+        pair_fraction: Number of genuine pairs, and of impostor pairs, as a fraction of the images.
         differ: Whether the two images of a pair differ in every condition that varies, as mixface drew Q1-Q4.
     """
 
@@ -40,10 +40,10 @@ class Protocol(NamedTuple):
     differ: bool = False
 
     def pair_count(self, images: int) -> int:
-        """Return how many pairs verify, half of them genuine.
+        """Return the number of verification pairs, half of them genuine.
 
         Args:
-            images: How many images the whole subset has, for a protocol that counts in shares.
+            images: Number of images of the complete subset, for a protocol with a fraction.
         """
         if self.pairs is not None:
             return self.pairs
@@ -162,9 +162,9 @@ def get(name: str) -> Protocol:
     """Return a protocol by its name, in either case.
 
     Raises:
-        ProtocolError: There is none of that name; the message lists the choices.
+        ProtocolError: Unknown name; the message lists the choices.
     """
     for known, protocol in PROTOCOLS.items():
         if known.lower() == str(name).lower():
             return protocol
-    raise ProtocolError("there is no such protocol", name, "choose one of: {}".format(", ".join(PROTOCOLS)))
+    raise ProtocolError("unknown protocol", name, "choose one of: {}".format(", ".join(PROTOCOLS)))

@@ -1,4 +1,4 @@
-"""The procedural, K-Face-shaped sample: people made of numbers, for everybody who has no K-Face.
+"""The procedural sample: synthetic people in K-Face's layout, for use without K-Face.
 
 Nothing is downloaded and no photograph was used. Heads are lofted grids with Gaussian features, rendered as surfels
 through K-Face's 20 cameras, under its 30 lights, with its accessories and expressions.

@@ -14,10 +14,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     )
     parser.add_argument("--root", help="directory to write the K-Face tree to")
     parser.add_argument("--identities", type=int, default=72, help="people (default: %(default)s)")
-    parser.add_argument("--views", type=int, default=16, help="random views a person (default: %(default)s)")
-    parser.add_argument("--lights", type=int, default=3, help="random lights a view (default: %(default)s)")
+    parser.add_argument("--views", type=int, default=16, help="random views per person (default: %(default)s)")
+    parser.add_argument("--lights", type=int, default=3, help="random lights per view (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one a core (default)")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one per core (default)")
     parser.add_argument("--resolution", default="High", help="High, Middle or Low (default: %(default)s)")
     parser.add_argument("--sheet", metavar="FILE", help="write a contact sheet (JPEG) instead")
     arguments = parser.parse_args(argv)
@@ -39,7 +39,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 resolution=arguments.resolution,
             )
             print(
-                "synthetic sample: {} people, {} images in {} ({} people were there already, {:.0f} s)".format(
+                "synthetic sample: {} people, {} images in {} ({} people already existed, {:.0f} s)".format(
                     report.identities, report.images, report.root, report.kept, report.seconds
                 )
             )
@@ -47,7 +47,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         print("sample: {}".format(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("sample: stopped; the people that were finished are kept", file=sys.stderr)
+        print("sample: stopped; finished people are kept", file=sys.stderr)
         return 130
     return 0
 

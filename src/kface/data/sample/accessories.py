@@ -1,21 +1,35 @@
-"""Glasses, sunglasses and caps. Their models and colours are drawn for each take, whoever wears them."""
+"""Glasses, sunglasses, caps and hair bands. Models and colours are drawn per take, independent of the person."""
 
-from typing import List
+from typing import Dict, List, NamedTuple, Optional
 
+import cv2
 import numpy as np
 
 from kface.data.sample.head import Head, nose_profile
 from kface.data.sample.identity import Identity
 from kface.data.sample.surfels import Surfels, grid_normals, join, surfels, tube
 
-#: K-Face's accessories by number: (glasses, cap).
-WORN = {
-    1: (None, False),
-    2: ("plain", False),
-    3: ("horn", False),
-    4: ("sun", False),
-    5: (None, True),
-    6: ("horn", True),
+
+class Worn(NamedTuple):
+    """What a person wears: glasses ("plain", "horn" or "sun"), a cap, a hair band."""
+
+    glasses: Optional[str] = None
+    cap: bool = False
+    hair_band: bool = False
+
+
+#: An accessory that K-Face lacks, by a number beyond its own.
+HAIR_BAND = 7
+
+#: K-Face's accessories by number (1-6), and the other.
+WORN: Dict[int, Worn] = {
+    1: Worn(),
+    2: Worn("plain"),
+    3: Worn("horn"),
+    4: Worn("sun"),
+    5: Worn(cap=True),
+    6: Worn("horn", cap=True),
+    HAIR_BAND: Worn(hair_band=True),
 }
 
 #: How strongly glasses curve around the face.
@@ -23,22 +37,24 @@ WRAP = 0.55
 
 
 def build(accessory: int, person: Identity, head: Head, random: np.random.RandomState) -> List[Surfels]:
-    """Return what an accessory adds.
+    """Return the surfels of an accessory.
 
     Args:
-        accessory: S, 1-6.
-        person: Who wears it; it is fitted to the head.
+        accessory: A key of :data:`WORN`.
+        person: The wearer; the accessory is fitted to the head.
         head: With the expression.
         random: Draws the model; must not depend on the person.
     """
-    glasses, cap = WORN[accessory]
-    # Both are drawn in any case, so that the one's model does not depend on the other's presence.
+    glasses, cap, hair_band = WORN[accessory]
+    # Always draw both, so that one accessory's model does not depend on the other's presence.
     glasses_draws, cap_draws = random.uniform(size=12), random.uniform(size=12)
     parts = []
     if glasses:
         parts += _glasses(glasses, person, head, glasses_draws)
     if cap:
         parts += _cap(person, head, cap_draws)
+    if hair_band:
+        parts.append(_hair_band(person, head, cap_draws))
     return parts
 
 
@@ -134,3 +150,41 @@ def _visor(person: Identity, head: Head, colour: np.ndarray, brim: float, length
 def _down(points: np.ndarray) -> np.ndarray:
     normals = grid_normals(points)
     return normals * -np.sign(normals[..., 1:2] + 1e-9)
+
+
+#: Places around a hair band, and across it, at which the head below it is looked up.
+_AROUND, _ACROSS = 49, 5
+
+
+def _hair_band(person: Identity, head: Head, draws: np.ndarray) -> Surfels:
+    """Return a band over the hair from ear to ear, tilted forward."""
+    # Any hue, but lighter than hair.
+    colour = np.array([draws[0], draws[1], draws[2]]) / max(draws[:3]) * (0.30 + 0.45 * draws[3]) + 0.01
+    tilt, width = 0.36 + 0.18 * draws[4], 0.12 + 0.08 * draws[5]
+    centre = np.array([0.0, -0.05, 0.0])
+    forward = np.array([0.0, -np.sin(tilt), np.cos(tilt)])
+    up = np.array([0.0, np.cos(tilt), np.sin(tilt)])
+    sweep = np.linspace(-1.62, 1.62, _AROUND)[None, :, None]
+    offset = np.linspace(0.5, -0.5, _ACROSS)[:, None, None] * width
+    towards = 1.1 * (np.sin(sweep) * np.array([1.0, 0.0, 0.0]) + np.cos(sweep) * up) + offset * forward
+    towards /= np.linalg.norm(towards, axis=2, keepdims=True)
+    skull = head.points[::2, ::2].reshape(-1, 3) - centre
+    reach = np.linalg.norm(skull, axis=1)
+    nearest = np.argmax(towards.reshape(-1, 3) @ (skull / reach[:, None]).T, axis=1)
+    radius = reach[nearest].reshape(_ACROSS, _AROUND)
+    high = np.clip((centre[1] + radius * towards[..., 1] - 0.2) / 0.9, 0, 1)
+    # As far out as the outer shell of the hair, and a little more where the band is thickest.
+    radius = radius + 0.95 * person["hair_volume"] * (0.55 + 0.65 * high) + 0.035
+    rows, columns = 25, 420
+    fine = np.stack([_resized(values, rows, columns) for values in [radius] + list(np.moveaxis(towards, 2, 0))], axis=2)
+    bulge = 0.02 * np.sqrt(np.clip(1 - np.linspace(-1, 1, rows) ** 2, 0, 1))[:, None]
+    points = centre + fine[..., 1:] * (fine[..., :1] + bulge[..., None])
+    stripes = 1 - 0.35 * (draws[6] > 0.6) * (np.sin(np.linspace(0, 110, columns)) > 0)[None, :, None]
+    cloth = np.broadcast_to(colour * stripes, points.shape)
+    normals = grid_normals(points)
+    outwards = np.sign(np.sum(normals * (points - centre), axis=2, keepdims=True))
+    return surfels(points, normals * outwards, cloth, 0.12, np.ones(points.shape[:2], bool))
+
+
+def _resized(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    return cv2.resize(values.astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC).astype(np.float64)

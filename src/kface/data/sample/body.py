@@ -48,7 +48,7 @@ def neck(person: Identity) -> Surfels:
 
 
 def shoulders(random: np.random.RandomState) -> Surfels:
-    """Return shoulders in clothes that are drawn anew, whoever wears them."""
+    """Return clothed shoulders; the clothes are drawn per take, independent of the person."""
     collar = random.uniform(0.50, 0.66)
     # Rows at equal distances along the slope, down to just below the picture.
     dense = np.linspace(0, 0.80, 400)

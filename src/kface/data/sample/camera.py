@@ -74,7 +74,7 @@ def visible(pixels: np.ndarray, depth: np.ndarray, facing: np.ndarray) -> Tuple[
 
 
 def _fill(image: np.ndarray, depth: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Close pinholes: a pixel that is empty, or much deeper than most around it, takes a near neighbour's surfel."""
+    """Close pinholes: a pixel that is empty, or much deeper than its neighbours, takes the nearest neighbour's surfel."""
     far = np.float32(1e6)
     for _ in range(2):
         there = image >= 0

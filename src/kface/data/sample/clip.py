@@ -1,4 +1,4 @@
-"""A video clip of people of the sample, who turn their heads, walk in and leave: something to watch without a camera."""
+"""A demonstration clip: people of the sample turn their heads, walk in and leave."""
 
 import math
 import os
@@ -18,19 +18,19 @@ PathLike = Union[str, "os.PathLike[str]"]
 SIZE = (640, 360)
 FPS = 25
 SECONDS = 16
-#: A changed drawing gets a new number, so that a clip that was drawn before is drawn anew.
+#: Increase when the drawing changes, so that existing clips are replaced.
 VERSION = 1
 
 
 class Walk(NamedTuple):
-    """How somebody moves through the clip.
+    """How a person moves through the clip.
 
     Attributes:
         subject: Number of the person in the sample.
-        begins: When the person comes in, as part of the clip.
+        begins: When the person enters, as a fraction of the clip.
         ends: When the person has left.
-        across: Where the person stands, as part of the width.
-        height: Of the bust, as part of the picture's height.
+        across: Where the person stands, as a fraction of the width.
+        height: Height of the bust, as a fraction of the picture's.
         turns: How often the head turns there and back.
     """
 
@@ -47,7 +47,7 @@ WALKS = (
     Walk(1, 0.15, 2.0, 0.74, 0.92, 3.0),
     Walk(4, 0.40, 0.85, 0.51, 0.72, 1.5),
 )
-#: Part of the clip that walking in or out takes.
+#: Fraction of the clip that entering or leaving takes.
 WALKING = 0.10
 
 
@@ -56,7 +56,7 @@ def frames(size: Tuple[int, int] = SIZE, seconds: float = SECONDS, seed: int = 0
 
     Args:
         size: Width and height in pixels.
-        seconds: Its length; the people do the same in less time where it is short.
+        seconds: Its length; a shorter clip shows the same movements faster.
         seed: Of the sample.
 
     Returns:
@@ -149,7 +149,7 @@ def _place(
     moment: float,
     seconds: float,
 ) -> None:
-    """Draw a person into the picture, as far as the person is in it at that moment."""
+    """Draw the visible part of a person into the picture at a moment."""
     if not walk.begins <= moment <= walk.ends:
         return
     width, height = picture.shape[1], picture.shape[0]

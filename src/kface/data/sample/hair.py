@@ -1,4 +1,4 @@
-"""Hair: shells over the skull, and curtains that hang beside the face for those who wear it long."""
+"""Hair: shells over the skull, and curtains that hang beside the face for long styles."""
 
 from typing import List, Tuple
 
@@ -21,7 +21,7 @@ _UNDER_CAP = 0.46
 
 
 def build(person: Identity, head: Head, capped: bool = False) -> List[Surfels]:
-    """Return a person's hair over a head; what a cap hides is left out, so that it does not grow through it."""
+    """Return a person's hair over a head; hair under a cap is omitted, so that it does not pierce the cap."""
     parts = [_shell(person, head, layer, capped) for layer in range(2)]
     if person.hair_style in _CURTAINS:
         parts += _curtain(person, _CURTAINS[person.hair_style])
@@ -31,7 +31,7 @@ def build(person: Identity, head: Head, capped: bool = False) -> List[Surfels]:
 
 
 def scalp(person: Identity, head: Head, albedo: np.ndarray) -> np.ndarray:
-    """Return the skin's colours with the roots laid on, so that no skin shines through between the hair's surfels."""
+    """Return the skin's colours with the hair roots blended in, so that no skin shows between hair surfels."""
     above = head.y - edge(person, np.arctan2(head.x, head.points[..., 2]))
     roots = np.clip((above - 0.10) / 0.06, 0, 1)[..., None]
     return albedo * (1 - roots) + 0.8 * hair_colour(person) * roots

@@ -12,14 +12,40 @@ ROWS, FRONT, BACK = 255, 301, 84
 
 
 class Expression(NamedTuple):
-    """How far the face is moved, each from 0 to 1."""
+    """How far the face is moved, each from 0 to 1.
+
+    Attributes:
+        smile: Mouth wide and open, cheeks raised.
+        frown: Brows drawn together and down.
+        anger: Beyond a frown: lips pressed and drawn down, inner brows lower, nostrils wide, eyes narrow.
+        closed: The eyelids are shut.
+        surprise: Brows raised, eyes wide, jaw dropped.
+    """
 
     smile: float
     frown: float
+    anger: float = 0
+    closed: float = 0
+    surprise: float = 0
 
 
-#: K-Face's expressions by number.
-EXPRESSIONS: Dict[int, Expression] = {1: Expression(0, 0), 2: Expression(1, 0), 3: Expression(0, 1)}
+#: Expressions that K-Face lacks, by numbers beyond its own.
+ANGER, EYES_CLOSED, SURPRISE = 4, 5, 6
+
+#: K-Face's expressions by number (1-3), and the others.
+EXPRESSIONS: Dict[int, Expression] = {
+    1: Expression(0, 0),
+    2: Expression(1, 0),
+    3: Expression(0, 1),
+    ANGER: Expression(0, 1, anger=1),
+    EYES_CLOSED: Expression(0, 0, closed=1),
+    SURPRISE: Expression(0, 0, surprise=1),
+}
+
+#: How far a dropped jaw lowers the chin, and half the height at which the lips part before it does, in units of 10 cm.
+JAW_DROP, PARTING = 0.17, 0.035
+#: How wide the open mouth is, as a share of the lips.
+OPENING = 0.92
 
 
 class Head(NamedTuple):
@@ -56,6 +82,8 @@ def build(person: Identity, expression: Expression) -> Head:
     front = 1 / (1 + np.exp(-(points[..., 2] - 0.28) / 0.06))
     points[..., 2] += front * features(person, expression, x, y)
     points[..., 0] += front * _sideways(person, expression, x, y)
+    if expression.surprise:
+        points[..., 1] -= front * jaw_drop(person, expression, x, y)
     return Head(points, grid_normals(points), x, y, front, _landmarks(person, expression, points, x, y))
 
 
@@ -149,7 +177,7 @@ def nose_profile(person: Identity, y: np.ndarray) -> np.ndarray:
 def features(person: Identity, expression: Expression, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return how far the face's features push the surface forward."""
     side = np.abs(x)
-    smile, frown = expression
+    smile, frown, anger = expression.smile, expression.frown, expression.anger
     eye, height = person["eye_distance"], person["eye_height"]
     tip, mouth = person["nose_length"], person["mouth_height"] + 0.02 * smile
     t = np.clip((0.06 - y) / (0.06 - tip), 0, 1.15)
@@ -162,7 +190,7 @@ def features(person: Identity, expression: Expression, x: np.ndarray, y: np.ndar
     out += 0.040 * bump(side, y, (eye, height), (0.10, 0.062))
     out += person["brow_ridge"] * bump(side, y, (eye - 0.02, person["brow_height"] - 0.02), (0.2, 0.05))
     out += (person["cheek_fullness"] + 0.05 * smile) * bump(side, y, (0.40, -0.34 + 0.05 * smile), (0.17, 0.16))
-    out -= (0.012 + 0.012 * person["age"] + 0.035 * smile) * _fold(person, side, y, smile)
+    out -= (0.012 + 0.012 * person["age"] + 0.035 * smile + 0.02 * anger) * _fold(person, side, y, smile)
     lips = mouth_half_width(person, expression)
     out += (0.8 * person["lip_forward"] + 0.02) * bump(x, y, (0, mouth), (lips + 0.06, 0.14))
     out += person["lip_forward"] * bump(x, y, (0, mouth + 0.6 * person["upper_lip"]), (0.75 * lips, 0.035))
@@ -177,6 +205,13 @@ def features(person: Identity, expression: Expression, x: np.ndarray, y: np.ndar
     out += person["chin_forward"] * bump(x, y, (0, person["chin_length"] + 0.13), (0.17, 0.10))
     out -= 0.03 * frown * bump(side, y, (0.055, person["brow_height"] - 0.03), (0.014, 0.05))
     out += 0.03 * frown * bump(side, y, (0.12, person["brow_height"] - 0.05), (0.09, 0.035))
+    if anger:
+        out += 0.025 * anger * bump(side, y, (0.14, person["brow_height"] - 0.07), (0.12, 0.03))
+        out += 0.03 * anger * bump(side, y, (person["nose_width"] - 0.02, tip - 0.01), (0.05, 0.05))
+        out += 0.02 * anger * bump(x, y, (0, mouth - 0.11), (0.16, 0.04))
+    if expression.surprise:
+        # Parted lips no longer press on one another.
+        out += 0.028 * expression.surprise * bump(x, y, (0, mouth), (0.9 * lips, 0.014))
     return out
 
 
@@ -191,12 +226,12 @@ def _fold(person: Identity, side: np.ndarray, y: np.ndarray, smile: float) -> np
 
 def mouth_half_width(person: Identity, expression: Expression) -> float:
     """Return half the width of the mouth."""
-    return person["mouth_width"] * (1 + 0.24 * expression.smile - 0.05 * expression.frown)
+    return person["mouth_width"] * (1 + 0.24 * expression.smile - 0.05 * expression.frown - 0.20 * expression.surprise)
 
 
 def mouth_corner_lift(person: Identity, expression: Expression) -> float:
     """Return how much higher the corners of the mouth are than its middle."""
-    return person["mouth_corner"] + 0.055 * expression.smile - 0.03 * expression.frown
+    return person["mouth_corner"] + 0.055 * expression.smile - 0.03 * expression.frown - 0.035 * expression.anger
 
 
 def _sideways(person: Identity, expression: Expression, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -205,6 +240,17 @@ def _sideways(person: Identity, expression: Expression, x: np.ndarray, y: np.nda
     push = 0.02 * expression.smile * bump(side, y, (0.45, -0.35), (0.2, 0.2))
     push += 0.4 * (person["cheek_fullness"] - 0.05) * bump(side, y, (0.55, -0.45), (0.2, 0.25))
     return np.sign(x) * push
+
+
+def jaw_drop(person: Identity, expression: Expression, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How far a dropped jaw lowers each point: nothing above the mouth, all of it below; between the lips it stretches."""
+    middle = person["mouth_height"]
+    below = np.clip((middle + PARTING - y) / (2 * PARTING), 0, 1)
+    # Beside the mouth the cheek stretches over a longer way.
+    cheek = np.clip((person["nose_length"] - y) / (person["nose_length"] - middle + 0.20), 0, 1)
+    beside = np.clip((np.abs(x) / mouth_half_width(person, expression) - 0.6) / 0.7, 0, 1)
+    dropped: np.ndarray = JAW_DROP * expression.surprise * (below * (1 - beside) + cheek**1.5 * beside)
+    return dropped
 
 
 def _landmarks(

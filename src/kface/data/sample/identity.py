@@ -1,4 +1,4 @@
-"""Who somebody is: the traits of a procedural person, drawn from the identity's name alone."""
+"""Procedural identities: a person's traits, drawn from seed and name alone."""
 
 import hashlib
 from typing import Dict, List, Set, Tuple
@@ -67,18 +67,18 @@ TRAITS: Dict[str, Tuple[float, float]] = {
     "ear_size": (1.0, 0.12),
 }
 
-#: Draws beyond this many standard deviations are cut, so that nobody is a caricature.
+#: Draws beyond this many standard deviations are cut, to avoid caricatures.
 CLIP = 2.2
 
 HAIR_STYLES = ("short", "side parting", "fringe", "bob", "long", "tied back")
 
 
 class Identity(object):
-    """A person.
+    """A procedural person.
 
     Args:
         subject: The identity's name, 8 digits in the sample.
-        seed: Of the sample: another seed makes another person of the same name.
+        seed: The sample's; the same name under another seed is another person.
 
     Attributes:
         traits: Values by the names in :data:`TRAITS`.
@@ -113,14 +113,14 @@ class Identity(object):
 
 
 def generator(seed: int, *names: object) -> np.random.RandomState:
-    """Return a generator for a purpose: same seed and names, same numbers, on every machine and NumPy."""
+    """Return a random generator for a purpose: the same seed and names give the same numbers on every machine and NumPy."""
     text = "\x1f".join([str(seed)] + [str(name) for name in names])
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return np.random.RandomState(np.frombuffer(digest[:16], "<u4").astype(np.uint32))
 
 
 def subject_names(count: int, seed: int = 0) -> List[str]:
-    """Return so many names of identities in K-Face's form, sorted, none of them published as a test identity.
+    """Return `count` sorted identity names in K-Face's form, none of them a published test identity.
 
     YYMMDD, rig 1-4, running number of the day. The days are those of a year in which K-Face was not recorded.
     """

@@ -1,6 +1,6 @@
-"""The rig's lamps: what each gives to every surfel once, and K-Face's 30 lights as weighted sums of that."""
+"""The rig's lamps: each lamp's irradiance at every surfel, and K-Face's 30 lights as weighted sums of them."""
 
-from typing import Dict, List, Tuple
+from typing import List, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -18,6 +18,10 @@ LAMPS: Tuple[Tuple[str, int, Tuple[float, float]], ...] = (
     ("vertical", 30, (0.0, 38.0)),
     ("vertical", -15, (0.0, -22.0)),
 )
+
+#: The lamps' directions: yaw and elevation in degrees.
+Direction = Tuple[float, float]
+DIRECTIONS: Tuple[Direction, ...] = tuple(place for _, _, place in LAMPS)
 
 #: Light that comes from everywhere, as a share of the lamps': white walls.
 AMBIENT = 0.16
@@ -37,28 +41,35 @@ def direction(yaw: float, elevation: float) -> np.ndarray:
     return np.array([np.sin(y) * np.cos(e), np.sin(e), np.cos(y) * np.cos(e)])
 
 
-def irradiance(scene: Surfels) -> np.ndarray:
-    """Return what each lamp at full power gives to each surfel.
+def irradiance(scene: Surfels, lamps: Sequence[Direction] = DIRECTIONS) -> np.ndarray:
+    """Return the irradiance of each lamp at full power at each surfel.
 
     Skin scatters light, so the terminator is soft; a lamp's disc is large, so the shadows' edges are.
+
+    Args:
+        scene: What is lit.
+        lamps: Where the lamps are, as yaw and elevation in degrees; by default K-Face's.
 
     Returns:
         float32 (n, lamps + 1); the last column is the ambient light, less where the surface is hollow.
     """
     columns = []
-    for _, _, place in LAMPS:
+    for place in lamps:
         towards = direction(*place).astype(np.float32)
         cosine = scene.normals @ towards
         lambert = np.clip((cosine + np.float32(0.22)) / np.float32(1.22), 0, 1)
         lambert *= np.sqrt(np.sqrt(lambert))
-        columns.append(lambert * _lit(scene.points, cosine, towards))
+        # Surfels turned away from the lamp, about half, need no shadow test.
+        facing = np.flatnonzero(lambert)
+        lambert[facing] *= _lit(scene.points, cosine, towards, facing)
+        columns.append(lambert)
     sky = 0.72 + 0.28 * scene.normals[:, 1]
     columns.append(sky * (0.55 + 0.45 * np.clip(scene.normals[:, 2] + 0.5, 0, 1)))
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray) -> np.ndarray:
-    """Return how much of a lamp each surfel sees, by a blurred shadow map."""
+def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray, facing: np.ndarray) -> np.ndarray:
+    """Return the visible fraction of a lamp for each surfel facing it, from a blurred shadow map of all surfels."""
     helper = np.array([0, 1, 0], np.float32) if abs(towards[1]) < 0.9 else np.array([1, 0, 0], np.float32)
     right = np.cross(helper, towards)
     right /= np.linalg.norm(right)
@@ -75,8 +86,9 @@ def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray) -> np.ndar
     kernel = np.ones((3, 3), np.uint8)
     shadow = np.maximum(shadow, cv2.erode(cv2.dilate(shadow, kernel), kernel)).reshape(-1)
     # A slanting surface would shade itself.
+    height, cosine, place = height[facing], cosine[facing], place[facing]
     base = height + np.float32(0.07) + np.float32(0.10) * np.clip(1 - cosine, 0, 1)
-    total = np.zeros(len(points), np.float32)
+    total = np.zeros(len(facing), np.float32)
     for down, side in _TAPS:
         total += np.clip(1 - (shadow.take(place + (down * _MAP + side)) - base) * np.float32(1 / 0.06), 0, 1)
     return total / np.float32(len(_TAPS))
@@ -104,19 +116,11 @@ def weights(light: int) -> np.ndarray:
 def exposure(light: int) -> Tuple[float, float]:
     """Return the gain that the camera applies in a light, and the standard deviation of its noise in grey levels.
 
-    The camera makes up for part of the missing light and pays for it with noise.
+    The camera compensates part of the missing light, at the cost of noise.
     """
     lux = max(LIGHTS[light].lux, 3)
     gain = 1.55 * (1000.0 / lux) ** 0.55
     return gain, 1.2 + 1.1 * np.log10(1000.0 / lux) ** 1.7
-
-
-_LIT: Dict[int, np.ndarray] = {number: weights(number) for number in LIGHTS}
-
-
-def mixed(lamps: np.ndarray, light: int) -> np.ndarray:
-    """Return the light at every surfel or pixel: (..., lamps + 1) -> (...)."""
-    return lamps @ _LIT[light]
 
 
 def lamp_names() -> List[str]:

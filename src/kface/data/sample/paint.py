@@ -5,7 +5,7 @@ from typing import Tuple
 import cv2
 import numpy as np
 
-from kface.data.sample.head import Expression, Head, mouth_corner_lift, mouth_half_width
+from kface.data.sample.head import OPENING, PARTING, Expression, Head, mouth_corner_lift, mouth_half_width
 from kface.data.sample.identity import Identity, generator
 from kface.data.sample.surfels import bump
 
@@ -63,7 +63,7 @@ def _step(value: np.ndarray, width: float) -> np.ndarray:
 
 
 def _mottling(person: Identity, shape: Tuple[int, ...]) -> np.ndarray:
-    """Uneven skin and freckles: noise of two sizes, the same for a person whatever else changes."""
+    """Uneven skin and freckles: noise of two sizes, fixed per person."""
     random = generator(person.texture_seed, "skin")
     rows, columns = shape
     coarse = cv2.resize(
@@ -78,7 +78,19 @@ def _mottling(person: Identity, shape: Tuple[int, ...]) -> np.ndarray:
 
 def _wrinkles(person: Identity, expression: Expression, side: np.ndarray, y: np.ndarray) -> np.ndarray:
     brow = person["brow_height"]
-    lines = expression.frown * 1.2 * bump(side, y, (0.05, brow - 0.02), (0.012, 0.05))
+    lines = (expression.frown + 0.8 * expression.anger) * 1.2 * bump(side, y, (0.05, brow - 0.02), (0.012, 0.05))
+    if expression.anger:
+        # Across the root of the nose.
+        for level in (0.10, 0.06):
+            lines = lines + 0.8 * expression.anger * bump(side, y, (0, level - 0.02), (0.055, 0.008))
+    if expression.surprise:
+        for level in (0.40, 0.475, 0.55):
+            arched = level + 0.03 * (1 - (side / 0.4) ** 2)
+            wide = np.exp(-((side / 0.40) ** 4))
+            lines = (
+                lines
+                + (0.7 + 0.3 * person["age"]) * expression.surprise * np.exp(-(((y - arched) / 0.010) ** 2)) * wide
+            )
     for level in (0.38, 0.47, 0.56):
         lines = lines + (0.35 * person["age"]) * np.exp(-(((y - level) / 0.010) ** 2)) * np.exp(-((side / 0.42) ** 4))
     corner = bump(side, y, (person["eye_distance"] + 0.2, person["eye_height"]), (0.04, 0.05))
@@ -113,8 +125,13 @@ def _mouth(
     middle = person["mouth_height"] + 0.02 * expression.smile + mouth_corner_lift(person, expression) * u**2
     open_by = 0.055 * expression.smile * np.clip(1 - (u / 0.86) ** 2, 0, 1)
     bow = 1 - 0.22 * np.exp(-((x / 0.03) ** 2)) + 0.10 * np.exp(-(((side - 0.055) / 0.03) ** 2))
-    top = middle + open_by * 0.35 + person["upper_lip"] * (1 - 0.25 * expression.smile) * shape**0.8 * bow
-    bottom = middle - open_by * 0.65 - person["lower_lip"] * (1 - 0.15 * expression.smile) * shape**0.6
+    pressed = 1 - 0.5 * expression.anger
+    top = middle + open_by * 0.35 + pressed * person["upper_lip"] * (1 - 0.25 * expression.smile) * shape**0.8 * bow
+    bottom = middle - open_by * 0.65 - pressed * person["lower_lip"] * (1 - 0.15 * expression.smile) * shape**0.6
+    if expression.surprise:
+        # The opening is laid on as a lens between the lips, which the dropped jaw stretches.
+        lens = PARTING * expression.surprise * np.sqrt(np.clip(1 - (u / OPENING) ** 2, 0, 1))
+        top, bottom = top + lens, bottom - lens
     lip = _step(top - y, 0.009) * _step(y - bottom, 0.011) * _step(1.02 - u, 0.04)
     red = person["lip_redness"]
     colour = skin_colour(person) * np.array([0.80 + 0.04 * red, 0.52 - 0.14 * red, 0.56 - 0.08 * red])
@@ -131,6 +148,9 @@ def _mouth(
             np.array([0.78, 0.74, 0.66]) * (1 - 0.35 * np.clip(u, 0, 1)[..., None] ** 2) * gaps[..., None],
             teeth,
         )
+    elif expression.surprise:
+        # The lips' inner edge is in the shade; what lies behind it is kface.data.sample.mouth's.
+        _darken(albedo, 0.7 * _step(middle + lens - y, 0.008) * _step(y - middle + lens, 0.008) * _step(0.94 - u, 0.03))
     else:
         line = np.exp(-(((y - middle) / 0.0085) ** 2)) * _step(1.04 - u, 0.05)
         _mix(albedo, colour * 0.22, 0.9 * line)
@@ -144,13 +164,17 @@ def _mouth(
 def _brows(
     person: Identity, expression: Expression, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
 ) -> None:
-    centre = person["eye_distance"] + 0.015 - 0.035 * expression.frown
+    centre = person["eye_distance"] + 0.015 - 0.035 * expression.frown - 0.015 * expression.anger
     u = (side - centre) / person["brow_length"]
     inner = np.clip(-u, 0, 1)
     height = person["brow_height"] + 0.012 * expression.smile - 0.045 * expression.frown
     line = (
         height + person["brow_arch"] * (1 - (u - 0.3) ** 2) + person["brow_tilt"] * u - 0.04 * expression.frown * inner
     )
+    if expression.anger:
+        line = line + expression.anger * (0.055 * np.clip(u, -1, 1) - 0.005)
+    if expression.surprise:
+        line = line + expression.surprise * (0.095 + 0.035 * (1 - u**2))
     thick = person["brow_thickness"] * np.clip(1.05 - 0.65 * np.clip(u, -0.6, 1), 0.15, 1.3)
     across = (y - line) / np.maximum(thick, 1e-3)
     along = _step(1 - np.abs(u), 0.12)
@@ -163,11 +187,18 @@ def lids(person: Identity, expression: Expression, side: np.ndarray) -> Tuple[np
     """Return the place across the eye (-1 inner corner, 1 outer) and the heights of the upper and the lower lid."""
     width = person["eye_width"]
     u = (side - person["eye_distance"]) / width
-    opening = person["eye_opening"] * (1 - 0.38 * expression.smile - 0.22 * expression.frown)
+    opening = person["eye_opening"] * (
+        1 - 0.38 * expression.smile - 0.22 * expression.frown - 0.08 * expression.anger + 0.38 * expression.surprise
+    )
     tilt = person["eye_height"] + person["eye_tilt"] * u
     shape = np.clip(1 - np.abs(u) ** 2.3, 0, 1)
     upper = tilt + opening * 1.05 * shape**0.75
     lower = tilt - opening * (0.75 - 0.25 * expression.smile) * shape
+    if expression.closed:
+        # The upper lid comes down nearly all the way; the lower one hardly moves.
+        meeting = lower + 0.12 * (upper - lower)
+        upper = upper + expression.closed * (meeting - upper)
+        lower = lower + expression.closed * (meeting - lower)
     return u, upper, lower
 
 
@@ -183,9 +214,18 @@ def _eyes(
     u, upper, lower = lids(person, expression, side)
     between = _step(1 - np.abs(u), 0.05)
     crease = upper + person["lid_crease"]
-    _darken(albedo, 0.42 * np.exp(-(((y - crease) / 0.010) ** 2)) * _step(1.02 - np.abs(u), 0.15))
+    if expression.closed:
+        _lid(person, expression, albedo, side, y)
+        # The fold of an open eye is all but smoothed out.
+        crease = _opened_lids(person, side)[1] + person["lid_crease"]
+    _darken(
+        albedo,
+        (0.42 - 0.27 * expression.closed) * np.exp(-(((y - crease) / 0.010) ** 2)) * _step(1.02 - np.abs(u), 0.15),
+    )
     _darken(albedo, 0.18 * np.exp(-(((y - lower + 0.022) / 0.016) ** 2)) * between)
     opened = _step(upper - y, 0.006) * _step(y - lower, 0.006) * between
+    if expression.closed:
+        opened = opened * (1 - expression.closed)
     white = np.array([0.72, 0.69, 0.66]) * (1 - 0.35 * np.clip(np.abs(u), 0, 1)[..., None] ** 2)
     # The upper lid shades what is right below it.
     white = white * (1 - 0.55 * np.exp(-(((upper - y) / 0.022) ** 2)))[..., None]
@@ -207,3 +247,15 @@ def _eyes(
     under = np.exp(-(((y - lower) / 0.007) ** 2)) * _step(1.0 - np.abs(u), 0.08)
     _mix(albedo, np.array([0.10, 0.06, 0.05]), 0.45 * under)
     gloss += 0.35 * opened
+
+
+def _opened_lids(person: Identity, side: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return lids(person, Expression(0, 0), side)
+
+
+def _lid(person: Identity, expression: Expression, albedo: np.ndarray, side: np.ndarray, y: np.ndarray) -> None:
+    """The skin of a closed lid, a little darker and redder than the face, where the eye was."""
+    u, upper, lower = _opened_lids(person, side)
+    lid = _step(upper + 0.6 * person["lid_crease"] - y, 0.012) * _step(y - lower, 0.008) * _step(1.02 - np.abs(u), 0.08)
+    round_off = 0.10 + 0.16 * np.clip(np.abs(u), 0, 1) ** 2
+    _mix(albedo, albedo * np.array([0.97, 0.88, 0.87]) * (1 - round_off)[..., None], expression.closed * lid)

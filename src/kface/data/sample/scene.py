@@ -1,12 +1,12 @@
-"""A scene: one person in one take (accessory and expression), lit once for all lights and seen by any camera."""
+"""A scene: one person in one take (accessory and expression), lit once for all lights, seen from any camera."""
 
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from kface.data.layout import CAMERAS, SIZES, Annotation, Capture
-from kface.data.sample import accessories, body, camera, hair, lighting, paint
+from kface.data.sample import accessories, body, camera, hair, lighting, mouth, paint
 from kface.data.sample import head as heads
 from kface.data.sample.annotate import annotate
 from kface.data.sample.identity import Identity, generator
@@ -16,7 +16,7 @@ from kface.data.sample.surfels import Surfels, join, surfels
 HAIR_EDGE = 0.9
 
 
-class View(NamedTuple):
+class CameraView(NamedTuple):
     """What a camera sees, before any light is chosen.
 
     Attributes:
@@ -40,24 +40,37 @@ class Scene(object):
     """One person in one take.
 
     Args:
-        person: Who.
-        accessory: S, 1-6.
-        expression: E, 1-3.
+        person: The person.
+        accessory: A key of :data:`~kface.data.sample.accessories.WORN`: S, 1-6, or one that K-Face lacks.
+        expression: A key of :data:`~kface.data.sample.head.EXPRESSIONS`: E, 1-3, or one that K-Face lacks.
+        session: Tells takes of the same accessory and expression apart, where there are several.
+        lamps: Where the lamps are, as yaw and elevation in degrees; by default K-Face's.
     """
 
-    def __init__(self, person: Identity, accessory: int, expression: int) -> None:
+    def __init__(
+        self,
+        person: Identity,
+        accessory: int,
+        expression: int,
+        session: str = "",
+        lamps: Sequence[lighting.Direction] = lighting.DIRECTIONS,
+    ) -> None:
         self.person = person
-        # What the take draws must not depend on the face: another generator than the identity's.
-        self.random = generator(person.seed, "take", person.subject, accessory, expression)
+        # A take's draws must not depend on the face, so they use their own generator.
+        names = (person.subject, accessory, expression) + ((session,) if session else ())
+        self.random = generator(person.seed, "take", *names)
         moved = heads.EXPRESSIONS[expression]
         head = heads.build(person, moved)
         albedo, gloss = paint.paint(person, moved, head)
         albedo = hair.scalp(person, head, albedo)
-        skin = surfels(head.points, head.normals, albedo, 0.0, np.ones(head.x.shape, bool))
-        skin = skin._replace(gloss=gloss.reshape(-1).astype(np.float32))
+        kept = ~mouth.opening(person, moved, head) if moved.surprise else np.ones(head.x.shape, bool)
+        skin = surfels(head.points, head.normals, albedo, 0.0, kept)
+        skin = skin._replace(gloss=gloss[kept].astype(np.float32))
         worn = accessories.build(accessory, person, head, self.random)
-        grown = hair.build(person, head, capped=accessories.WORN[accessory][1])
+        grown = hair.build(person, head, capped=accessories.WORN[accessory].cap)
         parts = [skin] + grown + body.ears(person, head) + [body.neck(person)] + worn
+        if moved.surprise:
+            parts.append(mouth.inside(person, moved, head))
         upper = join(parts)
         yaw, pitch, roll = np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))
         shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
@@ -75,12 +88,16 @@ class Scene(object):
         self.landmarks: Dict[str, np.ndarray] = {name: turn @ point + shift for name, point in head.landmarks.items()}
         self.head_points = upper.points[: skin.count : 7]
         self.backdrop = self.random.uniform(0.10, 0.55) * self.random.uniform(0.85, 1.0, 3)
-        self.lamps = lighting.irradiance(self.surfels)
+        self.lamps = lighting.irradiance(self.surfels, lamps)
 
-    def view(self, number: int) -> View:
+    def view(self, number: int) -> CameraView:
         """Look at the scene through one of K-Face's cameras."""
         place = CAMERAS[number]
-        matrix = camera.view_matrix(place.yaw, place.pitch)
+        return self.seen_from(place.yaw, place.pitch, number)
+
+    def seen_from(self, yaw: float, pitch: float, number: int) -> CameraView:
+        """Look at the scene through a camera at yaw and pitch in degrees; `number` varies the backdrop."""
+        matrix = camera.view_matrix(yaw, pitch)
         pixels, depth = camera.project(self.surfels.points, matrix)
         towards = matrix[2].astype(np.float32)
         facing = (self.surfels.normals @ towards) > -0.12
@@ -97,7 +114,7 @@ class Scene(object):
         # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
         seen = np.concatenate([albedo, lamps], axis=2)
         hair_there = there & self.is_hair[chosen]
-        # Likewise between hair and what lies behind it, which ends in a staircase otherwise.
+        # The same between hair and what lies behind it, to avoid a jagged edge.
         within = cv2.GaussianBlur(hair_there.astype(np.float32), (0, 0), HAIR_EDGE)[..., None]
         seen = np.where(
             (within > 0.01) & (within < 0.99) & there[..., None],
@@ -105,7 +122,7 @@ class Scene(object):
             _spread(seen, there),
         )
         albedo, lamps = seen[..., :3], seen[..., 3:]
-        return View(
+        return CameraView(
             albedo.astype(np.float32),
             lamps.astype(np.float32),
             shine.astype(np.float32),
@@ -122,7 +139,7 @@ class Scene(object):
 
 
 def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Return the values, carried a little way beyond the pixels where they hold.
+    """Return the values, extended slightly beyond the pixels where they are valid.
 
     Args:
         values: float32 (h, w, c).
@@ -137,7 +154,7 @@ def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     return np.where(mask > 0, values, blurred / weight)
 
 
-def develop(view: View, light: int, random: np.random.RandomState, resolution: str = "High") -> np.ndarray:
+def develop(view: CameraView, light: int, random: np.random.RandomState, resolution: str = "High") -> np.ndarray:
     """Light a view and take the picture.
 
     Args:
@@ -149,18 +166,41 @@ def develop(view: View, light: int, random: np.random.RandomState, resolution: s
     Returns:
         uint8 (h, w, 3), RGB, of the resolution's size.
     """
-    given = lighting.mixed(view.lamps, light)
-    wall = float(lighting.weights(light).sum()) * 0.55
-    gain, sigma = lighting.exposure(light)
+    return expose(view, lighting.weights(light), lighting.exposure(light), random, SIZES[resolution])
+
+
+def expose(
+    view: CameraView,
+    weights: np.ndarray,
+    exposure: Tuple[float, float],
+    random: np.random.RandomState,
+    size: Tuple[int, int],
+) -> np.ndarray:
+    """Take the picture of a view under any mixture of its lamps.
+
+    Args:
+        view: From :meth:`Scene.view` or :meth:`Scene.seen_from`.
+        weights: float32 (lamps + 1,), each lamp's power, the ambient light last.
+        exposure: Gain, and standard deviation of the noise in grey levels.
+        random: Draws the sensor's noise.
+        size: Width and height of the picture in pixels; a narrower one shows less at both sides.
+
+    Returns:
+        uint8 (h, w, 3), RGB.
+    """
+    given = view.lamps @ weights
+    wall = float(weights.sum()) * 0.55
+    gain, sigma = exposure
     linear = view.albedo * given[..., None] + 0.35 * (view.shine * given)[..., None]
     cover = view.cover[..., None]
     linear = gain * (linear * cover + view.backdrop * wall * (1 - cover))
     # A shoulder for the highlights, then the display's gamma.
     toned = (linear * (1 + linear / 2.2)) / (1 + linear)
     picture = 255 * np.clip(toned, 0, 1) ** np.float32(1 / 2.2)
-    size = SIZES[resolution]
     # A slight blur before enlarging hides the grid of the small picture.
     picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.55)
+    margin = max(0, (camera.WIDTH - int(round(camera.HEIGHT * size[0] / float(size[1])))) // 2)
+    picture = picture[:, margin : camera.WIDTH - margin]
     shrink = size[0] < camera.WIDTH
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
     return np.clip(picture + sigma * _noise(random, size), 0, 255).astype(np.uint8)
@@ -170,7 +210,7 @@ _GRAIN = generator(0, "grain").standard_normal((256, 384, 3)).astype(np.float32)
 
 
 def _noise(random: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:
-    """Return noise of unit size, (h, w, 3): a fixed grain, rolled and tiled, as drawing it anew costs more than the rest."""
+    """Return noise of unit size, (h, w, 3): a fixed grain, rolled and tiled; drawing new noise is slower."""
     grain = np.roll(_GRAIN, (int(random.randint(256)), int(random.randint(384))), axis=(0, 1))
     if random.randint(2):
         grain = grain[:, ::-1]
@@ -182,7 +222,7 @@ def render(capture: Capture, seed: int = 0) -> Tuple[np.ndarray, Annotation]:
     """Render one capture of the sample.
 
     Args:
-        capture: Who, and under which conditions; any 8 digits name a person.
+        capture: Person and conditions; any 8 digits name a person.
         seed: Of the sample.
 
     Returns:
@@ -196,12 +236,12 @@ def render(capture: Capture, seed: int = 0) -> Tuple[np.ndarray, Annotation]:
 
 
 def noise_of(capture: Capture, seed: int) -> np.random.RandomState:
-    """Return the generator of a picture's noise."""
+    """Return the random generator of a picture's noise."""
     return generator(seed, "noise", *capture)
 
 
 def scaled(annotation: Annotation, resolution: str) -> Annotation:
-    """Return an annotation of the high resolution in another one's pixels."""
+    """Return a high-resolution annotation in the pixels of another resolution."""
     factor = SIZES[resolution][0] / float(SIZES["High"][0])
     boxes = {name: tuple(factor * value for value in box) for name, box in annotation.boxes.items()}
     return Annotation((annotation.landmarks * factor).astype(np.float32), boxes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A contact sheet: some people of the sample under some conditions, for the eye."""
+"""A contact sheet: some people of the sample under some conditions, for visual inspection."""
 
 from typing import List, Sequence, Tuple
 
@@ -25,7 +25,7 @@ COLUMNS: Sequence[Tuple[int, int, int, int]] = (
 def contact_sheet(
     people: int = 6, seed: int = 0, columns: Sequence[Tuple[int, int, int, int]] = COLUMNS, width: int = 170
 ) -> np.ndarray:
-    """Render a sheet, a person a row and a condition a column.
+    """Render a sheet: one row per person, one column per condition.
 
     Returns:
         uint8 (h, w, 3), RGB.

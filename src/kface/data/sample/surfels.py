@@ -1,4 +1,4 @@
-"""Surfels: dense points with normals and colours, which is what everything in a scene is made of."""
+"""Surfels: dense points with normals and colours, from which every scene is built."""
 
 from typing import List, NamedTuple, Tuple
 
@@ -24,7 +24,7 @@ class Surfels(NamedTuple):
 
     @property
     def count(self) -> int:  # type: ignore[override]
-        """How many there are."""
+        """Number of surfels."""
         return len(self.points)
 
 
@@ -50,7 +50,7 @@ def grid_normals(points: np.ndarray) -> np.ndarray:
 
 
 def surfels(points: np.ndarray, normals: np.ndarray, albedo: np.ndarray, gloss: float, keep: np.ndarray) -> Surfels:
-    """Make surfels of those points of a grid that are kept; the colour is one for all or one each."""
+    """Make surfels of those points of a grid that are kept; the colour is shared or per point."""
     kept = points[keep].astype(np.float32)
     colours = albedo[keep] if np.ndim(albedo) > 1 else np.broadcast_to(albedo, kept.shape)
     return Surfels(
@@ -91,7 +91,7 @@ def bump(x: np.ndarray, y: np.ndarray, centre: Tuple[float, float], size: Tuple[
 
 
 def around(front: int, back: int) -> np.ndarray:
-    """Return angles all around, so many on the front half and so many on the back."""
+    """Return angles around the full circle: `front` on the front half, `back` on the back half."""
     half = back // 2
     return np.concatenate(
         [

@@ -1,10 +1,10 @@
-"""Writes the sample as a K-Face tree: one process an identity, an identity whole or not at all."""
+"""Writes the sample as a K-Face tree: one task per identity, each complete or absent."""
 
 import os
 import shutil
 import time
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -13,15 +13,14 @@ from kface.data.layout import ANNOTATED_LIGHTS, SIZES, Capture, Conditions, form
 from kface.data.protocols import PAPER
 from kface.data.sample.identity import Identity, generator, subject_names
 from kface.data.sample.scene import Scene, develop, noise_of, scaled
-from kface.errors import ConfigError, KFaceError
-from kface.files import read_json, write_json
+from kface.data.sample.writing import remove_unfinished, same_settings, unwritable, write_people
+from kface.errors import ConfigError
 from kface.images import encode_jpeg
-from kface.progress import Progress
-from kface.workers import backend_of, settle
+from kface.workers import settle
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Raised whenever the same settings would make other pictures.
+#: Increase when the same settings would give different pictures.
 VERSION = 1
 QUALITY = 92
 #: The frontal captures that every identity has: S001/L1/E01 of the paper's seven cameras.
@@ -32,14 +31,14 @@ Condition = Tuple[int, int, int, int]
 
 
 class SampleReport(NamedTuple):
-    """What :func:`write_sample` did.
+    """Result of :func:`write_sample`.
 
     Attributes:
         root: The tree's root.
-        identities: How many people the tree holds.
-        images: How many images it holds.
-        kept: How many of the people were there already.
-        seconds: How long it took.
+        identities: Number of people in the tree.
+        images: Number of images in the tree.
+        kept: Number of people that already existed.
+        seconds: Duration.
     """
 
     root: Path
@@ -71,7 +70,7 @@ def plan(
     takes = [takes[index] for index in random.permutation(len(takes))]
     order = _shuffled(random, cameras, views)
     bag = _shuffled(random, lights, views * min(lights_per_view, len(lights)))
-    # Two cameras a take: the take is the costly part.
+    # Two cameras per take: building the take is the costly part.
     used = takes[: max(1, (views + 1) // 2)]
     for number in range(views):
         take = used[(number // 2) % len(used)]
@@ -98,15 +97,15 @@ def write_sample(
     progress: bool = True,
     resolution: str = "High",
 ) -> SampleReport:
-    """Write the sample, or what is missing of it.
+    """Write the sample, or its missing people.
 
     Args:
         root: The tree's root; ``High_Resolution/<ID>/...`` comes below it.
-        identities: How many people.
-        views: Random views a person beside the seven frontal ones.
-        lights_per_view: Random lights a view.
+        identities: Number of people.
+        views: Random views per person, besides the seven frontal ones.
+        lights_per_view: Random lights per view.
         seed: Same seed and settings, same bytes, whatever the number of processes.
-        jobs: Processes; -1 for one a core.
+        jobs: Processes; -1 for one per core.
         conditions: What to draw from; by default the paper's subset.
         progress: Whether to show a progress bar.
         resolution: ``High``, ``Middle`` or ``Low``.
@@ -123,7 +122,7 @@ def write_sample(
     ):
         checks.whole(key, value, least)
     if resolution not in SIZES:
-        raise ConfigError("there is no such resolution", resolution, "choose one of: {}".format(", ".join(SIZES)))
+        raise ConfigError("unknown resolution", resolution, "choose one of: {}".format(", ".join(SIZES)))
     root = Path(root)
     conditions = PAPER.conditions if conditions is None else conditions
     settings = {
@@ -140,11 +139,10 @@ def write_sample(
     folder = root / "{}_Resolution".format(resolution)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _same_settings(root / "sample.json", settings)
-        for left in folder.glob(".tmp-*"):
-            shutil.rmtree(str(left))
+        same_settings(root / "sample.json", settings)
+        remove_unfinished(folder)
     except OSError as error:
-        raise _unwritable(error, root)
+        raise unwritable(error, root)
     names = subject_names(identities, seed)
     missing = [name for name in names if not (folder / name).is_dir()]
     images = 0
@@ -152,33 +150,10 @@ def write_sample(
         chosen = plan(name, views, lights_per_view, seed, conditions)
         images += sum(len(lights) for cameras in chosen.values() for lights in cameras.values())
     if missing:
-        _write_all(folder, missing, (views, lights_per_view, seed, conditions, resolution), jobs, progress)
+        common = (views, lights_per_view, seed, conditions, resolution, os.getpid())
+        calls = [(str(folder), name) + common for name in missing]
+        write_people(write_identity, calls, jobs, "synthetic sample", progress)
     return SampleReport(root, identities, images, identities - len(missing), time.time() - started)
-
-
-def _write_all(
-    folder: Path, names: List[str], settings: Tuple[int, int, int, Conditions, str], jobs: int, progress: bool
-) -> None:
-    calls = [(str(folder), name) + settings + (os.getpid(),) for name in names]
-    with Progress(len(names), "synthetic sample", "people", enabled=progress) as bar:
-        for problem in _results(calls, jobs):
-            if problem is not None:
-                raise KFaceError(*problem)
-            bar.update()
-
-
-def _results(calls: List[Tuple], jobs: int) -> Iterator["Optional[Tuple[str, str, str]]"]:
-    """Yield what :func:`write_identity` returns, as it gets done."""
-    if jobs == 1:
-        for call in calls:
-            yield write_identity(*call)
-        return
-    import joblib
-
-    with backend_of("loky", jobs):
-        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        for problem in parallel(joblib.delayed(write_identity)(*call) for call in calls):
-            yield problem
 
 
 def write_identity(
@@ -220,7 +195,7 @@ def write_identity(
         os.rename(temporary, os.path.join(folder, subject))
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        refused = _unwritable(error, folder)
+        refused = unwritable(error, folder)
         return refused.what, str(refused.where), str(refused.remedy)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -228,38 +203,12 @@ def write_identity(
     return None
 
 
-def _same_settings(path: Path, settings: Dict[str, object]) -> None:
-    """Write the sample's settings, or make sure that those that are there are the same."""
-    if not path.exists():
-        write_json(path, settings)
-        return
-    try:
-        theirs = read_json(path, 1 << 20)
-    except ValueError:
-        theirs = None
-    if theirs != settings:
-        other = sorted(key for key in settings if not isinstance(theirs, dict) or theirs.get(key) != settings[key])
-        raise KFaceError(
-            "holds a sample of other settings ({})".format(", ".join(other)),
-            path.parent,
-            "give another directory or remove it",
-        )
-
-
-def _unwritable(error: OSError, where: PathLike) -> KFaceError:
-    return KFaceError(
-        "the sample cannot be written ({})".format(error.strerror or error),
-        where,
-        "make room or choose another directory",
-    )
-
-
 def _numbers(wanted: Optional[FrozenSet[int]], count: int) -> List[int]:
     return sorted(wanted) if wanted is not None else list(range(1, count + 1))
 
 
 def _shuffled(random: np.random.RandomState, values: List[int], count: int) -> List[int]:
-    """Return so many values, each about equally often, in random order."""
+    """Return `count` values in random order, each about equally often."""
     bag: List[int] = []
     while len(bag) < count:
         bag += [values[index] for index in random.permutation(len(values))]

@@ -1,4 +1,4 @@
-"""What a test set is."""
+"""A test set: aligned faces and pairs of them."""
 
 from dataclasses import dataclass, field
 
@@ -10,17 +10,17 @@ class TestSet:
     """Aligned faces and the pairs that are compared.
 
     Attributes:
-        name: Key in reports: ``kface``, ``lfw``, ``agedb30``, ``cfp_fp``.
+        name: Its key in reports: ``kface``, ``lfw``, ``agedb30``, ``cfp_fp``.
         title: Name for the reader.
         images: uint8 (n, 112, 112, 3), RGB.
         pairs: int64 (m, 2), indices of images.
-        people: int64 (n,), who is in each image.
+        people: int64 (n,), the person in each image.
         folds: int64 (m,), or None for folds by person.
         failed: bool (n,), faces that could not be acquired: their pairs count as non-matches.
         synthetic: Whether it is the synthetic sample.
     """
 
-    # Not a test case, whatever pytest thinks of the name.
+    # Not a test case, despite its name.
     __test__ = False
 
     name: str

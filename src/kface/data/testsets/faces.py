@@ -1,4 +1,4 @@
-"""Faces out of photographs: detected and aligned once, then kept."""
+"""Detects and aligns the faces in photographs, once, and caches them."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,43 +8,41 @@ import cv2
 import numpy as np
 
 from kface.alignment import SIZE, align
+from kface.data.subject import find_subjects
 from kface.errors import ImageError, KFaceError
 from kface.faces import Faces
 from kface.files import sha256_bytes, write_atomic
 from kface.images import in_batches, read_image
 from kface.mtcnn import Detector, settings
-from kface.mtcnn.again import of_subject
-from kface.mtcnn.brighten import brightened
-from kface.mtcnn.settings import BRIGHTEN
 from kface.progress import Progress
 
-#: Smallest faces looked for, one after the other until one is found.
-MIN_FACES = (39.8, 20.0)
-#: Black border, as a share of the side, around an image in which nothing was found: tight crops cut the head.
+#: Smallest faces in pixels, the first to try first.
+MIN_FACES = (settings.MIN_FACE_OF_STREAMS, settings.MIN_FACE)
+#: Black border, as a fraction of the side, around an image in which no face was found: tight crops cut off the head.
 BORDER = 0.25
-#: What a brightened copy shows of less than this part of the photograph's shorter side is not its face.
+#: Minimum width of a face that only a brightened copy shows, as a fraction of the photograph's shorter side.
 PART = 1 / 3
 BATCH = 32
 SCHEMA = 1
 
 
 def acquire(
-    files: Sequence[Path], cache: Path, title: str, progress: bool = True, brighten: Sequence[str] = BRIGHTEN
+    files: Sequence[Path], cache: Path, title: str, progress: bool = True, brighten: Sequence[str] = settings.BRIGHTEN
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the aligned face of each photograph.
 
-    The face is the one nearest to the middle of the image (benchmarks centre theirs; bystanders stand beside). An image
-    in which none is found fails; a crop of its middle stands in its place.
+    The face is the one nearest to the middle of the image: benchmarks centre their subject. An image in which no face is
+    found fails; its middle is returned instead.
 
     Args:
         files: The photographs.
-        cache: Directory that keeps the result; it is keyed by the files' names, sizes and times and by how faces are found.
-        title: What to call them in the progress bar.
+        cache: Directory for the result, whose key depends on the files' names, sizes and times and on the detection.
+        title: Their name in the progress bar.
         progress: Whether to show one.
-        brighten: Ways in which images without a face are looked at again, see :mod:`kface.mtcnn.brighten`.
+        brighten: Ways to brighten images without a face, see :mod:`kface.mtcnn.brighten`.
 
     Returns:
-        uint8 (n, 112, 112, 3), RGB; bool (n,), which failed.
+        uint8 (n, 112, 112, 3), RGB; bool (n,), whether each failed.
 
     Raises:
         ImageError: A file cannot be read as an image.
@@ -72,7 +70,7 @@ def acquire(
     ):
         detectors = [detector, *(detector.with_min_face(size) for size in MIN_FACES[1:])]
         start = 0
-        # Two at a time: a folder of huge images must not be in memory all together.
+        # Two at a time, to bound the memory for huge images.
         reading = (
             image for place in range(0, len(files), 2) for image in pool.map(read_image, files[place : place + 2])
         )
@@ -87,40 +85,18 @@ def acquire(
 
 
 def _faces(images: list[np.ndarray], detectors: list[Detector], ways: Sequence[str]) -> list[np.ndarray | None]:
-    """Find and align the central face of each image, None where there is none."""
-    crops: list[np.ndarray | None] = [None] * len(images)
-    # Copies come last of all: no face that the images themselves show is looked for in them.
-    for way in (None, *ways):
-        for border in (0.0, BORDER):
-            for detector in detectors:
-                left = [number for number, crop in enumerate(crops) if crop is None]
-                if not left:
-                    return crops
-                pictures = [_bordered(images[number], border) for number in left]
-                looked_at = pictures if way is None else [brightened(picture, way) for picture in pictures]
-                for number, picture, faces in zip(left, pictures, detector.detect_many(looked_at), strict=True):
-                    if way is not None:
-                        faces = of_subject(faces, images[number].shape, PART)
-                    chosen = central(faces, picture.shape)
-                    if chosen is not None:
-                        crops[number] = align(picture, faces.landmarks[chosen : chosen + 1])[0]
-    return crops
+    """Find and align the central face of each image; None for an image without a face."""
+    found = find_subjects(images, detectors, ways, central, PART, (0.0, BORDER))
+    return [None if face is None else align(face.picture, face.landmarks[None])[0] for face in found]
 
 
-def central(faces: Faces, shape: tuple[int, ...]) -> int | None:
-    """Return the face whose box is nearest to the middle of the image, or None where there is none."""
+def central(faces: Faces, shape: Sequence[int]) -> int | None:
+    """Return the face whose box is nearest to the middle of the image, or None."""
     if not faces.count:
         return None
     middle = np.array([shape[1], shape[0]]) / 2
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
     return int(np.argmin(np.linalg.norm(centres - middle, axis=1)))
-
-
-def _bordered(image: np.ndarray, share: float) -> np.ndarray:
-    if not share:
-        return image
-    across, down = int(image.shape[1] * share), int(image.shape[0] * share)
-    return cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_CONSTANT)
 
 
 def _middle(image: np.ndarray) -> np.ndarray:
@@ -135,8 +111,8 @@ def _load(path: Path, count: int) -> tuple[np.ndarray, np.ndarray] | None:
             faces, failed = kept["faces"], kept["failed"]
     except (OSError, ValueError, KeyError, EOFError):
         return None
-    whole = faces.shape == (count, SIZE, SIZE, 3) and failed.shape == (count,)
-    return (faces, failed) if whole else None
+    complete = faces.shape == (count, SIZE, SIZE, 3) and failed.shape == (count,)
+    return (faces, failed) if complete else None
 
 
 def _store(path: Path, faces: np.ndarray, failed: np.ndarray) -> None:
@@ -148,4 +124,4 @@ def _store(path: Path, faces: np.ndarray, failed: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, buffer.getvalue())
     except OSError as error:
-        raise KFaceError(f"cannot be written ({error.strerror or error})", path, "make room or set data_dir=DIR")
+        raise KFaceError(f"cannot be written ({error.strerror or error})", path, "free some space or set data_dir=DIR")

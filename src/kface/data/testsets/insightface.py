@@ -1,10 +1,9 @@
-"""AgeDB-30, CFP-FP and others in insightface's ``.bin`` form: aligned JPEGs and pair labels, wrapped in a pickle.
+"""AgeDB-30, CFP-FP and others in insightface's ``.bin`` format: aligned JPEGs and pair labels in a pickle.
 
-Some hold their images or labels as NumPy arrays; :mod:`kface.data.testsets.plain_pickle` reads them without running code.
+Some store their images or labels as NumPy arrays; :mod:`kface.data.testsets.plain_pickle` reads them without running code.
 """
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -24,11 +23,11 @@ def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
     """Read a ``.bin`` file.
 
     Returns:
-        The encoded images, two a pair; bool (m,), whether a pair is genuine.
+        The encoded images, two per pair; bool (m,), whether a pair is genuine.
 
     Raises:
         ConfigError: The file is absent.
-        LayoutError: It is not in the form, or holds anything but plain values.
+        LayoutError: It is not in the format, or contains anything but plain values.
     """
     try:
         data = read_regular(path, LARGEST)
@@ -37,26 +36,26 @@ def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
     try:
         value = plain_pickle.loads(data)
     except plain_pickle.RefusedError as error:
-        raise LayoutError(f"asks for {error}, which no test set needs", path, "do not trust this file")
-    except Exception:  # a damaged pickle can raise nearly anything
-        raise LayoutError("is damaged, or not a test set in insightface's form", path, "download it again")
+        raise LayoutError(f"asks for {error}, which test sets do not need", path, "do not trust this file")
+    except Exception:  # a damaged pickle can raise almost anything
+        raise LayoutError("is damaged, or not a test set in insightface's format", path, "download it again")
     if (
         not isinstance(value, list)
         or len(value) != 2
         or not all(isinstance(part, (list, np.ndarray)) for part in value)
     ):
-        raise LayoutError("does not hold images and labels", path)
+        raise LayoutError("does not contain images and labels", path)
     images, labels = ([*part] for part in value)
     if not images or len(images) != 2 * len(labels):
-        raise LayoutError(f"holds {len(images)} images for {len(labels)} pairs", path)
+        raise LayoutError(f"has {len(images)} images for {len(labels)} pairs", path)
     encoded = [_encoded(image) for image in images]
     if not all(encoded) or not all(_is_truth(label) for label in labels):
-        raise LayoutError("holds something else than encoded images and truth values", path)
+        raise LayoutError("contains something other than encoded images and truth values", path)
     return encoded, np.array([bool(label) for label in labels])
 
 
-def _encoded(image: Any) -> bytes:
-    """Return an encoded image's bytes: cv2.imencode gives arrays, (n,) or (n, 1); empty where it is none."""
+def _encoded(image: object) -> bytes:
+    """Return an encoded image's bytes (cv2.imencode returns arrays, (n,) or (n, 1)); empty for other values."""
     if isinstance(image, (bytes, bytearray)):
         return bytes(image)
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size == max(image.shape, default=0):
@@ -64,24 +63,24 @@ def _encoded(image: Any) -> bytes:
     return b""
 
 
-def _is_truth(label: Any) -> bool:
+def _is_truth(label: object) -> bool:
     return isinstance(label, (bool, int, np.bool_, np.integer)) and label in (0, 1)
 
 
 def bin_set(path: Path, name: str, title: str) -> TestSet:
-    """Load a test set in insightface's form; its faces are aligned already.
+    """Load a test set in insightface's format; its faces are already aligned.
 
-    The form does not say who is in the images. Images that a genuine pair or equal bytes tie together are taken for
-    one person; intervals therefore resample these groups.
+    The format does not name the people. Images that are connected by genuine pairs or equal bytes count as one person;
+    intervals therefore resample these groups.
 
     Args:
         path: The ``.bin`` file.
-        name: Key in reports, such as ``agedb30``.
+        name: Its key in reports, such as ``agedb30``.
         title: Name for the reader.
 
     Raises:
         ConfigError: The file is absent.
-        LayoutError: It is not in the form, or contradicts itself.
+        LayoutError: It is not in the format, or contradicts itself.
         ImageError: An image cannot be decoded.
     """
     encoded, genuine = read_bin(path)
@@ -97,13 +96,15 @@ def bin_set(path: Path, name: str, title: str) -> TestSet:
     people = _groups(len(unique), pairs[genuine])
     same = people[pairs[:, 0]] == people[pairs[:, 1]]
     if (same != genuine).any():
-        raise LayoutError("calls one person two, by its genuine and impostor pairs", path, "download it again")
+        raise LayoutError(
+            "has an impostor pair of one person, according to its genuine pairs", path, "download it again"
+        )
     folds = np.arange(len(pairs)) * 10 // len(pairs)
     return TestSet(name, title, images, pairs, people, folds, np.zeros(len(images), bool))
 
 
 def _groups(count: int, tied: np.ndarray) -> np.ndarray:
-    """Return the connected components of images that pairs tie together, int64 (count,)."""
+    """Return the connected components of images that are linked by pairs, int64 (count,)."""
     parent = np.arange(count)
 
     def root(number: int) -> int:

@@ -1,26 +1,26 @@
-"""Pairs among the people of a K-Face data set's test split, whom no training has seen."""
+"""Pairs among the people in the test split of a K-Face data set, who are never trained on."""
 
 from pathlib import Path
 
 import numpy as np
 
-from kface.data.dataset import Manifest, read_arrays
+from kface.data.dataset import DatasetManifest, read_arrays
 from kface.data.layout import Capture
 from kface.data.protocols import make_pairs, read_pairs
 from kface.data.testsets.base import TestSet
 from kface.errors import ProtocolError
 
 
-def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0) -> TestSet:
-    """Make the test set of a data set.
+def kface_set(manifest: DatasetManifest, pairs: int | str | Path = 6000, seed: int = 0) -> TestSet:
+    """Return the test set of a data set.
 
     Args:
         manifest: The data set.
-        pairs: How many to draw, half genuine; or a file of pairs in mixface's form.
+        pairs: Number of pairs to draw, half of them genuine; or a file of pairs in mixface's format.
         seed: Of the draw.
 
     Raises:
-        ProtocolError: The test split has too few people or images, or the file names an image that it does not hold.
+        ProtocolError: The test split has too few people or images, or lacks an image that the file names.
     """
     images, captures = read_arrays(manifest, "test")
     rows, people = choose(manifest, captures, pairs, seed)
@@ -40,10 +40,10 @@ def kface_set(manifest: Manifest, pairs: int | str | Path = 6000, seed: int = 0)
 
 
 def choose(
-    manifest: Manifest, captures: list[Capture], pairs: int | str | Path, seed: int
+    manifest: DatasetManifest, captures: list[Capture], pairs: int | str | Path, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the pairs of :func:`kface_set`: int64 (m, 2), indices of the captures; int64 (n,), who is in each of them."""
-    captures = _told_apart(captures)
+    """Choose the pairs of :func:`kface_set`: int64 (m, 2), indices of the captures; int64 (n,), the person in each of them."""
+    captures = _distinct(captures)
     index = {capture: number for number, capture in enumerate(captures)}
     if isinstance(pairs, int):
         chosen = make_pairs(captures, pairs, seed=seed, train=manifest.subjects("train"))
@@ -62,7 +62,7 @@ def choose(
     return np.array(rows, np.int64).reshape(-1, 2), people
 
 
-def _told_apart(captures: list[Capture]) -> list[Capture]:
+def _distinct(captures: list[Capture]) -> list[Capture]:
     """Number the images of a person where a corpus has no conditions that would tell them apart."""
     if len(set(captures)) == len(captures):
         return captures

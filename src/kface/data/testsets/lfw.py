@@ -12,24 +12,24 @@ from kface.data.testsets.names import Photographs, composed, is_whole, listed, n
 from kface.errors import ConfigError, LayoutError
 from kface.mtcnn.settings import BRIGHTEN
 
-#: Where LFW's images may lie below the folder that is given.
+#: Folders of LFW's images, below the given one.
 IMAGE_FOLDERS = ("", "images", "lfw", "lfw_funneled", "lfw-deepfunneled")
 
 
 def lfw_set(folder: Path, cache: Path, progress: bool = True, brighten: Sequence[str] = BRIGHTEN) -> TestSet:
-    """Load LFW, or a set in its form.
+    """Load LFW, or a set in its format.
 
     Args:
-        folder: Holds ``pairs.txt`` (Huang et al., 2007: ten folds, 300 genuine and 300 impostor pairs each) and the
-            images ``Name/Name_0001.jpg``, directly or in ``images/``, ``lfw/`` or a like folder. They may have any ending
-            of an image, and numbers without zeros in front.
-        cache: Directory that keeps the aligned faces.
+        folder: Contains ``pairs.txt`` (Huang et al., 2007: ten folds, 300 genuine and 300 impostor pairs each) and the
+            images ``Name/Name_0001.jpg``, directly or in ``images/``, ``lfw/`` or a similar folder, with any
+            image suffix, and with or without leading zeros.
+        cache: Directory for the aligned faces.
         progress: Whether to show a progress bar.
         brighten: See :func:`kface.data.testsets.faces.acquire`.
 
     Raises:
         ConfigError: The folder is absent.
-        LayoutError: ``pairs.txt`` is absent or damaged, or an image that it names is absent.
+        LayoutError: ``pairs.txt`` is missing or damaged, or an image that it names is missing.
         ImageError: An image cannot be read.
     """
     if not folder.is_dir():
@@ -49,11 +49,11 @@ def read_pairs_txt(path: Path) -> tuple[list[tuple[tuple[str, int], tuple[str, i
     Raises:
         LayoutError: The file is absent, or a line is not in its format.
     """
-    lines = text_lines(path, "LFW's list of pairs belongs beside its images")
+    lines = text_lines(path, "put LFW's list of pairs beside its images")
     rows: list[tuple[tuple[str, int], tuple[str, int]]] = []
     header: tuple[int, int] | None = None
     for number, line in enumerate(lines, 1):
-        # Between tabs a name may have blanks.
+        # In fields separated by tabs a name may contain blanks.
         words = [word.strip() for word in line.split("\t") if word.strip()] if "\t" in line.strip() else line.split()
         if not words:
             continue
@@ -69,10 +69,10 @@ def read_pairs_txt(path: Path) -> tuple[list[tuple[tuple[str, int], tuple[str, i
         except ValueError:
             raise LayoutError(f"line {number} is not in LFW's format: {line[:60]!r}", path)
     if not rows:
-        raise LayoutError("holds no pairs", path)
+        raise LayoutError("contains no pairs", path)
     folds, size = header or (10, len(rows) // 20)
     if folds * size * 2 != len(rows):
-        raise LayoutError(f"its first line promises {folds * size * 2} pairs, it holds {len(rows)}", path)
+        raise LayoutError(f"has {len(rows)} pairs, but its first line announces {folds * size * 2}", path)
     if folds < 2:
         return rows, np.arange(len(rows)) % 10
     return rows, np.arange(len(rows)) // (2 * size)
@@ -82,10 +82,10 @@ def cfp_set(folder: Path, cache: Path, progress: bool = True, brighten: Sequence
     """Load CFP-FP (Sengupta et al., 2016) from the data set as it is distributed.
 
     Args:
-        folder: Holds ``Data/Images/<person>/{frontal,profile}/<nn>.jpg`` and ``Protocol/`` with ``Pair_list_F.txt`` and
+        folder: Contains ``Data/Images/<person>/{frontal,profile}/<nn>.jpg`` and ``Protocol/`` with ``Pair_list_F.txt`` and
             ``Pair_list_P.txt`` (or ``image_list_F.txt`` and ``image_list_P.txt``) and
             ``Split/FP/<fold>/{same,diff}.txt``. The lists' paths are relative to ``Protocol/`` or to the folder.
-        cache: Directory that keeps the aligned faces.
+        cache: Directory for the aligned faces.
         progress: Whether to show a progress bar.
         brighten: See :func:`kface.data.testsets.faces.acquire`.
 
@@ -110,11 +110,11 @@ def cfp_set(folder: Path, cache: Path, progress: bool = True, brighten: Sequence
                     pair = (("F", frontal), ("P", profile))
                     lists["F"][frontal], lists["P"][profile]
                 except (ValueError, KeyError):
-                    raise LayoutError(f"a line names no pair of images: {line[:40]!r}", fold / name)
+                    raise LayoutError(f"a line does not name a pair of images: {line[:40]!r}", fold / name)
                 rows.append(pair)
                 folds.append(number)
     if not rows:
-        raise LayoutError("holds no pairs in Protocol/Split/FP", folder)
+        raise LayoutError("contains no pairs in Protocol/Split/FP", folder)
     keys = sorted({image for row in rows for image in row})
     files = [lists[kind][number] for kind, number in keys]
     people = [file.parent.parent.name for file in files]
@@ -122,7 +122,7 @@ def cfp_set(folder: Path, cache: Path, progress: bool = True, brighten: Sequence
 
 
 def _folds(folder: Path) -> list[Path]:
-    """Return the folders of the folds, 1 to 10, with or without a zero in front."""
+    """Return the folders of the folds, 1 to 10, with or without leading zeros."""
     found = [path for path in listed(folder) if path.is_dir() and path.name[0] not in "._"]
     return sorted(found, key=lambda path: (len(path.name.lstrip("0")), path.name.lstrip("0")))
 
@@ -134,11 +134,11 @@ def _list_file(protocol: Path, kind: str) -> Path:
     for name in wanted:
         if name.lower() in there:
             return there[name.lower()]
-    raise LayoutError(f"holds neither {wanted[0]} nor {wanted[1]}", protocol, "unpack the whole archive")
+    raise LayoutError(f"contains neither {wanted[0]} nor {wanted[1]}", protocol, "unpack the complete archive")
 
 
 def _image_list(folder: Path, path: Path) -> dict[int, Path]:
-    """Read a list of images: a number and a path a line, or paths alone, which count from 1."""
+    """Read a list of images: a number and a path per line, or only paths, which are numbered from 1."""
     found: dict[int, Path] = {}
     lines = [line.strip() for line in text_lines(path) if line.strip()]
     for position, line in enumerate(lines, 1):

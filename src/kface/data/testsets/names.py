@@ -1,4 +1,4 @@
-"""What lists of images call their files, and what the files are called on disk."""
+"""Finds the files on disk that lists of images name."""
 
 import os
 import re
@@ -15,24 +15,24 @@ _NUMBERED = re.compile(r"(.*)_0*([0-9]{1,9})", re.DOTALL)
 
 
 def is_whole(word: str) -> bool:
-    """Return whether a word is a whole number of at most nine digits."""
+    """Return whether a word is a whole number with at most nine digits."""
     return _NUMBER.fullmatch(word) is not None
 
 
 def whole(word: str) -> int:
-    """Return a whole number; raises ValueError where :func:`is_whole` says no."""
+    """Return a word as a whole number; raises ValueError where it is not one."""
     if not is_whole(word):
         raise ValueError("not a whole number")
     return int(word)
 
 
 def composed(text: str) -> str:
-    """Return a name as it is compared: macOS takes Hangul and accents apart in file names, other systems do not."""
+    """Return a name in composed form: in file names macOS decomposes Hangul and accents, other systems do not."""
     return unicodedata.normalize("NFC", text)
 
 
 def listed(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted; nothing where it cannot be read."""
+    """Return a folder's entries, sorted; none where it cannot be read."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -40,21 +40,21 @@ def listed(folder: Path) -> list[Path]:
 
 
 def text_lines(path: Path, remedy: str | None = None) -> list[str]:
-    """Return a list's lines; raises LayoutError where it cannot be read or is no text."""
+    """Return a list's lines; raises LayoutError where it cannot be read or is not text."""
     try:
         return read_lines(path)
     except OSError as error:
         raise LayoutError(f"cannot be read ({error.strerror})", path, remedy)
     except ValueError:
-        raise LayoutError("is not a text in UTF-8, UTF-16 or CP949", path, "save it as UTF-8")
+        raise LayoutError("is not text in UTF-8, UTF-16 or CP949", path, "save it as UTF-8")
 
 
 class Photographs:
-    """The photographs ``Name/Name_0001.jpg`` below a folder, whatever their endings, zeros and Unicode form.
+    """Finds the photographs ``Name/Name_0001.jpg`` below a folder, with any suffix, number of zeros and Unicode form.
 
     Args:
         folder: The folder.
-        places: Where the people's folders may be below it; "" for itself.
+        places: Folders below it that may contain the people's folders; "" for itself.
     """
 
     def __init__(self, folder: Path, places: Sequence[str]) -> None:
@@ -67,16 +67,16 @@ class Photographs:
         self._numbered: dict[str, dict[int, Path]] = {}
 
     def find(self, name: str, number: int) -> Path:
-        """Return a photograph's path; raises LayoutError where there is none."""
+        """Return a photograph's path; raises LayoutError where it is missing."""
         if name not in self._numbered:
             self._numbered[name] = self._read(name)
         found = self._numbered[name].get(number)
         if found is None:
             raise LayoutError(
                 f"{name}_{number:04d} is in pairs.txt but not in the folder (looked for {name}/{name}_{number:04d} and "
-                f"{name}_{number} with an image's ending, there and in {', '.join(filter(None, self.places))})",
+                f"{name}_{number} with an image's suffix, there and in {', '.join(filter(None, self.places))})",
                 self.folder,
-                "unpack the whole archive",
+                "unpack the complete archive",
             )
         return found
 
@@ -89,7 +89,7 @@ class Photographs:
                 if match and match.group(1) == name and is_image_name(path.name) and path.is_file():
                     here.setdefault(int(match.group(2)), []).append(path)
             for number, paths in here.items():
-                # LFW's own form is the first choice where there are several.
+                # LFW's own form takes precedence.
                 own = f"{name}_{number:04d}.jpg"
                 first = min(paths, key=lambda path, own=own: (composed(path.name) != own, path.name))  # type: ignore[misc]
                 numbered.setdefault(number, first)
@@ -100,7 +100,7 @@ def named_image(folder: Path, listing: Path, relative: str) -> Path:
     """Return the image that a list names: relative to the list's folder, as CFP has it, or to the data set's.
 
     Raises:
-        LayoutError: It is outside the folder, or not there with any image's ending.
+        LayoutError: It is outside the folder, or missing.
     """
     places = []
     inside = Path(os.path.normpath(folder))
@@ -120,5 +120,5 @@ def named_image(folder: Path, listing: Path, relative: str) -> Path:
     raise LayoutError(
         f"{relative[:60]} is in the list but not in the folder (looked for {looked})",
         listing,
-        "unpack the whole archive",
+        "unpack the complete archive",
     )

@@ -1,7 +1,7 @@
-"""Reads pickles of plain values and NumPy arrays without running what they ask for.
+"""Reads pickles of plain values and NumPy arrays without running code.
 
-Reading a pickle can run whatever code its author wished. Here every name that one asks for is looked up in a short table
-of stand-ins, which check what they are given and hold it as data; any other name is refused before anything is called.
+Reading a pickle can run any code of its author's. Here every name that a pickle asks for is looked up in a short table of
+stand-ins, which check their arguments and store them as data; any other name is refused before anything is called.
 """
 
 import io
@@ -15,19 +15,19 @@ import numpy as np
 
 
 class RefusedError(Exception):
-    """The pickle asks for something else than plain values."""
+    """The pickle asks for something other than plain values."""
 
 
 def loads(data: bytes) -> Any:
-    """Return what a pickle of any protocol (0-5) holds, from Python 2 or 3 and NumPy 1 or 2.
+    """Return the content of a pickle of any protocol (0-5), from Python 2 or 3 and NumPy 1 or 2.
 
     Returns:
         Lists, tuples, dicts, bytes, numbers, truth values; NumPy arrays of numbers, truth values or bytes; arrays of objects
-        as lists. Texts of Python 2 are bytes.
+        as lists. Python 2's texts are bytes.
 
     Raises:
         RefusedError: It asks for anything else.
-        Exception: Nearly any other, where it is damaged.
+        Exception: Almost any other, where it is damaged.
     """
     return _plain(_Unpickler(io.BytesIO(data), encoding="bytes").load())
 
@@ -41,7 +41,7 @@ def _text(value: Any) -> Any:
 
 
 class _Dtype:
-    """Stands for ``numpy.dtype``."""
+    """Stand-in for ``numpy.dtype``."""
 
     def __init__(self, code: Any, *flags: Any) -> None:
         code = _text(code)
@@ -59,7 +59,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands for ``numpy.ndarray`` until its state is known."""
+    """Stand-in for ``numpy.ndarray`` until its state is known."""
 
     value: Any = None
 
@@ -95,14 +95,14 @@ def _scalar(dtype: Any, data: Any) -> Any:
 
 
 def _latin1(text: Any, encoding: Any = "latin1") -> bytes:
-    """Python 2 files, re-pickled, hold their bytes as text that is encoded back."""
+    """Encode the text as which re-pickled files of Python 2 store bytes."""
     if not isinstance(text, str) or _text(encoding) not in ("latin1", "latin-1"):
         raise RefusedError("_codecs.encode with other arguments")
     return text.encode("latin1")
 
 
 def _bytes(*given: Any) -> bytes:
-    # A number would be a wish for so much memory.
+    # A number would allocate that many bytes.
     if given and not isinstance(given[0], (bytes, bytearray, list)):
         raise RefusedError("bytes with other arguments")
     return bytes(given[0]) if given else b""
@@ -134,7 +134,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _plain(value: Any) -> Any:
-    """Replace the stand-ins by what they hold, two levels deep: a test set has no more."""
+    """Replace the stand-ins by their values, two levels deep, which suffices for a test set."""
     if isinstance(value, (list, tuple)):
         return [_held(part) for part in value]
     return _held(value)

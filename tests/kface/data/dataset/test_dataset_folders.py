@@ -86,13 +86,13 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ((), "holds no folder of a person"),
-        (("a.jpg", "b.png"), "holds 2 images and no folder of a person"),
+        ((), "contains no person's folder"),
+        (("a.jpg", "b.png"), "contains 2 images but no person's folder"),
         (
             ("p/a.heic", "q/b.heic", "q/c.mp4"),
-            r"none of its 2 folders holds an image \(looked for .*\.jpg.*2 \.heic, 1 \.mp4",
+            r"none of its 2 folders contains an image \(image names end in .*\.jpg.*2 \.heic, 1 \.mp4",
         ),
-        (("a/p/1.jpg", "a/q/1.jpg"), "none of its 1 folders holds an image .*2 folders"),
+        (("a/p/1.jpg", "a/q/1.jpg"), "none of its 1 folders contains an image .*2 folders"),
     ],
 )
 def test_nobody_found_says_what_was_looked_for(tmp_path, files, message):
@@ -165,7 +165,7 @@ def test_one_image_without_memory_is_one_refused_image(tmp_path, monkeypatch):
 
     monkeypatch.setattr(extract_module, "_run", limited)
     manifest = make(root, tmp_path / "out").manifest
-    assert [tuple(refused) for refused in manifest.refused] == [("p1/large.png", "needs more memory than there is")]
+    assert [tuple(refused) for refused in manifest.refused] == [("p1/large.png", "needs more memory than is available")]
     assert manifest.images() == 12
 
 
@@ -264,7 +264,7 @@ class TestDamage:
     def test_settings_of_another_form_are_one_line(self, out, tmp_path):
         for text in (b"[" * 100000, b"5", b"\xff"):
             (out / "journal" / "settings.json").write_bytes(text)
-            with pytest.raises(DatasetError, match="does not say what it was built with"):
+            with pytest.raises(DatasetError, match="does not record its settings"):
                 make(tmp_path / "faces", out)
 
 

@@ -8,7 +8,7 @@ from dataset_fakes import FakeMtcnn, picture
 
 from kface.alignment import TEMPLATE
 from kface.data.dataset import DatasetSettings, build, read
-from kface.data.dataset.items import Item, Marked, Source
+from kface.data.dataset.items import CorpusSource, Item, Marked
 from kface.data.dataset.sources import SOURCES
 from kface.data.layout import Capture
 from kface.errors import ConfigError, ImageError
@@ -34,7 +34,7 @@ class Kept(Item):
         return Marked(TEMPLATE.astype(np.float32), np.array([0, 0, 112, 112], np.float32))
 
 
-class Memory(Source):
+class Memory(CorpusSource):
     landmarks = ("image", "annotation")
 
     def __init__(self, root, settings):

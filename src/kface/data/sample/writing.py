@@ -1,0 +1,87 @@
+"""Writes people into a folder: one task per person, each complete or absent; an interrupted run is continued."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
+
+from kface.errors import KFaceError
+from kface.files import read_json, write_json
+from kface.progress import Progress
+from kface.workers import backend_of
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+#: The arguments of a KFaceError: an exception itself does not survive every way out of a worker.
+Refusal = Optional[Tuple[str, str, str]]
+
+
+def write_people(write: Callable[..., Refusal], calls: List[Tuple], jobs: int, what: str, progress: bool) -> None:
+    """Call a function once per person, in worker processes.
+
+    Args:
+        write: Writes one person; returns the arguments of a KFaceError where it could not. It can be pickled.
+        calls: Its arguments, one tuple per person.
+        jobs: Processes; -1 for one per core.
+        what: What is written, for the progress bar.
+        progress: Whether to show one.
+
+    Raises:
+        KFaceError: A person could not be written; finished people are kept.
+    """
+    with Progress(len(calls), what, "people", enabled=progress) as bar:
+        for refusal in _results(write, calls, jobs):
+            if refusal is not None:
+                raise KFaceError(*refusal)
+            bar.update()
+
+
+def _results(write: Callable[..., Refusal], calls: List[Tuple], jobs: int) -> Iterator[Refusal]:
+    if jobs == 1:
+        for call in calls:
+            yield write(*call)
+        return
+    import joblib
+
+    with backend_of("loky", jobs):
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+        for refusal in parallel(joblib.delayed(write)(*call) for call in calls):
+            yield refusal
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what an interrupted run left behind; raises OSError."""
+    for left in folder.glob(".tmp-*"):
+        shutil.rmtree(str(left))
+
+
+def same_settings(path: Path, settings: Dict[str, object]) -> None:
+    """Write a sample's settings, or check that the existing ones are the same.
+
+    Raises:
+        KFaceError: They differ.
+        OSError: The file cannot be read or written.
+    """
+    if not path.exists():
+        write_json(path, settings)
+        return
+    try:
+        theirs = read_json(path, 1 << 20)
+    except ValueError:
+        theirs = None
+    if theirs != settings:
+        other = sorted(key for key in settings if not isinstance(theirs, dict) or theirs.get(key) != settings[key])
+        raise KFaceError(
+            "holds a sample of other settings ({})".format(", ".join(other)),
+            path.parent,
+            "give another directory or remove it",
+        )
+
+
+def unwritable(error: OSError, where: PathLike) -> KFaceError:
+    """Return the error for a disk that is full, read-only and so on."""
+    return KFaceError(
+        "the sample cannot be written ({})".format(error.strerror or error),
+        where,
+        "make room or choose another directory",
+    )

@@ -1,0 +1,31 @@
+"""``python -m kface.kisa``: KISA's certification test; configured by ``conf/kisa.yaml``."""
+
+import sys
+from typing import Any
+
+from kface import stage
+from kface.kisa.database import KisaSource
+
+
+def main(config: Any) -> int:
+    """Run the stage."""
+    from kface.kisa import stage as kisa
+    from kface.kisa.fonts import font_file
+    from kface.kisa.settings import KisaJob
+
+    job = KisaJob.of(config)
+    # Without fonts there is no report: better now than after the last template.
+    font_file()
+    source: KisaSource = stage.instantiate(config.database, "database")
+    with job.open_engine() as engine:
+        database = source.open(progress=job.progress).require_sound()
+        directory = kisa.directory_of(job)
+        report = kisa.perform(job, engine, database)
+        written = kisa.write(report, directory, job.languages)
+    print("\n" + kisa.table(report))
+    print(f"\nreport: {directory} ({', '.join(path.name for path in written)})")
+    return kisa.status(report, job.strict)
+
+
+if __name__ == "__main__":
+    sys.exit(stage.run("kisa", main, extra="kisa"))
