@@ -12,13 +12,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation src/kface/kisa,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
 
 TARGETS := help setup sample dataset train evaluate table5 kisa export verify-engines check deploy deploy-jetson test test-slow test-nano \
-    lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
+    library library-test kisa-windows lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
 .PHONY: $(TARGETS)
 $(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
 
 # Every other key=value given to make is an override for Hydra. Values are never expanded, as they may contain what make or the shell
 # would run; and none is exported, as make expands what it exports.
-OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE HOST SSH_PORT SOAK_SECONDS ATTACK_SEED ATTACK_SCALE
+OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE IMAGES OPENCV JOBS HOST SSH_PORT SOAK_SECONDS ATTACK_SEED ATTACK_SCALE
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
 $(foreach v,$(GIVEN),$(eval unexport $(v)))
 quote = '$(subst ','\'',$(1))'
@@ -67,6 +67,15 @@ deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PA
 
 deploy-jetson: setup ## make the archive for a Jetson; with HOST=user@board send, install and start it there
 	@$(PY) -m kface pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
+
+library: ## the C++ library, into build/library (JOBS=N compilers at a time): cmake, a compiler and OpenCV, see scripts/system-packages
+	@scripts/build-library $(call option,--jobs,JOBS)
+
+library-test: ## the same with its programs and tests, which it runs (BUNDLE=DIR for those that need a bundle)
+	@scripts/build-library --test $(call option,--bundle,BUNDLE) $(call option,--jobs,JOBS)
+
+kisa-windows: setup ## the C++ library as a Windows DLL, tried under wine and compared with Linux (BUNDLE=DIR IMAGES=DIR; an hour, once)
+	@$(PY) -m export.windows $(call option,--bundle,BUNDLE) $(call option,--images,IMAGES) $(call option,--opencv,OPENCV) $(call option,--jobs,JOBS)
 
 test: setup ## run the default test suite, in two processes (PYTEST_ARGS="-n 0" for one, "-k WORD" for a part)
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(value PYTEST_ARGS)

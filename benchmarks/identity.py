@@ -61,7 +61,7 @@ class Options:
 
 
 @dataclass
-class Enrolled:
+class MemoryGallery:
     """A gallery in memory, by name; see :class:`kface.recognizer.FaceRecognizer`."""
 
     names: tuple[str, ...] = ()
@@ -198,7 +198,7 @@ def clips(people: People, album: Album, options: Options) -> Iterator[Clip]:
 def play(clip: Clip, camera: Camera, recognizer: FaceRecognizer, album: Album, settings: DeploySettings) -> Scores:
     """Play a clip to the recogniser and return its scores."""
     gallery = album.gallery(clip.enrolled)
-    pipeline = Pipeline(recognizer, Enrolled(*gallery), settings.pipeline)
+    pipeline = Pipeline(recognizer, MemoryGallery(*gallery), settings.pipeline)
     judge = Judge()
     for number, (image, shown) in enumerate(camera.film(clip)):
         result = pipeline.process(Frame(image, number / FPS, number))

@@ -45,7 +45,7 @@ def more(bundle: Bundle, options: measure.BenchOptions) -> dict[str, Any]:
     """Return what only a workstation adds to the report: the estimate for a Nano, and the obvious way."""
     with FaceRecognizer.load(bundle.directory, **thresholds_for(bundle)) as recognizer:
         every = measure.make_scenes(options, recognizer.detector)
-    bench_command.say("counting for the estimate")
+    bench_command.log("counting for the estimate")
     return {"estimate": section(bundle, every, options.effort), "obvious": beside_the_obvious(bundle, options)}
 
 
@@ -66,7 +66,7 @@ def beside_the_obvious(bundle: Bundle, options: measure.BenchOptions) -> dict[st
     frames, turns = (QUICK_TURN, QUICK_TURNS) if options.quick else (TURN, TURNS)
     rows = []
     for scene in every:
-        bench_command.say("beside the obvious way: {}x{}, {} faces".format(*scene.size, scene.faces))
+        bench_command.log("beside the obvious way: {}x{}, {} faces".format(*scene.size, scene.faces))
         ways: dict[str, Callable[[np.ndarray], Any]] = {
             OBVIOUS: partial(obvious, oracle, embedder, people),
             "kface": pipeline(recognizer, gallery, True).process,

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, more: Optional[More] = None) -> int:
     """
     options = options_of(arguments)
     bundles = open_bundles(arguments.bundle)
-    document = measure.run(bundles, options, say)
+    document = measure.run(bundles, options, log)
     document.update(more(bundles[0], options) if more is not None else {})
     path = Path(arguments.out) if arguments.out else report.default_path()
     report.write(path, document)
@@ -129,6 +129,6 @@ def open_bundles(
     return list(opened.values())
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Print a line of progress, apart from the report."""
     print("bench: {}".format(line), file=sys.stderr, flush=True)

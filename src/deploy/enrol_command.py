@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 from urllib.parse import urlsplit
 
 from deploy.settings import WebSettings
-from deploy.terminal import say, typed_name
+from deploy.terminal import print_line, typed_name
 from deploy.web.token import ENVIRONMENT, find_token
 from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
@@ -126,20 +126,20 @@ def _list(page: Page) -> int:
         who = face["name"] if face["state"] == "recognised" else face["state"]
         score = "" if face["score"] is None else "\tscore {:.3f}".format(face["score"])
         place = "at {:.0f},{:.0f}-{:.0f},{:.0f}".format(*face["box"])
-        say("track {}\t{}\t{}{}".format("-" if face["track"] is None else face["track"], who, place, score))
+        print_line("track {}\t{}\t{}{}".format("-" if face["track"] is None else face["track"], who, place, score))
     return 0
 
 
 def _enrol(page: Page, name: str, arguments: argparse.Namespace) -> int:
     picked = page.call("pick", _which(page, arguments.track))
     if picked["refusals"] and not arguments.force:
-        say("enrol: the face is not good enough: {}".format("; ".join(picked["refusals"])), sys.stderr)
-        say("enrol: take a sharp picture of the person from the front, or pass --force", sys.stderr)
+        print_line("enrol: the face is not good enough: {}".format("; ".join(picked["refusals"])), sys.stderr)
+        print_line("enrol: take a sharp picture of the person from the front, or pass --force", sys.stderr)
         return 1
     made = page.call("enrol", {"id": picked["id"], "name": name, "force": arguments.force})
-    say("template {} of {}".format(made["template"], made["name"]))
+    print_line("template {} of {}".format(made["template"], made["name"]))
     if made.get("warning"):
-        say("enrol: warning: {}".format(made["warning"]), sys.stderr)
+        print_line("enrol: warning: {}".format(made["warning"]), sys.stderr)
     return 0
 
 

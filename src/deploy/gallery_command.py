@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from deploy.face_reader import FaceReader, open_reader
 from deploy.settings import chosen_bundle
-from deploy.terminal import say, typed_name
+from deploy.terminal import print_line, typed_name
 from kface.bundle.manifest import PRECISIONS
 from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
@@ -63,12 +63,12 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _warn(what: object) -> None:
-    say("gallery: {}".format(printable(str(what))), sys.stderr)
+    print_line("gallery: {}".format(printable(str(what))), sys.stderr)
 
 
 def _print(*columns: object) -> None:
     """Print columns; what a file says in them does nothing to the terminal."""
-    say("\t".join(printable(str(column)) for column in columns))
+    print_line("\t".join(printable(str(column)) for column in columns))
 
 
 def parser() -> Parser:
@@ -208,7 +208,7 @@ def _add(arguments: argparse.Namespace) -> int:
             if made.warning:
                 _warn("{}: warning: {}".format(image, made.warning))
     if refused:
-        say("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
+        print_line("gallery: {} of {} images refused".format(refused, len(arguments.images)), sys.stderr)
     return 1 if refused else 0
 
 
@@ -293,14 +293,16 @@ def _import(arguments: argparse.Namespace) -> int:
     passphrase = _passphrase(False)
     with _open(arguments, create=True) as gallery:
         done = gallery.import_from(arguments.file, passphrase)
-    say("{} people added, {} templates added, {} already present".format(done.people, done.templates, done.known))
+    print_line(
+        "{} people added, {} templates added, {} already present".format(done.people, done.templates, done.known)
+    )
     return 0
 
 
 def _reenrol(arguments: argparse.Namespace) -> int:
     with _reader(arguments) as reader, _open(arguments, reader.recognizer.fingerprint) as gallery:
         done = gallery.reenrol(Enrolment(gallery, reader.recognizer).embed, arguments.discard)
-    say("{} templates recomputed, {} removed".format(done.templates, done.discarded))
+    print_line("{} templates recomputed, {} removed".format(done.templates, done.discarded))
     return 0
 
 

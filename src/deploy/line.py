@@ -7,10 +7,10 @@ from kface.recognizer import Pipeline, Result, Runner
 from kface.recognizer.runner import Counts
 from kface.streams import Frame, State, VideoSource
 
-#: A result, and the pipeline that it comes from: another one's tracks have other numbers.
-Made = Tuple[Pipeline, Result]
+#: A result with the pipeline that it comes from: another pipeline numbers its tracks from 1 again.
+TaggedResult = Tuple[Pipeline, Result]
 #: Makes a frame a result; None where the line is not the session's any more.
-Step = Callable[["Line", Frame], Optional[Made]]
+Step = Callable[["Line", Frame], Optional[TaggedResult]]
 NOTHING = Counts(0, 0, 0, 0, 0)
 
 
@@ -49,7 +49,7 @@ class Line(object):
         take: Any = self._take
         self.runner = Runner(source, line, take, not complete)
 
-    def process(self, frame: Frame) -> Optional[Made]:
+    def process(self, frame: Frame) -> Optional[TaggedResult]:
         """Recognise the people in the next frame; the runner calls this."""
         return self._step(self, frame)
 
@@ -73,7 +73,7 @@ class Line(object):
             return error
         return None
 
-    def _take(self, made: Optional[Made]) -> None:
+    def _take(self, made: Optional[TaggedResult]) -> None:
         if made is not None:
             self._publish(self, *made)
 

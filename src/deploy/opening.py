@@ -10,7 +10,7 @@ import numpy as np
 from deploy.outputs import OutputStream
 from deploy.session import Session, SourceMaker
 from deploy.settings import DeploySettings
-from deploy.terminal import say
+from deploy.terminal import print_line
 from kface import bundle
 from kface.bundle.manifest import BundleManifest
 from kface.data.sample.clip import clip_path, write_clip
@@ -139,5 +139,5 @@ def _close_bundle(session: Session) -> None:
 
 def _sample(settings: DeploySettings) -> StreamSettings:
     if not clip_path(CLIPS).is_file():
-        say("deploy: rendering a clip of the synthetic sample (once, takes a few seconds)", sys.stderr)
+        print_line("deploy: rendering a clip of the synthetic sample (once, takes a few seconds)", sys.stderr)
     return StreamSettings("file", file=str(write_clip(CLIPS)), view=settings.view)

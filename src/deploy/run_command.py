@@ -14,7 +14,7 @@ from deploy.notify import Notifier
 from deploy.opening import open_session
 from deploy.session import Session
 from deploy.settings import DeploySettings
-from deploy.terminal import say
+from deploy.terminal import print_line
 from kface.commands.ending import exit_status
 from kface.commands.parser import SettingsParser
 from kface.errors import KFaceError
@@ -45,7 +45,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
     if arguments.show:
-        say(write_file(masked(values)).rstrip("\n"))
+        print_line(write_file(masked(values)).rstrip("\n"))
         return 0
     return run(DeploySettings.from_mapping(values))
 
@@ -153,10 +153,12 @@ def _web(session: Session, settings: DeploySettings, stack: contextlib.ExitStack
 def _introduce(session: Session, url: Optional[str]) -> None:
     status = session.status
     people = "{} {} enrolled".format(status.people, "person" if status.people == 1 else "people")
-    say("deploy: {} on {}, {}, watching {}".format(status.model, status.runtime, people, status.source), sys.stderr)
+    print_line(
+        "deploy: {} on {}, {}, watching {}".format(status.model, status.runtime, people, status.source), sys.stderr
+    )
     if url is not None:
         # Its token is in it only where a person reads it.
-        say("deploy: the live picture is at {}".format(url), sys.stderr, secret=True)
+        print_line("deploy: the live picture is at {}".format(url), sys.stderr, secret=True)
 
 
 def _report(session: Session, done: threading.Event) -> None:
@@ -171,7 +173,7 @@ def _report(session: Session, done: threading.Event) -> None:
                 if event.reason.startswith("connecting"):
                     continue
                 reported = event.reason
-                say("deploy: {}".format(event.reason), sys.stderr)
+                print_line("deploy: {}".format(event.reason), sys.stderr)
         if last:
             return
 
@@ -232,4 +234,4 @@ def _conclude(session: Session) -> None:
         line += ", {} dropped by slow outputs".format(status.dropped)
     if session.shortfall is not None:
         line += "; {}".format(session.shortfall)
-    say("deploy: {}".format(line), sys.stderr)
+    print_line("deploy: {}".format(line), sys.stderr)

@@ -9,7 +9,7 @@ import numpy as np
 
 from deploy.events import GALLERY, STREAM, Event
 from deploy.gallery_watch import GalleryWatch
-from deploy.line import NOTHING, Line, Made, added
+from deploy.line import NOTHING, Line, TaggedResult, added
 from deploy.outputs.base import Output
 from deploy.publishing import Publisher
 from deploy.recognition import Recognition
@@ -334,7 +334,7 @@ class Session(object):
 
     # ---- called from the line's threads
 
-    def _step(self, line: Line, frame: Frame) -> Optional[Made]:
+    def _step(self, line: Line, frame: Frame) -> Optional[TaggedResult]:
         self._watch.look()
         with self._recognition.networks:
             if line is not self._line:

@@ -9,7 +9,7 @@ from kface.redaction import redact
 from kface.text import printable
 
 
-def say(line: str, stream: Optional[TextIO] = None, secret: bool = False) -> None:
+def print_line(line: str, stream: Optional[TextIO] = None, secret: bool = False) -> None:
     """Print a line; what the stream's encoding lacks, or a terminal would obey, is escaped.
 
     Args:

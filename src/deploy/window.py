@@ -9,7 +9,7 @@ import numpy as np
 
 from deploy.labels import Labels
 from deploy.status import Status
-from deploy.terminal import say
+from deploy.terminal import print_line
 from deploy.view import BACKDROP
 from kface.errors import ConfigError, KFaceError
 from kface.text import first_line
@@ -45,7 +45,7 @@ class Window(object):
         self,
         session: "Session",
         title: str = "kface",
-        notify: Callable[[str], None] = say,
+        notify: Callable[[str], None] = print_line,
         backend: Optional[str] = None,
     ) -> None:
         self._session = session

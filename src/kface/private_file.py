@@ -41,7 +41,7 @@ def read_private(path: PathLike, what: str, remedy: str, error: Type[KFaceError]
                 )
             data = stream.read(_LARGEST + 1)
             if len(data) > _LARGEST:
-                raise error("holds more than a {}".format(what), path, "give a {} file".format(what))
+                raise error("contains more than a {}".format(what), path, "give a {} file".format(what))
             return data
     except FileNotFoundError:
         raise

@@ -18,7 +18,7 @@ def decode(data: bytes, surrogates: bool = False) -> Any:
         surrogates: Whether lone surrogates are accepted: they stand for file names that are not UTF-8.
 
     Raises:
-        ValueError: It is not JSON, or holds NaN, an infinity, a number beyond double precision or of more than
+        ValueError: It is not JSON, or contains NaN, an infinity, a number beyond double precision or of more than
             :data:`DIGITS` digits, a key twice, a lone surrogate, or more than :data:`DEPTH` levels.
     """
     try:

@@ -71,8 +71,8 @@ def test_a_face_that_is_not_found_matches_nobody():
 
 def test_the_table():
     listed = [lit("a", 0), lit("a", 30), lit("a", 80), lit("b", 0)]
-    before = light.Found([face(), Faces.empty(), Faces.empty(), face()], 1.0)
-    after = light.Found([face(), face(1), face(200), face()], 1.0)
+    before = light.Detections([face(), Faces.empty(), Faces.empty(), face()], 1.0)
+    after = light.Detections([face(), face(1), face(200), face()], 1.0)
     made = light.rows(listed, (before, after))
     assert made == [
         ["0-12", "2", "2 (100.0 %)", "0", "2 (100.0 %)", "0"],

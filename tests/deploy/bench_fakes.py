@@ -8,6 +8,7 @@ from deploy.bench import paper, report, streaming
 from deploy.bench.scenes import Clip
 from kface import alignment
 from kface.faces import Faces
+from kface.mtcnn import FaceDetector
 from kface.recognizer import OperatingPoint
 from kface.recognizer.embedder import EmbedderOutput
 
@@ -23,7 +24,7 @@ def faces_at(boxes):
     )
 
 
-class BrightFaces(object):
+class BrightFaces(FaceDetector):
     """Takes bright squares on a dark picture for faces; bands of columns are looked at one by one."""
 
     min_face = 39.8

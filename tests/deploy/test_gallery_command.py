@@ -23,7 +23,7 @@ from kface.images import read_image
 from kface.recognizer import OperatingPoint
 from kface.recognizer.embedder import EmbedderOutput
 from kface.recognizer.embeddings import FaceEmbedding
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(kface.__file__)))
 TABLE = Thresholds(
@@ -34,7 +34,10 @@ TABLE = Thresholds(
     9,
     0,
     0,
-    (ThresholdRow(1e-2, 0.3, Figure(0.01), Figure(0.1)), ThresholdRow(1e-3, 0.7, Figure(0.001), Figure(0.2))),
+    (
+        ThresholdRow(1e-2, 0.3, RateEstimate(0.01), RateEstimate(0.1)),
+        ThresholdRow(1e-3, 0.7, RateEstimate(0.001), RateEstimate(0.2)),
+    ),
 )
 
 

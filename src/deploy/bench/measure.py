@@ -11,7 +11,7 @@ from kface.mtcnn import Detector
 from kface.recognizer import FaceRecognizer
 from kface.workers import cores
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 #: Processes in the queue for each core from which on figures are not to be trusted.
 BUSY = 0.5
 #: With less memory than this the runtimes of Table 9 are opened one by one.
@@ -63,13 +63,13 @@ def make_scenes(options: BenchOptions, detector: Detector) -> List[scenes.BenchS
     return made
 
 
-def run(bundles: Sequence[Bundle], options: BenchOptions, say: Say) -> Dict[str, Any]:
+def run(bundles: Sequence[Bundle], options: BenchOptions, log: Log) -> Dict[str, Any]:
     """Measure.
 
     Args:
         bundles: The first one recognises; Table 9 has all of them.
         options: What to measure.
-        say: Called with each line of progress.
+        log: Called with each line of progress.
 
     Returns:
         The report; see :mod:`deploy.bench.report`.
@@ -83,7 +83,7 @@ def run(bundles: Sequence[Bundle], options: BenchOptions, say: Say) -> Dict[str,
 
     def note(line: str) -> None:
         notes.append(line)
-        say(line)
+        log(line)
 
     effort, names, embedding = options.effort, available(options.runtimes), available(options.runtimes, None)
     for name in options.runtimes or ():
@@ -99,7 +99,7 @@ def run(bundles: Sequence[Bundle], options: BenchOptions, say: Say) -> Dict[str,
         note("the machine was busy: load average {:.1f} on {} cores".format(load[0], cores()))
     apart = (machine.describe()["memory_mb"] or 0) < SMALL_MB
     preferred = "auto" if options.runtimes is None else names[0]
-    say("scenes")
+    log("scenes")
     recognizer = FaceRecognizer.load(bundle.directory, preferred, **streaming.thresholds_for(bundle))
     document["bundle"] = {
         "name": bundle.manifest.name,
@@ -109,7 +109,7 @@ def run(bundles: Sequence[Bundle], options: BenchOptions, say: Say) -> Dict[str,
         "runtime": [recognizer.detector.runtime, recognizer.embedder.runtime],
     }
     every = make_scenes(options, recognizer.detector)
-    say("memory, in a process of its own")
+    log("memory, in a process of its own")
     document["memory"] = footprint.measure(str(bundle.directory), 1280, 720, preferred)
     document["scenes"] = [
         {
@@ -124,14 +124,14 @@ def run(bundles: Sequence[Bundle], options: BenchOptions, say: Say) -> Dict[str,
         if row["found"][1] != row["faces"]:
             note("{}x{}: {} faces were put in, {} are found".format(*row["size"] + [row["faces"], row["found"][1]]))
 
-    say("table 8: MTCNN by {}".format(", ".join(names)))
+    log("table 8: MTCNN by {}".format(", ".join(names)))
     document["table8"] = table8(every, bundle.detector_directory, names, effort, note)
     document["unpaced"], document["paced"] = [], []
     for size in scenes.SIZES:
         variants = [Variant(scene, tracks) for scene in every if scene.size == size for tracks in (True, False)]
-        say("streams of {}x{}, as fast as possible".format(*size))
+        log("streams of {}x{}, as fast as possible".format(*size))
         document["unpaced"] += streaming.unpaced(recognizer, variants, effort)
-        say("streams of {}x{}, 30 frames a second".format(*size))
+        log("streams of {}x{}, 30 frames a second".format(*size))
         document["paced"] += streaming.paced(recognizer, variants, effort)
     document["ratios"] = streaming.ratios(document["unpaced"], "as fast as possible")
     document["ratios"] += streaming.ratios(document["paced"], "30 fps source")
@@ -139,7 +139,7 @@ def run(bundles: Sequence[Bundle], options: BenchOptions, say: Say) -> Dict[str,
     document["estimate"] = {"reason": no_estimate()}
 
     # After the streams: TensorFlow, which reads the embedder alone, starts threads and takes a gigabyte.
-    say("table 9: embedders by {}".format(", ".join(embedding)))
+    log("table 9: embedders by {}".format(", ".join(embedding)))
     crops = crops_from(every[len(paper.COUNTS) - 1], recognizer.detector, max(BATCHES))
     document["table9"] = table9(bundles, crops, embedding, effort, note, every[0].source, apart)
     recognizer.close()

@@ -27,7 +27,7 @@ BATCHES = (1, 3, 6)
 FRAMES = 8
 
 Rows = List[Dict[str, Any]]
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 class Effort(NamedTuple):
@@ -60,7 +60,7 @@ def table8(
     models: Union[str, "os.PathLike[str]", None],
     names: Sequence[str],
     effort: Effort,
-    say: Say,
+    log: Log,
 ) -> Rows:
     """Time the cascade on every runtime.
 
@@ -69,7 +69,7 @@ def table8(
         models: Directory of the cascade's networks.
         names: Runtimes.
         effort: How long.
-        say: Called with each file or runtime that is left out, and why.
+        log: Called with each file or runtime that is left out, and why.
     """
     with contextlib.ExitStack() as stack:
         detectors: Dict[Tuple[str, float], Detector] = {}
@@ -77,7 +77,7 @@ def table8(
             try:
                 first = stack.enter_context(Detector(models, min_face=MIN_FACES[0], runtime=name))
             except KFaceError as error:
-                say("table 8: {}: left out ({})".format(name, _reason(error)))
+                log("table 8: {}: left out ({})".format(name, _reason(error)))
                 continue
             for min_face in MIN_FACES:
                 detectors[(name, min_face)] = first.with_min_face(min_face)
@@ -133,7 +133,7 @@ def table9(
     crops: np.ndarray,
     names: Sequence[str],
     effort: Effort,
-    say: Say,
+    log: Log,
     source: str = "",
     apart: bool = False,
 ) -> Rows:
@@ -144,7 +144,7 @@ def table9(
         crops: uint8 (n, 112, 112, 3), RGB, as many as the largest batch.
         names: Runtimes.
         effort: How long.
-        say: Called with each file or runtime that is left out, and why.
+        log: Called with each file or runtime that is left out, and why.
         source: Where the faces come from.
         apart: Whether only the precisions of one runtime take turns, as memory is short, and not those of all runtimes.
 
@@ -153,15 +153,15 @@ def table9(
         precision: a runtime that reads a file otherwise than it is meant is not merely fast.
     """
     if apart:
-        say("table 9: one runtime after the other, as this machine has little memory")
+        log("table 9: one runtime after the other, as this machine has little memory")
     rows: Rows = []
     for bundle in bundles:
         full: Optional[np.ndarray] = None
         for group in [[name] for name in names] if apart else [list(names)]:
-            embedders = _open(bundle, group, say)
+            embedders = _open(bundle, group, log)
             vectors = {key: _vectors(embedder, crops) for key, embedder in embedders.items()}
             for key in [key for key, values in vectors.items() if values is None]:
-                say("table 9: {} {} {}: cannot run, left out".format(bundle.manifest.name, *key))
+                log("table 9: {} {} {}: cannot run, left out".format(bundle.manifest.name, *key))
                 embedders.pop(key).close()
             if full is None:
                 full = next((vectors[key] for key in embedders if key[1] == "fp32"), None)
@@ -185,7 +185,7 @@ def table9(
     return sorted(rows, key=lambda row: (order.index(row["bundle"]), row["batch"]))
 
 
-def _open(bundle: Bundle, names: Sequence[str], say: Say) -> Dict[Tuple[str, str], Embedder]:
+def _open(bundle: Bundle, names: Sequence[str], log: Log) -> Dict[Tuple[str, str], Embedder]:
     """Open a bundle's embedder on runtimes, in all its precisions."""
     made: Dict[Tuple[str, str], Embedder] = {}
     for name in names:
@@ -193,7 +193,7 @@ def _open(bundle: Bundle, names: Sequence[str], say: Say) -> Dict[Tuple[str, str
             try:
                 made[(name, precision)] = Embedder(bundle, name, precision)
             except KFaceError as error:
-                say("table 9: {} {} {}: left out ({})".format(bundle.manifest.name, name, precision, _reason(error)))
+                log("table 9: {} {} {}: left out ({})".format(bundle.manifest.name, name, precision, _reason(error)))
     return made
 
 

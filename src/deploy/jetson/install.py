@@ -13,24 +13,28 @@ from typing import Iterator, List, Optional, TextIO
 from deploy.jetson import service
 from deploy.jetson.installer import Installer, agreed
 from deploy.jetson.system import InstallError, System
-from deploy.terminal import say
-from kface.commands.ending import exit_status
+from deploy.terminal import print_line
 from kface.commands.parser import Parser
+from kface.errors import KFaceError
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     arguments = _parser().parse_args(argv)
     system = System(arguments.root, arguments.dry_run, _print)
-    return exit_status("install", lambda: _guarded(system, arguments), "interrupted; run it again to continue")
-
-
-def _guarded(system: System, arguments: argparse.Namespace) -> int:
+    # Not kface.commands.ending: the terminal may be gone.
     try:
         with _signals():
             _run(system, arguments)
+    except KFaceError as error:
+        _print("install: {}".format(error), sys.stderr)
+        return 2
     except OSError as error:
-        raise InstallError(str(error.strerror or error), error.filename or "a file")
+        _print("install: {}: {}".format(error.filename or "a file", error.strerror or error), sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        _print("install: interrupted; run it again to continue", sys.stderr)
+        return 130
     return 0
 
 
@@ -50,7 +54,7 @@ def _run(system: System, arguments: argparse.Namespace) -> None:
             raise InstallError("nothing was removed", "--purge", "give --yes")
         service.take_away(system, arguments.purge)
         kept = "" if arguments.purge else "; /var/lib/kface and /etc/kface kept"
-        system.say("kface {} removed{}".format("would be" if system.dry else "is", kept))
+        system.log("kface {} removed{}".format("would be" if system.dry else "is", kept))
 
 
 def _parser() -> Parser:
@@ -82,7 +86,7 @@ def _parser() -> Parser:
 def _print(line: str, stream: Optional[TextIO] = None) -> None:
     # A terminal that is gone must not end the installation half-way.
     with contextlib.suppress(OSError):
-        say(line, stream)
+        print_line(line, stream)
 
 
 @contextlib.contextmanager

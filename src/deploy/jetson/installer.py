@@ -58,7 +58,7 @@ class Installer(object):
         """
         steps = self.steps
         for number, (name, step) in enumerate(steps, 1):
-            self.system.say("[{:>2}/{}] {}".format(number, len(steps), name))
+            self.system.log("[{:>2}/{}] {}".format(number, len(steps), name))
             try:
                 step()
             except BaseException as error:
@@ -77,13 +77,13 @@ class Installer(object):
             self.system.work(["systemctl", "start", service.NAME])
         return self.releases.current if service.running(self.system) else None
 
-    def _say(self, text: str) -> None:
-        self.system.say("    " + text)
+    def _log(self, text: str) -> None:
+        self.system.log("    " + text)
 
     def _check_archive(self) -> None:
         self.sums = read_sums(self.archive)
         self.name = release_name(self.archive)
-        self._say("kface {}, {} files, checksums match".format(self.name, len(self.sums)))
+        self._log("kface {}, {} files, checksums match".format(self.name, len(self.sums)))
 
     @property
     def place(self) -> str:
@@ -92,15 +92,15 @@ class Installer(object):
 
     def _read_board(self) -> None:
         board = self.board = read_board(self.system)
-        self._say(board.model)
+        self._log(board.model)
         if not board.is_jetson:
-            self._say("not a Jetson: no engines, everything runs on the CPU")
+            self._log("not a Jetson: no engines, everything runs on the CPU")
             return
         assert board.l4t is not None
         release = ".".join(map(str, board.l4t))
-        self._say("JetPack {} (L4T {})".format(board.jetpack or "unknown to this installer", release))
+        self._log("JetPack {} (L4T {})".format(board.jetpack or "unknown to this installer", release))
         if board.major in BRINGS:
-            self._say("comes with TensorRT {}, CUDA {}, OpenCV {}, Python {}".format(*BRINGS[board.major]))
+            self._log("comes with TensorRT {}, CUDA {}, OpenCV {}, Python {}".format(*BRINGS[board.major]))
         if not board.supported:
             raise InstallError("is too old", "L4T " + release, "flash JetPack {} or newer".format(OLDEST))
 
@@ -124,13 +124,13 @@ class Installer(object):
         assert self.board is not None
         found = checks.check(self.system, self.board, self.source)
         for finding in found:
-            self.system.say(str(finding))
+            self.system.log(str(finding))
         return found
 
     def _mend(self, packages: List[str], wheels: List[str]) -> None:
-        self._say("available from apt: {}".format(" ".join(packages) or "nothing"))
+        self._log("available from apt: {}".format(" ".join(packages) or "nothing"))
         if wheels:
-            self._say("available from pip, into {}: {}".format(checks.WHEELS, " ".join(wheels)))
+            self._log("available from pip, into {}: {}".format(checks.WHEELS, " ".join(wheels)))
         if not self.system.dry and not self.arguments.yes and not agreed("    install them?"):
             raise InstallError("not installed", " ".join(packages + wheels), "pass --yes, or install them yourself")
         wait = ["-o", "DPkg::Lock::Timeout=300"]
@@ -139,18 +139,18 @@ class Installer(object):
         for package in packages:
             argv = ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + wait + [package]
             if self.system.work(argv).status != 0:
-                self._say("cannot install {}".format(package))
+                self._log("cannot install {}".format(package))
         if wheels:
             checks.fetch_wheels(self.system, wheels)
 
     def _put_release(self) -> None:
         if self.releases.put(self.archive, self.name, self.sums):
             if not self.system.dry:
-                self._say("{} installed".format(self.place))
+                self._log("{} installed".format(self.place))
             # Only root may write there, so that the service could not keep what it compiles.
             self.system.work([checks.python(), "-I", "-m", "compileall", "-q", self.system.path(self.place + "/src")])
         else:
-            self._say("{} is already installed and complete".format(self.place))
+            self._log("{} is already installed and complete".format(self.place))
         if not self.system.dry:
             # What was compared with its hashes is read from here on: the archive's directory may be another user's.
             self.archive = self.system.path(self.place)
@@ -159,28 +159,28 @@ class Installer(object):
     def _put_user(self) -> None:
         service.make_user(self.system)
         service.make_folders(self.system)
-        self._say("{}: /var/lib/kface, /var/cache/kface, /etc/kface".format(USER))
+        self._log("{}: /var/lib/kface, /var/cache/kface, /etc/kface".format(USER))
 
     def _put_settings(self) -> None:
         assert self.board is not None
         with open(os.path.join(self.archive, "deploy.yaml"), "rb") as stream:
             outcome = service.put_settings(self.system, stream.read())
-        self._say("{} {}".format(service.CONFIGURATION, outcome))
+        self._log("{} {}".format(service.CONFIGURATION, outcome))
         with open(os.path.join(self.archive, "environment"), encoding="utf-8") as template:
             service.put_environment(self.system, template.read(), self.board)
-        self._say("the gallery's key {}".format(service.put_key(self.system)))
+        self._log("the gallery's key {}".format(service.put_key(self.system)))
 
     def _build_engines(self) -> None:
         assert self.board is not None
         if not self.board.is_jetson or self.arguments.skip_engines:
-            self._say("none: {}".format("not wanted" if self.board.is_jetson else "not a Jetson"))
+            self._log("none: {}".format("not wanted" if self.board.is_jetson else "not a Jetson"))
             return
         if service.running(self.system):
             # Two recognisers do not fit into a Nano's memory, and would slow each other down while times are taken.
-            self._say("stopping the service meanwhile")
+            self._log("stopping the service meanwhile")
             self._stopped = not self.system.dry
             service.stop(self.system)
-        self._say("takes up to half an hour on a Nano; existing engines are reused")
+        self._log("takes up to half an hour on a Nano; existing engines are reused")
         made = self._as_user("kface.tensorrt", "verify", "--bundle", self.system.path(self.place + "/bundle"))
         if made == 1:
             raise InstallError(
@@ -197,11 +197,11 @@ class Installer(object):
 
     def _show_speed(self) -> None:
         if self.arguments.skip_bench:
-            self._say("not wanted")
+            self._log("not wanted")
             return
         bundle, out = self.system.path(self.place + "/bundle"), self.system.path(STATE + "/bench.json")
         if self._as_user("deploy", "bench", "--quick", "--bundle", bundle, "--out", out) != 0:
-            self._say("benchmark failed, see above; continuing")
+            self._log("benchmark failed, see above; continuing")
 
     def _as_user(self, module: str, *arguments: str) -> int:
         """Run a module as the service's user, with the service's environment but this release; return the exit status."""
@@ -214,7 +214,7 @@ class Installer(object):
         source = self.system.path(self.place + "/src")
         argv = ["runuser", "-u", USER, "--", "env"] + settings + checks.launched(self.system, source, module, arguments)
         if self.system.dry:
-            self._say("would run as {}: python3 -m {} {}".format(USER, module, " ".join(arguments)))
+            self._log("would run as {}: python3 -m {} {}".format(USER, module, " ".join(arguments)))
             return 0
         return self.system.work(argv, folder=self.system.path(STATE)).status
 
@@ -223,13 +223,13 @@ class Installer(object):
         before, older = self.releases.current, self.releases.previous
         self._use(self.name)
         if self.system.dry:
-            self._say("would start {}".format(service.NAME))
+            self._log("would start {}".format(service.NAME))
         elif not service.booted(self.system):
-            self._say(
+            self._log(
                 "systemd is not running; start by hand: sudo kface deploy --config {}".format(service.CONFIGURATION)
             )
         elif self.arguments.no_start:
-            self._say("not started (--no-start); start it with: sudo systemctl enable --now kface")
+            self._log("not started (--no-start); start it with: sudo systemctl enable --now kface")
         else:
             try:
                 service.start(self.system)
@@ -237,7 +237,7 @@ class Installer(object):
                 self._back(before, older)
                 raise
             self._stopped = False
-            self._say("{} is running and enabled at boot".format(service.NAME))
+            self._log("{} is running and enabled at boot".format(service.NAME))
         # A dry run has not put the settings into their place.
         own = os.path.join(self.archive, "deploy.yaml")
         there = self.system.has(service.CONFIGURATION)
@@ -252,7 +252,7 @@ class Installer(object):
         """Undo what the start began."""
         if before is None or before == self.name:
             return
-        self._say("rolling back to {}".format(before))
+        self._log("rolling back to {}".format(before))
         self._use(before)
         # What did not start is nothing to roll back to.
         if older is None:
@@ -265,9 +265,9 @@ class Installer(object):
 
     def _tidy(self) -> None:
         removed = self.releases.prune()
-        self._say("removed: {}".format(", ".join(removed)) if removed else "nothing to remove")
+        self._log("removed: {}".format(", ".join(removed)) if removed else "nothing to remove")
         if self.releases.previous:
-            self._say("the previous release is kept: sudo {}/install.sh --rollback".format(CURRENT))
+            self._log("the previous release is kept: sudo {}/install.sh --rollback".format(CURRENT))
 
     def rollback(self) -> None:
         """Run the release before.
@@ -290,7 +290,7 @@ class Installer(object):
                     with contextlib.suppress(InstallError):
                         service.start(self.system, 0)
                 raise
-        self._say("{} is running instead of {}; {} is unchanged".format(before, now, service.CONFIGURATION))
+        self._log("{} is running instead of {}; {} is unchanged".format(before, now, service.CONFIGURATION))
 
 
 def agreed(question: str) -> bool:

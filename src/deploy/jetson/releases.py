@@ -144,7 +144,7 @@ class Releases(object):
         if self._whole(place, sums):
             return False
         if self._system.dry:
-            self._system.say("    would copy {} files to {}".format(len(sums), place))
+            self._system.log("    would copy {} files to {}".format(len(sums), place))
             return True
         part = "{}/.part-{}".format(HOME, name)
         self._system.remove(part)

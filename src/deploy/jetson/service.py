@@ -235,19 +235,19 @@ def tell_page(system: System, source: str, file: str) -> None:
     """
     answer = probe(system, source, "settings", file)
     if "error" in answer:
-        system.say("    cannot read {}: {}".format(CONFIGURATION, answer["error"]))
+        system.log("    cannot read {}: {}".format(CONFIGURATION, answer["error"]))
         return
-    system.say("    source: {}; settings: {}".format(answer["source"], CONFIGURATION))
+    system.log("    source: {}; settings: {}".format(answer["source"], CONFIGURATION))
     if not answer["web"]:
-        system.say("    the web page is off (web.enabled: false)")
+        system.log("    the web page is off (web.enabled: false)")
         return
     host, port = str(answer["host"]), int(answer["port"])
     name = re.sub(r"[^\w.-]", "", system.read("/etc/hostname") or "") or "the-board"
     local = host in ("127.0.0.1", "localhost", "::1")
-    system.say("    page:     http://{}:{}/?token=TOKEN".format("127.0.0.1" if local else name, port))
-    system.say("    token:    sudo sed -n 's/^KFACE_WEB_TOKEN=//p' {}".format(ENVIRONMENT_FILE))
+    system.log("    page:     http://{}:{}/?token=TOKEN".format("127.0.0.1" if local else name, port))
+    system.log("    token:    sudo sed -n 's/^KFACE_WEB_TOKEN=//p' {}".format(ENVIRONMENT_FILE))
     if local:
-        system.say(
+        system.log(
             "    from a PC: ssh -L {0}:127.0.0.1:{0} YOU@{1}, then open the page's address there".format(port, name)
         )
 

@@ -43,13 +43,13 @@ class System(object):
     Args:
         root: Directory below which all files are; commands are always those of this machine.
         dry: Change nothing; say what would be changed.
-        say: Takes each line that is printed.
+        log: Takes each line that is printed.
     """
 
-    def __init__(self, root: str = "/", dry: bool = False, say: Callable[[str], None] = print) -> None:
+    def __init__(self, root: str = "/", dry: bool = False, log: Callable[[str], None] = print) -> None:
         self.root = os.path.abspath(root)
         self.dry = dry
-        self.say = say
+        self.log = log
 
     def path(self, name: str) -> str:
         """Return where a file of the board is on this machine; links of the board are not followed here."""
@@ -112,7 +112,7 @@ class System(object):
             The exit status, and the last lines.
         """
         if self.dry:
-            self.say("    would run: {}".format(" ".join(argv)))
+            self.log("    would run: {}".format(" ".join(argv)))
             return Outcome(0, "")
         try:
             process = subprocess.Popen(
@@ -134,7 +134,7 @@ class System(object):
             assert process.stdout is not None
             for raw in process.stdout:
                 line = _text(raw).rstrip()
-                self.say("    | {}".format(line))
+                self.log("    | {}".format(line))
                 if line:
                     lines.append(line)
             return Outcome(process.wait(), "\n".join(lines))
@@ -170,7 +170,7 @@ class System(object):
         same = os.path.isfile(path) and not os.path.islink(path) and self.read_bytes(name) == data
         if self.dry:
             if not same:
-                self.say("    would write {} ({:04o} {}:{})".format(name, mode, owner, group))
+                self.log("    would write {} ({:04o} {}:{})".format(name, mode, owner, group))
             return not same
         try:
             if same:
@@ -202,7 +202,7 @@ class System(object):
         path = self.path(name)
         if self.dry:
             if not os.path.isdir(path):
-                self.say("    would make {}/ ({:04o} {}:{})".format(name, mode, owner, group))
+                self.log("    would make {}/ ({:04o} {}:{})".format(name, mode, owner, group))
             return
         try:
             if not os.path.isdir(path):
@@ -226,7 +226,7 @@ class System(object):
         if os.path.islink(path) and os.readlink(path) == target:
             return
         if self.dry:
-            self.say("    would point {} at {}".format(name, target))
+            self.log("    would point {} at {}".format(name, target))
             return
         if os.path.lexists(path) and not os.path.islink(path):
             raise InstallError("exists and is not a link", name, "move it elsewhere")
@@ -247,7 +247,7 @@ class System(object):
         if not os.path.lexists(path):
             return
         if self.dry:
-            self.say("    would remove {}".format(name))
+            self.log("    would remove {}".format(name))
             return
         try:
             if os.path.isdir(path) and not os.path.islink(path):

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from kface.bundle.manifest import DYNAMIC, NETWORKS, BundleFile, BundleManifest
 from kface.bundle.thresholds import Thresholds
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 
 #: Marks every figure that was measured on it.
 SAMPLE = "synthetic sample"
@@ -222,7 +222,7 @@ def _thresholds(thresholds: Optional[Thresholds]) -> str:
     ).rstrip()
 
 
-def _rate(figure: Figure) -> Tuple[str, str]:
+def _rate(figure: RateEstimate) -> Tuple[str, str]:
     interval = figure.interval
     return (
         "{:.3g}".format(figure.value),

@@ -8,7 +8,7 @@ from kface.errors import ConfigError, KFaceError
 from kface.fields import Fields
 from kface.verification.bootstrap import Interval, Resampling
 from kface.verification.curves import Curve, operating_point, ranked_pairs, rates
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 from kface.verification.scores import FAILED
 
 #: The false match rates for which a bundle has thresholds.
@@ -32,8 +32,8 @@ class ThresholdRow(NamedTuple):
 
     target: float
     threshold: Optional[float]
-    fmr: Optional[Figure]
-    fnmr: Optional[Figure]
+    fmr: Optional[RateEstimate]
+    fnmr: Optional[RateEstimate]
     reason: Optional[str] = None
 
     def to_dict(self) -> Dict[str, Any]:
@@ -145,7 +145,7 @@ def threshold_table(
     return tuple(
         row
         if row.fmr is None or row.fnmr is None
-        else row._replace(fmr=Figure(row.fmr.value, next(found)), fnmr=Figure(row.fnmr.value, next(found)))
+        else row._replace(fmr=RateEstimate(row.fmr.value, next(found)), fnmr=RateEstimate(row.fnmr.value, next(found)))
         for row in rows
     )
 
@@ -157,7 +157,7 @@ def _row(made: Curve, target: float) -> ThresholdRow:
     threshold, fmr, fnmr = operating_point(made, target)
     if not np.isfinite(threshold):
         return ThresholdRow(target, None, None, None, NOT_MET)
-    return ThresholdRow(target, threshold, Figure(fmr), Figure(fnmr))
+    return ThresholdRow(target, threshold, RateEstimate(fmr), RateEstimate(fnmr))
 
 
 def _rate(place: int, kind: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -223,11 +223,11 @@ def parse(fields: Fields) -> Thresholds:
     return made
 
 
-def _figure(fields: Fields, key: str) -> Optional[Figure]:
+def _figure(fields: Fields, key: str) -> Optional[RateEstimate]:
     if fields.value(key) is None:
         return None
     part = fields.object(key)
     found = part.optional("interval", part.numbers, 2)
-    figure = Figure(part.number("value", 0, 1), None if found is None else Interval(*found))
+    figure = RateEstimate(part.number("value", 0, 1), None if found is None else Interval(*found))
     part.close()
     return figure

@@ -62,20 +62,20 @@ class Corpus(ABC):
 
     @property
     def key(self) -> str:
-        """Name of a data set made of it, beside those of other corpora."""
+        """Prefix of the names of its data sets, different for each corpus."""
         return self.name
 
     @abstractmethod
     def prepare(self, progress: bool = True) -> Path:
-        """Return the root, after writing what is to be written; raises ConfigError or LayoutError where there is none."""
+        """Return the root, after writing a generated corpus; raises ConfigError or LayoutError where it is missing."""
 
 
 class KFaceCorpus(Corpus):
-    """K-Face as AI-Hub hands it out.
+    """K-Face as AI-Hub distributes it.
 
     Args:
-        root: The directory that holds ``High_Resolution`` (or ``High``, or the identities themselves). By default the
-            environment's KFACE_ROOT.
+        root: The directory with ``High_Resolution`` (or ``High``, or the identities); by default the environment variable
+            KFACE_ROOT.
         name: Name of the data sets made of it.
     """
 
@@ -90,19 +90,19 @@ class KFaceCorpus(Corpus):
         """Return the tree's root.
 
         Raises:
-            ConfigError: No root was given.
-            LayoutError: The root is no directory.
+            ConfigError: The root is not set.
+            LayoutError: The root is not a directory.
         """
         return given(self.root, "K-Face's directory is not set", "give the directory that contains High_Resolution/")
 
 
 class FolderCorpus(Corpus):
-    """A folder of one's own photographs: ``DIR/<person>/<image>``, a face an image.
+    """A folder of photographs: ``DIR/<person>/<image>``, one face per image.
 
     Args:
-        root: The directory that holds the people's folders.
+        root: The directory with the people's folders.
         name: Name of the data sets made of it.
-        layout: Always "folders"; recipes that were kept say so.
+        layout: Always "folders", as in older recipes.
     """
 
     title = "own photographs"
@@ -116,21 +116,21 @@ class FolderCorpus(Corpus):
 
     @property
     def key(self) -> str:
-        """Name of a data set made of it: two folders are two data sets, whatever they are called."""
+        """Prefix of the names of its data sets, different for each folder, even for folders of the same name."""
         place = os.path.realpath(os.path.expanduser(os.fspath(self.root or ".")))
         return f"{self.name}-{sha256_bytes(os.fsencode(place))[:6]}"
 
     def prepare(self, progress: bool = True) -> Path:
-        """Return the root; raises ConfigError where none was given, LayoutError where it is no directory."""
+        """Return the root; raises ConfigError where it is not set, LayoutError where it is not a directory."""
         return given(
             self.root,
-            "the folder of photographs is not given",
-            "give the directory that holds one folder for each person",
+            "the folder of photographs is not set",
+            "give the directory with one folder per person",
         )
 
 
 class SampleCorpus(Corpus):
-    """The procedural, K-Face-shaped sample: for everybody who has no K-Face (yet).
+    """The procedural, K-Face-shaped sample: for use without K-Face.
 
     Args:
         parent: Directory under which the sample is written, in a folder named after the other arguments.
@@ -169,7 +169,7 @@ class SampleCorpus(Corpus):
         self.root = _expanded(parent) / self.name
 
     def prepare(self, progress: bool = True) -> Path:
-        """Write what is missing of the sample and return its root."""
+        """Write the missing parts of the sample and return its root."""
         from kface.data.sample import write_sample
 
         write_sample(
@@ -185,7 +185,7 @@ class SampleCorpus(Corpus):
 
 
 def main(config: Any) -> None:
-    """Prepare the corpus that ``conf/dataset.yaml`` names, and say where it is."""
+    """Prepare the corpus of ``conf/dataset.yaml``, and print its directory."""
     from kface.stage import instantiate
 
     corpus = instantiate(config.corpus, "corpus")

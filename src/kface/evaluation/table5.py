@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
-from kface.errors import KFaceError
+from kface.errors import ConfigError, KFaceError
 from kface.evaluation.reports import SETS, read_report
 from kface.text import columns
 
@@ -30,8 +31,8 @@ def percent(figure: dict[str, Any] | None, digits: int = 2, measured_on: str = "
     """Return a figure with its interval, such as ``87.45 [85.10, 89.62]``, or "not available".
 
     Args:
-        figure: Its value and its interval; one of no width, as older reports have it, is left out: where there is no error to
-            resample it says nothing.
+        figure: Its value and its interval; one of zero width, as in older reports, is left out: without an error to
+            resample it is meaningless.
         digits: Behind the decimal point.
         measured_on: Shown in parentheses in place of the interval, such as ``100.00 (12 pairs of 4 people)``.
     """
@@ -191,17 +192,19 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Print the table of all reports in ``outputs/``, or in the directories that are given."""
-    arguments = parser().parse_args(list(arguments)).places
+    places = parser().parse_args(list(arguments)).places
+    return exit_status("table5", lambda: _print(places))
+
+
+def _print(arguments: Sequence[str]) -> int:
     strange = [argument for argument in arguments if "=" in argument and not argument.startswith("output_dir=")]
     if strange:
-        print(f"table5: {strange[0]}: unknown key; the keys are: output_dir", file=sys.stderr)
-        return 2
+        raise ConfigError("unknown key", strange[0], "the keys are: output_dir")
     places = [Path(argument.removeprefix("output_dir=")).expanduser() for argument in arguments] or [Path("outputs")]
     reports = collect(*places)
     if not reports:
         named = ", ".join(str(place) for place in places)
-        print(f"table5: {named}: contains no runs; run: kface train backbone=resnet50 loss=arcface", file=sys.stderr)
-        return 2
+        raise ConfigError("contains no runs", named, "run: kface train backbone=resnet50 loss=arcface")
     print(table(reports))
     return 0
 

@@ -44,11 +44,11 @@ def tiff(data: bytes) -> Header:
         if any(start + length > len(data) for start, length in ends):
             raise TruncatedError
     patches: Tuple[Tuple[int, bytes], ...] = ()
-    said = one(ORIENTATION_TAG, 1)
-    if said != 1 and ORIENTATION_TAG in first.entries:
+    stored = one(ORIENTATION_TAG, 1)
+    if stored != 1 and ORIENTATION_TAG in first.entries:
         size, _, place = first.entries[ORIENTATION_TAG]
         patches = ((place, (1).to_bytes(size, first.order)),)  # type: ignore[arg-type]
-    turns = ORIENTATIONS.get(said, ())
+    turns = ORIENTATIONS.get(stored, ())
     whole = {(32, 1): "u4", (32, 2): "i4", (16, 2): "i2"}.get((one(_BITS, 1), one(_FORMAT, 1)))
     if whole == "u4" and _FORMAT in first.entries:
         # Some versions read 32-bit integers only as signed; the bits are the same.

@@ -127,10 +127,10 @@ def exif_turns(block: bytes) -> Turns:
     if block[:6] == b"Exif\0\0":
         block = block[6:]
     try:
-        said = directory(block).values(block, ORIENTATION_TAG)
+        stored = directory(block).values(block, ORIENTATION_TAG)
     except ValueError:
         return ()
-    found: Turns = ORIENTATIONS.get(said[0] if said else 1, ())
+    found: Turns = ORIENTATIONS.get(stored[0] if stored else 1, ())
     return found
 
 

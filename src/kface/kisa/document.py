@@ -11,7 +11,7 @@ from kface.kisa.results import RatesFigures, Verdict
 from kface.kisa.wording import Words
 from kface.kisa.worst import ScoredPair, picture
 from kface.text import printable
-from kface.verification import Figure
+from kface.verification import RateEstimate
 
 #: A blank at which no line ends.
 BLANK = "\u00a0"
@@ -54,7 +54,7 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}{BLANK}%"
 
 
-def interval(figure: Figure) -> str:
+def interval(figure: RateEstimate) -> str:
     """Return the bounds of a figure's interval in percent; a dash where it has none."""
     if figure.interval is None:
         return "–"

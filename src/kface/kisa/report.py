@@ -13,7 +13,7 @@ from kface.kisa.matching import FAILED_SCORE, Matching, PairPolicy
 from kface.kisa.results import TOTAL, KisaResults, RatesFigures
 from kface.kisa.templates import KisaTemplates
 from kface.kisa.worst import FailedImage, ScoredPair
-from kface.verification import Figure
+from kface.verification import RateEstimate
 
 #: Version of ``kisa.json``.
 SCHEMA: Final = 1
@@ -166,7 +166,7 @@ def _line(found: RatesFigures | None) -> list[Any]:
     ]
 
 
-def _spread(figure: Figure | None) -> list[float | None]:
+def _spread(figure: RateEstimate | None) -> list[float | None]:
     if figure is None:
         return [None, None, None]
     low, high = figure.interval or (None, None)

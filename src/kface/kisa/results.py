@@ -11,7 +11,7 @@ from kface.kisa.bootstrap import Draws, Weighing
 from kface.kisa.conditions import CONDITIONS, PROBE_CATEGORIES, PROBES, Category, Condition
 from kface.kisa.database import KisaDatabase
 from kface.kisa.matching import KisaScores
-from kface.verification import Curve, Figure, curve, eer_of
+from kface.verification import Curve, RateEstimate, curve, eer_of
 
 #: The key of all probes together.
 TOTAL: Final = "total"
@@ -53,13 +53,13 @@ class RatesFigures:
     impostor: int
     genuine_failed: int
     impostor_failed: int
-    eer: Figure
-    eer_acquired: Figure | None
+    eer: RateEstimate
+    eer_acquired: RateEstimate | None
     threshold: float
     fmr: float
     fnmr: float
-    fixed_fmr: Figure
-    fixed_fnmr: Figure
+    fixed_fmr: RateEstimate
+    fixed_fnmr: RateEstimate
     failed_to_acquire: int
     probes: int
     curve: Curve
@@ -189,7 +189,7 @@ def _figures(scores: KisaScores, draws: Draws, fixed: float, made: Curve | None 
     fmr, fnmr = _rates(pairs, genuine, threshold)
     fixed_fmr, fixed_fnmr = _rates(pairs, genuine, fixed)
     intervals = weighing.rates(fixed) if len(draws) else (None, None)
-    counted = Figure(value, weighing.eer(value) if len(draws) else None)
+    counted = RateEstimate(value, weighing.eer(value) if len(draws) else None)
     return RatesFigures(
         genuine=count,
         impostor=len(genuine) - count,
@@ -200,8 +200,8 @@ def _figures(scores: KisaScores, draws: Draws, fixed: float, made: Curve | None 
         threshold=threshold,
         fmr=fmr,
         fnmr=fnmr,
-        fixed_fmr=Figure(fixed_fmr, intervals[0]),
-        fixed_fnmr=Figure(fixed_fnmr, intervals[1]),
+        fixed_fmr=RateEstimate(fixed_fmr, intervals[0]),
+        fixed_fnmr=RateEstimate(fixed_fnmr, intervals[1]),
         failed_to_acquire=int(scores.probe_failed.sum()),
         probes=scores.probes,
         curve=thinned(made),
@@ -221,7 +221,7 @@ def thinned(made: Curve, points: int = 1000) -> Curve:
     return made._replace(thresholds=made.thresholds[places], fmr=made.fmr[places], fnmr=made.fnmr[places])
 
 
-def _acquired(scores: KisaScores, draws: Draws, counted: Figure) -> Figure | None:
+def _acquired(scores: KisaScores, draws: Draws, counted: RateEstimate) -> RateEstimate | None:
     """Return EER*; where nothing failed it is the EER, `counted`."""
     if not scores.genuine_failed.any() and not (scores.failed & scores.compared).any():
         return counted
@@ -229,7 +229,7 @@ def _acquired(scores: KisaScores, draws: Draws, counted: Figure) -> Figure | Non
     if not genuine.any() or genuine.all():
         return None
     left = eer_of(curve(pairs, genuine))[0]
-    return Figure(left, Weighing(scores, draws, acquired=True).eer(left) if len(draws) else None)
+    return RateEstimate(left, Weighing(scores, draws, acquired=True).eer(left) if len(draws) else None)
 
 
 def _rates(pairs: np.ndarray, genuine: np.ndarray, threshold: float) -> tuple[float, float]:

@@ -25,13 +25,13 @@ def try_in_turn(
     """Make one attempt after the other, each with the items for which the ones before did not find enough.
 
     Args:
-        found: What is known of each item before the first attempt.
+        found: The value of each item before the first attempt.
         attempts: Anything that `search` knows, the first to make first.
-        search: Takes an attempt and the numbers of items, and returns what is then known of each of these.
+        search: Takes an attempt and the numbers of items, and returns the new value of each of these.
         enough: Whether an item needs no further attempt.
 
     Returns:
-        What is known of each item at the end.
+        The value of each item after the last attempt.
     """
     known = list(found)
     for attempt in attempts:

@@ -96,14 +96,19 @@ def pnet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
     )
 
 
-def rnet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
-    """Return R-Net: ``image`` (n, 3, 24, 24) -> ``offsets`` (n, 4) and ``logits`` (n, 1)."""
-    graph, weights = _Graph(split), _Weights(arrays)
+def _trunk(graph: _Graph, weights: _Weights) -> str:
+    """Add the layers with which R-Net and O-Net begin."""
     x = _convolution(graph, weights, "image", "conv1")
     x = _pool(graph, x, "pool1", 3, (0, 0, 1, 1))
     x = _convolution(graph, weights, x, "conv2")
     x = _pool(graph, x, "pool2", 3)
-    x = _convolution(graph, weights, x, "conv3")
+    return _convolution(graph, weights, x, "conv3")
+
+
+def rnet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
+    """Return R-Net: ``image`` (n, 3, 24, 24) -> ``offsets`` (n, 4) and ``logits`` (n, 1)."""
+    graph, weights = _Graph(split), _Weights(arrays)
+    x = _trunk(graph, weights)
     x = _dense(graph, weights, x, (3, 3, 64))
     _heads(graph, weights, x, ["offsets"])
     return _model(graph, "rnet", ["n", 3, 24, 24], [("offsets", ["n", 4]), ("logits", ["n", 1])])
@@ -112,11 +117,7 @@ def rnet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
 def onet(arrays: Sequence[np.ndarray], split: bool = False) -> Any:
     """Return O-Net: ``image`` (n, 3, 48, 48) -> ``offsets`` (n, 4), ``landmarks`` (n, 10) and ``logits`` (n, 1)."""
     graph, weights = _Graph(split), _Weights(arrays)
-    x = _convolution(graph, weights, "image", "conv1")
-    x = _pool(graph, x, "pool1", 3, (0, 0, 1, 1))
-    x = _convolution(graph, weights, x, "conv2")
-    x = _pool(graph, x, "pool2", 3)
-    x = _convolution(graph, weights, x, "conv3")
+    x = _trunk(graph, weights)
     x = _pool(graph, x, "pool3", 2)
     x = _convolution(graph, weights, x, "conv4")
     x = _dense(graph, weights, x, (3, 3, 128))

@@ -74,10 +74,11 @@ def thresholds(values: Any, section: str = "detector.") -> Tuple[float, float, f
         except TypeError:
             given = ()
     if len(given) != 3:
-        raise ConfigError("must be three numbers from 0 to 1, not {!r}".format(_short(values)), key)
+        wrong = "must be three numbers from 0 to 1, not {!r}".format(_short(values))
+        return checks.refuse(ConfigError(wrong, key), THRESHOLDS)
     first, second, third = (number(value, key, 0.0, 1.0) for value in given)
     if max(first, second, third) >= 1:
-        raise ConfigError("must be less than 1: nothing would pass", key)
+        return checks.refuse(ConfigError("must be less than 1: nothing would pass", key), THRESHOLDS)
     return first, second, third
 
 
@@ -99,13 +100,15 @@ def brighten(values: Any, section: str = "detector.") -> Tuple[str, ...]:
         names = (values,)
     for name in names:
         if not isinstance(name, str) or name not in WAYS:
-            raise ConfigError(
+            error = ConfigError(
                 "must be a list of ways to brighten an image, not {!r}".format(_short(values)),
                 section + "brighten",
                 "choose from {}; none for no way".format(", ".join(WAYS)),
             )
+            return checks.refuse(error, ())
     if len(set(names)) != len(names):
-        raise ConfigError("a way is given twice: {}".format(", ".join(names)), section + "brighten", "remove one")
+        error = ConfigError("a way is given twice: {}".format(", ".join(names)), section + "brighten", "remove one")
+        return checks.refuse(error, ())
     return tuple(names)
 
 

@@ -75,7 +75,7 @@ def prepare(directory: Optional[PathLike] = None) -> Path:
         target.mkdir(parents=True, exist_ok=True)
         for name, data in made.items():
             write_atomic(target / name, data)
-        # The manifest comes last: where it is, the networks are whole.
+        # The manifest is written last: where it exists, the networks are complete.
         write_json(
             target / "manifest.json",
             {

@@ -19,7 +19,7 @@ from kface.recognizer.tracks import Tracker
 from kface.recognizer.views import alignable
 
 
-class Found(NamedTuple):
+class FoundFaces(NamedTuple):
     """What was found in a frame.
 
     Attributes:
@@ -29,7 +29,7 @@ class Found(NamedTuple):
         copied: bool (n,), which were found on a brightened copy.
         detected: Whether the cascade ran.
         brightened: In which way the copy was brightened that was looked at; None where none was.
-        again: Seconds that copies took.
+        copies: Seconds that copies took.
     """
 
     faces: Faces
@@ -38,14 +38,14 @@ class Found(NamedTuple):
     copied: np.ndarray
     detected: bool
     brightened: Optional[str] = None
-    again: float = 0.0
+    copies: float = 0.0
 
     @classmethod
-    def of(cls, faces: Faces, owners: Optional[np.ndarray], detected: bool = False) -> "Found":
+    def of(cls, faces: Faces, owners: Optional[np.ndarray], detected: bool = False) -> "FoundFaces":
         """Return faces that were all looked at, in the frame as it is."""
         return cls(faces, owners, np.ones((faces.count,), bool), np.zeros((faces.count,), bool), detected)
 
-    def take(self, which: np.ndarray) -> "Found":
+    def take(self, which: np.ndarray) -> "FoundFaces":
         """Return what an index array or a boolean mask selects."""
         return self._replace(
             faces=self.faces.take(which),
@@ -54,7 +54,9 @@ class Found(NamedTuple):
             copied=self.copied[which],
         )
 
-    def plus(self, faces: Faces, owners: Optional[np.ndarray], looked: bool = False, copied: bool = False) -> "Found":
+    def plus(
+        self, faces: Faces, owners: Optional[np.ndarray], looked: bool = False, copied: bool = False
+    ) -> "FoundFaces":
         """Add faces that were found otherwise; with owners where the others have them."""
         if not faces.count:
             return self
@@ -88,9 +90,9 @@ class Finder(object):
         self._copied: Optional[Tuple[str, np.ndarray]] = None
         # In which way copies of this frame were brightened, and the seconds that they took.
         self._way: Optional[str] = None
-        self._again = 0.0
+        self._copies = 0.0
 
-    def find(self, rgb: np.ndarray) -> Found:
+    def find(self, rgb: np.ndarray) -> FoundFaces:
         """Find the faces of the next frame, before the tracker begins it.
 
         Args:
@@ -102,20 +104,20 @@ class Finder(object):
         Raises:
             ImageError: It is not such an image.
         """
-        self._way, self._again = None, 0.0
+        self._way, self._copies = None, 0.0
         frame = Reduced.of(rgb, self._size)
         found = self._find_once(frame)
         if found.detected:
             found = self._look_again(frame, found)
         self._copied = self._known_from_copies(found)
         self._second_look.frame(found.detected)
-        found = found._replace(brightened=self._way, again=self._again)
+        found = found._replace(brightened=self._way, copies=self._copies)
         if self._tracker is None:
             return found
         fit = alignable(found.faces.landmarks)
         return found if fit.all() else found.take(fit)
 
-    def _find_once(self, frame: Reduced) -> Found:
+    def _find_once(self, frame: Reduced) -> FoundFaces:
         """Follow the faces of the frame before, or run the cascade on the frame as it is."""
         detector, tracker = self._detector, self._tracker
         if tracker is not None and tracker.follows:
@@ -127,12 +129,12 @@ class Finder(object):
                     return found
                 others = frame.enlarged(detector.detect_others(frame.image, frame.boxes(found.faces.boxes)))
                 return found.plus(others, np.full((others.count,), -1, np.int64), True)._replace(detected=True)
-        found = Found.of(detector.detect(frame.image), None, detected=True)
+        found = FoundFaces.of(detector.detect(frame.image), None, detected=True)
         if self._copied is not None and tracker is not None:
             found = self._refine_on_copy(frame, found, frame.boxes(self._copied[1]), None)
         return found._replace(faces=frame.enlarged(found.faces))
 
-    def _look_again(self, frame: Reduced, found: Found) -> Found:
+    def _look_again(self, frame: Reduced, found: FoundFaces) -> FoundFaces:
         """Look at a brightened copy for faces that the cascade has not found, where that is worth its time."""
         # Without tracks each frame stands alone.
         before = 0 if self._tracker is None else self._tracker.count
@@ -144,12 +146,12 @@ class Finder(object):
         known = frame.boxes(found.faces.boxes)
         others = frame.enlarged(self._detector.detect_others(brightened(frame.image, way), known))
         self._way = way
-        self._again += time.perf_counter() - began
+        self._copies += time.perf_counter() - began
         self._second_look.looked(others.count > 0)
         owners = None if found.owners is None else np.full((others.count,), -1, np.int64)
         return found.plus(others, owners, True, True)
 
-    def _follow(self, frame: Reduced, tracker: Tracker, turn: np.ndarray) -> Found:
+    def _follow(self, frame: Reduced, tracker: Tracker, turn: np.ndarray) -> FoundFaces:
         """Return the faces whose turn it is, and in which boxes of the tracker they are."""
         detector, boxes = self._detector, frame.boxes(tracker.boxes)
         faces, places = detector.refine(frame.image, boxes[turn])
@@ -157,12 +159,12 @@ class Finder(object):
         lost = tracker.lost(owners, turn)
         if lost:
             # Mostly they are still there, and a little beside is enough to see them: far less work than the cascade.
-            again, places = detector.refine(frame.image, beside(boxes[lost]))
+            nudged, places = detector.refine(frame.image, beside(boxes[lost]))
             _, first = np.unique(places % len(lost), return_index=True)
-            first = first[~covered(again.boxes[first], faces.boxes)]
-            faces = Faces.join([faces, again.take(first)])
+            first = first[~covered(nudged.boxes[first], faces.boxes)]
+            faces = Faces.join([faces, nudged.take(first)])
             owners = np.concatenate([owners, np.array(lost, np.int64)[places[first] % len(lost)]])
-        found = Found.of(faces, owners)
+        found = FoundFaces.of(faces, owners)
         lost = tracker.lost(owners, turn)
         if lost and self._copied is not None:
             near = (overlaps(boxes[lost], frame.boxes(self._copied[1])) > SAME).any(axis=1)
@@ -170,7 +172,9 @@ class Finder(object):
             found = self._refine_on_copy(frame, found, boxes[left], left)
         return found._replace(faces=frame.enlarged(found.faces))
 
-    def _refine_on_copy(self, frame: Reduced, found: Found, boxes: np.ndarray, owners: Optional[np.ndarray]) -> Found:
+    def _refine_on_copy(
+        self, frame: Reduced, found: FoundFaces, boxes: np.ndarray, owners: Optional[np.ndarray]
+    ) -> FoundFaces:
         """Look on a copy for faces that were seen on one in the frame before; all in pixels of the reduced frame."""
         assert self._copied is not None
         left = ~covered(boxes, found.faces.boxes)
@@ -180,10 +184,10 @@ class Finder(object):
         self._way = self._copied[0]
         faces, places = self._detector.refine(brightened(frame.image, self._way), boxes[left])
         apart = ~covered(faces.boxes, found.faces.boxes)
-        self._again += time.perf_counter() - began
+        self._copies += time.perf_counter() - began
         return found.plus(faces.take(apart), None if owners is None else owners[left][places[apart]], True, True)
 
-    def _known_from_copies(self, found: Found) -> Optional[Tuple[str, np.ndarray]]:
+    def _known_from_copies(self, found: FoundFaces) -> Optional[Tuple[str, np.ndarray]]:
         """Return the way and the places, in the frame's pixels, of the faces that only a copy has shown last."""
         copied = found.copied.copy()
         if self._copied is not None and found.faces.count:

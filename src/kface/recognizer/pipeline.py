@@ -28,7 +28,7 @@ class Times(NamedTuple):
         embed: The embedder.
         match: The gallery.
         total: The complete frame, tracks and votes included.
-        again: What brightened copies took of `detect`: a second look at the frame, and following the faces that one has shown.
+        copies: What brightened copies took of `detect`: a second look at the frame, and following the faces that one has shown.
     """
 
     detect: float
@@ -36,7 +36,7 @@ class Times(NamedTuple):
     embed: float
     match: float
     total: float
-    again: float = 0.0
+    copies: float = 0.0
 
 
 class Result(NamedTuple):
@@ -180,7 +180,7 @@ class Pipeline(object):
             tuple(ids),
             tuple(tracks),
             tuple(ended),
-            Times(*steps, again=found.again),
+            Times(*steps, copies=found.copies),
             found.detected,
             len(which),
             found.brightened,

@@ -3,15 +3,15 @@
 from kface.verification.bootstrap import Interval, Resampling
 from kface.verification.curves import Curve, curve, eer, eer_of, operating_point, roc_area, tar_at_far
 from kface.verification.kfold import fold_accuracies, folds_by_person, kfold_accuracy
-from kface.verification.report import FARS, Figure, VerificationReport, verify
+from kface.verification.report import FARS, RateEstimate, VerificationReport, verify
 from kface.verification.scores import FAILED, score_pairs
 
 __all__ = [
     "FAILED",
     "FARS",
     "Curve",
-    "Figure",
     "Interval",
+    "RateEstimate",
     "Resampling",
     "VerificationReport",
     "curve",

@@ -13,8 +13,8 @@ from kface.verification.scores import FAILED
 FARS = (1e-2, 1e-3, 1e-4)
 
 
-class Figure(NamedTuple):
-    """A figure from 0 to 1 with its 95 % interval.
+class RateEstimate(NamedTuple):
+    """A rate or an accuracy, from 0 to 1, with its 95 % interval.
 
     The interval is None where none was asked for, and where resampling cannot give one: see :func:`_informative`.
     """
@@ -43,12 +43,12 @@ class VerificationReport(NamedTuple):
         failures: Number of pairs with a face that could not be acquired.
     """
 
-    accuracy: Figure
+    accuracy: RateEstimate
     accuracy_error: float
-    eer: Figure
+    eer: RateEstimate
     eer_acquired: float
     threshold: float
-    tar: Dict[float, Optional[Figure]]
+    tar: Dict[float, Optional[RateEstimate]]
     area: float
     curve: Curve
     people: int
@@ -110,12 +110,12 @@ def verify(
         else value
     )
     return VerificationReport(
-        accuracy=Figure(float(by_fold.mean()), intervals["accuracy"]),
+        accuracy=RateEstimate(float(by_fold.mean()), intervals["accuracy"]),
         accuracy_error=float(by_fold.std(ddof=1) / np.sqrt(len(by_fold))),
-        eer=Figure(value, intervals["eer"]),
+        eer=RateEstimate(value, intervals["eer"]),
         eer_acquired=acquired,
         threshold=threshold,
-        tar={far: Figure(float(within(fmr, fnmr, far)), intervals[far]) if far in fars else None for far in FARS},
+        tar={far: RateEstimate(float(within(fmr, fnmr, far)), intervals[far]) if far in fars else None for far in FARS},
         area=roc_area(made),
         curve=made,
         people=len(np.unique(people)),

@@ -327,7 +327,7 @@ def test_programs_of_the_installer_stand_in_the_root_and_load_nothing_by_variabl
     for name in ("LD_PRELOAD_X", "PYTHONPATH", "PERL5OPT", "BASH_ENV", "ENV", "IFS", "GCONV_PATH", "APT_CONFIG"):
         monkeypatch.setenv(name, "hostile")
     lines = []
-    system = System(str(tmp_path), say=lines.append)
+    system = System(str(tmp_path), log=lines.append)
     said = system.ask(["sh", "-c", "pwd; env"]).output.splitlines()
     system.work(["sh", "-c", "pwd; env"])
     assert said[0] == "/"

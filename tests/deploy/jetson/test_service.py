@@ -254,7 +254,7 @@ def test_the_command_without_rights_or_before_the_installation(monkeypatch, tmp_
 
 def test_files_are_never_open_to_others_for_a_moment(tmp_path, monkeypatch):
     seen = []
-    system = System(str(tmp_path), say=seen.append)
+    system = System(str(tmp_path), log=seen.append)
     (tmp_path / "etc").mkdir()
     for table in ("passwd", "group"):
         (tmp_path / "etc" / table).write_text("root:x:0:0\n")
@@ -278,7 +278,7 @@ def test_files_are_never_open_to_others_for_a_moment(tmp_path, monkeypatch):
 
 def test_commands_that_are_not_there_or_hang(tmp_path):
     lines = []
-    system = System(str(tmp_path), say=lines.append)
+    system = System(str(tmp_path), log=lines.append)
     assert system.ask(["kface-no-such-command"]).status == 127
     assert system.ask(["sleep", "5"], seconds=0.1).status == 124
     assert system.work(["kface-no-such-command"]).status == 127

@@ -271,7 +271,7 @@ def test_damaged_bins(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         read_bin(tmp_path / "absent.bin")
     contradicting = write_bin(tmp_path / "y.bin", ([crop(0), crop(1)] * 2, [True, False]))
-    with pytest.raises(LayoutError, match="one person two"):
+    with pytest.raises(LayoutError, match="impostor pair of one person"):
         bin_set(contradicting, "x", "X")
 
 
@@ -355,7 +355,7 @@ def test_lfw_as_it_is_on_disk(lfw, tmp_path, no_faces, change):
     whole = lfw_set(lfw, tmp_path / "cache", progress=False)
     renamed(lfw, change)
     if change is str.lower:
-        with pytest.raises(LayoutError, match=r"looked for Person_0/Person_0_0001 and Person_0_1 with .*ending"):
+        with pytest.raises(LayoutError, match=r"looked for Person_0/Person_0_0001 and Person_0_1 with .*suffix"):
             lfw_set(lfw, tmp_path / "cache", progress=False)
     else:
         np.testing.assert_array_equal(lfw_set(lfw, tmp_path / "cache", progress=False).images, whole.images)

@@ -9,7 +9,7 @@ pytest.importorskip("cryptography")
 
 from kface.bundle import ThresholdRow, Thresholds
 from kface.gallery import Gallery
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 
 KEY = bytes(range(32))
 MODEL = "a" * 64
@@ -24,8 +24,8 @@ TABLE = Thresholds(
     0,
     0,
     (
-        ThresholdRow(1e-2, 0.5, Figure(0.009), Figure(0.1)),
-        ThresholdRow(1e-3, 0.8, Figure(0.0009), Figure(0.2)),
+        ThresholdRow(1e-2, 0.5, RateEstimate(0.009), RateEstimate(0.1)),
+        ThresholdRow(1e-3, 0.8, RateEstimate(0.0009), RateEstimate(0.2)),
         ThresholdRow(1e-4, None, None, None, "not measurable"),
     ),
 )

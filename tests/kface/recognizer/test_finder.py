@@ -6,7 +6,7 @@ from recognizer_fakes import POINT, FakeDetector, faces_at, grey
 
 from kface.errors import ImageError
 from kface.faces import Faces
-from kface.recognizer.finder import Finder, Found
+from kface.recognizer.finder import Finder, FoundFaces
 from kface.recognizer.reduced import Reduced
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.tracks import Tracker
@@ -56,7 +56,7 @@ def test_only_an_image_is_reduced(wrong):
 
 
 def test_what_was_found_in_other_ways_is_added_by_score():
-    first = Found.of(ROW.take(np.array([0, 2])), np.array([4, 5]))
+    first = FoundFaces.of(ROW.take(np.array([0, 2])), np.array([4, 5]))
     both = first.plus(ROW.take(np.array([1])), np.array([-1]), True, True)
     np.testing.assert_array_equal(both.faces.boxes, ROW.boxes)
     assert both.owners.tolist() == [4, -1, 5]
@@ -67,8 +67,8 @@ def test_what_was_found_in_other_ways_is_added_by_score():
     # Where one of them has no owners, as after the cascade, there are none.
     assert first.plus(ROW.take(np.array([1])), None).owners is None
     assert first.plus(Faces.empty(), None) is first
-    kept = both._replace(brightened="clahe", again=0.5).take(np.array([True, True, False]))
-    assert (kept.owners.tolist(), kept.copied.tolist(), kept.brightened, kept.again) == (
+    kept = both._replace(brightened="clahe", copies=0.5).take(np.array([True, True, False]))
+    assert (kept.owners.tolist(), kept.copied.tolist(), kept.brightened, kept.copies) == (
         [4, -1],
         [False, True],
         "clahe",
@@ -80,7 +80,7 @@ def test_without_tracks_it_is_the_detectors_word():
     broken = ROW._replace(landmarks=np.concatenate([np.full((1, 5, 2), 3, np.float32), ROW.landmarks[1:]]))
     found = Finder(FakeDetector({10: broken})).find(grey(10))
     assert found.faces.count == 3
-    assert (found.owners, found.detected, found.brightened, found.again) == (None, True, None, 0.0)
+    assert (found.owners, found.detected, found.brightened, found.copies) == (None, True, None, 0.0)
     # Nobody could follow a face that cannot be aligned.
     followed = Finder(FakeDetector({10: broken}), Tracker(TrackSettings(), POINT)).find(grey(10))
     np.testing.assert_array_equal(followed.faces.boxes, ROW.boxes[1:])

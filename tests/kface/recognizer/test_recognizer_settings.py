@@ -59,7 +59,7 @@ def test_ways_to_brighten(tmp_path, text, ways):
     [
         ("match: {recognized: 0.5}", "match.recognized"),
         ("runtime: [openvino]", "runtime: must have settings of its own"),
-        ("runtime: {precison: int8}", "runtime.precison: there is no such setting; choose: precision"),
+        ("runtime: {precison: int8}", "runtime.precison: unknown setting; choose: precision"),
         ("precision: fp8", "precision: must be one of fp32, fp16, int8, not 'fp8'"),
         ("detector: {min_face: small}", "detector.min_face: must be a number, not 'small'"),
         ("- 1", "sections"),

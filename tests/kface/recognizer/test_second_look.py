@@ -134,7 +134,7 @@ def test_a_face_that_only_the_copy_shows(settings):
     result = pipeline.process(dark)
     assert (result.faces.count, result.brightened, result.detected) == (1, "clahe", True)
     assert [int(image[0, 0, 0]) for image in detector.seen] == [10, copy]
-    assert 0 < result.times.again <= result.times.detect
+    assert 0 < result.times.copies <= result.times.detect
     # The crop is the frame's own: a face of level 10 is ann.
     assert (result.crops() == 10).all()
     assert [identity.name for identity in result.identities if identity.name] in (["ann"], [])
@@ -147,7 +147,7 @@ def test_an_empty_street_is_not_looked_at_twice_and_nor_is_one_with_a_face(monke
     pipeline, detector = pipeline_of({10: ONE})
     for level, count in ((200, 0), (200, 0), (10, 1), (10, 1)):
         result = pipeline.process(grey(level))
-        assert (result.faces.count, result.brightened, result.times.again) == (count, None, 0.0)
+        assert (result.faces.count, result.brightened, result.times.copies) == (count, None, 0.0)
     assert len(detector.seen) == 4
 
 

@@ -12,14 +12,14 @@ from kface.recognizer.operating_point import OperatingPoint, bound
 from kface.recognizer.settings import TrackSettings
 from kface.recognizer.views import FaceView, alignable, is_new, seen_in, views_of
 from kface.recognizer.votes import Vote, count
-from kface.verification.report import Figure
+from kface.verification.report import RateEstimate
 
 
 def table(*rows):
     made = [
         ThresholdRow(target, None, None, None, "not measurable")
         if threshold is None
-        else ThresholdRow(target, threshold, Figure(fmr), Figure(0.1))
+        else ThresholdRow(target, threshold, RateEstimate(fmr), RateEstimate(0.1))
         for target, threshold, fmr in rows
     ]
     return Thresholds("pairs", True, 10, 1000, 5, 0, 0, tuple(made))

@@ -76,7 +76,7 @@ class Mtcnn(NamedTuple):
     models: str | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Return what tells this detector from another one: the networks' hashes (they are made now if need be)."""
+        """Return the networks' hashes, which distinguish this detector from others; missing networks are converted first."""
         from kface.mtcnn import weights
 
         return {"name": "mtcnn", "networks": weights.hashes(weights.prepare(self.models))}

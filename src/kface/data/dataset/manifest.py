@@ -105,7 +105,7 @@ def load(directory: PathLike, verify: str | None = "sizes") -> DatasetManifest:
     Raises:
         DatasetError: The data set is missing, unfinished or of another schema version, or a shard (named) is missing or was
             changed.
-        ConfigError: `verify` is none of the three.
+        ConfigError: `verify` is not one of the three.
     """
     if verify not in ("sizes", "hashes", None):
         raise ConfigError(f"must be sizes, hashes or None, not {verify!r}", "verify")

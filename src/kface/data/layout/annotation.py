@@ -1,7 +1,7 @@
 """The files ``C7.txt`` beside some images: seven landmarks and up to seven boxes, marked by hand.
 
-Source: the official repository k-face/k-face_2019. Hidden points were marked where they are supposed to be, hidden
-boxes were left out, by camera.
+Source: the official repository k-face/k-face_2019. Hidden points were marked at their estimated places; hidden boxes
+were left out, depending on the camera.
 """
 
 import os
@@ -64,7 +64,7 @@ def parse_annotation(text: str, camera: int, where: object = "annotation") -> An
 
     Args:
         text: The file's content.
-        camera: 1-20: it tells which parts are left out.
+        camera: 1-20; determines which parts are left out.
         where: The file's name, for errors.
 
     Raises:
@@ -79,9 +79,9 @@ def parse_annotation(text: str, camera: int, where: object = "annotation") -> An
         try:
             values = [float(field) for field in fields]
         except ValueError:
-            raise LayoutError("line {} holds something that is not a number".format(number), where)
+            raise LayoutError("line {} contains something that is not a number".format(number), where)
         if not np.isfinite(values).all():
-            raise LayoutError("line {} holds a number that is not finite".format(number), where)
+            raise LayoutError("line {} contains a number that is not finite".format(number), where)
         if len(values) == 4:
             boxes.append(values)
         elif len(values) == 2 and not boxes:

@@ -159,7 +159,7 @@ def is_subject(name: str) -> bool:
 
 
 def camera_of(file_name: str) -> Optional[int]:
-    """Return the camera that an image file's name stands for (its suffix in either case), or None."""
+    """Return the camera of an image file's name (with its suffix in either case), or None."""
     stem, dot, suffix = file_name.rpartition(".")
     return CAMERA_NAMES.get(stem) if (dot + suffix).lower() in IMAGE_SUFFIXES else None
 
@@ -182,7 +182,7 @@ def parse_folder(folder: str) -> Capture:
         folder: A path that ends in ``[<resolution>/]<ID>/S00a/L<l>/E0e``, with slashes.
 
     Raises:
-        LayoutError: It does not; the message says which part is at fault.
+        LayoutError: It does not; the message names the wrong part.
     """
     parts = folder.split("/")
     if len(parts) < 4:
@@ -205,10 +205,10 @@ def parse(path: str) -> Capture:
 
     Args:
         path: ``[.../][High_Resolution/]<ID>/S00a/L<l>/E0e/C<p>.jpg``, both spellings of the resolution, slashes or
-            backslashes. Where the folder above the identity is no resolution, "High" is assumed, as pair lists do.
+            backslashes. Where the folder above the identity is not a resolution, "High" is assumed, as in pair lists.
 
     Raises:
-        LayoutError: The path is not in K-Face's grammar; the message says which part is at fault.
+        LayoutError: The path is not in K-Face's grammar; the message names the wrong part.
     """
     folder, _, name = path.replace("\\", "/").rpartition("/")
     capture = parse_folder(folder)

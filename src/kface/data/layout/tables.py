@@ -1,4 +1,4 @@
-"""What K-Face's numbers stand for.
+"""The meaning of K-Face's numbers.
 
 Source: the table ``Database_info`` of the official repository k-face/k-face_2019.
 """
@@ -11,7 +11,7 @@ class Light(NamedTuple):
 
     Attributes:
         direction: "all", "vertical" or "horizontal".
-        degrees: Where the light comes from: up is + in the vertical plane, right is + in the horizontal one.
+        degrees: Direction of the light: up is + in the vertical plane, right is + in the horizontal one.
         lux: Illuminance at the face.
     """
 

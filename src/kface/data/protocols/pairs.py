@@ -32,14 +32,14 @@ def make_pairs(
 
     Args:
         captures: The images to pair; their order does not matter.
-        count: How many pairs; of an odd number one more is genuine.
+        count: Number of pairs; of an odd number one more is genuine.
         seed: Of the draw.
-        train: Identities that must not occur.
+        train: Identities of the training, which must not occur.
         differ: Prefer pairs that differ in every condition that varies (accessory, light, expression, camera), which is
-            how mixface drew Q1-Q4; where a person has none left, any other pair is taken.
+            how mixface drew Q1-Q4; where no such pair is left, any other is used.
 
     Raises:
-        ProtocolError: An identity also trains, or there are too few images for so many pairs.
+        ProtocolError: An identity also trains, or the images are too few for this number of pairs.
     """
     by_subject: Dict[str, List[Capture]] = {}
     for capture in sorted(set(captures)):
@@ -53,7 +53,7 @@ def make_pairs(
     impostor_there = (sum(sizes) ** 2 - sum(size * size for size in sizes)) // 2
     if count < 1 or n_genuine > genuine_there or n_impostor > impostor_there:
         raise ProtocolError(
-            "{} people with {} images make {} genuine and {} impostor pairs, {} and {} were asked for".format(
+            "{} people with {} images give {} genuine and {} impostor pairs, not the requested {} and {}".format(
                 len(sizes), sum(sizes), genuine_there, impostor_there, n_genuine, n_impostor
             ),
             remedy="ask for fewer pairs or keep more images",
@@ -94,7 +94,7 @@ def read_pairs(path: PathLike) -> List[Pair]:
         except LayoutError as error:
             raise ProtocolError(str(error), where)
         if (a.subject == b.subject) != (fields[2] == "1"):
-            raise ProtocolError("says {} of identities {} and {}".format(fields[2], a.subject, b.subject), where)
+            raise ProtocolError("has label {} for identities {} and {}".format(fields[2], a.subject, b.subject), where)
         pairs.append(Pair(a, b, fields[2] == "1"))
     if not pairs:
         raise ProtocolError("contains no pairs", path)

@@ -85,7 +85,7 @@ def acquire(
 
 
 def _faces(images: list[np.ndarray], detectors: list[Detector], ways: Sequence[str]) -> list[np.ndarray | None]:
-    """Find and align the central face of each image, None where there is none."""
+    """Find and align the central face of each image; None for an image without a face."""
     found = find_subjects(images, detectors, ways, central, PART, (0.0, BORDER))
     return [None if face is None else align(face.picture, face.landmarks[None])[0] for face in found]
 

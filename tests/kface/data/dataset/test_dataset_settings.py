@@ -2,7 +2,7 @@ import pytest
 
 from kface.data.dataset import DatasetSettings
 from kface.data.dataset.settings import differences
-from kface.errors import ConfigError, ProtocolError
+from kface.errors import ConfigError, ProtocolError, WrongSettingsError
 
 
 def test_defaults_are_valid():
@@ -68,3 +68,19 @@ def test_fingerprints_and_differences():
     assert one.fingerprint != other.fingerprint
     assert len(one.fingerprint) == 16
     assert differences(one.as_dict(), other.as_dict()) == ["min_face [79.1, 39.8, 20.0] -> [20]", "quality 95 -> 90"]
+
+
+def test_all_wrong_settings_are_reported_at_once():
+    with pytest.raises(WrongSettingsError) as caught:
+        DatasetSettings(
+            layout="kfac", landmarks="eyes", seed=-1, quality=0, factor=2, thresholds=5, brighten="x"
+        ).validated()
+    assert [line.split(":")[0] for line in caught.value.lines] == [
+        "layout",
+        "landmarks",
+        "seed",
+        "quality",
+        "thresholds",
+        "factor",
+        "brighten",
+    ]
