@@ -1,9 +1,8 @@
-"""The report as a document: headings, texts, tables and pictures in one language, whatever they are written as."""
+"""The report as a document in one language."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from kface.kisa.blocks import Block, Break, Document, Heading, Pairs, Picture, Table, Text
 from kface.kisa.conditions import PROBE_CATEGORIES, PROBES, Category
 from kface.kisa.database import FULL_PEOPLE, PRELIMINARY_PEOPLE, KisaDatabase, Severity
 from kface.kisa.plots import det, distributions, marks
@@ -18,82 +17,6 @@ from kface.verification import RateEstimate
 BLANK = "\u00a0"
 #: Images without a template that are listed; the others are in ``kisa.json``.
 MOST_FAILURES = 40
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A heading of level 1 (the title), 2 or 3."""
-
-    text: str
-    level: int = 2
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph; `kind` is "plain", "small", "pass", "fail" or "warning", the last three in a box."""
-
-    text: str
-    kind: str = "plain"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table.
-
-    Attributes:
-        head: The first row; empty for a table of facts.
-        rows: The others.
-        widths: Of the columns, in parts of the page's width; they sum to 1.
-        numbers: Which columns are set to the right.
-        states: By (row, column): "pass" or "fail", which is coloured.
-    """
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    widths: Sequence[float]
-    numbers: Sequence[int] = ()
-    states: dict[tuple[int, int], str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG as wide as the page."""
-
-    data: bytes
-    caption: str = ""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of JPEG pictures side by side, each with a caption; a picture that cannot be read is None."""
-
-    title: str
-    pairs: Sequence[tuple[bytes | None, bytes | None, str]]
-
-
-@dataclass(frozen=True)
-class Break:
-    """The next page."""
-
-
-Block = Heading | Text | Table | Picture | Pairs | Break
-
-
-@dataclass(frozen=True)
-class Document:
-    """A report in one language.
-
-    Attributes:
-        title: Its title.
-        language: "en" or "ko".
-        footer: What stands at the foot of every page.
-        blocks: What it holds.
-    """
-
-    title: str
-    language: str
-    footer: str
-    blocks: tuple[Block, ...]
 
 
 def build(report: KisaReport, language: str) -> Document:

@@ -3,7 +3,7 @@
 import base64
 from html import escape
 
-from kface.kisa.document import Break, Document, Heading, Pairs, Picture, Table, Text
+from kface.kisa.blocks import Break, Document, Heading, Pairs, Picture, Table, Text
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """

@@ -16,7 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Image, KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Spacer
 from reportlab.platypus import Table as PdfTable
 
-from kface.kisa.document import Break, Document, Heading, Pairs, Picture, Table, Text
+from kface.kisa.blocks import Break, Document, Heading, Pairs, Picture, Table, Text
 from kface.kisa.fonts import NAME, font_file
 from kface.kisa.wording import Words
 

@@ -15,6 +15,8 @@ from kface.verification import Curve, RateEstimate, curve, eer_of
 
 #: The key of all probes together.
 TOTAL: Final = "total"
+#: Rates are counts over counts, and 1 - 0.99 is a little above 0.01: far less than one pair, and more than rounding.
+ROUNDING: Final = 1e-9
 
 
 class Verdict(str, enum.Enum):
@@ -244,9 +246,9 @@ def _verdict(
     incomplete = not database.complete(category)
     if figures is None:
         return CategoryVerdict(criterion, Verdict.NOT_MEASURED, False, incomplete)
-    verdict = Verdict.PASS if figures.eer.value <= criterion else Verdict.FAIL
+    verdict = Verdict.PASS if figures.eer.value <= criterion + ROUNDING else Verdict.FAIL
     interval = figures.eer.interval
-    straddles = interval is not None and interval.low <= criterion < interval.high
+    straddles = interval is not None and interval.low - ROUNDING <= criterion < interval.high - ROUNDING
     return CategoryVerdict(criterion, verdict, straddles, incomplete)
 
 

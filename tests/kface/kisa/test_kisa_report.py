@@ -12,9 +12,10 @@ import pytest
 from small_kisa import PixelEngine, job, small_database
 
 from kface.kisa import stage
+from kface.kisa.blocks import Pairs, Picture, Table, Text
 from kface.kisa.conditions import PROBE_CATEGORIES, Category
 from kface.kisa.database import Form
-from kface.kisa.document import Pairs, Picture, Table, Text, build
+from kface.kisa.document import build
 from kface.kisa.fonts import font_file
 from kface.kisa.html_report import to_html
 from kface.kisa.pdf_report import to_pdf

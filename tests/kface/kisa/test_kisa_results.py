@@ -5,8 +5,8 @@ import pytest
 from kisa_scores import made_up
 from small_kisa import PixelEngine, small_database
 
-from kface.kisa.conditions import PROBE_CATEGORIES, PROBES, Category
-from kface.kisa.matching import PairPolicy, match
+from kface.kisa.conditions import PROBE_CATEGORIES, PROBES, Category, conditions_of
+from kface.kisa.matching import KisaScores, PairPolicy, match
 from kface.kisa.results import Verdict, compute, flat, thinned
 from kface.kisa.templates import make_templates
 from kface.verification import curve, eer, verify
@@ -100,6 +100,27 @@ def test_an_interval_that_holds_the_mark_is_named():
     marks[Category.LIGHT] = high
     found = compute(scores, small_database(people=2), marks, replicates=100).verdicts[Category.LIGHT]
     assert (found.verdict, found.straddles) == (Verdict.PASS, False)
+
+
+def test_a_rate_at_the_mark_passes_whatever_the_rounding():
+    """One of 100 genuine pairs rejected, and one of 100 impostors accepted: 1 - 0.99 is above 0.01."""
+    assert 1 - 0.99 > 0.01
+    count = 100
+    scores = np.full((count, count), -0.5, np.float32)
+    np.fill_diagonal(scores, 0.9)
+    scores[0, 0] = 0.1
+    # Of 9,900 impostor pairs 99 reach what the lowest genuine pair does not.
+    scores.reshape(-1)[np.flatnonzero(~np.eye(count, dtype=bool))[:99]] = 0.5
+    owners = np.arange(count)
+    places = np.full(count, conditions_of(Category.LIGHT)[0].place)
+    good = np.zeros(count, bool)
+    compared = owners[:, None] != owners[None, :]
+    made = KisaScores(scores, owners, places, owners, compared, good, good)
+    found = compute(made, small_database(people=2), MARKS, replicates=200)
+    light = found.categories[Category.LIGHT]
+    assert light.eer.value == pytest.approx(0.01, abs=1e-12)
+    assert found.verdicts[Category.LIGHT].verdict is Verdict.PASS
+    assert found.verdicts[Category.LIGHT].straddles
 
 
 def test_a_thinned_curve_lies_on_the_curve():

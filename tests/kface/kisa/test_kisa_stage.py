@@ -83,7 +83,7 @@ def test_strict_makes_a_failed_mark_a_status(folder, tmp_path):
         ("pictures=maybe", "pictures: must be true or false"),
         ("detector.min_face=5", "detector.min_face: must be a number from 20"),
         ("detector.brighten=[sun]", "detector.brighten: must be a list"),
-        ("pair.seed=3", "there is no such key"),
+        ("pair.seed=3", "unknown key"),
         ("database.root=nowhere", "nowhere"),
     ],
 )
