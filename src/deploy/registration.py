@@ -231,11 +231,16 @@ class Registrar(object):
         self._log.add(ENROLLED, name=made.name, reason=made.warning or "")
         return made
 
-    def rename(self, name: str, new_name: str) -> None:
-        """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
+    def rename(self, name: str, new_name: str) -> str:
+        """Rename a person, and return the new name as the gallery has it.
+
+        Raises:
+            GalleryError: The person does not exist, or the new name is taken.
+        """
         with self._watch.own_change():
             self.enrolment.gallery.rename(name, new_name)
         self._log.add(GALLERY, name=clean_name(new_name), reason="renamed from {}".format(name))
+        return clean_name(new_name)
 
     def delete(self, name: str) -> None:
         """Delete a person; raises GalleryError where the person does not exist."""

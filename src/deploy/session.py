@@ -305,7 +305,7 @@ class Session(object):
 
     def rename(self, name: str, new_name: str) -> None:
         """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
-        self._registrar.rename(name, new_name)
+        self._publisher.sightings.rename(name, self._registrar.rename(name, new_name))
 
     def delete(self, name: str) -> None:
         """Delete a person; raises GalleryError where the person does not exist."""
