@@ -11,8 +11,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # What also runs on a board, under Python 3.6; the rest of kface runs only on workstations.
 FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation src/kface/kisa,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
 
-TARGETS := help setup sample dataset train evaluate table5 kisa export verify-engines check deploy deploy-jetson test test-slow test-nano \
-    library library-test kisa-windows lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
+TARGETS := help setup sample dataset train evaluate table5 kisa export verify-engines check deploy app screenshots deploy-jetson test test-slow test-nano \
+    library library-test kisa-windows lint format floor bench bench-networks bench-realtime bench-app bench-identity soak attack lock clean
 .PHONY: $(TARGETS)
 $(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
 
@@ -65,6 +65,12 @@ check: setup ## check every runtime that is installed here against a bundle's go
 deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PATH (by default a clip of the synthetic sample)
 	@$(PY) -m kface deploy $(OVERRIDES)
 
+app: setup ## the same in a window: see, register, rename, choose streams and models: make app source=rtsp://HOST/PATH
+	@$(PY) -m kface app $(OVERRIDES)
+
+screenshots: setup ## write pictures of every window and dialog, in both languages, light and dark, to outputs/screenshots
+	@$(PY) -m benchmarks.screenshots
+
 deploy-jetson: setup ## make the archive for a Jetson; with HOST=user@board send, install and start it there
 	@$(PY) -m kface pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
 
@@ -110,6 +116,9 @@ bench-networks: setup ## compare the runtimes on the newest bundle's embedder an
 bench-realtime: setup ## measure Tables 8 and 9 and complete streams on this machine, beside a straightforward implementation
 	@$(PY) -m benchmarks.realtime
 
+bench-app: setup ## measure how long the window's event loop is held up, with 6 faces at 30 fps on two cores
+	@$(PY) -m benchmarks.app $(OVERRIDES)
+
 bench-identity: setup ## check the names given to real people (by default of ../shared/data), composed into clips (bundle=DIR cfp=DIR lfw=DIR quick=true)
 	@$(PY) -m benchmarks.identity $(OVERRIDES)
 
@@ -120,7 +129,7 @@ attack: setup ## run the attack campaigns: HTTP, JSON, gallery, bundles, images,
 	@$(PY) tests/attack $(call option,--seed,ATTACK_SEED) $(call option,--scale,ATTACK_SCALE)
 
 lock: setup ## update constraints.txt: the newest versions that resolve together on Python 3.10-3.13
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra kisa --extra deploy --extra openvino --extra dev \
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra kisa --extra deploy --extra app --extra openvino --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay

@@ -84,7 +84,7 @@ def test_a_person_who_has_left_is_enrolled_and_recognised_the_next_time(gallery)
 
 
 def test_a_sighting_is_judged_as_it_was_seen(gallery):
-    camera = Camera(picture(AT_KIM, (PARK, 290, 90, 90)))
+    camera = Camera(picture(AT_KIM, (PARK, 270, 90, 90)))
     with watch(camera, gallery, enrolment=Limits(100.0, 5.0, 0.5, (0.0, 1.0))) as session:
         assert until(lambda: len(session.sightings()) == 2)
         live = session.pick_track(session.sightings()[0].track)

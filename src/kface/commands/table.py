@@ -114,6 +114,14 @@ COMMANDS: Dict[str, Command] = {
             EXITS[2],
         ),
     ),
+    "app": Command(
+        "recognise people in a window: see, register, rename, choose streams and models",
+        "deploy.app.command",
+        stage="deploy",
+        extra="app",
+        board=True,
+        examples=("kface app", "kface app source=rtsp://10.0.0.7/live", "kface app stream=csi"),
+    ),
     "enrol": Command(
         "enrol a face that a running recogniser sees",
         "deploy.enrol_command",
