@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Type
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Type
 
 from deploy.outputs import Output, outputs
 from kface import checks
@@ -145,10 +145,14 @@ _TRACKS_BEFORE = {"missing": "max_age", "iou": "iou_threshold", "views": "min_vi
 _SHARED = ("resolution", "fps", "view", "square_pixels")
 
 
+def bundle_manifests() -> List[Path]:
+    """Return the manifests of all bundles under ``outputs`` and ``bundles`` of the working directory."""
+    return list(Path("outputs").glob("*/*/bundle/manifest.json")) + list(Path("bundles").glob("*/manifest.json"))
+
+
 def newest_bundle() -> Optional[str]:
     """Return the bundle that was exported last under ``outputs`` and ``bundles`` of the working directory, if any."""
-    found = list(Path("outputs").glob("*/*/bundle/manifest.json")) + list(Path("bundles").glob("*/manifest.json"))
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    newest = max(bundle_manifests(), key=lambda path: path.stat().st_mtime, default=None)
     return None if newest is None else str(newest.parent)
 
 
