@@ -1,0 +1,322 @@
+"""Between a session, whose methods block, and the window, which must not: everything comes as a signal in Qt's thread."""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, List, Optional
+
+from qtpy.QtCore import QObject, Signal, Slot
+
+from kface.errors import KFaceError
+
+if TYPE_CHECKING:
+    from deploy.session import Session
+
+LOGGER = logging.getLogger(__name__)
+
+#: Calls that run at the same time.
+WORKERS = 3
+#: Seconds between two looks at the session's status.
+STATUS_EVERY_S = 0.25
+#: Seconds that one wait for a picture or for events lasts: the end is noticed after that.
+WAIT_S = 0.25
+#: Seconds that :meth:`SessionBridge.close` waits for the session's end.
+CLOSE_S = 1.5
+
+
+class Call(object):
+    """A call that was given to :meth:`SessionBridge.call`.
+
+    Attributes:
+        forgotten: Whether nobody waits for the answer any more.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], Any],
+        done: Optional[Callable[[Any], object]],
+        failed: Optional[Callable[[str], object]],
+    ) -> None:
+        self.forgotten = False
+        self._work = work
+        self._done, self._failed = done, failed
+        self._result: Any = None
+        self._error: Optional[str] = None
+
+    def forget(self, *_: object) -> None:
+        """Answer nobody; what has begun is not undone."""
+        self.forgotten = True
+
+    def run(self) -> None:
+        """Do the work; in a thread of the bridge."""
+        try:
+            self._result = self._work()
+        except KFaceError as error:
+            self._error = str(error)
+        except Exception as error:
+            # A mistake of ours: the window lives on, and the log has the traceback.
+            LOGGER.exception("a call of the window failed")
+            self._error = "unexpected error: {}: {}".format(type(error).__name__, error)
+
+    def answer(self) -> None:
+        """Hand over what came out; in Qt's thread."""
+        if self.forgotten:
+            return
+        if self._error is None:
+            if self._done is not None:
+                self._done(self._result)
+        elif self._failed is not None:
+            self._failed(self._error)
+
+
+class SessionBridge(QObject):  # type: ignore[misc]
+    """Owns a session, and speaks to it from threads of its own. To be made and used in Qt's thread.
+
+    However slow the window is, only the newest picture waits for it, and the events wait in the session's log.
+
+    Args:
+        session: Has the interface of :class:`deploy.session.Session`, and was started; None where it is opened later.
+        parent: Qt's.
+
+    Attributes:
+        picture: Signal: a :class:`deploy.view.LivePicture`, the newest.
+        event: Signal: a :class:`deploy.events.Event`; each, in order.
+        status: Signal: a :class:`deploy.status.Status`, four times a second.
+        ended: Signal: the stream has ended; the reason in one line, empty where it is the end of a file.
+        opened: Signal: there is a session now.
+        failed: Signal: a session could not be opened; why, in one line.
+
+    Example:
+        >>> bridge = SessionBridge()  # doctest: +SKIP
+        >>> bridge.opened.connect(window.show_session)
+        >>> bridge.open(open_session(settings))
+        >>> bridge.call(bridge.session.rename, "Kim", "Lee", done=window.renamed, failed=window.show_error)
+    """
+
+    picture = Signal(object)
+    event = Signal(object)
+    status = Signal(object)
+    ended = Signal(str)
+    opened = Signal()
+    failed = Signal(str)
+    # From the threads to Qt's; Qt queues them.
+    _picture_came = Signal()
+    _events_came = Signal()
+    _status_came = Signal()
+    _answered = Signal(object)
+
+    def __init__(self, session: Optional["Session"] = None, parent: Optional[QObject] = None) -> None:
+        super(SessionBridge, self).__init__(parent)
+        self._session: Optional["Session"] = None
+        self._stack = contextlib.ExitStack()
+        self._closing = threading.Event()
+        self._calls: "queue.Queue[Optional[Call]]" = queue.Queue()
+        # What waits for Qt's thread, a place each: whoever fills it waits until it has been taken.
+        self._picture_place: "queue.Queue[Any]" = queue.Queue(1)
+        self._events_place: "queue.Queue[Any]" = queue.Queue(1)
+        self._status_place: "queue.Queue[Any]" = queue.Queue(1)
+        self._threads: List[threading.Thread] = []
+        self._picture_came.connect(self._hand_picture)
+        self._events_came.connect(self._hand_events)
+        self._status_came.connect(self._hand_status)
+        self._answered.connect(self._hand_answer)
+        for number in range(WORKERS):
+            self._begin("call-{}".format(number + 1), self._work)
+        if session is not None:
+            self._stack.callback(session.stop)
+            self._use(session)
+
+    @property
+    def session(self) -> "Session":
+        """The session.
+
+        Raises:
+            KFaceError: There is none yet.
+        """
+        if self._session is None:
+            raise KFaceError("is not open", "the session", "choose a model first")
+        return self._session
+
+    @property
+    def has_session(self) -> bool:
+        """Whether there is a session."""
+        return self._session is not None
+
+    def open(self, opening: "ContextManager[Session]") -> None:
+        """Open a session, start it and show it; :attr:`opened` or :attr:`failed` follows.
+
+        Args:
+            opening: Such as :func:`deploy.opening.open_session` returns; left at the end.
+        """
+
+        def work() -> "Session":
+            session = opening.__enter__()
+            if self._closing.is_set():
+                opening.__exit__(None, None, None)
+                raise KFaceError("has ended", "the session")
+            self._stack.push(opening)
+            return session.start()
+
+        def done(session: "Session") -> None:
+            self._use(session)
+            self.opened.emit()
+
+        self.call(work, done=done, failed=self.failed.emit)
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        done: Optional[Callable[[Any], object]] = None,
+        failed: Optional[Callable[[str], object]] = None,
+        owner: Optional[QObject] = None,
+        **keywords: Any,
+    ) -> Call:
+        """Call a function in a thread of the bridge.
+
+        Args:
+            function: Such as a method of the session.
+            *args: Its arguments.
+            done: Called with the result, in Qt's thread.
+            failed: Called with the one line of the error instead.
+            owner: Neither is called after the end of this object, such as a dialog that was closed.
+            **keywords: Further arguments of the function.
+
+        Returns:
+            The call, which can be forgotten.
+        """
+        made = Call(lambda: function(*args, **keywords), done, failed)
+        if owner is not None:
+            owner.destroyed.connect(made.forget)
+        self._calls.put(made)
+        return made
+
+    def close(self) -> bool:
+        """End the session, in any state; returns whether it has ended in time. May be called twice."""
+        if self._closing.is_set():
+            return True
+        self._closing.set()
+        for _ in range(WORKERS):
+            self._calls.put(None)
+        end = threading.Thread(target=self._end, name="kface-app-end", daemon=True)
+        end.start()
+        deadline = time.monotonic() + CLOSE_S
+        for thread in [end] + self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        self._session = None
+        return not end.is_alive()
+
+    # ---- in Qt's thread
+
+    def _use(self, session: "Session") -> None:
+        self._session = session
+        self._begin("pictures", self._pull_pictures)
+        self._begin("events", self._pull_events)
+        self._begin("status", self._pull_status)
+
+    @Slot()
+    def _hand_picture(self) -> None:
+        self.picture.emit(self._picture_place.get_nowait())
+
+    @Slot()
+    def _hand_events(self) -> None:
+        for event in self._events_place.get_nowait():
+            self.event.emit(event)
+
+    @Slot()
+    def _hand_status(self) -> None:
+        status, end = self._status_place.get_nowait()
+        self.status.emit(status)
+        if end is not None:
+            self.ended.emit(end)
+
+    @Slot(object)
+    def _hand_answer(self, call: Call) -> None:
+        if not self._closing.is_set():
+            call.answer()
+
+    # ---- in the bridge's threads
+
+    def _begin(self, name: str, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=run, name="kface-app-" + name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        while True:
+            call = self._calls.get()
+            if call is None or self._closing.is_set():
+                return
+            if not call.forgotten:
+                call.run()
+                self._send(self._answered, call)
+
+    def _pull_pictures(self) -> None:
+        session, number = self.session, 0
+        while not self._closing.is_set():
+            begun = time.monotonic()
+            picture = session.wait_view(number, WAIT_S)
+            if picture is not None:
+                number = picture.number
+                self._place(self._picture_place, picture, self._picture_came)
+            elif time.monotonic() - begun < WAIT_S / 2:
+                # A session that has ended does not wait.
+                self._closing.wait(WAIT_S)
+
+    def _pull_events(self) -> None:
+        session, number = self.session, 0
+        while not self._closing.is_set():
+            begun = time.monotonic()
+            events = session.wait_events(number, WAIT_S)
+            if events:
+                number = events[-1].number
+                self._place(self._events_place, events, self._events_came)
+            elif time.monotonic() - begun < WAIT_S / 2:
+                self._closing.wait(WAIT_S)
+
+    def _pull_status(self) -> None:
+        session, ran = self.session, False
+        while not self._closing.is_set():
+            end = None
+            runs = session.running
+            if ran and not runs:
+                end = self._reason(session)
+                # None where another stream has begun meanwhile.
+                runs = end is None
+            ran = runs
+            self._place(self._status_place, (session.status, end), self._status_came)
+            self._closing.wait(STATUS_EVERY_S)
+
+    @staticmethod
+    def _reason(session: "Session") -> Optional[str]:
+        try:
+            ended = session.wait(0)
+        except KFaceError as error:
+            return str(error)
+        return session.status.reason if ended else None
+
+    def _place(self, place: "queue.Queue[Any]", what: Any, came: Any) -> None:
+        """Wait until the last one was taken, so that never more than one waits; the newest is asked for afterwards."""
+        while not self._closing.is_set():
+            try:
+                place.put(what, timeout=WAIT_S)
+            except queue.Full:
+                continue
+            self._send(came)
+            return
+
+    def _send(self, signal: Any, *args: Any) -> None:
+        # Qt may have taken the object away already.
+        with contextlib.suppress(RuntimeError):
+            if not self._closing.is_set():
+                signal.emit(*args)
+
+    def _end(self) -> None:
+        try:
+            self._stack.close()
+        except KFaceError as error:
+            LOGGER.warning("%s", error)
+        except Exception:
+            LOGGER.exception("the session's end failed")
