@@ -262,7 +262,8 @@ class FaceSettings(object):
             KFaceError: It was cancelled, the bundle has no thresholds, or there are templates without a crop and not to be
                 removed. Nothing has changed then.
         """
-        parts, before = self._parts, []  # type: List[FaceRecognizer]
+        parts = self._parts
+        before: List[FaceRecognizer] = []
         made = [0]
 
         def embed(crops: np.ndarray) -> np.ndarray:
