@@ -8,6 +8,7 @@ from typing import Callable, List, Optional, Tuple, Union
 import numpy as np
 
 from deploy.events import GALLERY, STREAM, Event
+from deploy.face_settings import FaceSettings, SessionParts
 from deploy.gallery_watch import GalleryWatch
 from deploy.line import NOTHING, Line, TaggedResult, added
 from deploy.outputs.base import Output
@@ -15,6 +16,7 @@ from deploy.publishing import Publisher
 from deploy.recognition import Recognition
 from deploy.recording import Recorder
 from deploy.registration import FaceCandidate, Registrar
+from deploy.score_history import ScoreHistory
 from deploy.settings import DeploySettings
 from deploy.sightings import Sighting
 from deploy.status import Status
@@ -48,6 +50,7 @@ class Session(object):
 
     Attributes:
         settings: As given.
+        face_settings: The paper's Table 7: people and templates, what a threshold means, detector, tracks and models.
 
     Raises:
         ConfigError: The bundle has no thresholds, and none are given.
@@ -70,7 +73,6 @@ class Session(object):
         thresholds: Optional[Thresholds] = None,
     ) -> None:
         self.settings = settings
-        self._gallery = gallery
         self._recognition = Recognition(settings, gallery, recognizer, model, thresholds)
         # Held while a result is published, so that none of an old pipeline comes after those of a new one.
         self._publishing = threading.Lock()
@@ -78,10 +80,23 @@ class Session(object):
         self._watch = GalleryWatch(gallery, self._publisher.log, self._recognition.people_changed)
         self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
         self._recorder = Recorder(self._publisher, self._newest)
+        self._scores = ScoreHistory()
         self._started = 0.0
         self._closed = False
         # Held while the stream or bundle is changed, and while the session ends.
         self._changing = threading.Lock()
+        self.face_settings = FaceSettings(
+            SessionParts(
+                self._recognition,
+                self._watch,
+                self._registrar,
+                self._publisher,
+                self._scores,
+                self._publishing,
+                self._changing,
+                self._refuse_after_the_end,
+            )
+        )
         # Set but for the moment in which another stream takes the place of the one that is there.
         self._settled = threading.Event()
         self._settled.set()
@@ -118,6 +133,7 @@ class Session(object):
 
     def stop(self) -> None:
         """End now, and close everything but the gallery and the recogniser. May be called twice, from any thread."""
+        self.face_settings.close()
         # First of all, as another stream may be waiting for an output to take this one's place.
         self._publisher.release()
         with self._changing:
@@ -156,6 +172,11 @@ class Session(object):
         return self._recognition.recognizer
 
     @property
+    def gallery(self) -> Gallery:
+        """Who is enrolled; to be left alone but for closing it after the end."""
+        return self._recognition.gallery
+
+    @property
     def shortfall(self) -> Optional[Shortfall]:
         """What a video file should have held and did not, at its end, or None."""
         return self._line.source.shortfall
@@ -187,14 +208,14 @@ class Session(object):
             latency_p95_ms=p95,
             losses=line.source.losses,
             faces=0 if newest is None else newest.faces.count,
-            people=self._gallery.size,
+            people=self.gallery.size,
             captured=counts.captured,
             skipped=counts.skipped,
             processed=counts.processed,
             started=self._started,
             model=self._recognition.model,
             runtime=self._recognition.recognizer.embedder.runtime,
-            damaged=len(self._gallery.damage),
+            damaged=len(self.gallery.damage),
             dropped=self._publisher.dropped,
             brightened=self._publisher.meter.brightened,
         )
@@ -301,7 +322,7 @@ class Session(object):
 
     def people(self) -> List[Person]:
         """Return who is enrolled, by name."""
-        return self._gallery.list()
+        return self.gallery.list()
 
     def rename(self, name: str, new_name: str) -> None:
         """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
@@ -359,6 +380,7 @@ class Session(object):
                     self._line = line
                     self._recognition.begin_anew()
                     self._publisher.turn_over()
+                    self._scores.turn_over()
                 for trouble in (old.source.shortfall, wrong):
                     if trouble is not None:
                         self._publisher.log.add(STREAM, reason="ended: {}: {}".format(old.name, trouble))
@@ -369,7 +391,11 @@ class Session(object):
                 self._settled.set()
 
     def change_bundle(
-        self, recognizer: FaceRecognizer, model: str = "", thresholds: Optional[Thresholds] = None
+        self,
+        recognizer: FaceRecognizer,
+        model: str = "",
+        thresholds: Optional[Thresholds] = None,
+        gallery: Optional[Gallery] = None,
     ) -> FaceRecognizer:
         """Recognise with another bundle from the next frame on; all tracks start again.
 
@@ -379,6 +405,8 @@ class Session(object):
             recognizer: The new one; the session's alone.
             model: The new bundle's name.
             thresholds: The new bundle's table.
+            gallery: Another gallery, opened for the new model, which takes the old one's place and is the session's from
+                then on; None keeps the old one.
 
         Returns:
             The old recogniser, which the session does not use any more.
@@ -391,9 +419,12 @@ class Session(object):
         with self._changing, self._watch.own_change():
             self._refuse_after_the_end()
             with self._recognition.networks, self._publishing:
-                old = self._recognition.change_bundle(recognizer, model, thresholds)
+                old = self._recognition.change_bundle(recognizer, model, thresholds, gallery)
+                if gallery is not None:
+                    self._watch.use(gallery)
                 self._registrar.use(self._recognition.enrolment())
                 self._publisher.turn_over()
+                self._scores.clear()
             self._publisher.log.add(GALLERY, reason="recognised by {}".format(model))
             return old
 
@@ -410,6 +441,7 @@ class Session(object):
     def _publish(self, line: Line, pipeline: Pipeline, result: Result) -> None:
         with self._publishing:
             if pipeline is self._recognition.pipeline:
+                self._scores.take(result)
                 self._publisher.publish(result, self._recognition.operating_point.fmr, line.complete)
 
     def _fail(self, error: BaseException) -> None:

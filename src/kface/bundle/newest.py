@@ -2,13 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
+
+
+def bundle_manifests() -> List[Path]:
+    """Return the manifests of all bundles under ``outputs`` and ``bundles`` of the working directory."""
+    return list(Path("outputs").glob("*/*/bundle/manifest.json")) + list(Path("bundles").glob("*/manifest.json"))
 
 
 def newest_bundle() -> Optional[str]:
     """Return the bundle that was exported last under ``outputs`` and ``bundles`` of the working directory, if any."""
-    found = list(Path("outputs").glob("*/*/bundle/manifest.json")) + list(Path("bundles").glob("*/manifest.json"))
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    newest = max(bundle_manifests(), key=lambda path: path.stat().st_mtime, default=None)
     return None if newest is None else str(newest.parent)
 
 
