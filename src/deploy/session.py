@@ -21,16 +21,13 @@ from deploy.settings import DeploySettings
 from deploy.sightings import Sighting
 from deploy.status import Status
 from deploy.view import LivePicture
-from kface import checks
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
 from kface.gallery import EnrolledFace, Gallery, Person
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, Result
 from kface.streams import Frame, Shortfall, StateChange, VideoSource
 
 PathLike = Union[str, "os.PathLike[str]"]
-#: Pixels of a view's side at most.
-LARGEST_VIEW = 10000
 #: Makes the source: takes what to call with each change of its state.
 SourceMaker = Callable[[Callable[[StateChange], None]], VideoSource]
 
@@ -49,7 +46,7 @@ class Session(object):
         thresholds: The bundle's table, for the FMR that a threshold stands for.
 
     Attributes:
-        settings: As given.
+        settings: As given, with what was changed since.
         face_settings: The paper's Table 7: people and templates, what a threshold means, detector, tracks and models.
 
     Raises:
@@ -236,16 +233,6 @@ class Session(object):
         """Width and height that pictures fit into."""
         return self._publisher.viewer.size
 
-    def set_view(self, size: Tuple[int, int]) -> None:
-        """Fit pictures into another width and height from the next one on (Table 6 of the paper).
-
-        Raises:
-            ConfigError: A side is not from 1 to 10000 pixels.
-        """
-        for name, side in zip(("width", "height"), size):
-            checks.whole("view: the {}".format(name), side, 1, LARGEST_VIEW)
-        self._publisher.viewer.resize((size[0], size[1]))
-
     def pick(self, x: float, y: float, size: Optional[Tuple[int, int]] = None) -> FaceCandidate:
         """Pick the face at a point of the view, to be enrolled.
 
@@ -427,6 +414,26 @@ class Session(object):
                 self._scores.clear()
             self._publisher.log.add(GALLERY, reason="recognised by {}".format(model))
             return old
+
+    def change_view(self, size: Tuple[int, int]) -> None:
+        """Show pictures that fit into another width and height, in pixels, from now on."""
+        self.settings = self.settings._replace(view=size)
+        self._publisher.viewer.resize(size)
+
+    def change_pipeline(self, pipeline: PipelineSettings) -> None:
+        """Process frames in another way (tracks, size for the detector) from the next one on; all tracks start again.
+
+        Raises:
+            ConfigError: A setting is out of its range. Nothing has changed then.
+            KFaceError: The session has ended.
+        """
+        pipeline.check()
+        with self._changing:
+            self._refuse_after_the_end()
+            with self._recognition.networks, self._publishing:
+                self.settings = self.settings._replace(pipeline=pipeline)
+                self._recognition.change_pipeline(pipeline)
+                self._publisher.turn_over()
 
     # ---- called from the line's threads
 

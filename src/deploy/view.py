@@ -168,6 +168,12 @@ class Viewer(object):
             self._result = None
             self._news.notify_all()
 
+    def resize(self, size: Tuple[int, int]) -> None:
+        """Show pictures that fit into another width and height."""
+        with self._news:
+            self._size = self._shape = size
+            self._news.notify_all()
+
     def changed(self) -> None:
         """Look at the stream's state again."""
         with self._news:
@@ -211,18 +217,14 @@ class Viewer(object):
         """Width and height that pictures fit into."""
         return self._size
 
-    def resize(self, size: Tuple[int, int]) -> None:
-        """Fit pictures into another size from now on."""
-        with self._drawing:
-            self._size = size
-
     def _look(self) -> Tuple[int, Optional[Result], Tuple[str, str]]:
         """Return the number, the live result if there is one, and the stream's state."""
         state = self._state()
         with self._lock:
             result = self._result
             live = result is not None and _age(result) <= OLDEST_S
-            key = ("live", self._taken) if live else ("still",) + state
+            key: Tuple[object, ...] = ("live", self._taken) if live else ("still",) + state
+            key += (self._size,)
             if key != self._key:
                 self._key = key
                 self._number += 1

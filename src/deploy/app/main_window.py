@@ -320,7 +320,7 @@ class MainWindow(Translated, QMainWindow):  # type: ignore[misc]
     def choose_view(self, size: Tuple[int, int]) -> None:
         """Show pictures in another size of Table 6; the window follows."""
         self._bridge.call(
-            self._bridge.session.set_view, size, done=lambda _: self._view_changed(size), failed=self.show_error
+            self._bridge.session.change_view, size, done=lambda _: self._view_changed(size), failed=self.show_error
         )
 
     def _view_changed(self, size: Tuple[int, int]) -> None:

@@ -382,6 +382,108 @@
     </message>
 </context>
 <context>
+    <name>LiveView</name>
+    <message>
+        <source>Click a face to register it. With the keyboard: arrow keys, then Enter.</source>
+        <translation>얼굴을 클릭하면 등록할 수 있습니다. 키보드: 화살표 키로 고르고 Enter를 누르세요.</translation>
+    </message>
+    <message>
+        <source>Live view</source>
+        <translation>실시간 화면</translation>
+    </message>
+    <message>
+        <source>undecided</source>
+        <translation>판단 중</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>미등록</translation>
+    </message>
+</context>
+<context>
+    <name>MainWindow</name>
+    <message>
+        <source>&amp;Face settings…</source>
+        <translation>얼굴 설정(&amp;F)…</translation>
+    </message>
+    <message>
+        <source>&amp;Full screen</source>
+        <translation>전체 화면(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Language</source>
+        <translation>언어(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Model…</source>
+        <translation>모델(&amp;M)…</translation>
+    </message>
+    <message>
+        <source>&amp;Pictures</source>
+        <translation>촬영(&amp;P)</translation>
+    </message>
+    <message>
+        <source>&amp;Quit</source>
+        <translation>끝내기(&amp;Q)</translation>
+    </message>
+    <message>
+        <source>&amp;Record a video</source>
+        <translation>동영상 녹화(&amp;R)</translation>
+    </message>
+    <message>
+        <source>&amp;Save a picture</source>
+        <translation>사진 저장(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Settings</source>
+        <translation>설정(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Stream settings…</source>
+        <translation>스트림 설정(&amp;S)…</translation>
+    </message>
+    <message>
+        <source>&amp;View</source>
+        <translation>보기(&amp;V)</translation>
+    </message>
+    <message>
+        <source>As the &amp;system</source>
+        <translation>시스템 언어(&amp;S)</translation>
+    </message>
+    <message>
+        <source>Model…</source>
+        <translation>모델…</translation>
+    </message>
+    <message>
+        <source>Opening the model and the stream…</source>
+        <translation>모델과 스트림을 여는 중…</translation>
+    </message>
+    <message>
+        <source>Saved: {}</source>
+        <translation>저장됨: {}</translation>
+    </message>
+    <message>
+        <source>Stream settings…</source>
+        <translation>스트림 설정…</translation>
+    </message>
+    <message>
+        <source>The video has ended; choose another stream.</source>
+        <translation>동영상이 끝났습니다. 다른 스트림을 선택하세요.</translation>
+    </message>
+    <message>
+        <source>There is no live picture.</source>
+        <translation>실시간 화면이 없습니다.</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>다시 시도</translation>
+    </message>
+    <message>
+        <source>{} is registered.</source>
+        <translation>{} 님을 등록했습니다.</translation>
+    </message>
+</context>
+<context>
     <name>ModelDialog</name>
     <message>
         <source>&amp;Compute the people again from their kept pictures</source>
@@ -624,6 +726,25 @@
     </message>
 </context>
 <context>
+    <name>PeopleStrip</name>
+    <message>
+        <source>Last seen people</source>
+        <translation>최근에 보인 사람</translation>
+    </message>
+    <message>
+        <source>The last people: click one to register the face</source>
+        <translation>최근에 보인 사람입니다. 클릭하면 얼굴을 등록할 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>미등록</translation>
+    </message>
+    <message>
+        <source>{name}, {time}; click to register</source>
+        <translation>{name}, {time}; 클릭하여 등록</translation>
+    </message>
+</context>
+<context>
     <name>Refusals</name>
     <message>
         <source>a part of the face is outside the picture</source>
@@ -675,6 +796,109 @@
     </message>
 </context>
 <context>
+    <name>RegistrationPanel</name>
+    <message>
+        <source>&amp;Drop</source>
+        <translation>취소(&amp;D)</translation>
+    </message>
+    <message>
+        <source>&amp;Registration</source>
+        <translation>등록(&amp;R)</translation>
+    </message>
+    <message>
+        <source>A face that is not good enough is missed, or mistaken for another person, later.</source>
+        <translation>품질이 부족한 얼굴은 나중에 인식되지 않거나 다른 사람으로 잘못 인식될 수 있습니다.</translation>
+    </message>
+    <message>
+        <source>Click a face in the live view or in the strip below.</source>
+        <translation>실시간 화면이나 아래 목록에서 얼굴을 클릭하세요.</translation>
+    </message>
+    <message>
+        <source>Drop</source>
+        <translation>취소</translation>
+    </message>
+    <message>
+        <source>Drop the face (Esc)</source>
+        <translation>얼굴 선택 취소(Esc)</translation>
+    </message>
+    <message>
+        <source>No face</source>
+        <translation>얼굴 없음</translation>
+    </message>
+    <message>
+        <source>Pose: looking down (nose at {:.2f}, {:.2f} too low); chin up.</source>
+        <translation>자세: 아래를 보고 있음(코 위치 {:.2f}, {:.2f}만큼 낮음). 턱을 드세요.</translation>
+    </message>
+    <message>
+        <source>Pose: looking up (nose at {:.2f}, {:.2f} too high); chin down.</source>
+        <translation>자세: 위를 보고 있음(코 위치 {:.2f}, {:.2f}만큼 높음). 턱을 내리세요.</translation>
+    </message>
+    <message>
+        <source>Pose: the face cannot be seen from the front; look into the camera.</source>
+        <translation>자세: 정면 얼굴이 아닙니다. 카메라를 바라보세요.</translation>
+    </message>
+    <message>
+        <source>Pose: tilted by {:.0f}°, {:.0f}° too far; hold the head upright.</source>
+        <translation>자세: {:.0f}° 기울어짐({:.0f}° 초과). 고개를 바로 세우세요.</translation>
+    </message>
+    <message>
+        <source>Pose: turned aside by {:.0f}°, {:.0f}° too far; look into the camera.</source>
+        <translation>자세: 옆으로 {:.0f}° 돌아감({:.0f}° 초과). 카메라를 바라보세요.</translation>
+    </message>
+    <message>
+        <source>Register &amp;anyway</source>
+        <translation>그래도 등록(&amp;A)</translation>
+    </message>
+    <message>
+        <source>Register anyway</source>
+        <translation>그래도 등록</translation>
+    </message>
+    <message>
+        <source>Register the face (Enter)</source>
+        <translation>얼굴 등록(Enter)</translation>
+    </message>
+    <message>
+        <source>Registration</source>
+        <translation>등록</translation>
+    </message>
+    <message>
+        <source>Registration &amp;Name</source>
+        <translation>등록 이름(&amp;N)</translation>
+    </message>
+    <message>
+        <source>Registration Name</source>
+        <translation>등록 이름</translation>
+    </message>
+    <message>
+        <source>Registration View</source>
+        <translation>등록 화면</translation>
+    </message>
+    <message>
+        <source>Sharpness: {:.0f}, {:.0f} too little; hold still, in more light.</source>
+        <translation>선명도: {:.0f}({:.0f} 부족). 밝은 곳에서 움직이지 마세요.</translation>
+    </message>
+    <message>
+        <source>Size: {:.0f} pixels, {:.0f} too few; come nearer.</source>
+        <translation>크기: {:.0f}픽셀({:.0f}픽셀 부족). 더 가까이 오세요.</translation>
+    </message>
+    <message>
+        <source>The face extends beyond the picture by {:.0f} %, {:.0f} % too much.</source>
+        <translation>얼굴이 화면 밖으로 {:.0f}% 벗어남({:.0f}% 초과).</translation>
+    </message>
+    <message>
+        <source>The face to register</source>
+        <translation>등록할 얼굴</translation>
+    </message>
+    <message>
+        <source>The person's name. A known name adds this face to that person.</source>
+        <translation>사람의 이름입니다. 이미 등록된 이름이면 그 사람에게 이 얼굴이 추가됩니다.</translation>
+    </message>
+    <message>
+        <source>✓ Size, sharpness and pose are good enough.</source>
+        <translation>✓ 크기, 선명도, 자세가 충분합니다.</translation>
+    </message>
+</context>
+<context>
     <name>ReviewPage</name>
     <message>
         <source>&amp;Cancel</source>
@@ -707,6 +931,73 @@
     <message>
         <source>{people} people with {templates} pictures were compared: {count} things to look at.</source>
         <translation>{people}명의 사진 {templates}장을 비교했습니다. 확인할 것: {count}건</translation>
+    </message>
+</context>
+<context>
+    <name>StatusLine</name>
+    <message>
+        <source>Faces: {}</source>
+        <translation>얼굴: {}</translation>
+    </message>
+    <message>
+        <source>Latency: {:.0f} ms</source>
+        <translation>지연: {:.0f} ms</translation>
+    </message>
+    <message>
+        <source>Latency: –</source>
+        <translation>지연: –</translation>
+    </message>
+    <message>
+        <source>No live picture. Stream: {}</source>
+        <translation>실시간 화면이 없습니다. 스트림: {}</translation>
+    </message>
+    <message>
+        <source>Registered people: {}</source>
+        <translation>등록된 사람: {}</translation>
+    </message>
+    <message>
+        <source>Waiting for the first picture…</source>
+        <translation>첫 화면을 기다리는 중…</translation>
+    </message>
+    <message>
+        <source>closed</source>
+        <translation>닫힘</translation>
+    </message>
+    <message>
+        <source>connecting</source>
+        <translation>연결 중</translation>
+    </message>
+    <message>
+        <source>damaged in the gallery: {}</source>
+        <translation>갤러리 손상: {}</translation>
+    </message>
+    <message>
+        <source>dark picture: brightened copies are searched too</source>
+        <translation>어두운 화면: 밝게 보정하여 함께 탐색</translation>
+    </message>
+    <message>
+        <source>ended</source>
+        <translation>종료</translation>
+    </message>
+    <message>
+        <source>frames missing from slow outputs: {}</source>
+        <translation>출력 지연으로 빠진 프레임: {}</translation>
+    </message>
+    <message>
+        <source>live</source>
+        <translation>실시간</translation>
+    </message>
+    <message>
+        <source>lost</source>
+        <translation>끊김</translation>
+    </message>
+    <message>
+        <source>{:.1f} fps</source>
+        <translation>{:.1f} fps</translation>
+    </message>
+    <message>
+        <source>● Recording</source>
+        <translation>● 녹화 중</translation>
     </message>
 </context>
 <context>
