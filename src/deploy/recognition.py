@@ -6,11 +6,7 @@ from typing import Optional
 from deploy.settings import DeploySettings
 from kface.bundle import Thresholds
 from kface.gallery import Enrolment, Gallery
-<<<<<<< HEAD
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, TrackSettings
-=======
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings
->>>>>>> w-qtstream
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer.operating_point import bound
 
 
