@@ -87,7 +87,7 @@ class Recognition(object):
 
     def change_pipeline(self, pipeline: PipelineSettings) -> None:
         """See :meth:`deploy.session.Session.change_pipeline`; :attr:`networks` is held by the caller."""
-        self._settings = self._settings._replace(pipeline=pipeline)
+        self._pipeline = pipeline
         self.begin_anew()
 
     def set_threshold(self, recognised: float, unknown: Optional[float]) -> None:

@@ -80,7 +80,7 @@ class MainWindow(Translated, QMainWindow):  # type: ignore[misc]
         self._make_menus()
         self._connect()
         self.retranslate()
-        self._allow()
+        self._opened()
 
     def set_dialog(self, which: str, show: Callable[[], object]) -> None:
         """Say what opens a dialog: :data:`STREAM_SETTINGS`, :data:`FACE_SETTINGS` or :data:`MODEL`."""
