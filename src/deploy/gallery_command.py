@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from deploy.face_reader import FaceReader, open_reader
 from deploy.settings import chosen_bundle
 from deploy.terminal import print_line, typed_name
+from kface import bundle
 from kface.bundle.manifest import PRECISIONS
 from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
@@ -25,6 +26,7 @@ from kface.gallery import (
     Enrolment,
     Gallery,
     Limits,
+    check_gallery,
     default_gallery_file,
     open_gallery,
 )
@@ -141,7 +143,14 @@ def parser() -> Parser:
         command(name, "{}; the passphrase is read from the terminal or from {}".format(about, PASSPHRASE)).add_argument(
             "file", metavar="FILE", help="the encrypted file"
         )
-    command("check", "verify the gallery; list rows that are damaged, missing or out of date")
+    checking = command(
+        "check",
+        "verify the gallery: rows that are damaged, missing or out of date; templates that resemble another person more than"
+        " their own, people with one poor template, and pictures that are enrolled twice",
+    )
+    checking.add_argument(
+        "--bundle", metavar="DIR", help="also list who would be recognised as someone else by this bundle's threshold"
+    )
     command("accept", "accept the gallery as it is, even if it is older or lacks rows; unreadable rows are removed")
     again = command("reenrol", "recompute all templates from stored crops, for another model", model)
     again.add_argument("--discard", action="store_true", help="remove templates that have no crop")
@@ -229,13 +238,28 @@ def _check(arguments: argparse.Namespace) -> int:
     with _open(arguments) as gallery:
         found = gallery.check()
         mode = stat.S_IMODE(os.stat(gallery.path).st_mode)
+        reviewed = check_gallery(gallery, _recognised(arguments, gallery))
     if os.name != "nt" and mode & 0o077:
         _warn("{}: accessible to other users (mode {:04o}); run chmod 600".format(gallery.path, mode))
     counts = "{} people, {} templates, {} crops".format(found.people, found.templates, found.crops)
     _print("{} valid; {} changes recorded".format(counts, found.changes))
     if found.witness_fault:
         _warn("{}: {}".format(found.witness, found.witness_fault))
+    for finding in reviewed.findings:
+        _print(finding)
     return _damage(found.damage)
+
+
+def _recognised(arguments: argparse.Namespace, gallery: Gallery) -> Optional[float]:
+    """Return the threshold of the bundle that is named, for the number of people enrolled; its networks are not opened."""
+    if arguments.bundle is None:
+        return None
+    manifest = bundle.load(arguments.bundle, check="sizes").manifest
+    gallery.use_model(manifest.fingerprint)
+    point = OperatingPoint.from_thresholds(manifest.thresholds, gallery.size)
+    if point is None:
+        raise ConfigError("the bundle has no thresholds", "--bundle", "leave it out")
+    return point.recognised
 
 
 def _damage(damage: Sequence[Damage]) -> int:

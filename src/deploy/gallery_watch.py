@@ -51,6 +51,13 @@ class GalleryWatch(object):
             yield
             self._notice()
 
+    def use(self, gallery: Gallery) -> None:
+        """Look after another gallery from now on; to be called in :meth:`own_change`."""
+        self._gallery = gallery
+        # Of another object the same number means something else: it has changed in any case.
+        self._version = -1
+        self._damage.clear()
+
     def report_damage(self) -> None:
         """Add an event for everything that the gallery had to leave out, once each; the others are recognised as before."""
         for one in map(str, self._gallery.damage):

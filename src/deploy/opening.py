@@ -76,8 +76,9 @@ def open_session(settings: DeploySettings) -> "Iterator[Session]":
             model=manifest.name,
             thresholds=manifest.thresholds,
         )
-        # It may have changed its bundle by then.
+        # It may have changed its bundle and its gallery by then.
         stack.callback(_close_bundle, session)
+        stack.callback(_close_gallery, session)
         stack.callback(session.stop)
         for chosen in settings.outputs.chosen:
             stream = OutputStream(opened.fps, not opened.complete)
@@ -164,6 +165,10 @@ def change_bundle(session: Session, settings: DeploySettings) -> None:
 
 def _close_bundle(session: Session) -> None:
     session.recognizer.close()
+
+
+def _close_gallery(session: Session) -> None:
+    session.gallery.close()
 
 
 def _sample(settings: DeploySettings) -> StreamSettings:

@@ -6,7 +6,7 @@ from typing import Optional
 from deploy.settings import DeploySettings
 from kface.bundle import Thresholds
 from kface.gallery import Enrolment, Gallery
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer.operating_point import bound
 
 
@@ -49,17 +49,35 @@ class Recognition(object):
         self._set = False
         self.networks = threading.Lock()
         self._settings = settings
+        self._pipeline = settings.pipeline
         self.begin_anew()
+
+    @property
+    def tracks(self) -> Optional[TrackSettings]:
+        """How faces are followed; None where each frame is decided by itself."""
+        return self._pipeline.tracks
+
+    def set_tracks(self, tracks: Optional[TrackSettings]) -> None:
+        """Follow faces in another way with the next :meth:`begin_anew`; :attr:`networks` is held by the caller."""
+        self._pipeline = self._pipeline._replace(tracks=tracks)
 
     def begin_anew(self) -> None:
         """Forget the tracks, for another stream; :attr:`networks` is held by the caller."""
-        self.pipeline = Pipeline(self.recognizer, self.gallery, self._settings.pipeline)
+        self.pipeline = Pipeline(self.recognizer, self.gallery, self._pipeline)
         self.pipeline.set_operating_point(self.operating_point)
 
-    def change_bundle(self, recognizer: FaceRecognizer, model: str, thresholds: Optional[Thresholds]) -> FaceRecognizer:
+    def change_bundle(
+        self,
+        recognizer: FaceRecognizer,
+        model: str,
+        thresholds: Optional[Thresholds],
+        gallery: Optional[Gallery] = None,
+    ) -> FaceRecognizer:
         """See :meth:`deploy.session.Session.change_bundle`; :attr:`networks` is held by the caller."""
-        operating_point = recognizer.operating_point_for(self.gallery.size)
-        self.gallery.use_model(recognizer.fingerprint)
+        gallery = self.gallery if gallery is None else gallery
+        operating_point = recognizer.operating_point_for(gallery.size)
+        gallery.use_model(recognizer.fingerprint)
+        self.gallery = gallery
         old, self.recognizer = self.recognizer, recognizer
         if recognizer.fingerprint != old.fingerprint:
             self.operating_point, self._set = operating_point, False
@@ -69,7 +87,7 @@ class Recognition(object):
 
     def change_pipeline(self, pipeline: PipelineSettings) -> None:
         """See :meth:`deploy.session.Session.change_pipeline`; :attr:`networks` is held by the caller."""
-        self._settings = self._settings._replace(pipeline=pipeline)
+        self._pipeline = pipeline
         self.begin_anew()
 
     def set_threshold(self, recognised: float, unknown: Optional[float]) -> None:

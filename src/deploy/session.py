@@ -8,15 +8,19 @@ from typing import Callable, List, Optional, Tuple, Union
 import numpy as np
 
 from deploy.events import GALLERY, STREAM, Event
+from deploy.face_settings import FaceSettings, SessionParts
 from deploy.gallery_watch import GalleryWatch
 from deploy.line import NOTHING, Line, TaggedResult, added
 from deploy.outputs.base import Output
 from deploy.publishing import Publisher
 from deploy.recognition import Recognition
+from deploy.recording import Recorder
 from deploy.registration import FaceCandidate, Registrar
+from deploy.score_history import ScoreHistory
 from deploy.settings import DeploySettings
+from deploy.sightings import Sighting
 from deploy.status import Status
-from deploy.view import LivePicture, scale_to
+from deploy.view import LivePicture
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
 from kface.gallery import EnrolledFace, Gallery, Person
@@ -43,6 +47,7 @@ class Session(object):
 
     Attributes:
         settings: As given, with what was changed since.
+        face_settings: The paper's Table 7: people and templates, what a threshold means, detector, tracks and models.
 
     Raises:
         ConfigError: The bundle has no thresholds, and none are given.
@@ -65,17 +70,30 @@ class Session(object):
         thresholds: Optional[Thresholds] = None,
     ) -> None:
         self.settings = settings
-        self._gallery = gallery
         self._recognition = Recognition(settings, gallery, recognizer, model, thresholds)
         # Held while a result is published, so that none of an old pipeline comes after those of a new one.
         self._publishing = threading.Lock()
         self._publisher = Publisher(settings.view, self._state, self._fail)
         self._watch = GalleryWatch(gallery, self._publisher.log, self._recognition.people_changed)
         self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
+        self._recorder = Recorder(self._publisher, self._newest)
+        self._scores = ScoreHistory()
         self._started = 0.0
         self._closed = False
         # Held while the stream or bundle is changed, and while the session ends.
         self._changing = threading.Lock()
+        self.face_settings = FaceSettings(
+            SessionParts(
+                self._recognition,
+                self._watch,
+                self._registrar,
+                self._publisher,
+                self._scores,
+                self._publishing,
+                self._changing,
+                self._refuse_after_the_end,
+            )
+        )
         # Set but for the moment in which another stream takes the place of the one that is there.
         self._settled = threading.Event()
         self._settled.set()
@@ -112,6 +130,7 @@ class Session(object):
 
     def stop(self) -> None:
         """End now, and close everything but the gallery and the recogniser. May be called twice, from any thread."""
+        self.face_settings.close()
         # First of all, as another stream may be waiting for an output to take this one's place.
         self._publisher.release()
         with self._changing:
@@ -150,6 +169,11 @@ class Session(object):
         return self._recognition.recognizer
 
     @property
+    def gallery(self) -> Gallery:
+        """Who is enrolled; to be left alone but for closing it after the end."""
+        return self._recognition.gallery
+
+    @property
     def shortfall(self) -> Optional[Shortfall]:
         """What a video file should have held and did not, at its end, or None."""
         return self._line.source.shortfall
@@ -181,14 +205,14 @@ class Session(object):
             latency_p95_ms=p95,
             losses=line.source.losses,
             faces=0 if newest is None else newest.faces.count,
-            people=self._gallery.size,
+            people=self.gallery.size,
             captured=counts.captured,
             skipped=counts.skipped,
             processed=counts.processed,
             started=self._started,
             model=self._recognition.model,
             runtime=self._recognition.recognizer.embedder.runtime,
-            damaged=len(self._gallery.damage),
+            damaged=len(self.gallery.damage),
             dropped=self._publisher.dropped,
             brightened=self._publisher.meter.brightened,
         )
@@ -204,15 +228,63 @@ class Session(object):
         """Return the events with numbers greater than `after`, at least one unless none comes in time."""
         return self._publisher.log.wait(after, timeout)
 
-    def pick(self, x: float, y: float) -> FaceCandidate:
-        """Pick the face at a point of the view, to be enrolled; raises KFaceError where no face is there."""
+    @property
+    def view(self) -> Tuple[int, int]:
+        """Width and height that pictures fit into."""
+        return self._publisher.viewer.size
+
+    def pick(self, x: float, y: float, size: Optional[Tuple[int, int]] = None) -> FaceCandidate:
+        """Pick the face at a point of the view, to be enrolled.
+
+        Args:
+            x: In the picture's pixels.
+            y: Likewise.
+            size: Of the picture that the point is in, :attr:`LivePicture.size`; what the view has now where None.
+
+        Raises:
+            KFaceError: No face is there, or there is no live picture.
+        """
         result = self._newest()
-        scale = scale_to(result.frame.image, self.settings.view)
+        height, width = result.frame.image.shape[:2]
+        scale = size[0] / float(width) if size else min(self.view[0] / float(width), self.view[1] / float(height), 1.0)
         return self._registrar.pick(result, x / scale, y / scale)
 
     def pick_track(self, track: int) -> FaceCandidate:
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
         return self._registrar.pick_track(self._newest(), track)
+
+    def sightings(self) -> Tuple[Sighting, ...]:
+        """Return who was recognised or unknown last, the newest first."""
+        return self._publisher.sightings.newest_first()
+
+    def pick_sighting(self, sighting: str) -> FaceCandidate:
+        """Pick the face of a :class:`Sighting` by its ID, to be enrolled; raises KFaceError where it is gone."""
+        return self._registrar.pick_sighting(self._publisher.sightings.get(sighting))
+
+    @property
+    def recording(self) -> Optional[str]:
+        """The video that is being recorded; None where there is none, or its disk was full (an event says so)."""
+        return self._recorder.file
+
+    def start_recording(self, path: str) -> None:
+        """Write an annotated video from now on; FILE.mp4 or FILE.avi, replaced where it is there.
+
+        Raises:
+            KFaceError: It cannot be written, or another one is being recorded.
+        """
+        self._recorder.start(path)
+
+    def stop_recording(self) -> Optional[str]:
+        """Finish the video, and return its path; None where there is none."""
+        return self._recorder.stop()
+
+    def save_picture(self, path: str) -> None:
+        """Write the newest annotated frame in its own size as FILE.jpg, which only its owner can read.
+
+        Raises:
+            KFaceError: There is no live picture, or it cannot be written.
+        """
+        self._recorder.save_picture(path)
 
     def enrol(self, candidate: str, name: str, force: bool = False) -> EnrolledFace:
         """Enrol a face that was picked; see :meth:`kface.gallery.Enrolment.enrol_face`.
@@ -237,15 +309,16 @@ class Session(object):
 
     def people(self) -> List[Person]:
         """Return who is enrolled, by name."""
-        return self._gallery.list()
+        return self.gallery.list()
 
     def rename(self, name: str, new_name: str) -> None:
         """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
-        self._registrar.rename(name, new_name)
+        self._publisher.sightings.rename(name, self._registrar.rename(name, new_name))
 
     def delete(self, name: str) -> None:
         """Delete a person; raises GalleryError where the person does not exist."""
         self._registrar.delete(name)
+        self._publisher.sightings.forget(name)
 
     @property
     def operating_point(self) -> OperatingPoint:
@@ -294,6 +367,7 @@ class Session(object):
                     self._line = line
                     self._recognition.begin_anew()
                     self._publisher.turn_over()
+                    self._scores.turn_over()
                 for trouble in (old.source.shortfall, wrong):
                     if trouble is not None:
                         self._publisher.log.add(STREAM, reason="ended: {}: {}".format(old.name, trouble))
@@ -304,7 +378,11 @@ class Session(object):
                 self._settled.set()
 
     def change_bundle(
-        self, recognizer: FaceRecognizer, model: str = "", thresholds: Optional[Thresholds] = None
+        self,
+        recognizer: FaceRecognizer,
+        model: str = "",
+        thresholds: Optional[Thresholds] = None,
+        gallery: Optional[Gallery] = None,
     ) -> FaceRecognizer:
         """Recognise with another bundle from the next frame on; all tracks start again.
 
@@ -314,6 +392,8 @@ class Session(object):
             recognizer: The new one; the session's alone.
             model: The new bundle's name.
             thresholds: The new bundle's table.
+            gallery: Another gallery, opened for the new model, which takes the old one's place and is the session's from
+                then on; None keeps the old one.
 
         Returns:
             The old recogniser, which the session does not use any more.
@@ -326,9 +406,12 @@ class Session(object):
         with self._changing, self._watch.own_change():
             self._refuse_after_the_end()
             with self._recognition.networks, self._publishing:
-                old = self._recognition.change_bundle(recognizer, model, thresholds)
+                old = self._recognition.change_bundle(recognizer, model, thresholds, gallery)
+                if gallery is not None:
+                    self._watch.use(gallery)
                 self._registrar.use(self._recognition.enrolment())
                 self._publisher.turn_over()
+                self._scores.clear()
             self._publisher.log.add(GALLERY, reason="recognised by {}".format(model))
             return old
 
@@ -365,6 +448,7 @@ class Session(object):
     def _publish(self, line: Line, pipeline: Pipeline, result: Result) -> None:
         with self._publishing:
             if pipeline is self._recognition.pipeline:
+                self._scores.take(result)
                 self._publisher.publish(result, self._recognition.operating_point.fmr, line.complete)
 
     def _fail(self, error: BaseException) -> None:

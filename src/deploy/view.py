@@ -212,6 +212,11 @@ class Viewer(object):
                 # Not for long: news between the look and this wait would be missed otherwise.
                 self._news.wait(min(left, 0.25))
 
+    @property
+    def size(self) -> Tuple[int, int]:
+        """Width and height that pictures fit into."""
+        return self._size
+
     def _look(self) -> Tuple[int, Optional[Result], Tuple[str, str]]:
         """Return the number, the live result if there is one, and the stream's state."""
         state = self._state()

@@ -17,7 +17,7 @@ from deploy.settings import DeploySettings, GallerySettings
 from kface import alignment
 from kface.faces import Faces
 from kface.gallery import Limits
-from kface.mtcnn import FaceDetector
+from kface.mtcnn import FaceDetector, settings
 from kface.recognizer import (
     RECOGNISED,
     FaceRecognizer,
@@ -82,6 +82,11 @@ class FakeDetector(FaceDetector):
 
     def detect_many(self, images):
         return [self._find(image) for image in images]
+
+    def with_min_face(self, min_face):
+        other = FakeDetector()
+        other.min_face = settings.min_face(min_face)
+        return other
 
     def close(self):
         pass
@@ -162,6 +167,9 @@ class NoGallery(object):
         return []
 
     def use_model(self, fingerprint):
+        pass
+
+    def close(self):
         pass
 
     def match(self, embeddings, k=1, thresholds=None):

@@ -399,7 +399,8 @@ def edit(home, statement):
 def test_damage_is_listed_and_the_others_are_recognised(run, home):
     run("add", "Kim", "a.1", "b.2", "--bundle", "B")
     run("add", "Lee", "c.3", "--bundle", "B")
-    assert run("check") == (0, "2 people, 3 templates, 0 crops valid; 3 changes recorded\n", "")
+    single = "Lee: one template only, 3, and no crop to judge it by\n"
+    assert run("check") == (0, "2 people, 3 templates, 0 crops valid; 3 changes recorded\n" + single, "")
     edit(home, "UPDATE template SET sealed = zeroblob(9) WHERE id = 1")
     for command in ("check", "list"):
         status, _, err = run(command)
@@ -410,6 +411,22 @@ def test_damage_is_listed_and_the_others_are_recognised(run, home):
     assert ": Lee, score 1.000" in run("match", "x.3", "--bundle", "B")[1]
     assert run("delete", "Kim", "--template", "1")[0] == 0
     assert run("check")[0] == 0
+
+
+def test_check_lists_what_was_enrolled_wrongly(run, monkeypatch):
+    run("add", "Kim", "a.1", "b.1", "--bundle", "B")
+    run("add", "Lee", "c.1", "--bundle", "B")
+    status, out, err = run("check")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[1:] == [
+        "Kim: template 1 is the same picture as template 3 of Lee",
+        "Kim: template 2 is the same picture as template 3 of Lee",
+        "Lee: template 3 is the same picture as template 1 of Kim",
+        "Lee: one template only, 3, and no crop to judge it by",
+    ]
+    status, out, err = run("check", "--bundle", "nowhere")
+    assert (status, out) == (2, "")
+    assert "nowhere: is not a bundle" in err
 
 
 def test_an_older_gallery_is_refused_until_it_is_accepted(run, home):

@@ -10,6 +10,7 @@ import numpy as np
 from kface.errors import KFaceError
 from kface.fields import Fields
 from kface.images import encode_jpeg
+from kface.recognizer.threshold_meaning import Rate
 
 if TYPE_CHECKING:
     from deploy.session import Session
@@ -77,12 +78,16 @@ class Api(object):
             "status": self.status,
             "faces": self.faces,
             "people": self.people,
+            "review": self.review,
+            "meaning": self.meaning,
         }
         self.commands: Dict[str, Callable[[Mapping[str, Any]], Any]] = {
             "pick": self.pick,
             "enrol": self.enrol,
             "rename": self.rename,
             "delete": self.delete,
+            "merge": self.merge,
+            "undo": self.undo,
             "threshold": self.set_threshold,
         }
 
@@ -135,9 +140,34 @@ class Api(object):
         return {}
 
     def delete(self, request: Mapping[str, Any]) -> Dict[str, Any]:
-        """Delete the person ``name``."""
-        self.session.delete(RequestFields(request, "name").string("name"))
+        """Delete the person ``name``; with ``keep`` the answer has the ``id`` that ``undo`` takes for a while."""
+        fields = RequestFields(request, "name", "keep")
+        name = fields.string("name")
+        if "keep" in request and fields.flag("keep"):
+            made = self.session.face_settings.delete(name)
+            return plain({"id": made.id, "templates": made.templates})
+        self.session.delete(name)
         return {}
+
+    def merge(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        """Give the person ``name`` the templates of ``other``, who is forgotten."""
+        fields = RequestFields(request, "name", "other")
+        return plain({"moved": self.session.face_settings.merge(fields.string("name"), fields.string("other"))})
+
+    def undo(self, request: Mapping[str, Any]) -> Dict[str, Any]:
+        """Undo the deletion ``id``."""
+        return plain({"templates": self.session.face_settings.undo(RequestFields(request, "id").string("id"))})
+
+    def review(self) -> Dict[str, Any]:
+        """Return what was enrolled wrongly or poorly, a line each."""
+        found = self.session.face_settings.review()
+        return plain({"findings": [dict(one._asdict(), text=str(one)) for one in found.findings]})
+
+    def meaning(self) -> Dict[str, Any]:
+        """Return what the threshold in force means, and the scores seen lately."""
+        meaning = self.session.face_settings.meaning()
+        rates = {key: value._asdict() if isinstance(value, Rate) else value for key, value in meaning._asdict().items()}
+        return plain(dict(rates, scores=[one._asdict() for one in self.session.face_settings.scores()]))
 
     def set_threshold(self, request: Mapping[str, Any]) -> Dict[str, Any]:
         """Judge by the cosine ``value`` from now on."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -38,6 +38,40 @@ class EnrolledFace(NamedTuple):
     name: str
     template: int
     warning: Optional[str] = None
+
+
+class FoundFace(NamedTuple):
+    """A face of an image that may be enrolled.
+
+    Attributes:
+        box: float32 (4,), x1 y1 x2 y2 in pixels.
+        crop: uint8 (112, 112, 3), RGB, the aligned face.
+        embedding: float32 (d,), of length 1.
+        failed: Why it has no embedding; empty where it has one.
+        refusals: Why it is not good enough, were it the only face of the image; none where it is.
+        fingerprint: Of the model of the embedding.
+    """
+
+    box: np.ndarray
+    crop: np.ndarray
+    embedding: np.ndarray
+    failed: str
+    refusals: Tuple[Refusal, ...]
+    fingerprint: str
+
+
+class FoundFaces(NamedTuple):
+    """What :meth:`Enrolment.find_faces` found.
+
+    Attributes:
+        image: uint8 (h, w, 3), RGB.
+        faces: The faces, best detection first.
+        refusals: Why the image is not one of one face; none where it is.
+    """
+
+    image: np.ndarray
+    faces: Tuple[FoundFace, ...]
+    refusals: Tuple[Refusal, ...]
 
 
 class Enrolment(object):
@@ -102,18 +136,63 @@ class Enrolment(object):
         """
         name = self.known_name(name)
         where = None if isinstance(image, np.ndarray) else image
+        found = self.find_faces(image)
+        if len(found.faces) == 1:
+            face = found.faces[0]
+            if face.failed:
+                raise ImageError("cannot be enrolled: {}".format(face.failed), where, "take another picture")
+            refuse(() if force else face.refusals, where)
+            return self._add(name, face.embedding, face.crop)
+        refuse(found.refusals, where)
+        raise ImageError("has {} faces".format(len(found.faces)), where, "give a picture of one person")
+
+    def find_faces(self, image: Union[np.ndarray, PathLike]) -> "FoundFaces":
+        """Find, judge and embed all faces of an image, for the user to pick one; each is judged as if it were alone.
+
+        Args:
+            image: uint8 (h, w, 3) RGB, or the path of an image file.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
         rgb = image if isinstance(image, np.ndarray) else read_image(image)
         with self.networks:
             found = self._recognizer.faces(rgb)
-            one = found[0] if len(found) == 1 else None
-            if one is not None and one.failed:
-                raise ImageError("cannot be enrolled: {}".format(one.reason), where, "take another picture")
-            faces = Faces.join(
-                [Faces(face.box[None], np.array([face.score], np.float32), face.landmarks[None]) for face in found]
-            )
-            refusals = self.gate.refusals(rgb, faces, None if one is None else one.crop)
-        refuse(refusals if one is None or not force else [], where)
-        return self._add(name, found[0].embedding, found[0].crop)
+            each = [Faces(one.box[None], np.array([one.score], np.float32), one.landmarks[None]) for one in found]
+            refusals: Sequence[Refusal] = ()
+            if len(found) != 1:
+                refusals = self.gate.refusals(rgb, Faces.join(each))
+            faces = [
+                FoundFace(
+                    one.box,
+                    one.crop,
+                    one.embedding,
+                    str(one.reason) if one.failed else "",
+                    () if one.failed else tuple(self.gate.refusals(rgb, faces, one.crop)),
+                    self._recognizer.fingerprint,
+                )
+                for one, faces in zip(found, each)
+            ]
+        return FoundFaces(rgb, tuple(faces), tuple(refusals))
+
+    def enrol_found(self, name: str, face: "FoundFace", force: bool = False) -> EnrolledFace:
+        """Enrol one of the faces that :meth:`find_faces` returned.
+
+        Args:
+            name: Of the person, who may be enrolled already.
+            face: The face; embedded again where it was found with another model.
+            force: Enrol it even if it is not good enough.
+
+        Raises:
+            ImageError: It has no embedding, or is not good enough.
+            GalleryError: The name is invalid, or the gallery is of another model.
+        """
+        if face.failed:
+            raise ImageError("cannot be enrolled: {}".format(face.failed), "the face", "take another picture")
+        refuse(() if force else face.refusals, "the face")
+        same = face.fingerprint == self._recognizer.fingerprint
+        embedding = face.embedding if same else self.embed(face.crop[None])[0]
+        return self._add(self.known_name(name), embedding, face.crop)
 
     def enrol_face(
         self, name: str, crop: np.ndarray, refusals: Sequence[Union[str, Refusal]] = (), force: bool = False

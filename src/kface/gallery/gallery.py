@@ -7,11 +7,12 @@ import numpy as np
 
 from kface.bundle.thresholds import Thresholds
 from kface.errors import GalleryError
-from kface.gallery import archive, transfer
+from kface.gallery import archive, removal, transfer
 from kface.gallery.crops import decode_crop, encode_crop
 from kface.gallery.file import GalleryFile
-from kface.gallery.index import search
-from kface.gallery.reenrolment import reenrol
+from kface.gallery.index import Index, search
+from kface.gallery.reenrolment import ModelSwitch, reenrol
+from kface.gallery.removal import Removed
 from kface.gallery.values import Imported, Match, Person, Reenrolled, Template, clean_name, unit
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -199,6 +200,42 @@ class Gallery(GalleryFile):
                 self._rows.remove_template(db, template)
             self._store.forget()
 
+    def take_out(self, person: str, template: Optional[int] = None) -> Removed:
+        """Delete a person, or one of their templates, and return what :meth:`restore` needs to undo that.
+
+        The file has nothing of it any more, as after :meth:`delete`; what is returned is in memory alone.
+
+        Args:
+            person: The name or the ID.
+            template: The template's ID; the complete person where None.
+
+        Raises:
+            GalleryError: The person or template does not exist, or the person's name cannot be read (:meth:`delete`
+                deletes such a person all the same).
+        """
+        with self._lock:
+            with self._writing() as db:
+                who = self._known(db, person)
+                if template is not None and self._owner(db, template) != who:
+                    raise GalleryError("has no template {}".format(template), person)
+                removed = removal.read(db, self._rows, self._model, who, None if template is None else [template])
+                if template is None:
+                    self._rows.remove_person(db, who)
+                else:
+                    self._rows.remove_template(db, template)
+            self._store.forget()
+        return removed
+
+    def restore(self, removed: Removed) -> int:
+        """Undo :meth:`take_out`, and return how many templates are back: with their crops, times, IDs and the person's ID.
+
+        Raises:
+            GalleryError: Someone else has the name by now, the gallery is of another model, the person is enrolled already,
+                or, where a template is to come back, is not. Nothing has changed then.
+        """
+        with self._writing() as db:
+            return removal.restore(db, self._rows, self._model, removed, self.path)
+
     def merge(self, into: str, other: str) -> int:
         """Give one person another's templates and forget the other, for instance where one was enrolled under two names.
 
@@ -253,6 +290,15 @@ class Gallery(GalleryFile):
             )
         return search(index, probes, k, thresholds)
 
+    def index(self) -> Index:
+        """Return all templates as they are now; it does not change, and is for reading only (see :mod:`.review`).
+
+        Raises:
+            GalleryError: As :meth:`match`.
+        """
+        with self._lock:
+            return self._cache.current()
+
     def reenrol(self, embed: Callable[[np.ndarray], np.ndarray], discard: bool = False, batch: int = 64) -> Reenrolled:
         """Compute all templates again with the model that the gallery was opened for, from their kept crops; see there.
 
@@ -265,9 +311,25 @@ class Gallery(GalleryFile):
             GalleryError: Templates without a crop are there and not to be removed; nothing has changed then.
         """
         with self._lock:
-            done = reenrol(self._parts, embed, discard, batch)
+            done = reenrol(self._parts, embed, discard, batch, self._lock)
             self._cache.expire()
             return done
+
+    def reenrol_in_use(
+        self, switch: ModelSwitch, embed: Callable[[np.ndarray], np.ndarray], discard: bool = False, batch: int = 16
+    ) -> Reenrolled:
+        """Go over to another model as :meth:`reenrol` does, while others search for the old one until all is done.
+
+        Args:
+            switch: The new model, and what to do at the moment of the change; it calls :meth:`use_model`.
+            embed: See :meth:`reenrol`; may raise to cancel, and nothing has changed then.
+            discard: See there.
+            batch: See there.
+
+        Raises:
+            GalleryError: See there.
+        """
+        return reenrol(self._parts, embed, discard, batch, self._lock, switch)
 
     def export_to(self, path: PathLike, passphrase: str) -> int:
         """Write everything to one encrypted file, for a copy or another machine; return how many people that were.

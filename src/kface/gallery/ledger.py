@@ -183,6 +183,10 @@ class Ledger(object):
         self._next = number + 1
         return number
 
+    def given_out(self, db: sqlite3.Connection, number: int) -> bool:
+        """Return whether a template has, or once had, this number."""
+        return 1 <= number < max(self._next, self.root(db).next)
+
     def note(self, kind: bytes, id: object, nonce: bytes) -> None:
         """Note a row that was written."""
         self._changes[self._key(kind, id)] = nonce

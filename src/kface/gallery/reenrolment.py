@@ -1,7 +1,8 @@
 """All templates for another model, from the crops that were kept."""
 
+import contextlib
 import sqlite3
-from typing import Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -14,43 +15,89 @@ from kface.gallery.rows import Entry, Rows
 from kface.gallery.values import Reenrolled, unit
 
 
-def reenrol(parts: Parts, embed: Callable[[np.ndarray], np.ndarray], discard: bool, batch: int) -> Reenrolled:
-    """See :meth:`kface.gallery.Gallery.reenrol`; others may read and write while the network works."""
+class ModelSwitch(NamedTuple):
+    """How a gallery goes over to another model while it is in use.
+
+    Attributes:
+        fingerprint: Of the new model.
+        hold: Makes a context in which nobody searches the gallery; entered before its lock.
+        committed: Called in that context once the file has the new templates; lets the gallery be of the new model.
+    """
+
+    fingerprint: str
+    hold: "Callable[[], contextlib.AbstractContextManager[Any]]"
+    committed: Callable[[], None]
+
+
+def reenrol(
+    parts: Parts,
+    embed: Callable[[np.ndarray], np.ndarray],
+    discard: bool,
+    batch: int,
+    lock: "contextlib.AbstractContextManager[Any]",
+    switch: Optional[ModelSwitch] = None,
+) -> Reenrolled:
+    """See :meth:`kface.gallery.Gallery.reenrol`; others may read and write while the network works.
+
+    Args:
+        parts: Of the gallery.
+        embed: See there.
+        discard: See there.
+        batch: See there.
+        lock: Held while the file is used; may be entered again.
+        switch: Where the gallery goes on being used for its old model until all is done; None where it was opened for the
+            new one.
+    """
     store, rows, model = parts.store, parts.rows, parts.model
-    if model.wanted is None:
+    wanted = model.wanted if switch is None else switch.fingerprint
+    if wanted is None:
         raise GalleryError("it was opened without a model", store.path, "open it with the new bundle's fingerprint")
     made: Dict[Entry, bytes] = {}
     while True:
-        with change(parts) as db:
-            old, entries = model.current(), rows.entries(db)
-            if old is None or old == model.wanted:
-                return Reenrolled(0, 0)
-            kept = {row[0] for row in db.execute("SELECT template FROM crop")}
-            without = [entry for entry in entries if entry[0] not in kept]
-            if without and not discard:
-                raise GalleryError(
-                    "{} of {} templates, of {} people, have no crop and cannot be recomputed".format(
-                        len(without), len(entries), len({person_id for _, person_id, _ in without})
-                    ),
-                    store.path,
-                    "use discard (--discard) to remove them, and enrol these people again",
-                )
-            missing = [entry for entry in entries if entry[0] in kept and entry not in made]
-            if not missing:
-                for entry in without:
-                    rows.remove_template(db, entry[0])
-                _replace(db, rows, model, old, [entry for entry in entries if entry[0] in kept], made)
-                return Reenrolled(len(entries) - len(without), len(without))
+        done: Optional[Reenrolled] = None
+        # Whoever searches meanwhile must not see the new templates with the old model.
+        with contextlib.ExitStack() as held:
+            if switch is not None:
+                held.enter_context(switch.hold())
+            held.enter_context(lock)
+            with change(parts) as db:
+                old, entries = model.current(), rows.entries(db)
+                kept = {row[0] for row in db.execute("SELECT template FROM crop")}
+                without = [entry for entry in entries if entry[0] not in kept]
+                missing = [entry for entry in entries if entry[0] in kept and entry not in made]
+                if old is None or old == wanted:
+                    done = Reenrolled(0, 0)
+                elif without and not discard:
+                    raise GalleryError(
+                        "{} of {} templates, of {} people, have no crop and cannot be recomputed".format(
+                            len(without), len(entries), len({person_id for _, person_id, _ in without})
+                        ),
+                        store.path,
+                        "use discard (--discard) to remove them, and enrol these people again",
+                    )
+                elif not missing:
+                    for entry in without:
+                        rows.remove_template(db, entry[0])
+                    _replace(db, rows, model, str(old), [entry for entry in entries if entry[0] in kept], made, wanted)
+                    done = Reenrolled(len(entries) - len(without), len(without))
+            if done is not None:
+                if switch is not None:
+                    switch.committed()
+                return done
         for start in range(0, len(missing), batch):
-            made.update(_embed(parts, old, missing[start : start + batch], embed))
+            made.update(_embed(parts, str(old), missing[start : start + batch], embed, lock))
 
 
 def _embed(
-    parts: Parts, old: str, entries: List[Entry], embed: Callable[[np.ndarray], np.ndarray]
+    parts: Parts,
+    old: str,
+    entries: List[Entry],
+    embed: Callable[[np.ndarray], np.ndarray],
+    lock: "contextlib.AbstractContextManager[Any]",
 ) -> Dict[Entry, bytes]:
     store, rows, model = parts.store, parts.rows, parts.model
     crops: Dict[Entry, np.ndarray] = {}
-    with store.snapshot() as db:
+    with lock, store.snapshot() as db:
         # Another process may have been faster, or have deleted or merged someone.
         there = set(rows.entries(db)) if model.current() == old else set()
         for entry in entries:
@@ -66,10 +113,15 @@ def _embed(
 
 
 def _replace(
-    db: sqlite3.Connection, rows: Rows, model: Model, old: str, entries: List[Entry], made: Dict[Entry, bytes]
+    db: sqlite3.Connection,
+    rows: Rows,
+    model: Model,
+    old: str,
+    entries: List[Entry],
+    made: Dict[Entry, bytes],
+    wanted: str,
 ) -> None:
     """Put the new templates in the old ones' places; the caller's transaction makes it all or nothing."""
-    wanted = str(model.wanted)
     if not entries:
         model.adopt(None, None)
         return

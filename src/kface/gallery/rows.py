@@ -197,9 +197,20 @@ class Rows(object):
         vector: bytes,
         png: Optional[bytes],
         created: Optional[str] = None,
+        number: Optional[int] = None,
     ) -> int:
-        """Write a new template, and its crop where there is one, and return the template's number."""
-        template = self._ledger.number(db)
+        """Write a template, and its crop where there is one, and return the template's number.
+
+        Args:
+            db: In a transaction.
+            person_id: Whose.
+            fingerprint: Of the gallery's model.
+            vector: Little-endian float32.
+            png: The crop.
+            created: When it was enrolled; now where None.
+            number: One that it had before it was deleted; a new one where None, or where that one is in use.
+        """
+        template = self._ledger.number(db) if number is None else self._again(db, number)
         # What stands under a number that was not given out yet is not a row of the gallery.
         db.execute("DELETE FROM template WHERE id = ?", (template,))
         db.execute("DELETE FROM crop WHERE template = ?", (template,))
@@ -208,6 +219,11 @@ class Rows(object):
         if png is not None:
             self._write_crop(db, template, person_id, fingerprint, png)
         return template
+
+    def _again(self, db: sqlite3.Connection, number: int) -> int:
+        """Return a number that was given out before, or a new one where a template has it."""
+        taken = self._ledger.expected(db, TEMPLATE, number) is not None
+        return self._ledger.number(db) if taken or not self._ledger.given_out(db, number) else number
 
     def remove_template(self, db: sqlite3.Connection, template: int) -> None:
         """Delete a template and its crop."""

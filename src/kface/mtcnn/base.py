@@ -27,6 +27,10 @@ class FaceDetector(object):
         """
         raise NotImplementedError
 
+    def with_min_face(self, min_face: float) -> "FaceDetector":
+        """Return a detector for another smallest face, in pixels, that is otherwise like this one."""
+        raise NotImplementedError
+
     def with_brighten(self, brighten: Optional[Sequence[str]]) -> "FaceDetector":
         """Return a detector that brightens in these ways, and is otherwise like this one."""
         raise NotImplementedError

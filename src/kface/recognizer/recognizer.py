@@ -129,6 +129,15 @@ class FaceRecognizer(object):
             raise
         return cls(found, embedder, opened.manifest.fingerprint, operating_point, decide)
 
+    def with_min_face(self, min_face: float) -> "FaceRecognizer":
+        """Return a recogniser for another smallest face that shares this one's networks: closing one closes both.
+
+        Raises:
+            ConfigError: It is out of its range.
+        """
+        detector = self.detector.with_min_face(min_face)
+        return FaceRecognizer(detector, self.embedder, self.fingerprint, self.operating_point, self._decide)
+
     def close(self) -> None:
         """Release memory and threads of all networks: the embedder's, the detector's and those of detectors derived from it.
 

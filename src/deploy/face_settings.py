@@ -1,0 +1,320 @@
+"""What a running session offers about faces: the paper's Table 7, for every front end and without any window."""
+
+import contextlib
+import threading
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from deploy.events import ENROLLED, GALLERY
+from deploy.gallery_watch import GalleryWatch
+from deploy.publishing import Publisher
+from deploy.recognition import Recognition
+from deploy.registration import Registrar
+from deploy.score_history import ScoreHistory, SeenScore
+from deploy.undo import Deletion, Deletions
+from kface.bundle import Thresholds
+from kface.errors import KFaceError
+from kface.gallery import (
+    EnrolledFace,
+    FileResult,
+    FoundFace,
+    Gallery,
+    ModelSwitch,
+    Reenrolled,
+    Review,
+    Template,
+    check_gallery,
+    enrol_file,
+    enrol_files,
+)
+from kface.gallery.several import PathLike
+from kface.recognizer import FaceRecognizer, TrackSettings
+from kface.recognizer.threshold_meaning import ThresholdMeaning, curve_range, threshold_meaning
+
+
+class SessionParts(NamedTuple):
+    """What a session is made of, as far as the settings of faces need it.
+
+    Attributes:
+        recognition: Its recogniser, thresholds and pipeline.
+        watch: Looks after its gallery.
+        registrar: Enrols.
+        publisher: Publishes its results.
+        scores: The scores seen live.
+        publishing: Held while a result is published.
+        changing: Held while stream or bundle are changed.
+        refuse: Raises KFaceError after the end.
+    """
+
+    recognition: Recognition
+    watch: GalleryWatch
+    registrar: Registrar
+    publisher: Publisher
+    scores: ScoreHistory
+    publishing: "contextlib.AbstractContextManager[object]"
+    changing: "contextlib.AbstractContextManager[object]"
+    refuse: Callable[[], None]
+
+
+class FaceSettings(object):
+    """People, thresholds, detector and tracks of a session, to be looked at and changed. Safe to share between threads.
+
+    Args:
+        parts: Of the session.
+    """
+
+    def __init__(self, parts: SessionParts) -> None:
+        self._parts = parts
+        self._deletions = Deletions()
+        self._ended = threading.Event()
+
+    def close(self) -> None:
+        """Cancel what is being done, and forget deletions; for the session's end."""
+        self._ended.set()
+        self._deletions.close()
+
+    # ---- people
+
+    @property
+    def gallery_file(self) -> str:
+        """The gallery's file."""
+        return self._gallery.path
+
+    def templates(self, name: str) -> List[Template]:
+        """Return a person's templates; raises GalleryError where there is no such person."""
+        return self._gallery.templates(name)
+
+    def crop(self, template: int) -> Optional[np.ndarray]:
+        """Return a template's kept crop, uint8 (112, 112, 3) RGB, or None; see :meth:`kface.gallery.Gallery.crop`."""
+        return self._gallery.crop(template)
+
+    def add_files(
+        self,
+        name: str,
+        files: Sequence[PathLike],
+        progress: Optional[Callable[[int, FileResult], None]] = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> List[FileResult]:
+        """Enrol a person from image files, and return what became of each; see :func:`kface.gallery.enrol_files`.
+
+        Raises:
+            GalleryError: The name is invalid, or the gallery cannot be used.
+        """
+        registrar = self._parts.registrar
+        known = registrar.enrolment.known_name(name)
+
+        def enrol(file: str) -> FileResult:
+            with self._parts.watch.own_change():
+                # Another bundle may have taken the first one's place between two files.
+                result = enrol_file(registrar.enrolment, known, file)
+            if result.made is not None:
+                self._report_enrolled(result.made)
+            return result
+
+        return enrol_files(enrol, files, progress, lambda: cancelled() or self._ended.is_set())
+
+    def add_found(self, name: str, face: FoundFace, force: bool = False) -> EnrolledFace:
+        """Enrol the face that was picked of a file with several; see :meth:`kface.gallery.Enrolment.enrol_found`.
+
+        Raises:
+            KFaceError: It is not good enough, or the name is invalid.
+        """
+        with self._parts.watch.own_change():
+            made = self._parts.registrar.enrolment.enrol_found(name, face, force)
+        self._report_enrolled(made)
+        return made
+
+    def merge(self, into: str, other: str) -> int:
+        """Give one person another's templates, and forget the other; returns how many moved.
+
+        Raises:
+            GalleryError: One of them does not exist, or the two are one.
+        """
+        with self._parts.watch.own_change():
+            moved = self._gallery.merge(into, other)
+        self._log(into, "merged with {}".format(other))
+        return moved
+
+    def delete(self, name: str, template: Optional[int] = None) -> Deletion:
+        """Delete a person, or one template, so that :meth:`undo` can take it back for a while.
+
+        Raises:
+            GalleryError: There is no such person or template.
+        """
+        with self._parts.watch.own_change():
+            made = self._deletions.put(self._gallery.take_out(name, template))
+        self._log(made.name, "deleted" if template is None else "template {} deleted".format(template))
+        return made
+
+    def undo(self, deletion: str) -> int:
+        """Undo a deletion, by its ID, and return how many templates are back.
+
+        Raises:
+            KFaceError: It was too long ago, or what has changed since forbids it.
+        """
+        removed = self._deletions.get(deletion)
+        with self._parts.watch.own_change():
+            count = self._gallery.restore(removed)
+        self._deletions.drop(deletion)
+        self._log(removed.name, "deletion undone")
+        return count
+
+    def review(
+        self, progress: Optional[Callable[[float], None]] = None, cancelled: Callable[[], bool] = lambda: False
+    ) -> Review:
+        """Look for mix-ups, poor single templates and pictures enrolled twice; see :func:`kface.gallery.check_gallery`."""
+        return check_gallery(
+            self._gallery,
+            self._parts.recognition.operating_point.recognised,
+            self._parts.registrar.enrolment.gate.limits,
+            progress,
+            lambda: cancelled() or self._ended.is_set(),
+        )
+
+    # ---- threshold
+
+    @property
+    def thresholds(self) -> Optional[Thresholds]:
+        """The bundle's table."""
+        return self._parts.recognition.thresholds
+
+    def meaning(self, threshold: Optional[float] = None) -> ThresholdMeaning:
+        """Return what a threshold (that in force where None) means for the number of people enrolled."""
+        value = self._parts.recognition.operating_point.recognised if threshold is None else threshold
+        return threshold_meaning(self.thresholds, value, self._gallery.size)
+
+    @property
+    def curve(self) -> Optional[Tuple[float, float]]:
+        """The lowest and the highest threshold that were measured; None where there are none."""
+        return curve_range(self.thresholds)
+
+    def scores(self) -> List[SeenScore]:
+        """Return the scores of those who were seen lately, the oldest first."""
+        return self._parts.scores.scores()
+
+    def recommended(self) -> float:
+        """Return the threshold that the bundle recommends for the number of people enrolled."""
+        recognition = self._parts.recognition
+        return recognition.recognizer.operating_point_for(self._gallery.size).recognised
+
+    # ---- detector and tracks
+
+    @property
+    def min_face(self) -> float:
+        """Side of the smallest face that is looked for, in pixels."""
+        return self._parts.recognition.recognizer.detector.min_face
+
+    def set_min_face(self, pixels: float) -> None:
+        """Look for other smallest faces from the next frame on; all tracks start again.
+
+        Raises:
+            ConfigError: It is out of its range.
+        """
+        with self._anew():
+            recognition = self._parts.recognition
+            recognition.recognizer = recognition.recognizer.with_min_face(pixels)
+            self._parts.registrar.use(recognition.enrolment())
+
+    @property
+    def tracks(self) -> Optional[TrackSettings]:
+        """How faces are followed; None where each frame is decided by itself."""
+        return self._parts.recognition.tracks
+
+    def set_tracks(self, tracks: Optional[TrackSettings]) -> None:
+        """Follow faces in another way from the next frame on; all tracks start again.
+
+        Raises:
+            ConfigError: A setting is out of its range.
+        """
+        if tracks is not None:
+            tracks.check()
+        with self._anew():
+            self._parts.recognition.set_tracks(tracks)
+
+    # ---- model
+
+    def reenrol(
+        self,
+        recognizer: FaceRecognizer,
+        model: str,
+        thresholds: Optional[Thresholds],
+        discard: bool = False,
+        progress: Optional[Callable[[int], None]] = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Tuple[FaceRecognizer, Reenrolled]:
+        """Go over to another model: all templates are computed again from their kept crops, and the session recognises with it.
+
+        Until all of them are there the session goes on with the old one.
+
+        Args:
+            recognizer: The new one; the session's alone from then on.
+            model: The new bundle's name.
+            thresholds: Its table.
+            discard: Whether templates without a kept crop are removed.
+            progress: Gets the number of templates that are computed.
+            cancelled: Whether to stop; nothing has changed then.
+
+        Returns:
+            The old recogniser, which the session does not use any more, and what was done.
+
+        Raises:
+            KFaceError: It was cancelled, the bundle has no thresholds, or there are templates without a crop and not to be
+                removed. Nothing has changed then.
+        """
+        parts = self._parts
+        before: List[FaceRecognizer] = []
+        made = [0]
+
+        def embed(crops: np.ndarray) -> np.ndarray:
+            if cancelled() or self._ended.is_set():
+                raise KFaceError("cancelled; nothing has changed", "the new model")
+            out = recognizer.embedder.run(crops)
+            if out.failed.any():
+                raise KFaceError("has no embedding for a kept crop", model or "the new model", "use another bundle")
+            made[0] += len(crops)
+            if progress is not None:
+                progress(made[0])
+            return out.vectors
+
+        @contextlib.contextmanager
+        def hold() -> "Iterator[None]":
+            with parts.recognition.networks, parts.publishing:
+                yield
+
+        def committed() -> None:
+            before.append(parts.recognition.change_bundle(recognizer, model, thresholds))
+            parts.registrar.use(parts.recognition.enrolment())
+            parts.publisher.turn_over()
+            parts.scores.clear()
+
+        with parts.changing, parts.watch.own_change():
+            parts.refuse()
+            recognizer.operating_point_for(self._gallery.size)
+            done = self._gallery.reenrol_in_use(ModelSwitch(recognizer.fingerprint, hold, committed), embed, discard)
+        parts.publisher.log.add(GALLERY, reason="recognised by {}".format(model))
+        return before[0], done
+
+    # ----
+
+    @property
+    def _gallery(self) -> Gallery:
+        return self._parts.recognition.gallery
+
+    @contextlib.contextmanager
+    def _anew(self) -> "Iterator[None]":
+        """Change how frames are processed, and begin with new tracks."""
+        parts = self._parts
+        with parts.changing:
+            parts.refuse()
+            with parts.recognition.networks, parts.publishing:
+                yield
+                parts.recognition.begin_anew()
+                parts.publisher.turn_over()
+                parts.scores.turn_over()
+
+    def _report_enrolled(self, made: EnrolledFace) -> None:
+        self._parts.publisher.log.add(ENROLLED, name=made.name, reason=made.warning or "")
+
+    def _log(self, name: str, reason: str) -> None:
+        self._parts.publisher.log.add(GALLERY, name=name, reason=reason)
