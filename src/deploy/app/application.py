@@ -11,6 +11,7 @@ from deploy.app.face_dialog import FaceDialog
 from deploy.app.main_window import MainWindow
 from deploy.app.model_dialog import ModelDialog
 from deploy.app.preferences import change, load
+from deploy.app.stream_dialog import StreamDialog
 from deploy.app.stream_memory import StreamMemory
 from deploy.settings import DeploySettings
 
@@ -77,13 +78,11 @@ class Application(QObject):  # type: ignore[misc]
         self.bridge.call(change, self._memory.file, language=language, failed=self.window.show_error)
 
     def _show_stream(self) -> None:
-        from deploy.app.stream_dialog import StreamDialog
-
         dialog = StreamDialog(self.bridge, self.settings, self._memory, self.window)
         dialog.accepted.connect(lambda: self._stream_chosen(dialog))
         dialog.open()
 
-    def _stream_chosen(self, dialog: Any) -> None:
+    def _stream_chosen(self, dialog: StreamDialog) -> None:
         self.settings = dialog.settings
         if self.bridge.has_session:
             self.window.stream_changed(self.settings.view)
