@@ -313,7 +313,8 @@ class Session(object):
 
     def rename(self, name: str, new_name: str) -> None:
         """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
-        self._publisher.sightings.rename(name, self._registrar.rename(name, new_name))
+        before = next((person.name for person in self._gallery.list() if name in (person.id, person.name)), name)
+        self._publisher.sightings.rename(before, self._registrar.rename(name, new_name))
 
     def delete(self, name: str) -> None:
         """Delete a person; raises GalleryError where the person does not exist."""

@@ -29,6 +29,9 @@ class Application(QObject):  # type: ignore[misc]
         bridge: To the session.
         window: The main window.
         settings: In force, or for the next try.
+        stream_dialog: The last that was opened; None before.
+        face_dialog: Likewise.
+        model_dialog: Likewise.
     """
 
     def __init__(
@@ -40,6 +43,9 @@ class Application(QObject):  # type: ignore[misc]
     ) -> None:
         super(Application, self).__init__()
         self._qt = qt
+        self.stream_dialog: Optional[StreamDialog] = None
+        self.face_dialog: Optional[FaceDialog] = None
+        self.model_dialog: Optional[ModelDialog] = None
         self.settings = settings
         self._memory = StreamMemory.of(settings) if memory is None else memory
         self.bridge = SessionBridge(parent=self)
@@ -78,7 +84,8 @@ class Application(QObject):  # type: ignore[misc]
         self.bridge.call(change, self._memory.file, language=language, failed=self.window.show_error)
 
     def _show_stream(self) -> None:
-        dialog = StreamDialog(self.bridge, self.settings, self._memory, self.window)
+        settings = self.bridge.session.settings if self.bridge.has_session else self.settings
+        self.stream_dialog = dialog = StreamDialog(self.bridge, settings, self._memory, self.window)
         dialog.accepted.connect(lambda: self._stream_chosen(dialog))
         dialog.open()
 
@@ -90,10 +97,11 @@ class Application(QObject):  # type: ignore[misc]
             self.open()
 
     def _show_faces(self) -> None:
-        FaceDialog(self.bridge, self.window).open()
+        self.face_dialog = FaceDialog(self.bridge, self.window)
+        self.face_dialog.open()
 
     def _show_model(self) -> None:
-        dialog = ModelDialog(self.bridge, self.settings, self.window)
+        self.model_dialog = dialog = ModelDialog(self.bridge, self.settings, self.window)
         dialog.used.connect(self._model_chosen)
         dialog.open()
 
