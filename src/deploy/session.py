@@ -313,7 +313,7 @@ class Session(object):
 
     def rename(self, name: str, new_name: str) -> None:
         """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
-        before = next((person.name for person in self._gallery.list() if name in (person.id, person.name)), name)
+        before = next((person.name for person in self.people() if name in (person.id, person.name)), name)
         self._publisher.sightings.rename(before, self._registrar.rename(name, new_name))
 
     def delete(self, name: str) -> None:

@@ -1,10 +1,5 @@
 """Tools of the window's tests: a session without cameras, and what every window has to keep."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
