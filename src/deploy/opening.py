@@ -160,6 +160,13 @@ def change_bundle(session: Session, settings: DeploySettings) -> None:
     except KFaceError:
         recognizer.close()
         raise
+    session.settings = session.settings._replace(
+        bundle=settings.bundle,
+        runtime=settings.runtime,
+        precision=settings.precision,
+        detector=settings.detector,
+        match=settings.match,
+    )
     old.close()
 
 

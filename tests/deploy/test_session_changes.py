@@ -458,8 +458,12 @@ def test_stream_and_bundle_are_changed_by_settings(tmp_path, monkeypatch):
         with pytest.raises(ConfigError, match=r"none\.avi"):
             opening.change_stream(session, settings._replace(stream=StreamSettings("file", file="none.avi")))
         monkeypatch.setattr(opening, "FaceRecognizer", Loader)
-        opening.change_bundle(session, settings)
+        opening.change_bundle(session, settings._replace(bundle="other", runtime="openvino"))
         assert session.recognizer is made[1]
+        # What is in force, for whoever changes something else.
+        assert session.settings == settings._replace(
+            stream=StreamSettings("file", file=two), bundle="other", runtime="openvino"
+        )
         assert [one.embedder.closed for one in made] == [True, False]
     assert [one.embedder.closed for one in made] == [True, True]
 

@@ -19,7 +19,7 @@ LONGEST_TEST_S = PATIENCE_S + 5.0
 _PICTURE = (320, 180)
 
 
-class ConnectionPanel(Translated, QGroupBox):  # type: ignore[misc]
+class ConnectionPanel(Translated, QGroupBox):
     """Shows how a connection test goes and what came out.
 
     Args:

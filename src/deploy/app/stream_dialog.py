@@ -47,7 +47,7 @@ class Applied(NamedTuple):
     trouble: str
 
 
-class StreamDialog(Translated, QDialog):  # type: ignore[misc]
+class StreamDialog(Translated, QDialog):
     """Shows and changes what a session watches. OK applies it to the session that runs, and remembers it.
 
     Args:

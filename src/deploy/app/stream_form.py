@@ -20,7 +20,6 @@ from qtpy.QtWidgets import (
     QRadioButton,
     QSizePolicy,
     QSpinBox,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -39,7 +38,7 @@ _COLUMNS = 3
 _PASTED = 8
 
 
-class StreamForm(Translated, QWidget):  # type: ignore[misc]
+class StreamForm(Translated, QWidget):
     """Shows a :class:`StreamChoice`, and lets it be changed.
 
     Args:
@@ -184,15 +183,15 @@ class StreamForm(Translated, QWidget):  # type: ignore[misc]
         self._errors["kind"] = ErrorLine()
         self.editors["kind"] = self.kinds["csi"]
         layout.addWidget(self._errors["kind"])
-        self.pages = QStackedWidget()
+        # No stack of widgets: that would be as high as its highest page.
+        self.pages: Dict[str, QWidget] = {}
         for kind in KINDS:
-            page = QWidget()
+            page = self.pages[kind] = QWidget()
             form = QFormLayout(page)
             form.setContentsMargins(0, 4, 0, 0)
             form.setFieldGrowthPolicy(QFormLayout.AllNonFixedFieldsGrow)
             getattr(self, "_make_" + kind)(form)
-            self.pages.addWidget(page)
-        layout.addWidget(self.pages)
+            layout.addWidget(page)
         return self.source
 
     def _make_csi(self, form: QFormLayout) -> None:
@@ -309,14 +308,9 @@ class StreamForm(Translated, QWidget):  # type: ignore[misc]
 
     def _use_kind(self) -> None:
         kind = self.kind
-        self.pages.setCurrentIndex(KINDS.index(kind))
-        for number in range(self.pages.count()):
-            page = self.pages.widget(number)
-            used = number == self.pages.currentIndex()
-            page.setEnabled(used)
-            # The page in front alone decides about the height.
-            page.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Preferred if used else QSizePolicy.Ignored)
-        self.pages.adjustSize()
+        for name, page in self.pages.items():
+            page.setEnabled(name == kind)
+            page.setVisible(name == kind)
         for key in ("resolution", "fps"):
             self.editors[key].setEnabled(key in FIELDS[kind])
             self._labels[key].setEnabled(key in FIELDS[kind])

@@ -136,7 +136,7 @@ def _reasons() -> Tuple[Tuple[str, str], ...]:
             tr("StreamReason", "This is not an RTSP camera: check address and port."),
         ),
         (
-            "redirects",
+            "redirects (?:to another|more than)",
             tr("StreamReason", "The camera sends us to another address: enter that address."),
         ),
         (

@@ -1001,92 +1001,6 @@
     </message>
 </context>
 <context>
-    <name>Threshold</name>
-    <message>
-        <source>1 in {}</source>
-        <translation>{} 중 1</translation>
-    </message>
-    <message>
-        <source>A picture of an enrolled person is missed (FNMR): {}</source>
-        <translation>등록된 사람의 사진을 놓침 (FNMR): {}</translation>
-    </message>
-    <message>
-        <source>A stranger matches one of the {people} people enrolled: {chance}</source>
-        <translation>낯선 사람이 등록된 {people}명 중 누군가로 인식됨: {chance}</translation>
-    </message>
-    <message>
-        <source>Measured on drawn faces: these figures say nothing about real ones.</source>
-        <translation>그린 얼굴로 측정했습니다. 실제 얼굴에 대해서는 아무것도 알려 주지 않습니다.</translation>
-    </message>
-    <message>
-        <source>Measured on {}, for single pictures. Other cameras and other light have other rates; a stream decides by several pictures and errs less often.</source>
-        <translation>{}에서 사진 한 장씩 측정한 값입니다. 카메라와 조명이 다르면 달라집니다. 실시간 인식은 여러 장으로 판정하므로 오류가 더 적습니다.</translation>
-    </message>
-    <message>
-        <source>This model was not measured, so that nothing is known about its errors.</source>
-        <translation>이 모델은 측정되지 않아 오류율을 알 수 없습니다.</translation>
-    </message>
-    <message>
-        <source>Two different people are taken for one (FMR): {}</source>
-        <translation>서로 다른 두 사람을 같은 사람으로 봄 (FMR): {}</translation>
-    </message>
-    <message>
-        <source>about {}</source>
-        <translation>약 {}</translation>
-    </message>
-    <message>
-        <source>at least {}</source>
-        <translation>{} 이상</translation>
-    </message>
-    <message>
-        <source>at most {}</source>
-        <translation>{} 이하</translation>
-    </message>
-    <message>
-        <source>unknown</source>
-        <translation>알 수 없음</translation>
-    </message>
-</context>
-<context>
-    <name>ThresholdPage</name>
-    <message>
-        <source>&lt;- knows more people, errs more often</source>
-        <translation>← 더 많이 알아보지만 더 자주 틀림</translation>
-    </message>
-    <message>
-        <source>Error rates along the threshold, and the scores seen live</source>
-        <translation>임계값에 따른 오류율과 실시간 점수</translation>
-    </message>
-    <message>
-        <source>How alike a face and an enrolled picture must be, as a cosine</source>
-        <translation>얼굴과 등록된 사진이 얼마나 닮아야 하는지(코사인)</translation>
-    </message>
-    <message>
-        <source>Nobody has been seen yet with somebody enrolled.</source>
-        <translation>등록된 사람이 있는 상태에서 아직 아무도 보이지 않았습니다.</translation>
-    </message>
-    <message>
-        <source>Of the last {count} faces seen live, {reach} reach this threshold.</source>
-        <translation>최근 실시간으로 본 얼굴 {count}개 중 {reach}개가 이 임계값에 도달합니다.</translation>
-    </message>
-    <message>
-        <source>Threshold</source>
-        <translation>임계값</translation>
-    </message>
-    <message>
-        <source>Use the &amp;recommended threshold ({:.3f})</source>
-        <translation>권장 임계값 사용(&amp;R) ({:.3f})</translation>
-    </message>
-    <message>
-        <source>Use the recommended threshold</source>
-        <translation>권장 임계값 사용</translation>
-    </message>
-    <message>
-        <source>errs less often, misses more people -&gt;</source>
-        <translation>덜 틀리지만 더 많이 놓침 →</translation>
-    </message>
-</context>
-<context>
     <name>StreamDialog</name>
     <message>
         <source>&amp;Address</source>
@@ -1518,6 +1432,92 @@
     <message>
         <source>You may not use this camera: your user must be in the group video.</source>
         <translation>이 카메라를 쓸 권한이 없습니다. 사용자가 video 그룹에 있어야 합니다.</translation>
+    </message>
+</context>
+<context>
+    <name>Threshold</name>
+    <message>
+        <source>1 in {}</source>
+        <translation>{} 중 1</translation>
+    </message>
+    <message>
+        <source>A picture of an enrolled person is missed (FNMR): {}</source>
+        <translation>등록된 사람의 사진을 놓침 (FNMR): {}</translation>
+    </message>
+    <message>
+        <source>A stranger matches one of the {people} people enrolled: {chance}</source>
+        <translation>낯선 사람이 등록된 {people}명 중 누군가로 인식됨: {chance}</translation>
+    </message>
+    <message>
+        <source>Measured on drawn faces: these figures say nothing about real ones.</source>
+        <translation>그린 얼굴로 측정했습니다. 실제 얼굴에 대해서는 아무것도 알려 주지 않습니다.</translation>
+    </message>
+    <message>
+        <source>Measured on {}, for single pictures. Other cameras and other light have other rates; a stream decides by several pictures and errs less often.</source>
+        <translation>{}에서 사진 한 장씩 측정한 값입니다. 카메라와 조명이 다르면 달라집니다. 실시간 인식은 여러 장으로 판정하므로 오류가 더 적습니다.</translation>
+    </message>
+    <message>
+        <source>This model was not measured, so that nothing is known about its errors.</source>
+        <translation>이 모델은 측정되지 않아 오류율을 알 수 없습니다.</translation>
+    </message>
+    <message>
+        <source>Two different people are taken for one (FMR): {}</source>
+        <translation>서로 다른 두 사람을 같은 사람으로 봄 (FMR): {}</translation>
+    </message>
+    <message>
+        <source>about {}</source>
+        <translation>약 {}</translation>
+    </message>
+    <message>
+        <source>at least {}</source>
+        <translation>{} 이상</translation>
+    </message>
+    <message>
+        <source>at most {}</source>
+        <translation>{} 이하</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>알 수 없음</translation>
+    </message>
+</context>
+<context>
+    <name>ThresholdPage</name>
+    <message>
+        <source>&lt;- knows more people, errs more often</source>
+        <translation>← 더 많이 알아보지만 더 자주 틀림</translation>
+    </message>
+    <message>
+        <source>Error rates along the threshold, and the scores seen live</source>
+        <translation>임계값에 따른 오류율과 실시간 점수</translation>
+    </message>
+    <message>
+        <source>How alike a face and an enrolled picture must be, as a cosine</source>
+        <translation>얼굴과 등록된 사진이 얼마나 닮아야 하는지(코사인)</translation>
+    </message>
+    <message>
+        <source>Nobody has been seen yet with somebody enrolled.</source>
+        <translation>등록된 사람이 있는 상태에서 아직 아무도 보이지 않았습니다.</translation>
+    </message>
+    <message>
+        <source>Of the last {count} faces seen live, {reach} reach this threshold.</source>
+        <translation>최근 실시간으로 본 얼굴 {count}개 중 {reach}개가 이 임계값에 도달합니다.</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>임계값</translation>
+    </message>
+    <message>
+        <source>Use the &amp;recommended threshold ({:.3f})</source>
+        <translation>권장 임계값 사용(&amp;R) ({:.3f})</translation>
+    </message>
+    <message>
+        <source>Use the recommended threshold</source>
+        <translation>권장 임계값 사용</translation>
+    </message>
+    <message>
+        <source>errs less often, misses more people -&gt;</source>
+        <translation>덜 틀리지만 더 많이 놓침 →</translation>
     </message>
 </context>
 </TS>
