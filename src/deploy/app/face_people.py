@@ -39,7 +39,7 @@ class ShownTemplate(NamedTuple):
     crop: Optional[np.ndarray]
 
 
-class PeoplePage(Translated, QWidget):  # type: ignore[misc]
+class PeoplePage(Translated, QWidget):
     """Shows and changes who is enrolled.
 
     Args:
@@ -67,6 +67,7 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._filter)
         self.list = QListWidget()
+        self.list.setSpacing(2)
         self.list.currentItemChanged.connect(lambda *_: self._show_person())
         self.add = QPushButton()
         # Without Qt's argument, whether it is checked.
@@ -209,7 +210,7 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
             item.setData(Qt.UserRole, person)
             item.setData(
                 Qt.AccessibleTextRole,
-                tr("PeoplePage", "{name}, {count} pictures").format(name=person.name, count=person.templates),
+                tr("PeoplePage", "{name}, pictures: {count}").format(name=person.name, count=person.templates),
             )
             self.list.addItem(item)
         for row, person in enumerate(self.people):
@@ -332,7 +333,7 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
         person = self.current
         if person is None:
             return
-        text = tr("PeoplePage", "Delete {name} and {count} pictures?").format(name=person.name, count=person.templates)
+        text = tr("PeoplePage", "Delete {name}? Pictures: {count}").format(name=person.name, count=person.templates)
         about = tr("PeoplePage", "You can undo this for five minutes, until the program is closed.")
         self._ask(text, about, tr("PeoplePage", "Delete"), lambda: self.delete(person.id))
 
