@@ -4,21 +4,21 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PY := .venv/bin/python
-EXTRAS ?= train,export,deploy,openvino,dev
+EXTRAS ?= train,export,kisa,deploy,openvino,dev
 NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # What also runs on a board, under Python 3.6; the rest of kface runs only on workstations.
 FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation src/kface/kisa,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
 
-TARGETS := help setup sample dataset train evaluate table5 export verify-engines check deploy deploy-jetson test test-slow test-nano \
-    lint format floor bench bench-networks bench-realtime bench-identity soak attack lock clean
+TARGETS := help setup sample dataset train evaluate table5 kisa export verify-engines check deploy app screenshots deploy-jetson test test-slow test-nano \
+    library library-test kisa-windows lint format floor bench bench-networks bench-realtime bench-app bench-identity soak attack lock clean
 .PHONY: $(TARGETS)
 $(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
 
 # Every other key=value given to make is an override for Hydra. Values are never expanded, as they may contain what make or the shell
 # would run; and none is exported, as make expands what it exports.
-OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE HOST SSH_PORT SOAK_SECONDS ATTACK_SEED ATTACK_SCALE
+OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE IMAGES OPENCV JOBS HOST SSH_PORT SOAK_SECONDS ATTACK_SEED ATTACK_SCALE
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
 $(foreach v,$(GIVEN),$(eval unexport $(v)))
 quote = '$(subst ','\'',$(1))'
@@ -50,6 +50,9 @@ evaluate: setup ## verify a run (run=DIR, by default the newest), bundle=DIR or 
 table5: setup ## print all runs' rows of Table 5 beside the paper's (output_dir=DIR)
 	@$(PY) -m kface table5 $(OVERRIDES)
 
+kisa: setup ## KISA's certification test of a bundle (bundle=DIR, engine=library, database=folder database.root=DIR), with a report
+	@$(PY) -m kface kisa $(OVERRIDES)
+
 export: setup ## make a bundle of the newest run (run=DIR, embedder=FILE.onnx or pretrained): .pb, ONNX, UFF, INT8, detector, thresholds, model card
 	@$(PY) -m kface export $(OVERRIDES)
 
@@ -62,8 +65,23 @@ check: setup ## check every runtime that is installed here against a bundle's go
 deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PATH (by default a clip of the synthetic sample)
 	@$(PY) -m kface deploy $(OVERRIDES)
 
+app: setup ## the same in a window: see, register, rename, choose streams and models: make app source=rtsp://HOST/PATH
+	@$(PY) -m kface app $(OVERRIDES)
+
+screenshots: setup ## write pictures of every window and dialog, in both languages, light and dark, to outputs/screenshots
+	@$(PY) -m benchmarks.screenshots
+
 deploy-jetson: setup ## make the archive for a Jetson; with HOST=user@board send, install and start it there
 	@$(PY) -m kface pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)
+
+library: ## the C++ library, into build/library (JOBS=N compilers at a time): cmake, a compiler and OpenCV, see scripts/system-packages
+	@scripts/build-library $(call option,--jobs,JOBS)
+
+library-test: ## the same with its programs and tests, which it runs (BUNDLE=DIR for those that need a bundle)
+	@scripts/build-library --test $(call option,--bundle,BUNDLE) $(call option,--jobs,JOBS)
+
+kisa-windows: setup ## the C++ library as a Windows DLL, tried under wine and compared with Linux (BUNDLE=DIR IMAGES=DIR; an hour, once)
+	@$(PY) -m export.windows $(call option,--bundle,BUNDLE) $(call option,--images,IMAGES) $(call option,--opencv,OPENCV) $(call option,--jobs,JOBS)
 
 test: setup ## run the default test suite, in two processes (PYTEST_ARGS="-n 0" for one, "-k WORD" for a part)
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(value PYTEST_ARGS)
@@ -87,15 +105,19 @@ format: setup ## format the code with ruff and fix what it can
 floor: setup
 	@.venv/bin/vermin -t=3.6- --eval-annotations --no-tips --violations --quiet $(FLOOR)
 
-bench: setup ## measure detector and data set speed, side by side with the mtcnn package
+bench: setup ## measure detector, data set and KISA test speed, side by side with the mtcnn package
 	@$(PY) -m benchmarks.detector
 	@$(PY) -m benchmarks.dataset
+	@$(PY) -m benchmarks.kisa
 
 bench-networks: setup ## compare the runtimes on the newest bundle's embedder and on the detector
 	@$(PY) -m benchmarks.networks
 
 bench-realtime: setup ## measure Tables 8 and 9 and complete streams on this machine, beside a straightforward implementation
 	@$(PY) -m benchmarks.realtime
+
+bench-app: setup ## measure how long the window's event loop is held up, with 6 faces at 30 fps on two cores
+	@$(PY) -m benchmarks.app $(OVERRIDES)
 
 bench-identity: setup ## check the names given to real people (by default of ../shared/data), composed into clips (bundle=DIR cfp=DIR lfw=DIR quick=true)
 	@$(PY) -m benchmarks.identity $(OVERRIDES)
@@ -107,7 +129,7 @@ attack: setup ## run the attack campaigns: HTTP, JSON, gallery, bundles, images,
 	@$(PY) tests/attack $(call option,--seed,ATTACK_SEED) $(call option,--scale,ATTACK_SCALE)
 
 lock: setup ## update constraints.txt: the newest versions that resolve together on Python 3.10-3.13
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra deploy --extra openvino --extra dev \
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra kisa --extra deploy --extra app --extra openvino --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay

@@ -12,6 +12,8 @@ SOURCES = ROOT / "src"
 #: What a workstation has and a board does not, and the parts of it that a board has after all: demonstration and bench.
 WORKSTATION = ("kface.data", "kface.evaluation", "kface.kisa")
 ON_A_BOARD = ("kface.data", "kface.data.layout", "kface.data.protocols", "kface.data.sample")
+#: The modules of export that rebuild a trained network: one starts Keras, the other loads the run.
+REBUILDERS = ("export.__main__", "export.subjects")
 #: Modules of the core that start a workstation's stages, by name.
 COMMANDS = ("kface.stage", "kface.commands")
 
@@ -69,10 +71,12 @@ def refused(module, name):
         or (inside(name, ("kface.data",)) and name not in ON_A_BOARD and not inside(name, ON_A_BOARD[1:]))
     ):
         return "it also runs on a board"
-    if package == "train" and inside(name, ("deploy",)):
-        return "training and deployment know nothing of one another"
+    if package == "train" and inside(name, ("export", "deploy")):
+        return "training hands over a run directory"
     if package == "export" and inside(name, ("deploy",)):
-        return "export hands over files"
+        return "export hands over a bundle"
+    if package == "export" and inside(name, ("train",)) and module not in REBUILDERS:
+        return "export needs train only to rebuild a network"
     return None
 
 

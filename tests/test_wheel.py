@@ -58,7 +58,9 @@ def kface(installed, where, *words):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("folder", "inside"), [("conf", "kface/conf"), ("src/deploy/web/page", "deploy/web/page"),
-                                                ("src/deploy/jetson/files", "deploy/jetson/files")])  # fmt: skip
+                                                ("src/deploy/jetson/files", "deploy/jetson/files"),
+                                                ("src/kface/native/include", "kface/native/include"),
+                                                ("src/kface/native/src", "kface/native/src")])  # fmt: skip
 def test_every_file_is_in_the_wheel(installed, folder, inside):
     there = {
         path.relative_to(ROOT / folder): path.read_bytes() for path in (ROOT / folder).rglob("*") if path.is_file()

@@ -5,10 +5,11 @@ from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from deploy.opening import open_bundle
 from deploy.session import Session
-from deploy.settings import DeploySettings, bundle_manifests
+from deploy.settings import DeploySettings
 from kface import bundle
 from kface.bundle import model_card
 from kface.bundle.manifest import BundleManifest
+from kface.bundle.newest import bundle_manifests
 from kface.errors import KFaceError, ModelError
 from kface.gallery import Reenrolled, open_gallery
 

@@ -17,7 +17,7 @@ from kface.data.sample.clip import clip_path, write_clip
 from kface.errors import KFaceError
 from kface.gallery import open_gallery
 from kface.recognizer import FaceRecognizer
-from kface.streams import Stream, StreamSettings, VideoFile
+from kface.streams import VIEW_SIZES, Stream, StreamSettings, VideoFile
 
 #: Frames a second of an annotated video whose stream does not say.
 FPS = 25.0
@@ -118,6 +118,35 @@ def change_stream(session: Session, settings: DeploySettings) -> None:
     except KFaceError:
         opened.close()
         raise
+    session.settings = session.settings._replace(
+        stream=settings.stream, loop=settings.loop, every_frame=settings.every_frame
+    )
+
+
+def change_settings(session: Session, settings: DeploySettings) -> None:
+    """Let a session go on with the stream, the view and the pipeline of other settings, as far as they differ from its own.
+
+    A file that has ended, and a stream that has failed, begin again even where they do not differ.
+
+    Raises:
+        KFaceError: The stream cannot be opened, a setting is out of its range, or the session has ended. Nothing has changed
+            then.
+    """
+    settings.pipeline.check()
+    before = session.settings
+    if _watched(settings) != _watched(before) or not session.running:
+        change_stream(session, settings)
+    if settings.pipeline != before.pipeline:
+        session.change_pipeline(settings.pipeline)
+    if settings.view != before.view:
+        session.change_view(settings.view)
+
+
+def _watched(settings: DeploySettings) -> Tuple[object, ...]:
+    stream = settings.stream
+    # The view is the session's.
+    stream = None if stream is None else stream._replace(view=VIEW_SIZES[0])
+    return stream, settings.loop, settings.every_frame
 
 
 def change_bundle(session: Session, settings: DeploySettings) -> None:

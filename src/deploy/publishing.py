@@ -6,6 +6,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 from deploy.events import STREAM, Event, EventLog, Observer
 from deploy.outputs.base import Output
+from deploy.sightings import Sightings
 from deploy.status import Meter
 from deploy.subscription import Subscription
 from deploy.view import Viewer
@@ -37,6 +38,7 @@ class Publisher(object):
         log: The events.
         viewer: The pictures.
         meter: Rate and latency of the results.
+        sightings: Who was there last.
         failures: What outputs ended with; they were closed, the others go on.
     """
 
@@ -49,6 +51,7 @@ class Publisher(object):
         self.log = EventLog()
         self.viewer = Viewer(view, state)
         self.meter = Meter()
+        self.sightings = Sightings()
         self.failures: List[KFaceError] = []
         self._crashed = crashed
         self._observer = Observer(self.log)
@@ -65,6 +68,20 @@ class Publisher(object):
         """Give every result from now on and its events to an output; it is closed at the end."""
         self._subscriptions.append(Subscription(output, self._failed, self._crashed, self._late))
 
+    def unsubscribe(self, output: Output) -> None:
+        """Write what is queued for an output, and close it; nothing happens where it has ended by itself.
+
+        Raises:
+            KFaceError: It does not end.
+        """
+        for subscription in [one for one in list(self._subscriptions) if one.output is output]:
+            subscription.close((), DRAIN_S)
+            subscription.join()
+
+    def subscribed(self, output: Output) -> bool:
+        """Return whether an output still gets results."""
+        return any(one.output is output and not one.over for one in list(self._subscriptions))
+
     def publish(self, result: Result, fmr: Optional[float], complete: bool) -> None:
         """Publish the stream's next result.
 
@@ -77,6 +94,7 @@ class Publisher(object):
         events = self._pending + self._observer.observe(result, fmr)
         self._pending = []
         self.viewer.take(result)
+        self.sightings.take(result, events)
         for subscription in list(self._subscriptions):
             subscription.put(result, events, complete)
         if time.monotonic() - self._trimmed >= TRIM_EVERY_S:
@@ -90,6 +108,7 @@ class Publisher(object):
         """
         self._pending += self._observer.finish()
         self._observer = Observer(self.log)
+        self.sightings.forget_tracks()
         self.viewer.clear()
 
     def release(self) -> None:

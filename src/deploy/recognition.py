@@ -6,7 +6,7 @@ from typing import Optional
 from deploy.settings import DeploySettings
 from kface.bundle import Thresholds
 from kface.gallery import Enrolment, Gallery
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, TrackSettings
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, TrackSettings
 from kface.recognizer.operating_point import bound
 
 
@@ -84,6 +84,11 @@ class Recognition(object):
         self.model, self.thresholds = model, thresholds
         self.begin_anew()
         return old
+
+    def change_pipeline(self, pipeline: PipelineSettings) -> None:
+        """See :meth:`deploy.session.Session.change_pipeline`; :attr:`networks` is held by the caller."""
+        self._pipeline = pipeline
+        self.begin_anew()
 
     def set_threshold(self, recognised: float, unknown: Optional[float]) -> None:
         """See :meth:`deploy.session.Session.set_threshold`."""

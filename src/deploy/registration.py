@@ -11,8 +11,10 @@ import numpy as np
 
 from deploy.events import ENROLLED, GALLERY, EventLog
 from deploy.gallery_watch import GalleryWatch
+from deploy.sightings import Sighting
 from kface.errors import KFaceError
-from kface.gallery import EnrolledFace, Enrolment, QualityGate
+from kface.gallery import EnrolledFace, Enrolment, Limits, QualityGate
+from kface.gallery.quality import Quality, refusals
 from kface.gallery.values import clean_name
 from kface.recognizer import RECOGNISED, Result
 
@@ -20,6 +22,43 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 #: Candidates that are kept for a front end to come back to.
 KEPT = 16
+
+
+class QualityMeasure(NamedTuple):
+    """One measure of a face, and what would be good enough.
+
+    Attributes:
+        what: A field of :class:`kface.gallery.quality.Quality`: "size", "sharpness", "yaw", "pitch", "roll" or "outside".
+        value: What was found, in that field's unit.
+        least: What it has to be at least; None where there is no such bound.
+        largest: What it may be at most; likewise.
+    """
+
+    what: str
+    value: float
+    least: Optional[float]
+    largest: Optional[float]
+
+    @property
+    def short(self) -> float:
+        """By how much it is not good enough, below zero where it is below the least; 0 where it is good."""
+        if self.least is not None and not self.value >= self.least:
+            return self.value - self.least
+        if self.largest is not None and not self.value <= self.largest:
+            return self.value - self.largest
+        return 0.0
+
+
+def measures_of(quality: Quality, limits: Limits) -> Tuple[QualityMeasure, ...]:
+    """Return a face's measures, each with what would be good enough."""
+    return (
+        QualityMeasure("size", quality.size, limits.size, None),
+        QualityMeasure("sharpness", quality.sharpness, limits.sharpness, None),
+        QualityMeasure("yaw", quality.yaw, -limits.yaw, limits.yaw),
+        QualityMeasure("pitch", quality.pitch, float(limits.pitch[0]), float(limits.pitch[1])),
+        QualityMeasure("roll", quality.roll, -limits.roll, limits.roll),
+        QualityMeasure("outside", quality.outside, None, limits.outside),
+    )
 
 
 class FaceCandidate(NamedTuple):
@@ -32,6 +71,7 @@ class FaceCandidate(NamedTuple):
         box: x1 y1 x2 y2 in pixels of the frame.
         name: Who it is where recognised; empty otherwise.
         refusals: Why the face is not good enough, a text each; none where it is.
+        measures: All its measures, good or not.
     """
 
     id: str
@@ -40,6 +80,7 @@ class FaceCandidate(NamedTuple):
     box: Tuple[float, float, float, float]
     name: str
     refusals: Tuple[str, ...]
+    measures: Tuple[QualityMeasure, ...] = ()
 
 
 class FaceCandidates(object):
@@ -100,19 +141,35 @@ class FaceCandidates(object):
         with self._lock:
             self._kept.pop(id, None)
 
+    def of_sighting(self, sighting: Sighting) -> FaceCandidate:
+        """Pick the face of a person who was there before."""
+        quality = self.gate.quality(sighting.picture, sighting.face, sighting.crop)
+        # The picture is reduced, and a part of the frame; whether the face stands on its head it shows all the same.
+        quality = sighting.quality._replace(roll=quality.roll)
+        name = sighting.name or ""
+        return self._keep(sighting.crop, sighting.track, sighting.box, name, quality)
+
     def _make(self, result: Result, number: int) -> FaceCandidate:
         crop = result.crops([number])[0]
         face = result.faces.take(np.array([number]))
         identity = result.identities[number]
         x1, y1, x2, y2 = result.faces.boxes[number].tolist()
-        made = FaceCandidate(
-            "c{}".format(next(self._numbers)),
-            crop,
-            result.ids[number],
-            (x1, y1, x2, y2),
-            (identity.name or "") if identity.state == RECOGNISED else "",
-            tuple(str(refusal) for refusal in self.gate.refusals(result.frame.image, face, crop)),
-        )
+        name = (identity.name or "") if identity.state == RECOGNISED else ""
+        quality = self.gate.quality(result.frame.image, face, crop)
+        return self._keep(crop, result.ids[number], (x1, y1, x2, y2), name, quality)
+
+    def _keep(
+        self,
+        crop: np.ndarray,
+        track: Optional[int],
+        box: Tuple[float, float, float, float],
+        name: str,
+        quality: Quality,
+    ) -> FaceCandidate:
+        limits = self.gate.limits
+        refused = tuple(str(refusal) for refusal in refusals(1, quality, limits))
+        id = "c{}".format(next(self._numbers))
+        made = FaceCandidate(id, crop, track, box, name, refused, measures_of(quality, limits))
         with self._lock:
             self._kept[made.id] = made
             while len(self._kept) > KEPT:
@@ -153,6 +210,11 @@ class Registrar(object):
         with self.enrolment.networks:
             return self._candidates.of_track(result, track)
 
+    def pick_sighting(self, sighting: Sighting) -> FaceCandidate:
+        """See :meth:`FaceCandidates.of_sighting`."""
+        with self.enrolment.networks:
+            return self._candidates.of_sighting(sighting)
+
     def enrol(self, candidate: str, name: str, force: bool) -> EnrolledFace:
         """See :meth:`deploy.session.Session.enrol`."""
         face = self._candidates.get(candidate)
@@ -169,11 +231,16 @@ class Registrar(object):
         self._log.add(ENROLLED, name=made.name, reason=made.warning or "")
         return made
 
-    def rename(self, name: str, new_name: str) -> None:
-        """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
+    def rename(self, name: str, new_name: str) -> str:
+        """Rename a person, and return the new name as the gallery has it.
+
+        Raises:
+            GalleryError: The person does not exist, or the new name is taken.
+        """
         with self._watch.own_change():
             self.enrolment.gallery.rename(name, new_name)
         self._log.add(GALLERY, name=clean_name(new_name), reason="renamed from {}".format(name))
+        return clean_name(new_name)
 
     def delete(self, name: str) -> None:
         """Delete a person; raises GalleryError where the person does not exist."""

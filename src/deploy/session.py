@@ -14,15 +14,17 @@ from deploy.line import NOTHING, Line, TaggedResult, added
 from deploy.outputs.base import Output
 from deploy.publishing import Publisher
 from deploy.recognition import Recognition
+from deploy.recording import Recorder
 from deploy.registration import FaceCandidate, Registrar
 from deploy.score_history import ScoreHistory
 from deploy.settings import DeploySettings
+from deploy.sightings import Sighting
 from deploy.status import Status
-from deploy.view import LivePicture, scale_to
+from deploy.view import LivePicture
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
 from kface.gallery import EnrolledFace, Gallery, Person
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, Result
+from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, Result
 from kface.streams import Frame, Shortfall, StateChange, VideoSource
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -44,7 +46,7 @@ class Session(object):
         thresholds: The bundle's table, for the FMR that a threshold stands for.
 
     Attributes:
-        settings: As given.
+        settings: As given, with what was changed since.
         face_settings: The paper's Table 7: people and templates, what a threshold means, detector, tracks and models.
 
     Raises:
@@ -74,6 +76,7 @@ class Session(object):
         self._publisher = Publisher(settings.view, self._state, self._fail)
         self._watch = GalleryWatch(gallery, self._publisher.log, self._recognition.people_changed)
         self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
+        self._recorder = Recorder(self._publisher, self._newest)
         self._scores = ScoreHistory()
         self._started = 0.0
         self._closed = False
@@ -225,15 +228,63 @@ class Session(object):
         """Return the events with numbers greater than `after`, at least one unless none comes in time."""
         return self._publisher.log.wait(after, timeout)
 
-    def pick(self, x: float, y: float) -> FaceCandidate:
-        """Pick the face at a point of the view, to be enrolled; raises KFaceError where no face is there."""
+    @property
+    def view(self) -> Tuple[int, int]:
+        """Width and height that pictures fit into."""
+        return self._publisher.viewer.size
+
+    def pick(self, x: float, y: float, size: Optional[Tuple[int, int]] = None) -> FaceCandidate:
+        """Pick the face at a point of the view, to be enrolled.
+
+        Args:
+            x: In the picture's pixels.
+            y: Likewise.
+            size: Of the picture that the point is in, :attr:`LivePicture.size`; what the view has now where None.
+
+        Raises:
+            KFaceError: No face is there, or there is no live picture.
+        """
         result = self._newest()
-        scale = scale_to(result.frame.image, self.settings.view)
+        height, width = result.frame.image.shape[:2]
+        scale = size[0] / float(width) if size else min(self.view[0] / float(width), self.view[1] / float(height), 1.0)
         return self._registrar.pick(result, x / scale, y / scale)
 
     def pick_track(self, track: int) -> FaceCandidate:
         """Pick the face of a track, to be enrolled; raises KFaceError where it is not in the picture."""
         return self._registrar.pick_track(self._newest(), track)
+
+    def sightings(self) -> Tuple[Sighting, ...]:
+        """Return who was recognised or unknown last, the newest first."""
+        return self._publisher.sightings.newest_first()
+
+    def pick_sighting(self, sighting: str) -> FaceCandidate:
+        """Pick the face of a :class:`Sighting` by its ID, to be enrolled; raises KFaceError where it is gone."""
+        return self._registrar.pick_sighting(self._publisher.sightings.get(sighting))
+
+    @property
+    def recording(self) -> Optional[str]:
+        """The video that is being recorded; None where there is none, or its disk was full (an event says so)."""
+        return self._recorder.file
+
+    def start_recording(self, path: str) -> None:
+        """Write an annotated video from now on; FILE.mp4 or FILE.avi, replaced where it is there.
+
+        Raises:
+            KFaceError: It cannot be written, or another one is being recorded.
+        """
+        self._recorder.start(path)
+
+    def stop_recording(self) -> Optional[str]:
+        """Finish the video, and return its path; None where there is none."""
+        return self._recorder.stop()
+
+    def save_picture(self, path: str) -> None:
+        """Write the newest annotated frame in its own size as FILE.jpg, which only its owner can read.
+
+        Raises:
+            KFaceError: There is no live picture, or it cannot be written.
+        """
+        self._recorder.save_picture(path)
 
     def enrol(self, candidate: str, name: str, force: bool = False) -> EnrolledFace:
         """Enrol a face that was picked; see :meth:`kface.gallery.Enrolment.enrol_face`.
@@ -262,11 +313,12 @@ class Session(object):
 
     def rename(self, name: str, new_name: str) -> None:
         """Rename a person; raises GalleryError where the person does not exist or the new name is taken."""
-        self._registrar.rename(name, new_name)
+        self._publisher.sightings.rename(name, self._registrar.rename(name, new_name))
 
     def delete(self, name: str) -> None:
         """Delete a person; raises GalleryError where the person does not exist."""
         self._registrar.delete(name)
+        self._publisher.sightings.forget(name)
 
     @property
     def operating_point(self) -> OperatingPoint:
@@ -362,6 +414,26 @@ class Session(object):
                 self._scores.clear()
             self._publisher.log.add(GALLERY, reason="recognised by {}".format(model))
             return old
+
+    def change_view(self, size: Tuple[int, int]) -> None:
+        """Show pictures that fit into another width and height, in pixels, from now on."""
+        self.settings = self.settings._replace(view=size)
+        self._publisher.viewer.resize(size)
+
+    def change_pipeline(self, pipeline: PipelineSettings) -> None:
+        """Process frames in another way (tracks, size for the detector) from the next one on; all tracks start again.
+
+        Raises:
+            ConfigError: A setting is out of its range. Nothing has changed then.
+            KFaceError: The session has ended.
+        """
+        pipeline.check()
+        with self._changing:
+            self._refuse_after_the_end()
+            with self._recognition.networks, self._publishing:
+                self.settings = self.settings._replace(pipeline=pipeline)
+                self._recognition.change_pipeline(pipeline)
+                self._publisher.turn_over()
 
     # ---- called from the line's threads
 

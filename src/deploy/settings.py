@@ -1,11 +1,11 @@
 """Settings of the realtime recogniser, checked before anything is opened."""
 
 import os
-from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Type
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Type
 
 from deploy.outputs import Output, outputs
 from kface import checks
+from kface.bundle.newest import chosen_bundle
 from kface.errors import ConfigError
 from kface.fields import Settings
 from kface.gallery import Limits
@@ -143,22 +143,6 @@ _DEFAULTS: Dict[str, Any] = dict(
 #: Former names of settings of ``tracks``; files of earlier versions have them.
 _TRACKS_BEFORE = {"missing": "max_age", "iou": "iou_threshold", "views": "min_views", "memory": "max_views"}
 _SHARED = ("resolution", "fps", "view", "square_pixels")
-
-
-def bundle_manifests() -> List[Path]:
-    """Return the manifests of all bundles under ``outputs`` and ``bundles`` of the working directory."""
-    return list(Path("outputs").glob("*/*/bundle/manifest.json")) + list(Path("bundles").glob("*/manifest.json"))
-
-
-def newest_bundle() -> Optional[str]:
-    """Return the bundle that was exported last under ``outputs`` and ``bundles`` of the working directory, if any."""
-    newest = max(bundle_manifests(), key=lambda path: path.stat().st_mtime, default=None)
-    return None if newest is None else str(newest.parent)
-
-
-def chosen_bundle(named: Optional[str] = None) -> Optional[str]:
-    """Return the bundle that is named, by the setting or else by KFACE_BUNDLE, or the newest; None where there is none."""
-    return named or os.environ.get("KFACE_BUNDLE") or newest_bundle()
 
 
 def _bundle(named: Optional[str]) -> str:

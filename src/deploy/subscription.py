@@ -104,6 +104,11 @@ class Subscription(object):
         if self.dropped and not before:
             self._late(self.output)
 
+    @property
+    def over(self) -> bool:
+        """Whether the output gets nothing any more."""
+        return self._over or self._last is not None
+
     def release(self) -> None:
         """Make :meth:`put` wait for room no longer, for the end; what is queued is still written."""
         with self._news:

@@ -168,6 +168,12 @@ class Viewer(object):
             self._result = None
             self._news.notify_all()
 
+    def resize(self, size: Tuple[int, int]) -> None:
+        """Show pictures that fit into another width and height."""
+        with self._news:
+            self._size = self._shape = size
+            self._news.notify_all()
+
     def changed(self) -> None:
         """Look at the stream's state again."""
         with self._news:
@@ -206,13 +212,19 @@ class Viewer(object):
                 # Not for long: news between the look and this wait would be missed otherwise.
                 self._news.wait(min(left, 0.25))
 
+    @property
+    def size(self) -> Tuple[int, int]:
+        """Width and height that pictures fit into."""
+        return self._size
+
     def _look(self) -> Tuple[int, Optional[Result], Tuple[str, str]]:
         """Return the number, the live result if there is one, and the stream's state."""
         state = self._state()
         with self._lock:
             result = self._result
             live = result is not None and _age(result) <= OLDEST_S
-            key = ("live", self._taken) if live else ("still",) + state
+            key: Tuple[object, ...] = ("live", self._taken) if live else ("still",) + state
+            key += (self._size,)
             if key != self._key:
                 self._key = key
                 self._number += 1

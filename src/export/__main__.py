@@ -12,7 +12,7 @@ def main(config: Any) -> None:
     started = time.monotonic()
     from export.settings import ExportJob
 
-    # TensorFlow takes seconds to come up: what cannot work is refused before.
+    # Check the settings before importing TensorFlow, which takes seconds.
     job = ExportJob.of(config)
     from train import backend
 

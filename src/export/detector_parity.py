@@ -1,4 +1,4 @@
-"""Whether the detector's files compute what the ``mtcnn`` package's Keras models compute."""
+"""Compares the detector's files with the Keras models of the ``mtcnn`` package."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from kface.networks import RUNTIMES, Network, open_network, runtimes
 
 #: Sides of the networks' inputs in pixels; P-Net takes any.
 SIDES = {"pnet": 112, "rnet": 24, "onet": 48}
-#: Largest difference of an offset, a landmark or a probability that is rounding.
+#: Largest difference of an offset, a landmark or a probability that counts as rounding.
 CLOSE = 1e-4
 
 Outputs = dict[str, np.ndarray]
@@ -27,12 +27,12 @@ def _reference() -> dict[str, Any]:
 
 
 def wanted(name: str, inputs: np.ndarray) -> Outputs:
-    """Return what the package's model computes of float32 (n, 3, h, w): offsets, landmarks (O-Net) and the probability.
+    """Return the outputs of the package's model for float32 (n, 3, h, w): offsets, landmarks (O-Net) and probability.
 
-    P-Net's maps come as (n, c, h', w').
+    P-Net's outputs are maps, (n, c, h', w').
     """
     model = _reference()[name]
-    # The package's R- and O-Net swap height and width themselves, as their weights want them.
+    # The package's R- and O-Net swap height and width themselves, as their weights require.
     found = [np.asarray(value) for value in model(inputs.transpose(0, 2, 3, 1))]
     if name == "pnet":
         found = [value.transpose(0, 3, 1, 2) for value in found]
@@ -43,17 +43,17 @@ def wanted(name: str, inputs: np.ndarray) -> Outputs:
 
 
 def prove(path: Path, faces: np.ndarray) -> dict[str, Any]:
-    """Run a detector's file in all runtimes that read it, and compare it with the package's model.
+    """Run a detector's file in every installed CPU runtime that reads it and compare it with the package's model.
 
     Args:
         path: Such as ``detector/rnet.split.onnx``.
         faces: uint8 (n, h, w, 3), RGB.
 
     Returns:
-        What a bundle's manifest keeps of it.
+        The figures for the bundle's manifest.
 
     Raises:
-        ModelError: It computes something else.
+        ModelError: A runtime computes something else.
     """
     name = path.name.split(".")[0]
     side = SIDES[name]
@@ -71,16 +71,16 @@ def prove(path: Path, faces: np.ndarray) -> dict[str, Any]:
         difference = _difference(found, expected)
         if not difference <= CLOSE:
             raise ModelError(
-                f"does not compute what the mtcnn package does: read by {runtime} it differs by {difference:.1e}",
+                f"differs by {difference:.1e} from the mtcnn package's model when run by {runtime}",
                 f"detector/{path.name}",
-                "it is not bundled",
+                "use another version of that runtime",
             )
         figures[f"largest difference by {runtime}"] = difference
     return figures
 
 
 def _run_packed(network: Network, inputs: np.ndarray) -> Outputs:
-    """Run P-Net's canvas form with all the images on one canvas."""
+    """Run P-Net's canvas form with all images on one canvas."""
     levels = list(inputs)
     placed = canvas.layout([level.shape[1:] for level in levels])
     parts = canvas.unpack(network.run(canvas.pack(levels, placed)[None]), placed)

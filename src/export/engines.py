@@ -1,35 +1,35 @@
-"""TensorRT engines of a bundle for the machine that exports, where TensorRT is installed."""
+"""TensorRT engines of a bundle for the exporting machine, if TensorRT is installed."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from export.foreign import Preprocessing
 from export.settings import Formats
 from kface import bundle
 from kface.errors import KFaceError
+from kface.evaluation.foreign import Preprocessing
 from kface.networks import runtimes
 from kface.tensorrt import Calibrator, default_directory, get_engine
 from kface.tensorrt.verify import bundle_files
 
-#: Faces that TensorRT calibrates on at once.
+#: Faces per calibration batch.
 BATCH = 8
 
 
 def build_engines(formats: Formats, out: Path, faces: Callable[[], np.ndarray]) -> list[Path]:
-    """Build the engines of a bundle; they are kept in the cache, not in the bundle.
+    """Build the engines of a bundle; they are stored in the cache, not in the bundle.
 
-    P-Net's is built for a frame size when the detector first sees one. Detector and embedder take the same precision but
-    for INT8, which costs the detector faces.
+    P-Net's engine is built for a frame size when the detector first sees one. Detector and embedder use the same precision,
+    except that the detector is not built in INT8, in which it misses faces.
 
     Args:
         formats: Whether engines are built, and in which precisions.
-        out: The bundle.
-        faces: Returns uint8 (n, 112, 112, 3), RGB, to calibrate INT8 on; called only where that is needed.
+        out: The bundle's directory.
+        faces: Returns uint8 (n, 112, 112, 3), RGB, for INT8 calibration; called only if that is needed.
 
     Raises:
-        KFaceError: They were asked for, and cannot be built.
+        KFaceError: Engines were requested and cannot be built.
     """
     wanted = formats.engines
     if wanted is False or (wanted is None and not runtimes(".engine")):

@@ -1,11 +1,11 @@
-"""What is exported: a run's network, or an embedder that was trained elsewhere; its files of full precision, proven."""
+"""The network to export: a run's, or one that was trained elsewhere, with its verified files of full precision."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from export import files, foreign, probing
+from export import files, probing
 from export.pairs import UNKNOWN, UNSEEN
 from export.pretrained import offer
 from export.progress import step
@@ -14,36 +14,36 @@ from kface import bundle
 from kface.bundle.manifest import CANONICAL
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, ModelError
-from kface.evaluation import runs
+from kface.evaluation import foreign, runs
 from kface.evaluation.evaluate import read_report
 
 LICENCE = "Apache-2.0"
 LICENCE_OF_THE_SAMPLE = "Apache-2.0 (procedural: no photograph, no person)"
 NOT_STATED = "not stated"
 FROZEN = "embedder.pb"
-#: Of every network that was trained elsewhere.
+#: A limit of every network that was trained elsewhere.
 LIMIT = (
-    "Whether people of the test sets were in its training data is not known to kface; where they were, its figures are "
-    "better than it is."
+    "Whether people of the test sets were in its training data is not known to kface; if they were, its figures are too "
+    "good."
 )
 DETECTOR = bundle.Provenance("detector weights", "mtcnn 1.0.0 (Zhang et al., 2016), converted", "MIT")
 
 
 class ExportedNetwork(NamedTuple):
-    """What is exported.
+    """A network to export.
 
     Attributes:
         name: Such as "resnet50-arcface".
-        preprocessing: What it expects.
+        preprocessing: The input it expects.
         layout: Of its ONNX file's input.
         training: The run's report, or what is known of a foreign embedder.
         synthetic: Whether it was trained on the synthetic sample.
-        licence: Of the bundle as a whole.
+        licence: Of the complete bundle.
         provenance: Of data and weights.
         made: Its files of full precision.
-        proof: What every file is compared with.
-        people: What is known of whether it has seen the people of test sets, such as :data:`export.pairs.UNSEEN`.
-        probed: The embeddings of the first test set that were computed on the way; None for a run's.
+        proof: The reference that every file is compared with.
+        people: Whether it was trained on the people of test sets, such as :data:`export.pairs.UNSEEN`.
+        probed: Embeddings of the first test set that probing computed; None for a run's network.
     """
 
     name: str
@@ -60,12 +60,12 @@ class ExportedNetwork(NamedTuple):
 
 
 def from_run(folder: Path, job: ExportJob, run_dir: Path, faces: np.ndarray) -> ExportedNetwork:
-    """Make the files of a run's network."""
-    from train.fit import load_backbone
+    """Write the files of a run's network."""
+    from train.trained import load_backbone
 
     network = load_backbone(run_dir)
     about = runs.read_about(run_dir)
-    _say_beforehand(f"{about['backbone']}-{about['loss']}", 4 * network.count_params())
+    _print_needs(f"{about['backbone']}-{about['loss']}", 4 * network.count_params())
     preprocessing = foreign.Preprocessing()
     inputs = preprocessing.apply(faces)
     wanted = np.asarray(network(preprocessing.apply(faces, "NHWC"), training=False))
@@ -101,21 +101,21 @@ def from_run(folder: Path, job: ExportJob, run_dir: Path, faces: np.ndarray) -> 
 
 
 def _training(run_dir: Path) -> dict[str, Any]:
-    """Return the run's report without the paths of the machine that it was made on."""
+    """Return the run's report without paths of the training machine."""
     report = read_report(run_dir / "report.json")
     report["run"] = {key: value for key, value in report["run"].items() if key != "data_set"}
     return report
 
 
 def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -> ExportedNetwork:
-    """Take over a foreign embedder, once it is known how to feed it."""
+    """Import a foreign embedder: determine its input format, then write its files."""
     path = job.embedder
     assert path is not None
     with step(f"reading {path.name}"):
         embedder = foreign.ForeignNetwork(path, folder, job.output)
     for change in embedder.file.changes:
         print(f"export: {path.name}: {change}", flush=True)
-    _say_beforehand(path.name, len(embedder.file.data))
+    _print_needs(path.name, len(embedder.file.data))
     normalisation = None if job.normalisation is None else list(job.normalisation)
     with step(f"determining its input format on {pairs.title}"):
         probed = probing.probe(
@@ -137,7 +137,7 @@ def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -
         normalised=bool(np.allclose(np.linalg.norm(wanted, axis=1), 1, atol=1e-3)),
         layout=embedder.layout,
     )
-    with step(f"{CANONICAL}: compared"):
+    with step(f"{CANONICAL}: comparing"):
         made = [files.write_and_prove(folder, CANONICAL, embedder.file.data, about, proof)]
     made += files.fixed(folder, embedder.file.data, about, proof, list(job.formats.fixed_batches))
     licence = job.licence or NOT_STATED
@@ -169,12 +169,12 @@ def from_file(folder: Path, job: ExportJob, pairs: TestSet, faces: np.ndarray) -
 
 
 def of_pretrained(folder: Path, exported: ExportedNetwork) -> ExportedNetwork:
-    """Return the pretrained network with what is known of it, where it comes from and its limits, and a ``.pb``."""
+    """Return the pretrained network with its provenance, its limits and a ``.pb`` file."""
     from export.pretrained.frozen_form import to_frozen
 
     training = {**exported.training, "limits": list(offer.LIMITS)}
     about = {**exported.made[0].facts, "opset": None, "layout": "NHWC"}
-    with step(f"{FROZEN}: made and compared"):
+    with step(f"{FROZEN}: writing and comparing"):
         data = to_frozen((folder / CANONICAL).read_bytes())
         made = [*exported.made, files.write_and_prove(folder, FROZEN, data, about, exported.proof)]
     return exported._replace(
@@ -183,18 +183,20 @@ def of_pretrained(folder: Path, exported: ExportedNetwork) -> ExportedNetwork:
 
 
 def _acquired(pairs: TestSet) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs whose faces were both found, and which of them are genuine."""
+    """Return the pairs of which both faces were found, and which of them are genuine."""
     kept = ~pairs.failed[pairs.pairs].any(axis=1) if len(pairs.failed) else np.ones(len(pairs.pairs), bool)
     genuine = pairs.genuine[kept]
     if genuine.all() or not genuine.any():
-        raise ConfigError(f"{pairs.title} has no pairs of both kinds to judge the embedder on", "evaluate")
+        raise ConfigError(
+            f"{pairs.title} does not have both genuine and impostor pairs to judge the embedder on", "evaluate"
+        )
     return pairs.pairs[kept], genuine
 
 
-def _say_beforehand(name: str, size: int) -> None:
-    """Say what an export takes: measured with 128 MB of weights (5.2 GB) and with 22 MB (2.0 GB)."""
+def _print_needs(name: str, size: int) -> None:
+    """Print what an export needs, as measured with 128 MB of weights (5.2 GB) and with 22 MB (2.0 GB)."""
     print(
-        f"export: {name}: {size / 1e6:.0f} MB of weights; takes up to {1.5 + 30 * size / 1e9:.1f} GB of memory, "
+        f"export: {name}: {size / 1e6:.0f} MB of weights; needs up to {1.5 + 30 * size / 1e9:.1f} GB of memory, "
         f"{6 * size / 1e6 + 20:.0f} MB of disk and some minutes, most of them for the test sets' faces",
         flush=True,
     )

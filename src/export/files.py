@@ -1,4 +1,4 @@
-"""The files of a bundle's embedder: made from a Keras model, and proven to compute what it computes before they count."""
+"""Writes the files of a bundle's embedder from a Keras model, and verifies that each computes what the model computes."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -9,28 +9,24 @@ import numpy as np
 
 from export import parity
 from export.progress import step
-from export.settings import CANONICAL_OPSET
 from kface.bundle.manifest import CANONICAL
 from kface.errors import ModelError
+from kface.evaluation.foreign.onnx_form import CANONICAL_OPSET, INPUT, OUTPUT
 from kface.networks import RUNTIMES, Network, open_network, runtimes
 
 if TYPE_CHECKING:
     import keras
 
-#: What the input and the output of every file of ours are called.
-INPUT = "image"
-OUTPUT = "embedding"
-
 
 class ProvenFile(NamedTuple):
-    """A file that was made and proven.
+    """A file that was written and verified.
 
     Attributes:
         name: In the bundle.
         bytes: Its size.
-        facts: Fields of :class:`kface.bundle.BundleFile` beside the path, hash, size, role and format.
-        parity: What the proof showed.
-        failed: What runtimes say that do not read it, or read it otherwise than it is meant; None where all do.
+        facts: Fields of :class:`kface.bundle.BundleFile` other than path, hash, size, role and format.
+        parity: The comparisons.
+        failed: The errors of runtimes that do not read it, or compute something else, by runtime; None if there are none.
     """
 
     name: str
@@ -41,7 +37,7 @@ class ProvenFile(NamedTuple):
 
 
 def facts(**more: Any) -> dict[str, Any]:
-    """Return the facts of an embedder's file, those that most have in common filled in."""
+    """Return the facts of an embedder's file: the usual ones, with changes and additions."""
     common: dict[str, Any] = {
         "precision": "fp32",
         "opset": None,
@@ -55,7 +51,7 @@ def facts(**more: Any) -> dict[str, Any]:
 
 
 def readers(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Open an embedder's file in every installed runtime that reads it; engines for a GPU are compared on the board itself.
+    """Open an embedder's file in every installed CPU runtime that reads it; engines are compared on the board itself.
 
     Returns:
         By the runtime's name, float32 (n, 3, h, w) -> (n, d).
@@ -85,12 +81,12 @@ def _prefers_another_format(reader: str, suffix: str) -> bool:
 
 
 class Proof(NamedTuple):
-    """What a file was compared with.
+    """The reference that a file is compared with.
 
     Attributes:
         inputs: float32 (n, 3, h, w) or (n, h, w, 3), preprocessed faces.
         wanted: float32 (n, d), their embeddings.
-        reference: What computed them.
+        reference: Name of the network that computed them.
     """
 
     inputs: np.ndarray
@@ -102,18 +98,18 @@ def prove(path: Path, proof: Proof, batch: Any, exact: bool = True) -> tuple[lis
     """Run a file in all readers and compare it; see :func:`export.parity.compare`.
 
     Every reader has to agree, with two exceptions: OpenCV on ONNX, for which a bundle has the ``.pb`` (many of its versions
-    read no such file, some read it wrongly), and a file of reduced precision; of these one reader has to.
+    cannot read such files, some compute them wrongly), and files of reduced precision. Of these, one reader has to agree.
 
     Returns:
-        The comparisons, and what the readers that failed say.
+        The comparisons, and the errors of the readers that failed.
     """
     opened = readers(path)
     if not opened:
-        raise ModelError("cannot be proven: no runtime that reads it is installed", path)
+        raise ModelError("cannot be verified: no installed runtime reads it", path)
     inputs, wanted = proof.inputs, proof.wanted
     batches = parity.BATCHES if batch == "dynamic" else (int(batch),)
     if path.suffix == ".uff":
-        # An interpreter in numpy: right, and slow.
+        # The interpreter in numpy is slow.
         inputs, wanted, batches = inputs[:2], wanted[:2], (1, 2)
     rows: list[parity.Parity] = []
     failures: dict[str, ModelError] = {}
@@ -137,20 +133,20 @@ def make_all(
     fixed_batches: Sequence[int],
     uff: bool,
 ) -> Iterator[ProvenFile]:
-    """Make the files of full precision one after the other, each proven.
+    """Write and verify the files of full precision, one after the other.
 
     The network is frozen once; every file is a form of that one graph.
 
     Args:
         network: The Keras model.
-        folder: Takes the files.
+        folder: Directory for the files.
         proof: Preprocessed faces, float32 (n, 3, h, w), and the Keras model's embeddings.
-        opsets: Of the ONNX files with any batch; ``embedder.onnx`` is always there, at opset 13.
+        opsets: Of the ONNX files with any batch; ``embedder.onnx`` at opset 13 is always written.
         fixed_batches: Of further ONNX files.
         uff: Whether to write UFF.
 
     Raises:
-        ModelError: A file does not compute what the model does.
+        ModelError: A file does not compute what the model computes.
     """
     from export import folding, frozen, onnx_export
     from export.uff import write_uff
@@ -171,32 +167,32 @@ def make_all(
         about = facts(normalised=False, outputs=("MarkOutput_0",))
         plan.append(("embedder.uff", lambda: write_uff(graph, OUTPUT, INPUT), about))
     for name, make, about in plan:
-        with step(f"{name}: made and compared"):
+        with step(f"{name}: writing and comparing"):
             made = write_and_prove(folder, name, make(), about, proof)
         yield made
 
 
 def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batches: Sequence[int]) -> list[ProvenFile]:
-    """Make forms of fixed batch of an ONNX file that was trained elsewhere, each proven.
+    """Write and verify fixed-batch forms of an ONNX file that was trained elsewhere.
 
     Args:
-        folder: Takes the files.
-        data: The file's bytes, in the form that a bundle holds; any batch.
+        folder: Directory for the files.
+        data: The bytes of the file in its form for a bundle, with any batch.
         about: Its facts.
-        proof: What they are compared with.
+        proof: The reference.
         batches: The batch sizes.
 
     Raises:
-        ModelError: One does not compute what the file does.
+        ModelError: A form does not compute what the file computes.
     """
     import onnx
 
-    from export import onnx_form
+    from kface.evaluation.foreign import onnx_form
 
     made = []
     for batch in sorted(set(batches)):
         name = f"embedder.batch{batch}.onnx"
-        with step(f"{name}: made and compared"):
+        with step(f"{name}: writing and comparing"):
             model = onnx.load_model_from_string(data)
             for value in (*model.graph.input, *model.graph.output):
                 value.type.tensor_type.shape.dim[0].dim_value = batch
@@ -207,7 +203,7 @@ def fixed(folder: Path, data: bytes, about: dict[str, Any], proof: Proof, batche
 def write_and_prove(
     folder: Path, name: str, data: bytes, about: dict[str, Any], proof: Proof, exact: bool = True
 ) -> ProvenFile:
-    """Write one file and prove it; it is removed again where it is wrong."""
+    """Write and verify one file; it is removed if it is wrong."""
     path = folder / name
     path.write_bytes(data)
     try:

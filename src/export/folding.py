@@ -1,8 +1,8 @@
-"""A frozen graph folded into its plainest form, the one that the files of a bundle are made of.
+"""Folds a frozen graph into the simplest form, from which all files of a bundle are written.
 
-Whatever does not depend on the image becomes a constant, identities go, and operations have the names that TensorFlow 1.15
-and OpenCV 4.1 (JetPack 4) know. Nodes are named after their operation and their place, in the one order that the graph's
-structure gives, so that equal networks make equal bytes: Keras counts its layers for as long as a process lives.
+Whatever does not depend on the image becomes a constant, identities are removed, and operations get the names that TensorFlow
+1.15 and OpenCV 4.1 (JetPack 4) know. Nodes are named by operation and position, in an order that follows from the graph's
+structure, so that equal networks give equal bytes: Keras numbers its layers throughout a process.
 """
 
 from collections import Counter
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export.frozen import INPUT, OUTPUT
 from export.uff.graph import FrozenGraph
+from kface.evaluation.foreign.onnx_form import INPUT, OUTPUT
 
-#: Operations under the name that older readers know.
+#: The names that older readers know, by operation.
 OLDER = {"AddV2": "Add", "FusedBatchNormV3": "FusedBatchNorm", "BatchMatMulV2": "BatchMatMul"}
-#: Attributes that TensorFlow 1.15 does not know; they say nothing where they have their default.
+#: Attributes that TensorFlow 1.15 does not know; they have their defaults and mean nothing.
 YOUNGER = ("explicit_paddings", "grad_a", "grad_b", "U")
 #: ``versions.producer`` of TensorFlow 1.15; a newer one depends on what is installed.
 PRODUCER = 134
@@ -27,14 +27,14 @@ def fold(graph_def: Any, output: str = OUTPUT, input: str = INPUT) -> Any:
 
     Args:
         graph_def: A ``GraphDef`` without variables and without an L2 norm.
-        output: Name of the node it ends in.
+        output: Name of its last node.
         input: Name of its placeholder.
 
     Returns:
-        A ``GraphDef`` whose placeholder and last node bear the two names; equal for equal networks.
+        A ``GraphDef`` whose placeholder and last node have the two names; equal for equal networks.
 
     Raises:
-        ModelError: The graph has no such output, or a constant takes an operation that is not known.
+        ModelError: The graph has no such output, or computing a constant needs an unknown operation.
     """
     graph = FrozenGraph(graph_def, output)
     folded = tf.compat.v1.GraphDef()
@@ -72,9 +72,9 @@ def fold(graph_def: Any, output: str = OUTPUT, input: str = INPUT) -> Any:
 
 
 def normalised(folded: Any, output: str = OUTPUT) -> Any:
-    """Return a folded graph that divides its embedding by the L2 norm; the division bears the output's name.
+    """Return a folded graph that divides its embedding by the L2 norm; the division has the output's name.
 
-    In this very form OpenCV's importer knows it for what it is.
+    OpenCV's importer recognises the norm in exactly this form.
     """
     made = tf.compat.v1.GraphDef()
     made.CopyFrom(folded)
@@ -90,7 +90,7 @@ def normalised(folded: Any, output: str = OUTPUT) -> Any:
 
 
 def serialised(graph_def: Any) -> bytes:
-    """Return a graph's bytes, equal for equal graphs: a protobuf map has no order of its own."""
+    """Return a graph's bytes, equal for equal graphs (protobuf maps are unordered)."""
     return bytes(graph_def.SerializeToString(deterministic=True))
 
 
@@ -111,7 +111,7 @@ def _constant(graph_def: Any, name: str, value: np.ndarray) -> str:
 
 
 def _sorted(graph_def: Any) -> Any:
-    """Return the graph with each constant in front of the node that takes it: OpenCV 4.1 reads in the file's order."""
+    """Return the graph with each constant before the node that uses it: OpenCV 4.1 reads in file order."""
     constants = {node.name: node for node in graph_def.node if node.op == "Const"}
     made = tf.compat.v1.GraphDef()
     made.versions.CopyFrom(graph_def.versions)

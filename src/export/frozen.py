@@ -1,7 +1,7 @@
-"""A trained network as a frozen TensorFlow graph, which every file of a bundle is made of.
+"""Freezes a trained network into a TensorFlow graph, from which every file of a bundle is written.
 
-The graph is raw: variables become constants and nothing else is changed; :mod:`export.folding` folds it. Grappler would fold
-it into something that OpenCV reads for a batch of one only.
+Variables become constants and nothing else is changed; :mod:`export.folding` folds the graph. Grappler would fold it into a
+form that OpenCV reads for a batch of one only.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from export.files import INPUT, OUTPUT
+from kface.evaluation.foreign.onnx_form import INPUT, OUTPUT
 
 
 def freeze(network: keras.Model, normalise: bool = True) -> Any:
@@ -17,8 +17,8 @@ def freeze(network: keras.Model, normalise: bool = True) -> Any:
 
     Args:
         network: float32 (n, h, w, 3), RGB, (x - 127.5) / 128 -> (n, d).
-        normalise: Whether the embedding leaves it L2-normalised. A graph for UFF must not: TensorRT refuses the maximum
-            with a constant that belongs to it.
+        normalise: Whether the graph L2-normalises the embedding. A graph for UFF must not: TensorRT refuses the maximum
+            with a constant that the norm needs.
 
     Returns:
         A ``GraphDef`` with the placeholder :data:`INPUT`, float32 (None, h, w, 3), and the last node :data:`OUTPUT`.
@@ -28,7 +28,7 @@ def freeze(network: keras.Model, normalise: bool = True) -> Any:
     def embed(image: tf.Tensor) -> tf.Tensor:
         embedding = network(image, training=False)
         if normalise:
-            # In this very form OpenCV's importer knows it for what it is; it drops an Identity, and its name with it.
+            # OpenCV's importer recognises exactly this form; it would drop an Identity together with its name.
             return tf.nn.l2_normalize(embedding, axis=-1, name=OUTPUT)
         return tf.identity(embedding, name=OUTPUT)
 
@@ -39,7 +39,7 @@ def freeze(network: keras.Model, normalise: bool = True) -> Any:
 
 
 def _ending_in(graph: Any, output: str) -> Any:
-    """Return the graph without what follows the output: a function's return value has an Identity of its own."""
+    """Return the graph up to the output: a function adds an Identity for its return value."""
     ending = tf.compat.v1.GraphDef()
     needed = {output}
     # The nodes come in topological order.

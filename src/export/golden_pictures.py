@@ -38,7 +38,7 @@ def golden_pictures(detector: Path, settings: DetectorSettings | None = None) ->
 
     Args:
         detector: The directory of a bundle's detector.
-        settings: Of the detector; its own defaults where None.
+        settings: Of the detector; its defaults if None.
 
     Raises:
         ModelError: The detector finds another number of faces than a picture shows.

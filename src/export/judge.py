@@ -1,4 +1,4 @@
-"""What an embedder of reduced precision loses, and gains: on pairs, in bytes and in time."""
+"""Judges an embedder of reduced precision: its accuracy on pairs, its size and its speed."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,22 +15,22 @@ from kface.timing import interleaved, medians
 from kface.verification import score_pairs, verify
 from kface.verification.bootstrap import Interval
 
-#: TAR is compared at these FARs, where the pairs can carry them.
+#: TAR is compared at these FARs, if there are enough pairs.
 FARS = (1e-2, 1e-3)
-#: How many times faster is faster, and not the clock's noise.
+#: Smallest ratio of speeds that is more than noise.
 FASTER = 1.05
 #: Batches that are timed.
 BATCHES = (1, 8)
 
 
 class AccuracyChange(NamedTuple):
-    """One test set.
+    """The change of accuracy on one test set.
 
     Attributes:
         title: Its title.
         eer: The equal error rate before and after, from 0 to 1.
         tar: TAR before and after, by FAR.
-        eer_interval: 95 % interval of the loss in EER, over people; None where it was not asked for.
+        eer_interval: 95 % interval of the loss in EER, over people; None if it was not computed.
         tar_interval: The same of the loss in TAR at FAR 1e-2.
     """
 
@@ -42,28 +42,28 @@ class AccuracyChange(NamedTuple):
 
     @property
     def loss(self) -> float:
-        """The largest loss in EER or in TAR at FAR 1e-2; below 0 where it became better in both."""
+        """The largest loss in EER or in TAR at FAR 1e-2; below 0 if both improved."""
         worse = [self.eer[1] - self.eer[0]]
         worse += [before - after for far, (before, after) in self.tar.items() if far == FARS[0]]
         return max(worse)
 
     @property
     def largest_loss(self) -> float:
-        """The upper end of the losses' intervals; the loss itself where there are none."""
+        """The upper end of the losses' intervals; the loss itself without intervals."""
         ends = [one.high for one in (self.eer_interval, self.tar_interval) if one is not None]
         return max([self.loss, *ends])
 
 
 class Verdict(NamedTuple):
-    """What became of an embedder.
+    """The verdict on an embedder.
 
     Attributes:
         file: Its name.
-        changes: On each test set, the one that counts first.
+        changes: On each test set, the most important first.
         size: Bytes before and after.
-        speed_up: By runtime and batch size, how many times faster it is (below 1: slower) on this machine.
-        allowed: Largest loss that is accepted.
-        asked: Whether it is wanted although it is slower.
+        speed_up: Ratio of speeds on this machine by runtime and batch size; below 1 it is slower.
+        allowed: Largest acceptable loss.
+        asked: Whether it was requested even if it is slower.
     """
 
     file: str
@@ -75,12 +75,12 @@ class Verdict(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """Whether it certainly loses no more than is allowed, on every test set."""
+        """Whether its loss is within the allowed one with certainty, on every test set."""
         return all(change.largest_loss <= self.allowed for change in self.changes)
 
     @property
     def useful(self) -> bool:
-        """Whether it was asked for, or is faster on a runtime here."""
+        """Whether it was requested, or is faster with an installed runtime."""
         return self.asked or any(ratio >= FASTER for ratio in self.speed_up.values())
 
     @property
@@ -89,7 +89,7 @@ class Verdict(NamedTuple):
         return self.exact and self.useful
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures that a bundle's manifest keeps: numbers by what they are."""
+        """Return the figures for a bundle's manifest, by name."""
         found: dict[str, Any] = {
             "share of the size": round(self.size[1] / self.size[0], 3),
             "largest loss": round(max(change.loss for change in self.changes), 5),
@@ -106,7 +106,7 @@ class Verdict(NamedTuple):
     def lines(self) -> list[str]:
         """Return the verdict as plain text."""
         ratios = [
-            f"{ratio:.2f} times the speed by {runtime} at batch {batch}"
+            f"{ratio:.2f} times the speed with {runtime} at batch {batch}"
             for (runtime, batch), ratio in self.speed_up.items()
         ]
         made = [", ".join([f"{self.file}: {self.size[1] / 1e6:.1f} of {self.size[0] / 1e6:.1f} MB", *ratios])]
@@ -120,14 +120,16 @@ class Verdict(NamedTuple):
             loss = 100 * max(change.loss for change in self.changes)
             most = 100 * max(change.largest_loss for change in self.changes)
             upper = f" (95 % interval: up to {most:.1f})" if most > loss else ""
-            advice = "; give more pairs: evaluate.lfw=DIR" if loss <= 100 * self.allowed else ""
+            advice = "; use more pairs: evaluate.lfw=DIR" if loss <= 100 * self.allowed else ""
             made.append(
-                f"  refused: it loses {loss:.1f} points{upper} where {100 * self.allowed:.1f} are allowed "
+                f"  refused: it loses {loss:.1f} points{upper}, more than the allowed {100 * self.allowed:.1f} "
                 f"(precision.allowed_loss){advice}"
             )
         elif not self.useful:
             name = self.file.split(".")[1]
-            made.append(f"  left out: it is not faster than full precision here; precision.{name}=true bundles it")
+            made.append(
+                f"  not bundled: it is no faster than full precision here; precision.{name}=true bundles it anyway"
+            )
         return made
 
 
@@ -145,13 +147,13 @@ def judge(
 
     Args:
         file: Name of the second one.
-        sets: Test sets with their faces' embeddings by either, (n, d).
+        sets: Test sets with their faces' embeddings by either embedder, (n, d).
         size: Bytes of the two.
-        allowed: Largest loss that is accepted, in EER and in TAR at FAR 1e-2, from 0 to 1.
+        allowed: Largest acceptable loss, in EER and in TAR at FAR 1e-2, from 0 to 1.
         speed_up: Of :func:`speed`.
         replicates: Draws of people for the losses' intervals; 0 to judge by the losses alone.
         seed: Of the draws.
-        asked: Whether it is wanted although it is slower.
+        asked: Whether it was requested even if it is slower.
     """
     changes = []
     for testset, *both in sets:
@@ -173,18 +175,18 @@ def judge(
 
 
 def timed() -> list[str]:
-    """Return the installed runtimes that are timed: those on a processor that compute every precision rightly."""
+    """Return the installed runtimes that are timed: those on a CPU that compute every precision correctly."""
     return [name for name in runtimes(".onnx", gpu=False) if set(PRECISIONS) <= set(RUNTIMES[name].precisions)]
 
 
 def speed(before: Path, after: Path, inputs: np.ndarray, seconds: float) -> dict[tuple[str, int], float]:
-    """Return how many times faster the second file runs, by runtime and batch size.
+    """Return the second file's speed relative to the first, by runtime and batch size.
 
     Args:
         before: The embedder of full precision.
-        after: The other.
+        after: The other embedder.
         inputs: float32, at least eight preprocessed faces.
-        seconds: How long to measure each.
+        seconds: Duration of each measurement.
     """
     found: dict[tuple[str, int], float] = {}
     for runtime in timed():
@@ -197,7 +199,7 @@ def speed(before: Path, after: Path, inputs: np.ndarray, seconds: float) -> dict
                 }
                 times = medians(interleaved(calls, 5, seconds))
                 found[runtime, batch] = times["0"] / times["1"]
-        # What a runtime cannot read is not faster there.
+        # A runtime that cannot read it is not timed.
         except KFaceError:
             continue
     return found

@@ -1,20 +1,20 @@
-"""What a bundle is measured on, and with which result: embeddings of test sets, the threshold table, the card's figures."""
+"""Measures a bundle: embeddings of test sets, the threshold table, and the figures of the model card."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from export.foreign import Preprocessing
 from export.pairs import threshold_pairs
 from export.settings import ExportJob
 from kface import bundle
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError, KFaceError, ModelError
+from kface.evaluation.foreign import Preprocessing
 from kface.networks import Network
 from kface.verification import score_pairs, verify
 
-#: Faces at a time: preprocessed, a test set takes four times its memory.
+#: Faces at a time: a preprocessed test set takes four times its memory.
 BLOCK = 32
 
 
@@ -42,7 +42,7 @@ def complete(
     embeddings: np.ndarray,
     known: np.ndarray,
 ) -> np.ndarray:
-    """Return the embeddings of all images where those of some are known already.
+    """Return the embeddings of all images, given those of some.
 
     Args:
         network: See :func:`embed`.
@@ -50,7 +50,7 @@ def complete(
         preprocessing: See :func:`embed`.
         layout: See :func:`embed`.
         embeddings: float32 (n, d), by the same network.
-        known: bool (n,), which of them are there.
+        known: bool (n,), which of them are given.
 
     Raises:
         ModelError: One is not finite.
@@ -74,7 +74,7 @@ def thresholds(
         known_of_people: :data:`export.pairs.UNSEEN`, :data:`export.pairs.UNKNOWN` or the like.
 
     Returns:
-        The table, or None where the set lacks pairs; that is printed.
+        The table, or None, with a message printed, if the set has too few pairs.
     """
     pairs, source = threshold_pairs(testset, job.impostors, job.seed, known_of_people)
     people = testset.people[pairs]
@@ -102,7 +102,7 @@ def add_figures(
     seed: int,
     log: Callable[[str], None] = print,
 ) -> None:
-    """Add to a report the figures of the test sets that it does not hold, in place."""
+    """Add the figures of test sets to a report that lacks them, in place."""
     sets = training.get("sets")
     found: dict[str, Any] = dict(sets) if isinstance(sets, dict) else {}
     for testset, embeddings in given:

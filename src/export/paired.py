@@ -1,6 +1,6 @@
-"""Whether one network is better than another on the same pairs: a paired bootstrap.
+"""Compares two networks on the same pairs by a paired bootstrap.
 
-Two networks err on much the same pairs, so that the difference of their error rates is known far better than either rate.
+Two networks err on mostly the same pairs, so that the difference of their error rates is far more precise than either rate.
 """
 
 from typing import NamedTuple
@@ -12,12 +12,12 @@ from kface.verification.curves import crossing, rank, rates, within
 
 
 class Difference(NamedTuple):
-    """How much more the second network errs, replicate by replicate.
+    """The second network's error rates minus the first's, by replicate.
 
     Attributes:
         eer: float64 (r,), of the equal error rate.
         area: float64 (r,), of one minus the area under the ROC.
-        miss: float64 (r,), of 1 - TAR at the FAR that was asked for; empty without one.
+        miss: float64 (r,), of 1 - TAR at the given FAR; empty without one.
     """
 
     eer: np.ndarray
@@ -34,9 +34,9 @@ def differences(
     seed: int = 0,
     far: float | None = None,
 ) -> Difference:
-    """Return how much more a second network errs on draws of people, or of pairs.
+    """Return by how much a second network's error rates are higher, on draws of people or of pairs.
 
-    People are drawn where the answer shall hold for others than these; pairs, where it is about these very pairs.
+    Draw people if the answer should hold for other people; draw pairs if it is about these pairs.
 
     Args:
         first: (m,), similarities by the first network.
@@ -45,7 +45,7 @@ def differences(
         people: Integers (m, 2), the two people of each pair; None to draw pairs.
         replicates: How many draws.
         seed: Of the draws.
-        far: A false accept rate at which TAR is compared.
+        far: The false accept rate at which TAR is compared; None for none.
     """
     resampling = None if people is None else Resampling(people, replicates, seed)
     random = np.random.default_rng(seed)
@@ -53,7 +53,7 @@ def differences(
     found: dict[str, list[np.ndarray]] = {"eer": [], "area": [], "miss": []}
     for start in range(0, replicates, BLOCK):
         if resampling is None:
-            # How often a pair is drawn is as good as Poisson's where there are many.
+            # With many pairs, how often each is drawn follows a Poisson distribution.
             weights = random.poisson(1.0, (len(genuine), min(BLOCK, replicates - start))).astype(np.float64)
         else:
             weights = resampling.weights(start, start + BLOCK)

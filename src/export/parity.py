@@ -1,4 +1,4 @@
-"""Whether an exported file computes what the network that it was made of computes."""
+"""Compares exported files with the network they were written from."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,12 +7,12 @@ import numpy as np
 
 from kface.errors import ModelError
 
-#: Batches that every file is run at.
+#: Batch sizes at which every file is run.
 BATCHES = (1, 8)
-#: Largest difference between two unit embeddings' elements, and between their direction and the same, that is rounding.
+#: Largest difference of an element between two unit embeddings, and least cosine, that count as rounding.
 CLOSE = 1e-4
 SAME_DIRECTION = 1 - 1e-5
-#: Below this cosine a reader of a file of reduced precision is warned about.
+#: Below this cosine, a reader of a file of reduced precision gets a warning.
 TRUSTED = 0.95
 
 
@@ -21,11 +21,11 @@ class Parity(NamedTuple):
 
     Attributes:
         file: The file's name in the bundle.
-        reader: What ran it.
+        reader: The runtime.
         batch: Faces at a time.
         difference: Largest absolute difference of an element between unit embeddings.
-        cosine: Smallest cosine between a face's embedding and the one it should be.
-        faces: How many faces were compared.
+        cosine: Smallest cosine between an embedding and the expected one.
+        faces: Number of compared faces.
     """
 
     file: str
@@ -52,24 +52,24 @@ def compare(
     exact: bool = True,
     reference: str = "the Keras model",
 ) -> list[Parity]:
-    """Run a file on faces at several batch sizes and compare its embeddings with those it should give.
+    """Run a file on faces at several batch sizes and compare its embeddings with the expected ones.
 
     Args:
         file: Its name, for the error.
-        reader: What runs it.
+        reader: Name of the runtime.
         run: float32 (n, 3, h, w) -> (n, d).
         inputs: float32 (n, 3, h, w), preprocessed faces.
-        wanted: float32 (n, d), what they should be.
+        wanted: float32 (n, d), the expected embeddings.
         batches: The batch sizes; (1,) alone for a file of fixed batch.
-        exact: Whether more than rounding is an error; not so for reduced precision, which pairs judge.
-        reference: What computed the embeddings that are wanted.
+        exact: Whether more than rounding is an error; False for reduced precision, which is judged on pairs.
+        reference: Name of the network that computed the expected embeddings.
 
     Raises:
-        ModelError: The file computes something else.
+        ModelError: The file computes other embeddings.
     """
     rows = []
     wanted = unit(wanted)
-    # A file of a large fixed batch gets the faces more than once.
+    # A file of a large fixed batch gets faces repeatedly.
     short = max(max(batches) - len(inputs), 0)
     again = np.arange(len(inputs) + short) % len(inputs)
     inputs, wanted = (inputs[again], wanted[again]) if short else (inputs, wanted)
@@ -78,17 +78,16 @@ def compare(
         found = np.concatenate([np.asarray(part, np.float32).reshape(batch, -1) for part in parts])
         if found.shape[1] != wanted.shape[1] or not np.isfinite(found).all():
             raise ModelError(
-                f"gives embeddings of shape {found.shape[1:]} or not finite ones by {reader}", file, "do not use it"
+                f"gives embeddings of shape {found.shape[1:]}, or not finite ones, with {reader}", file, "do not use it"
             )
         found, target = unit(found), wanted[: len(found)]
         difference = float(np.abs(found - target).max())
         cosine = float(np.sum(found * target, axis=1).min())
         if exact and (difference > CLOSE or cosine < SAME_DIRECTION):
             raise ModelError(
-                f"does not compute what {reference} does: read by {reader} at batch {batch} its embeddings differ by "
-                f"{difference:.1e} (cosine {cosine:.6f})",
+                f"differs by {difference:.1e} (cosine {cosine:.6f}) from {reference} when run by {reader} at batch {batch}",
                 file,
-                "it is not bundled",
+                "use another version of that runtime",
             )
         rows.append(Parity(file, reader, batch, difference, cosine, len(found)))
     return rows
@@ -99,8 +98,8 @@ def table(rows: Sequence[Parity], faces: str, reference: str = "the Keras model"
 
     Args:
         rows: Of all files.
-        faces: What the faces are, such as "real faces (LFW)".
-        reference: What the files are compared with.
+        faces: Description of the faces, such as "real faces (LFW)".
+        reference: Name of the network that the files are compared with.
     """
     width = max(len(row.file) for row in rows)
     reader = max(len(row.reader) for row in rows)
@@ -115,7 +114,5 @@ def table(rows: Sequence[Parity], faces: str, reference: str = "the Keras model"
     for file, by in dict.fromkeys((row.file, row.reader) for row in rows):
         smallest = min(row.cosine for row in rows if (row.file, row.reader) == (file, by))
         if smallest < TRUSTED:
-            lines.append(
-                f"{file}: {by} reads it otherwise than it is meant (cosine {smallest:.2f}): do not run it there"
-            )
+            lines.append(f"{file}: {by} computes something else (cosine {smallest:.2f}): do not run it with {by}")
     return "\n".join(lines)

@@ -1,17 +1,21 @@
-"""Smaller embedders: INT8 by static quantisation, FP16 by conversion. What they lose is measured elsewhere, on pairs."""
+"""Smaller embedders: INT8 by static quantisation, FP16 by conversion. :mod:`export.judge` measures what they lose."""
 
 import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from export import onnx_form
-from export.settings import CANONICAL_OPSET, LEAST_CALIBRATION
+from export.settings import LEAST_CALIBRATION
 from kface.errors import ConfigError, ModelError
+from kface.evaluation.foreign import onnx_form
+from kface.evaluation.foreign.onnx_form import CANONICAL_OPSET
 from kface.text import first_line
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
@@ -19,7 +23,7 @@ def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
 
     Args:
         model: An ONNX file's bytes, input float32 (n, 3, h, w).
-        faces: float32 (n, 3, h, w), preprocessed as the network wants them.
+        faces: float32 (n, 3, h, w), preprocessed as the network expects.
         batch: Faces at a time.
 
     Returns:
@@ -35,14 +39,14 @@ def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
 
     if len(faces) < LEAST_CALIBRATION:
         raise ConfigError(
-            f"needs {LEAST_CALIBRATION} faces at least, there are {len(faces)}",
+            f"needs at least {LEAST_CALIBRATION} faces, and there are {len(faces)}",
             "precision.calibration_faces",
             "give a larger data set, or precision.int8=false",
         )
     loaded = onnx.load_model_from_string(model)
     if onnx_form.opset(loaded) < CANONICAL_OPSET:
         raise ModelError(
-            f"weights by channel need opset {CANONICAL_OPSET}, it has {onnx_form.opset(loaded)}",
+            f"has opset {onnx_form.opset(loaded)}, and quantisation per channel needs {CANONICAL_OPSET}",
             "embedder.int8.onnx",
             f"export the network with opset {CANONICAL_OPSET}",
         )
@@ -50,7 +54,7 @@ def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
         source, prepared, target = (Path(folder) / name for name in ("fp32.onnx", "prepared.onnx", "int8.onnx"))
         source.write_bytes(model)
         before = logging.root.manager.disable
-        # The quantiser advises every user of what has been done in the line above.
+        # The quantiser advises a preprocessing that has already been done.
         logging.disable(logging.WARNING)
         try:
             quantization.shape_inference.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
@@ -65,7 +69,7 @@ def to_int8(model: bytes, faces: np.ndarray, batch: int = 16) -> bytes:
                 weight_type=quantization.QuantType.QInt8,
                 extra_options={"ActivationSymmetric": True},
             )
-        # The quantiser raises whatever it stumbles over.
+        # The quantiser raises all kinds of exceptions.
         except Exception as error:
             raise ModelError(f"cannot be quantised ({first_line(error)})", "embedder.int8.onnx")
         finally:
@@ -90,14 +94,14 @@ def to_fp16(model: bytes) -> bytes:
     return _finished(converted, loaded, "embedder.fp16.onnx")
 
 
-def _finished(model: Any, source: Any, name: str) -> bytes:
-    """Return a model's bytes in the canonical form: the converters leave nodes unsorted, and name them by counters."""
+def _finished(model: "onnx.ModelProto", source: "onnx.ModelProto", name: str) -> bytes:
+    """Return a model's bytes in canonical form: the converters leave nodes unsorted and numbered."""
     onnx_form.canonical(model, source.graph.input[0].name, source.graph.output[0].name)
     return onnx_form.checked(model, name)
 
 
 class _Faces:
-    """Hands the faces to the quantiser, a batch at a time; what it takes for a calibration data reader."""
+    """Passes the faces to the quantiser, a batch at a time: a calibration data reader."""
 
     def __init__(self, name: str, faces: np.ndarray, batch: int) -> None:
         self.name, self.faces, self.batch = name, faces, batch
@@ -115,7 +119,7 @@ class _Faces:
         return None if block is None else {self.name: block}
 
     def set_range(self, start_index: int, end_index: int) -> None:
-        """Take part of the faces only; the quantiser asks for it where memory is short."""
+        """Use only a part of the faces; the quantiser asks for it if memory is short."""
         self.faces = self.faces[start_index:end_index]
         self.rewind()
 

@@ -1,4 +1,4 @@
-"""Finds out what a foreign network expects of its input: colour orders and normalisations are tried on pairs of faces."""
+"""Determines the input format of a foreign network by trying colour orders and normalisations on pairs of faces."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,24 +7,24 @@ from typing import NamedTuple
 import numpy as np
 
 from export import paired
-from export.foreign import ForeignNetwork, Preprocessing
 from kface.errors import ConfigError, ModelError
+from kface.evaluation.foreign import ForeignNetwork, Preprocessing
 from kface.verification import eer, score_pairs
 
 COLOURS = ("rgb", "bgr")
-#: (mean, divisor) that the field uses: insightface's and ours, FaceNet's, none, and 0 to 1.
+#: Usual pairs of (mean, divisor): insightface's and ours, FaceNet's, none, and 0 to 1.
 NORMALISATIONS = ((127.5, 128.0), (127.5, 127.5), (0.0, 1.0), (0.0, 255.0))
-#: Pairs looked at first; twice as many each time, as long as combinations cannot be told apart.
+#: Pairs used first; doubled each time, as long as the combinations cannot be distinguished.
 FIRST = 500
 REPLICATES = 400
-#: Share of draws of pairs in which a combination must be worse to be given up: early, on few pairs, and in the end.
+#: Share of draws in which a combination must be worse to be dropped: early, on few pairs, and at the end.
 EARLY, FINAL = 0.998, 0.975
-#: Embeddings that differ by less from face to face say nothing about who it is.
+#: Embeddings that differ by less than this between faces do not identify anyone.
 SAME = 1e-6
 
 
 class Tried(NamedTuple):
-    """A combination and the equal error rate that it reached, from 0 to 1, on so many pairs."""
+    """A combination with its equal error rate, from 0 to 1, and the number of pairs."""
 
     preprocessing: Preprocessing
     eer: float
@@ -32,12 +32,12 @@ class Tried(NamedTuple):
 
 
 class Probed(NamedTuple):
-    """What was found out.
+    """The result of probing.
 
     Attributes:
         tried: All combinations that were tried, the best first.
-        embeddings: float32 (n, d), of the faces by the best one, as the network gives them; zeros where not known.
-        known: bool (n,), of which faces: those of the pairs that were looked at.
+        embeddings: float32 (n, d), the network's embeddings of the faces with the best one; zeros where not computed.
+        known: bool (n,), the faces whose embeddings were computed.
     """
 
     tried: list[Tried]
@@ -46,7 +46,7 @@ class Probed(NamedTuple):
 
 
 class _Candidate:
-    """A combination with the embeddings that were computed so far: each face goes through it once."""
+    """A combination with the embeddings computed so far; each face is embedded once."""
 
     def __init__(self, preprocessing: Preprocessing, count: int) -> None:
         self.preprocessing = preprocessing
@@ -58,7 +58,7 @@ class _Candidate:
         self.finite = True
 
     def measure(self, embedder: ForeignNetwork, faces: np.ndarray, pairs: np.ndarray, genuine: np.ndarray) -> None:
-        """Compute what is missing and the equal error rate on these pairs."""
+        """Compute the missing embeddings and the equal error rate on these pairs."""
         new = np.setdiff1d(np.unique(pairs), np.flatnonzero(self.known))
         if len(new):
             found = embedder.run(faces[new], self.preprocessing)
@@ -66,7 +66,7 @@ class _Candidate:
                 self.embeddings = np.zeros((len(faces), found.shape[1]), np.float32)
             self.embeddings[new] = found
             self.known[new] = True
-            # A network that overflows on this input does not expect it.
+            # A network that overflows on this input expects another one.
             self.finite = self.finite and bool(np.isfinite(found).all())
         self.pairs = len(pairs)
         if self.finite and self.embeddings is not None:
@@ -85,26 +85,26 @@ def probe(
     normalisation: Sequence[float] | None = None,
     seed: int = 0,
 ) -> Probed:
-    """Find out what a network expects by how well it tells people apart.
+    """Determine what a network expects by how well it distinguishes people.
 
-    The combinations are compared on the same pairs, by a bootstrap of these, first on a few hundred; those that are
-    worse with certainty are given up, and the others compared on twice as many, until one is left.
+    The combinations are compared on the same pairs, with a bootstrap over pairs, first on a few hundred. Those that are
+    certainly worse are dropped, and the others are compared on twice as many pairs, until one is left.
 
     Args:
         embedder: The network.
         faces: uint8 (n, 112, 112, 3), RGB.
         pairs: Integers (m, 2), indices of faces.
         genuine: bool (m,).
-        colour: "rgb" or "bgr" where it is known, else "auto".
-        normalisation: (mean, divisor) where they are known.
+        colour: "rgb" or "bgr" if known, else "auto".
+        normalisation: (mean, divisor) if known.
         seed: Of the order of the pairs and of the draws.
 
     Returns:
-        The combinations that were tried, and the embeddings of the best: nobody need compute them again.
+        The combinations that were tried, and the embeddings by the best, for reuse.
 
     Raises:
-        ConfigError: A declared value cannot be, or the pairs cannot tell which combination is the right one.
-        ModelError: The embeddings are not finite, or the same for every face, whatever is tried.
+        ConfigError: A declared value is invalid, or the pairs cannot decide which combination is right.
+        ModelError: With every combination the embeddings are not finite, or the same for every face.
     """
     if colour not in (*COLOURS, "auto"):
         raise ConfigError("must be rgb, bgr or auto", f"preprocessing.colour={colour}")
@@ -118,13 +118,13 @@ def probe(
     left = candidates
     count = FIRST if len(left) > 1 else len(pairs)
     while True:
-        # A handful of pairs of one kind says nothing.
+        # A handful of pairs of one kind is not enough.
         while count < len(pairs) and min(genuine[:count].sum(), (~genuine[:count]).sum()) < FIRST // 5:
             count *= 2
         count = min(count, len(pairs))
         for candidate in left:
             candidate.measure(embedder, faces, pairs[:count], genuine[:count])
-        # Before the comparison, which takes seconds and would say nothing about it.
+        # Before the comparison, which takes seconds and would not notice.
         _refuse_useless(min(left, key=lambda one: one.eer), embedder, pairs[:count])
         last = count == len(pairs)
         left = _survivors(left, genuine[:count], FINAL if last else EARLY, seed)
@@ -134,7 +134,7 @@ def probe(
     best = left[0]
     if len(left) > 1:
         raise ConfigError(
-            f"the pairs cannot tell {best.preprocessing} (EER {100 * best.eer:.1f} %) from {left[1].preprocessing} "
+            f"the pairs cannot distinguish {best.preprocessing} (EER {100 * best.eer:.1f} %) from {left[1].preprocessing} "
             f"(EER {100 * left[1].eer:.1f} %)",
             embedder.shown,
             "declare preprocessing.colour=rgb or preprocessing.colour=bgr and preprocessing.normalisation=[mean,divisor], "
@@ -147,7 +147,7 @@ def probe(
 
 
 def _combinations(colour: str, normalisation: Sequence[float] | None) -> list[Preprocessing]:
-    """Return what is tried, once where two differ by less than any picture shows."""
+    """Return the combinations to try, without those that are practically equal to another."""
     colours = COLOURS if colour == "auto" else (colour,)
     normalisations = NORMALISATIONS if normalisation is None else ((normalisation[0], normalisation[1]),)
     found: list[Preprocessing] = []
@@ -159,7 +159,7 @@ def _combinations(colour: str, normalisation: Sequence[float] | None) -> list[Pr
 
 
 def _survivors(candidates: list[_Candidate], genuine: np.ndarray, level: float, seed: int) -> list[_Candidate]:
-    """Return the best combination, and after it those that are not worse with certainty."""
+    """Return the best combination, followed by those that are not certainly worse."""
     ordered = sorted(candidates, key=lambda one: one.eer)
     best = ordered[0]
     kept = [best]
@@ -168,7 +168,7 @@ def _survivors(candidates: list[_Candidate], genuine: np.ndarray, level: float, 
             continue
         found = paired.differences(best.scores, other.scores, genuine, None, REPLICATES, seed)
         worse = [float(np.mean(values > 0)) for values in (found.eer, found.area) if len(values)]
-        # The area tells where hardly a pair is wrong; it must not overrule the error rate.
+        # The area decides if hardly a pair is wrong; it must not overrule the error rate.
         if not worse or max(worse) < level or other.eer < best.eer:
             kept.append(other)
     return kept
@@ -188,7 +188,7 @@ def _refuse_useless(best: _Candidate, embedder: ForeignNetwork, pairs: np.ndarra
 
 
 def _alike(one: Preprocessing, other: Preprocessing) -> bool:
-    """Whether two differ by less than half a grey level, which no pairs can tell and no embedding minds."""
+    """Return whether two differ by less than half a grey level, which does not affect embeddings."""
     return (
         one.colour == other.colour
         and one.mean == other.mean

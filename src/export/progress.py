@@ -1,4 +1,4 @@
-"""Says what an export is doing: a line a step, and one every half minute while a step takes longer."""
+"""Prints the progress of an export: one line per step, and one every half minute during a long step."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ EVERY = 30.0
 
 @contextmanager
 def step(what: str, every: float = EVERY) -> Iterator[None]:
-    """Print what is being done, and how long it has been going on while it lasts."""
+    """Print the step, and repeatedly how long it has been running."""
     print(f"export: {what} ...", flush=True)
     began = time.monotonic()
     over = threading.Event()

@@ -1,4 +1,4 @@
-"""An export as its configuration describes it; nothing heavy is imported to find out whether it can work at all."""
+"""The settings of an export, read from its configuration and checked without importing anything heavy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,41 +8,40 @@ from typing import Any
 from kface import checks
 from kface.bundle.manifest import PRECISIONS
 from kface.errors import ConfigError
+from kface.evaluation.foreign.onnx_form import CANONICAL_OPSET
 from kface.evaluation.settings import EvaluateSettings
 
-#: ONNX operator sets that can be written: TensorRT 8.2, the Nano's, reads up to the first.
+#: ONNX operator sets that can be written: TensorRT 8.2, a Jetson Nano's, reads the first.
 OPSETS = (13, 14, 15, 16, 17)
-#: Of ``embedder.onnx``, which the fingerprint follows from.
-CANONICAL_OPSET = 13
-#: In place of a file: the network that export.pretrained fetches.
+#: Given instead of a file: the network that export.pretrained fetches.
 PRETRAINED = "pretrained"
-#: Faces that every file is compared on at least: the largest batch of the comparison.
+#: Fewest faces on which files are compared: the largest batch of the comparison.
 LEAST_FACES = 8
-#: Faces that INT8 is calibrated on at least: fewer and the ranges are luck.
+#: Fewest faces for INT8 calibration: with fewer, the ranges are left to chance.
 LEAST_CALIBRATION = 32
 
 
 def check_opset(opset: Any, key: str = "formats.opsets") -> None:
-    """Raise ConfigError where an opset cannot be written."""
+    """Raise ConfigError if an opset cannot be written."""
     if isinstance(opset, bool) or opset not in OPSETS:
         raise ConfigError(f"an opset must be one of {', '.join(map(str, OPSETS))}, not {opset!r}", key)
 
 
 def check_batch(batch: Any, key: str = "formats.fixed_batches") -> None:
-    """Raise ConfigError where a batch is neither None nor a number of images."""
+    """Raise ConfigError if a batch is neither None nor a valid number of images."""
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= 1024):
         raise ConfigError(f"a batch must be a whole number from 1 to 1024, not {batch!r}", key)
 
 
 @dataclass(frozen=True)
 class Formats:
-    """What is written.
+    """The files to write.
 
     Attributes:
         opsets: ONNX operator sets, with any batch.
-        fixed_batches: Images a batch of further ONNX files of that one batch.
-        uff: Whether to write UFF; None where the network decides.
-        engines: Whether to build TensorRT engines; None where TensorRT is installed.
+        fixed_batches: Batch sizes of further ONNX files with a fixed batch.
+        uff: Whether to write UFF; None if the network decides.
+        engines: Whether to build TensorRT engines; None builds them if TensorRT is installed.
         engine_precisions: Of the engines.
     """
 
@@ -55,14 +54,14 @@ class Formats:
 
 @dataclass(frozen=True)
 class Reduction:
-    """The smaller networks beside the one of full precision.
+    """The smaller networks in addition to the one of full precision.
 
     Attributes:
-        int8: Whether INT8 is bundled; None where it is faster on a runtime here.
-        fp16: The same of FP16.
-        calibration_faces: Faces that INT8 is calibrated on.
-        allowed_loss: In EER and in TAR at FAR 1e-2; what may lose more is not bundled.
-        seconds: Of timing at each batch size.
+        int8: Whether INT8 is bundled; None bundles it if it is faster with an installed runtime.
+        fp16: The same for FP16.
+        calibration_faces: Faces for INT8 calibration.
+        allowed_loss: Largest loss in EER and in TAR at FAR 1e-2 with which a network is bundled.
+        seconds: Duration of timing at each batch size.
     """
 
     int8: bool | None
@@ -74,26 +73,26 @@ class Reduction:
 
 @dataclass(frozen=True)
 class ExportJob:
-    """An export as its configuration describes it.
+    """The settings of an export.
 
     Attributes:
-        evaluation: The pairs that all is judged on.
+        evaluation: The pairs on which everything is judged.
         run: The run's directory; None for the newest, or for a foreign embedder.
         embedder: A foreign embedder's file; None for a run's network, and for the pretrained one until it is fetched.
         pretrained: Whether the network is the one that :mod:`export.pretrained` fetches.
-        output: The embedder's output that is the embedding; None where there is one only.
-        out: The bundle's directory; None for one that is named after the network.
+        output: Name of the embedding's output; None if there is only one.
+        out: The bundle's directory; None for one named after the network.
         output_dir: Directory of the runs.
         seed: Of the faces and pairs that are drawn.
-        formats: What is written.
+        formats: The files to write.
         precision: The smaller networks.
         colour: Of a foreign embedder's input: "auto", "rgb" or "bgr".
         normalisation: Mean and divisor of a foreign embedder's input; None tries them.
-        parity_faces: Faces that every file is compared on.
+        parity_faces: Number of faces on which files are compared.
         impostors: Most impostor pairs of the threshold table.
-        replicates: Draws of people for the table's intervals.
-        licence: Of the bundle as a whole; None for what is known.
-        licence_of_data: Of what the network was trained on; None for what is known.
+        replicates: Bootstrap draws of people for the table's intervals.
+        licence: Of the complete bundle; None for the known one.
+        licence_of_data: Of the training data; None for the known one.
     """
 
     evaluation: EvaluateSettings
@@ -116,10 +115,10 @@ class ExportJob:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "ExportJob":
-        """Read a job off ``conf/export.yaml``, and find out before minutes are spent whether it can work.
+        """Read and check the settings of ``conf/export.yaml``, before minutes are spent on an export that cannot work.
 
         Raises:
-            ConfigError: A setting, named, cannot work.
+            ConfigError: A setting (named) is invalid.
             ProtocolError: A file of pairs is damaged.
         """
         formats = _formats(config["formats"])
@@ -135,10 +134,12 @@ class ExportJob:
             raise ConfigError(f"must be a text, not {licence!r}", "licence", "use licence=auto")
         given, run = config["embedder"], config["run"]
         if given and run:
-            raise ConfigError("exclude each other", "embedder and run", "leave one out")
+            raise ConfigError("exclude each other", "embedder and run", "remove one")
         if config["output"] and not given:
             raise ConfigError(
-                "names an output of a foreign embedder", "output", "leave it out, or give embedder=FILE.onnx"
+                "names an output of a foreign embedder, and none is given",
+                "output",
+                "remove it, or give embedder=FILE.onnx",
             )
         pretrained = bool(given) and str(given).lower() == PRETRAINED
         embedder = Path(str(given)).expanduser() if given and not pretrained else None
@@ -148,7 +149,7 @@ class ExportJob:
             check_embedder(embedder)
         out = Path(str(config["out"])).expanduser() if config["out"] else None
         if out is not None and (out.exists() or out.is_symlink()) and not (out / "manifest.json").is_file():
-            raise ConfigError("is there already, and is no bundle", f"out={out}", "give a new directory")
+            raise ConfigError("exists and is not a bundle", f"out={out}", "give a new directory")
         return cls(
             evaluation=EvaluateSettings.of(config),
             run=run or None,
@@ -173,7 +174,7 @@ class ExportJob:
 def _formats(formats: Mapping[str, Any]) -> Formats:
     opsets = _sequence(formats["opsets"], "formats.opsets")
     if not opsets:
-        raise ConfigError("needs one opset at least", "formats.opsets", f"use formats.opsets=[{CANONICAL_OPSET}]")
+        raise ConfigError("needs at least one opset", "formats.opsets", f"use formats.opsets=[{CANONICAL_OPSET}]")
     for opset in opsets:
         check_opset(opset)
     batches = _sequence(formats["fixed_batches"], "formats.fixed_batches")
@@ -190,12 +191,12 @@ def _formats(formats: Mapping[str, Any]) -> Formats:
 
 
 def _check_forms_elsewhere(formats: Formats) -> None:
-    """Refuse the forms that only kface's own networks have: they are made of a Keras model."""
-    why = "a network that was trained elsewhere is not written in this form"
+    """Refuse the formats that are only written from a Keras model, and so from kface's own networks."""
+    why = "is not available for a network that was trained elsewhere"
     if formats.uff:
-        raise ConfigError(why, "formats.uff", "leave it out; TensorRT reads its embedder.onnx")
+        raise ConfigError(why, "formats.uff", "remove it; TensorRT reads embedder.onnx")
     if formats.opsets != (CANONICAL_OPSET,):
-        raise ConfigError(why, "formats.opsets", "leave it out: it keeps the operators that it comes with")
+        raise ConfigError(why, "formats.opsets", "remove it: the network keeps its own opset")
 
 
 def _precision(given: Mapping[str, Any]) -> Reduction:
@@ -223,13 +224,13 @@ def _preprocessing(given: Mapping[str, Any]) -> tuple[str, tuple[float, float] |
 
 
 def check_embedder(path: Path) -> None:
-    """Find out whether a foreign embedder can be an ONNX file; raises ConfigError."""
+    """Raise ConfigError if a foreign embedder cannot be an ONNX file."""
     where = f"embedder={path}"
-    convert = "export it to ONNX by its own framework, and give the .onnx file"
+    convert = "export it to ONNX with its own framework, and give the .onnx file"
     if path.is_dir():
-        raise ConfigError("is a directory, an embedder is one .onnx file", where, convert)
+        raise ConfigError("is a directory, and an embedder is one .onnx file", where, convert)
     if not path.exists():
-        raise ConfigError("there is no such file", where)
+        raise ConfigError("does not exist", where)
     if not path.is_file():
         raise ConfigError("is not a regular file", where, convert)
     if path.suffix.lower() != ".onnx":

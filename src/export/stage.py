@@ -12,10 +12,8 @@ from export import (
     detector_parity,
     exported_network,
     files,
-    foreign_file,
     golden_pictures,
     measuring,
-    onnx_form,
     parity,
     precision,
     probing,
@@ -34,11 +32,13 @@ from kface.bundle import golden_writer
 from kface.bundle.manifest import CANONICAL, TOLERANCE
 from kface.errors import ConfigError, KFaceError, ModelError
 from kface.evaluation import runs
+from kface.evaluation.foreign import file as foreign_file
+from kface.evaluation.foreign import onnx_form
 from kface.files import sha256_bytes
 from kface.mtcnn import weights
 from kface.networks import open_network
 
-#: Slack below the cosine that a precision reached on the golden faces here: other processors round otherwise.
+#: Margin below the cosine that a precision reached on the golden crops here: other CPUs round differently.
 SLACK = 0.02
 
 
@@ -46,13 +46,13 @@ def export(job: ExportJob) -> Path:
     """Write a bundle and return its directory.
 
     Raises:
-        KFaceError: There is nothing to export, a file does not compute what the network does, or the disk is full.
+        KFaceError: There is nothing to export, a file does not compute what the network computes, or the disk is full.
     """
     run_dir = None if job.embedder or job.pretrained else runs.newest_run(job.output_dir, job.run)
     if job.pretrained:
         job = offer.with_file(job)
     if job.embedder is not None:
-        # Finding the faces of a test set takes minutes: what is no embedder is refused before.
+        # Check the embedder before finding the faces of a test set, which takes minutes.
         foreign_file.read(job.embedder, job.output)
     with step("reading the test sets"):
         material = gather(job, run_dir, offer.faces if job.pretrained else None)
@@ -80,7 +80,7 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
     shown = f"faces of the {first.title}" if first.synthetic else f"real faces ({first.title})"
     faces = first.images[~first.failed][: job.parity_faces]
     if len(faces) < LEAST_FACES:
-        raise ConfigError(f"{first.title} has {len(faces)} faces, a comparison needs {LEAST_FACES}", "evaluate")
+        raise ConfigError(f"{first.title} has {len(faces)} faces, and a comparison needs {LEAST_FACES}", "evaluate")
     if run_dir is not None:
         exported = exported_network.from_run(folder, job, run_dir, faces)
     else:
@@ -89,7 +89,7 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
         exported = exported_network.of_pretrained(folder, exported)
     embeddings = _embeddings(folder / CANONICAL, exported, material, exported.probed)
     verdicts = _reduced(folder, job, exported, material, embeddings)
-    with step("detector: copied and compared"):
+    with step("detector: copying and comparing"):
         detector = _detector(folder, first.images[~first.failed][:8])
     entries = _entries(folder, exported.made, detector) + list(_golden(folder, exported))
     preprocessing = bundle.BundlePreprocessing(
@@ -98,17 +98,17 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
         divisor=exported.preprocessing.divisor,
     )
     canonical = next(entry for entry in entries if entry.path == CANONICAL)
-    # The file follows from the network alone, and so does what two bundles must share.
+    # The canonical file follows from the network alone, and so does the fingerprint.
     fingerprint = bundle.fingerprint(canonical.sha256, preprocessing, bundle.AlignmentTemplate())
     if job.pretrained and first.synthetic:
         thresholds = offer.measured_thresholds(fingerprint)
         exported.training["sets"] = offer.measured_sets(fingerprint)
     else:
-        with step(f"thresholds: measured on {first.title}"):
+        with step(f"thresholds: measuring on {first.title}"):
             thresholds = measuring.thresholds(job, first, embeddings[0], exported.people)
             given = list(zip(material.sets, embeddings, strict=True))
             measuring.add_figures(exported.training, given, job.evaluation.bootstrap, job.seed)
-    # Not in the manifest: it is there to be edited.
+    # Not in the manifest, because users edit it.
     (folder / "deploy.yaml").write_text(deploy_settings(exported.name, thresholds), encoding="utf-8")
     manifest = bundle.BundleManifest(
         name=exported.name,
@@ -138,7 +138,7 @@ def _fill(folder: Path, job: ExportJob, run_dir: Path | None, material: Material
 def _embeddings(
     path: Path, exported: ExportedNetwork, material: Material, probed: probing.Probed | None = None
 ) -> list[np.ndarray]:
-    """Return the embeddings of every test set's faces by an embedder's file; those of the first may be there already."""
+    """Return the embeddings of every test set's faces by an embedder's file; those of the first may be partly known."""
     network = open_network(path, "onnxruntime")
     found = []
     for number, testset in enumerate(material.sets):
@@ -155,7 +155,7 @@ def _embeddings(
 def _reduced(
     folder: Path, job: ExportJob, exported: ExportedNetwork, material: Material, embeddings: list[np.ndarray]
 ) -> list[Verdict]:
-    """Make the embedders of reduced precision, judge them, and keep those that are accepted."""
+    """Write the embedders of reduced precision, judge them, and keep those that are accepted."""
     source = (folder / CANONICAL).read_bytes()
     verdicts = []
     for kind, wanted in (("int8", job.precision.int8), ("fp16", job.precision.fp16)):
@@ -166,7 +166,7 @@ def _reduced(
         about = {**exported.made[0].facts, "precision": kind}
         origin = {}
         try:
-            with step(f"{name}: made"):
+            with step(f"{name}: writing"):
                 if kind == "int8":
                     faces = material.calibration(job.precision.calibration_faces, job.seed)
                     data = precision.to_int8(source, exported.preprocessing.apply(faces, exported.layout))
@@ -174,11 +174,11 @@ def _reduced(
                 else:
                     data = precision.to_fp16(source)
                 path.write_bytes(data)
-            with step(f"{name}: timed"):
+            with step(f"{name}: timing"):
                 ratios = speed(folder / CANONICAL, path, exported.proof.inputs, job.precision.seconds)
             allowed, asked = job.precision.allowed_loss, wanted is True
             verdict = Verdict(name, (), (len(source), len(data)), ratios, allowed, asked)
-            # What is left out anyway need not be judged: a test set takes minutes.
+            # Judging takes minutes: skip it for a file that is not bundled anyway.
             if verdict.useful:
                 verdict = judge(
                     name,
@@ -197,7 +197,7 @@ def _reduced(
             else:
                 path.unlink()
         except KFaceError as error:
-            # What our own settings forbid is said; what a foreign network does not bear is left out.
+            # Invalid settings are errors; a precision that a foreign network does not support is skipped.
             path.unlink(missing_ok=True)
             if isinstance(error, ConfigError) or wanted is True or job.embedder is None:
                 raise
@@ -206,8 +206,8 @@ def _reduced(
 
 
 def _golden(folder: Path, exported: ExportedNetwork) -> tuple[bundle.BundleFile, ...]:
-    """Write the golden vectors; a precision that rounds more than usual here has its own tolerance."""
-    with step("golden vectors: written"):
+    """Write the golden vectors; a precision that rounds more than usual gets its own tolerance."""
+    with step("golden vectors: writing"):
         found = golden_pictures.golden_pictures(folder / "detector")
         reached = {}
         for one in exported.made:
@@ -227,9 +227,9 @@ def _golden(folder: Path, exported: ExportedNetwork) -> tuple[bundle.BundleFile,
 
 
 def _detector(folder: Path, faces: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Copy the detector's networks and prove each; return by file what the proofs showed.
+    """Copy the detector's networks, verify each, and return the figures of each by file name.
 
-    Their manifest comes with them, and is checked against the copies.
+    Their manifest is copied too, and the copies are checked against it.
     """
     import onnx
 
@@ -239,7 +239,7 @@ def _detector(folder: Path, faces: np.ndarray) -> dict[str, dict[str, Any]]:
     for name, digest in weights.hashes(source).items():
         data = (source / name).read_bytes()
         if sha256_bytes(data) != digest:
-            raise ModelError("is not the file it was (its SHA-256 differs)", source / name, f"remove {source}")
+            raise ModelError("has been changed (its SHA-256 differs)", source / name, f"remove {source}")
         onnx_form.checked(onnx.load_model_from_string(data), source / name)
         (target / name).write_bytes(data)
     shutil.copyfile(source / "manifest.json", target / "manifest.json")
@@ -247,7 +247,7 @@ def _detector(folder: Path, faces: np.ndarray) -> dict[str, dict[str, Any]]:
 
 
 def _figures(rows: Sequence[parity.Parity], failed: dict[str, str]) -> dict[str, Any]:
-    """Return what a proof showed: the largest difference, and each reader's smallest cosine."""
+    """Return the figures of a comparison: the largest difference, and the smallest cosine of each reader."""
     found: dict[str, Any] = {"faces": max(row.faces for row in rows)}
     found["largest difference"] = max(row.difference for row in rows)
     for reader in dict.fromkeys(row.reader for row in rows):

@@ -1,7 +1,7 @@
-"""Where a bundle is made: a directory of its own beside the target, which takes the target's place when it is complete.
+"""A temporary directory in which a bundle is written; it replaces the target when it is complete.
 
-Two exports of one run at once do not meet: each has its directory, locked for as long as its process lives. What a killed
-export left behind is found by its lock being free, and removed.
+Two exports of one run at the same time do not interfere: each has its own directory, locked while its process lives. The
+directory of a killed export is recognised by its free lock, and removed.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from kface import locks
 
 SUFFIX = ".partial"
-#: Attempts to put the new directory in the old one's place, where other exports do the same.
+#: Attempts to replace the old directory while other exports do the same.
 ATTEMPTS = 100
 
 
@@ -23,10 +23,10 @@ ATTEMPTS = 100
 def workplace(target: Path) -> Iterator[Path]:
     """Yield an empty directory that becomes the target at the end, unless the block raises.
 
-    Whoever reads the old target keeps it until the new one is complete.
+    The old target stays in place until the new one is complete.
 
     Args:
-        target: The directory to make or replace.
+        target: The directory to create or replace.
 
     Raises:
         OSError: The disk is full, the directory is read-only, and so on; the old target stays.
@@ -41,7 +41,7 @@ def workplace(target: Path) -> Iterator[Path]:
         yield made
         _swap(made, target, home / "old")
     finally:
-        # Where the new one could not take the place, the old one returns to it.
+        # If the new directory could not be moved, restore the old one.
         _restore(home, target)
         shutil.rmtree(home, ignore_errors=True)
         if lock is not None:
@@ -53,10 +53,10 @@ def _prefix(target: Path) -> str:
 
 
 def _locked(target: Path) -> tuple[Path, int | None]:
-    """Make a directory that holds a lock; a process that is clearing up may take it away before it is locked."""
+    """Create and lock a directory; a process that is cleaning up may remove it before it is locked."""
     while True:
         home = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=SUFFIX, dir=target.parent))
-        # On Windows nothing is locked, and so nothing of others is removed.
+        # Windows has no such lock, and so directories of other exports are not removed there.
         if not locks.AVAILABLE:
             return home, None
         lock = os.open(home, os.O_RDONLY)
@@ -66,7 +66,7 @@ def _locked(target: Path) -> tuple[Path, int | None]:
         except FileNotFoundError:
             pass
         except OSError:
-            # A file system without locks.
+            # The file system does not support locks.
             return home, lock
         os.close(lock)
 
@@ -80,7 +80,7 @@ def _swap(made: Path, target: Path, old: Path) -> None:
             made.rename(target)
             return
         except OSError:
-            # Another export was faster; its bundle makes room for this one.
+            # Another export was faster; replace its bundle.
             if attempt == ATTEMPTS - 1 or not target.exists():
                 raise
 
@@ -92,7 +92,7 @@ def _restore(home: Path, target: Path) -> None:
 
 
 def _clear(target: Path) -> None:
-    """Remove what killed exports of the same target left."""
+    """Remove the directories that killed exports of the same target left behind."""
     if not locks.AVAILABLE:
         return
     for home in target.parent.glob(f"{_glob(_prefix(target))}*{SUFFIX}"):
@@ -101,16 +101,16 @@ def _clear(target: Path) -> None:
         except OSError:
             continue
         try:
-            # Otherwise it is alive, or another's to clear.
+            # Otherwise its export is running, or another process is removing it.
             if locks.lock(lock, wait=False):
                 _restore(home, target)
                 shutil.rmtree(home, ignore_errors=True)
         except OSError:
-            # A file system without locks.
+            # The file system does not support locks.
             continue
         finally:
             os.close(lock)
 
 
 def _glob(text: str) -> str:
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in text)
+    return "".join(f"[{character}]" if character in "*?[" else character for character in text)

@@ -29,6 +29,7 @@ TEXTS: Dict[str, str] = {
     "evaluate.pairs": r"null|true|false|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)",
     "gallery.file": "null",
     "gallery.key_file": "null",
+    "library": "null",
     "licence": "null",
     "licence_of_data": "null",
     "out": "null",

@@ -6,11 +6,11 @@ from typing import Optional, Set
 from kface.errors import ConfigError, KFaceError
 
 #: Extras that `make setup` installs by default.
-DEFAULT = "train,export,deploy,openvino,dev"
+DEFAULT = "train,export,kisa,deploy,openvino,dev"
 #: By module, the extra of ``pyproject.toml`` that installs it, where the default does not.
 EXTRAS = {"qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
 #: Extras for all commands in an installation without a checkout.
-INSTALLED = "train,export,deploy,openvino"
+INSTALLED = "train,export,kisa,deploy,openvino"
 #: A missing module of these packages is a defect of the program.
 OWN = ("kface", "train", "export", "deploy", "benchmarks")
 

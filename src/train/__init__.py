@@ -1,1 +1,1 @@
-"""Keras: backbones, margin heads, input pipeline, training and Table 5."""
+"""Training with Keras: backbones, margin heads, input pipeline, training loop and its verification."""

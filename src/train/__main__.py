@@ -2,44 +2,45 @@
 
 import sys
 import time
-from typing import Any
+
+from omegaconf import DictConfig
 
 from kface import stage
 from kface.data.dataset.stage import DatasetJob, prepare, summary
 
 
-def main(config: Any) -> None:
+def main(config: DictConfig) -> None:
     """Run the stage."""
     started = time.monotonic()
     data = DatasetJob.of(config)
     from train import backend
 
     backend.start_quietly()
-    from kface.evaluation import runs
-    from train import checks, stages, weights
+    from kface.evaluation import runs, test_sets
+    from train import checks, weights
     from train.fit import train_run
+    from train.verification import verify_run
 
-    # Whatever can be wrong is found before minutes are spent: what the settings say first, then what the test sets and the
-    # disk hold, then the data set, which the training itself needs.
+    # Checks come before anything that takes minutes: first the settings, then test sets and disk, then the data set.
     job, network = checks.check_settings(config, data)
     resumed = checks.check_resume(job)
-    checks.check_packages(job.fit.tensorboard)
+    checks.check_packages(job.logger)
     checks.check_places(job, network)
     weights.clean(job.output_dir)
-    stages.check_testsets(job.evaluation)
+    test_sets.check_testsets(job.evaluation)
     if data.corpus.synthetic:
-        print("corpus: no K-Face was given (corpus=kface corpus.root=DIR), so this is the synthetic sample")
+        print("corpus: the synthetic sample; for K-Face add corpus=kface corpus.root=DIR")
     report = prepare(data)
     print(summary(report), flush=True)
     checks.check_data_set(job, network, report.manifest)
-    # The training builds one of its own.
+    # The training builds its own.
     del network
 
     about = checks.about(job, report.manifest)
     run_dir = runs.begin(about, job.output_dir, job.recipe) if resumed is None else resumed.directory
 
-    def go_on(epoch: int) -> None:
-        # Only now it is certain that the run goes on, with these settings and after this epoch.
+    def started_at(epoch: int) -> None:
+        # Only now have all checks of a resumed run passed.
         if resumed is not None:
             about.update(runs.resumed_about(resumed._replace(epoch=epoch), about))
             runs.write_down(run_dir, about, job.recipe)
@@ -49,14 +50,15 @@ def main(config: Any) -> None:
         report.manifest,
         run_dir,
         job.backbone,
-        job.head,
+        job.loss,
         job.optimizer,
         job.fit,
+        job.callbacks,
+        job.logger,
         resume=resumed is not None,
-        quiet=not data.progress,
-        on_start=go_on,
+        on_start=started_at,
     )
-    row = stages.verify_run(job.evaluation, run_dir, report.manifest, about)
+    row = verify_run(job.evaluation, run_dir, report.manifest, about)
     print(f"\n{row}\n\nreport, plots and checkpoints: {run_dir} ({(time.monotonic() - started) / 60:.1f} minutes)")
 
 

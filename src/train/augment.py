@@ -1,7 +1,8 @@
-"""Augmentations: pure functions of an image and a seed, the same eagerly and inside tf.data.
+"""Augmentations: pure functions of an image and a seed, equal in eager mode and inside tf.data.
 
 Images are float32 (h, w, 3), RGB, from 0 to 255. Seeds are integer tensors (2,), as TensorFlow's stateless operations
-take them: same seed, same result. Rates after AdaFace (Kim et al., 2022): flip half of the images, each other change a fifth.
+take them: the same seed gives the same result. Rates after AdaFace (Kim et al., 2022): half of the images are flipped, a
+fifth get each of the other changes.
 """
 
 from collections.abc import Callable
@@ -17,12 +18,12 @@ Seed: TypeAlias = tf.Tensor
 
 
 def flip(image: Image, seed: Seed) -> Image:
-    """Mirror left and right, in half of the cases."""
+    """Mirror left and right, with a probability of a half."""
     return tf.image.stateless_random_flip_left_right(image, seed)
 
 
 def low_resolution(image: Image, seed: Seed, smallest: float = 0.25) -> Image:
-    """Shrink by area to a random share of the side, at least ``smallest``, and enlarge again."""
+    """Shrink by area to a random share of the side, at least ``smallest``, and enlarge to the old size."""
     side = tf.cast(tf.shape(image)[:2], tf.float32)
     share = tf.random.stateless_uniform((), seed, smallest, 1.0)
     small = tf.cast(tf.math.ceil(side * share), tf.int32)
@@ -33,7 +34,7 @@ def low_resolution(image: Image, seed: Seed, smallest: float = 0.25) -> Image:
 
 
 def random_crop(image: Image, seed: Seed, smallest: float = 0.8) -> Image:
-    """Enlarge a random square part, at least ``smallest`` of the side, to the whole."""
+    """Enlarge a random square part, at least ``smallest`` of the side, to the full size."""
     seeds = _split(seed, 2)
     share = tf.random.stateless_uniform((), seeds[0], smallest, 1.0)
     corner = tf.random.stateless_uniform((2,), seeds[1]) * (1 - share)
@@ -54,13 +55,13 @@ def colour_jitter(image: Image, seed: Seed, strength: float = 0.4) -> Image:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How often each change is made.
+    """How often each change is applied.
 
     Args:
-        flip: Whether half of the images are mirrored.
-        low_resolution: Probability.
-        random_crop: Probability.
-        colour_jitter: Probability.
+        flip: Whether to mirror half of the images.
+        low_resolution: Probability of :func:`low_resolution`.
+        random_crop: Probability of :func:`random_crop`.
+        colour_jitter: Probability of :func:`colour_jitter`.
     """
 
     flip: bool = True
@@ -82,15 +83,15 @@ class Augmentation:
             (self.random_crop, random_crop),
             (self.colour_jitter, colour_jitter),
         ]
-        for place, (probability, change) in enumerate(changes):
+        for index, (probability, change) in enumerate(changes):
             if probability > 0:
                 image = tf.cond(
-                    draws[place] < probability,
-                    lambda change=change, image=image, place=place: change(image, seeds[place]),
+                    draws[index] < probability,
+                    lambda change=change, image=image, index=index: change(image, seeds[index]),
                     lambda image=image: image,
                 )
         return flip(image, seeds[3]) if self.flip else image
 
 
-def _split(seed: Seed, number: int) -> Seed:
-    return tf.random.split(seed, number)
+def _split(seed: Seed, count: int) -> Seed:
+    return tf.random.split(seed, count)

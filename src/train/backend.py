@@ -1,4 +1,4 @@
-"""Starts TensorFlow without the lines that it writes before its log settings are read."""
+"""Imports TensorFlow without the lines that it prints before it reads its log settings."""
 
 import os
 
@@ -6,9 +6,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def start_quietly() -> None:
-    """Import TensorFlow; call this before whatever imports it otherwise.
+    """Import TensorFlow; call this before another import does.
 
-    What anything writes to file descriptor 2 meanwhile is lost; an exception is not.
+    Meanwhile, everything written to file descriptor 2 is discarded; exceptions are raised as usual.
     """
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)

@@ -1,63 +1,62 @@
-"""What can be wrong with a training is found out before it, so that hours are not spent on a run that cannot end."""
+"""Checks before a training: settings, packages, disk, memory and data set, so that no run fails after hours."""
 
 import importlib.util
 import shutil
 import tempfile
-from typing import Any
 
 import keras
 from omegaconf import DictConfig
 
-from kface.data.dataset import DatasetManifest as Manifest
+from kface.data.dataset import DatasetManifest
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError, TrainingError
-from kface.evaluation import runs
-from train import backbones, checkpoints, resuming, stages
+from kface.evaluation import runs, test_sets
+from train import checkpoints, resuming
 from train.fit import check_fits
 from train.job import TrainJob
-from train.pipeline import Source
+from train.loggers import LoggerSettings
+from train.pipeline import TrainingSplit
 
-#: Bytes that a run's logs, reports and plots take at most, beside its weights.
+#: Upper limit of the size of a run's logs, reports and plots, in bytes.
 SMALL_FILES = 50 << 20
 
 
 def check_settings(config: DictConfig, data: DatasetJob | None = None) -> tuple[TrainJob, keras.Model]:
-    """Make everything that a configuration names; return the job and its untrained network.
+    """Make everything that a configuration names; return the settings and the untrained network.
 
     Raises:
         ConfigError: A value has the wrong type, is out of its range or contradicts another.
     """
     job = TrainJob.of(config, data)
-    return job, backbones.build(**job.backbone)
+    return job, job.backbone()
 
 
-def check_packages(tensorboard: bool) -> None:
-    """Raise ConfigError where a package is not installed that is imported after the training only."""
+def check_packages(logger: LoggerSettings) -> None:
+    """Raise ConfigError where a package is not installed that is imported during or after the training."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigError("is not installed here, and the plots need it", "matplotlib", "run: make setup")
-    if tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ConfigError("is not installed here", "tensorboard", "run make setup, or add fit.tensorboard=false")
+        raise ConfigError("is not installed, and the plots need it", "matplotlib", "run make setup")
+    logger.check()
 
 
 def check_resume(job: TrainJob) -> runs.Resumed | None:
-    """Return the run that is to be resumed, or None for a new one.
+    """Return the run to resume, or None for a new one.
 
     Raises:
-        TrainingError: There is no such run, its files are damaged, or what decides its weights has changed.
+        TrainingError: The run does not exist, its files are damaged, or a setting that affects its weights has changed.
     """
     if not job.resume:
         return None
-    run_dir = runs.find_run(job.output_dir, job.resume, job.backbone["name"], job.loss)
+    run_dir = runs.find_run(job.output_dir, job.resume, job.backbone.name, job.loss_name)
     state = checkpoints.read_state(run_dir / "checkpoints")
     changed = resuming.check(run_dir, job.settings)
     return runs.Resumed(run_dir, state.saved[0].epoch, changed)
 
 
 def check_places(job: TrainJob, network: keras.Model) -> None:
-    """Find out whether the run can be written.
+    """Check whether the run can be written.
 
     Raises:
-        TrainingError: A directory cannot be made or written, or the disk is too small for the checkpoints.
+        TrainingError: A directory cannot be created or written, or the disk is too full for the checkpoints.
     """
     for key, path in (("output_dir", job.output_dir), ("data_dir", job.data.data_dir)):
         try:
@@ -66,7 +65,7 @@ def check_places(job: TrainJob, network: keras.Model) -> None:
                 pass
         except OSError as error:
             raise TrainingError(f"cannot be written ({error.strerror or error})", path, f"add {key}=DIR")
-    # Weights and two moments for each checkpoint, one more of them while it is written, and the weights at the end.
+    # Each checkpoint holds weights and two moments; one more exists while it is written, and the final weights are added.
     need = (3 * (checkpoints.KEPT + 1) + 1) * 4 * network.count_params() + SMALL_FILES
     free = shutil.disk_usage(job.output_dir).free
     if free < need:
@@ -77,25 +76,25 @@ def check_places(job: TrainJob, network: keras.Model) -> None:
         )
 
 
-def check_data_set(job: TrainJob, network: keras.Model, manifest: Manifest) -> None:
-    """Find out whether a data set can be trained on and verified afterwards.
+def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifest) -> None:
+    """Check whether a data set can be trained on and verified afterwards.
 
     Raises:
-        ConfigError: A batch is larger than an epoch, or the people who test make no pairs.
-        ProtocolError: A file of pairs names images that are not there.
-        TrainingError: There are too few people, or a batch does not fit into the memory.
+        ConfigError: A batch is larger than an epoch, or the test people make no pairs.
+        ProtocolError: A file of pairs names images that do not exist.
+        TrainingError: It has too few people, or a batch does not fit into the memory.
     """
-    source = Source.of(manifest)
-    check_fits(network, source, job.fit)
-    job.head(len(source.subjects))
-    stages.check_own_set(job.evaluation, manifest)
+    split = TrainingSplit.of(manifest)
+    check_fits(network, split, job.fit)
+    job.loss(len(split.subjects))
+    test_sets.check_own_set(job.evaluation, manifest)
 
 
-def about(job: TrainJob, manifest: Manifest) -> dict[str, Any]:
-    """Return what ``run.json`` says of a run."""
+def about(job: TrainJob, manifest: DatasetManifest) -> runs.About:
+    """Return the contents of a run's ``run.json``."""
     return {
-        "backbone": job.backbone["name"],
-        "loss": job.loss,
+        "backbone": job.backbone.name,
+        "loss": job.loss_name,
         "trained_on": "the synthetic sample" if manifest.source.get("synthetic") else manifest.source["name"],
         "protocol": job.data.settings.protocol,
         "images": manifest.images("train"),
@@ -104,12 +103,12 @@ def about(job: TrainJob, manifest: Manifest) -> dict[str, Any]:
         "seed": job.fit.seed,
         "data_set": str(manifest.directory),
         "data_set_fingerprint": manifest.fingerprint,
-        "backbone_arguments": job.backbone,
+        "backbone_arguments": job.backbone.described(),
     }
 
 
-def title(job: TrainJob, manifest: Manifest) -> str:
-    """Return a line about a training."""
+def title(job: TrainJob, manifest: DatasetManifest) -> str:
+    """Return the training's title, such as "resnet50 with arcface (scale 11.2), 54 people"."""
     people = len(manifest.subjects("train"))
-    scale = job.head(people).scale
-    return f"{job.backbone['name']} with {job.loss} (scale {scale:.1f}), {people} people"
+    scale = job.loss(people).scale
+    return f"{job.backbone.name} with {job.loss_name} (scale {scale:.1f}), {people} people"

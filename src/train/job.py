@@ -1,8 +1,7 @@
-"""A training as its configuration describes it; made once, in the door of ``python -m train``."""
+"""The settings of one training, ``conf/train.yaml``, made into typed objects once where the command starts."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -11,48 +10,56 @@ from kface.checks import text
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError
 from kface.evaluation.settings import EvaluateSettings
+from train.backbones import BACKBONES, Backbone
+from train.callbacks import CALLBACKS, CallbackSettings
 from train.fit import FitSettings
-from train.heads import Loss
-from train.optimizers import SGD, AdamW
+from train.heads import LOSSES, Loss
+from train.loggers import LOGGERS, LoggerSettings
+from train.optimizers import OPTIMIZERS, Optimizer
+from train.registry import Json
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """A training as its configuration describes it.
+    """The settings of one training.
 
     Attributes:
-        data: The data set that is trained on.
+        data: The data set to train on.
         evaluation: What the network is verified on, and how.
-        backbone: Arguments of :func:`train.backbones.build`.
-        loss: The loss's name.
-        head: The loss, which makes the head for a number of identities.
-        optimizer: Makes the optimizer for steps an epoch, epochs and batch size.
-        fit: How long and with what.
+        backbone: Makes the network.
+        loss_name: The choice of ``conf/loss/``, which names the run's directory.
+        loss: Makes the margin head.
+        optimizer: Makes the optimizer.
+        callbacks: Run between batches and epochs.
+        logger: Logs the training.
+        fit: How long, and on what.
         output_dir: Directory of the runs.
-        resume: Whether to go on with the newest run of this backbone and loss; or a run's directory.
-        settings: All settings, references resolved: what the next start of the run is compared with.
+        resume: Whether to continue the newest run of this backbone and loss; or a run's directory.
+        settings: All settings with references resolved, compared when the run is resumed.
         recipe: The same as YAML, for the run's ``config.yaml``.
     """
 
     data: DatasetJob
     evaluation: EvaluateSettings
-    backbone: dict[str, Any]
-    loss: str
-    head: Loss
-    optimizer: AdamW | SGD
+    backbone: Backbone
+    loss_name: str
+    loss: Loss
+    optimizer: Optimizer
+    callbacks: tuple[CallbackSettings, ...]
+    logger: LoggerSettings
     fit: FitSettings
     output_dir: Path
     resume: bool | str
-    settings: dict[str, Any]
+    settings: dict[str, Json]
     recipe: str
 
     @classmethod
     def of(cls, config: DictConfig, data: DatasetJob | None = None) -> "TrainJob":
-        """Make everything that ``conf/train.yaml`` names.
+        """Make everything that a configuration names.
 
         Args:
             config: The composed configuration.
-            data: The data set's job, where it was made before.
+            data: The data set's settings, where they have been read already.
 
         Raises:
             ConfigError: A value has the wrong type, is out of its range or contradicts another.
@@ -61,13 +68,16 @@ class TrainJob:
         resume = config["resume"]
         if not isinstance(resume, (bool, str)):
             raise ConfigError(f"must be true, false or a run's directory, not {resume!r}", "resume")
+        loss = LOSSES.instantiate(config["loss"])
         job = cls(
             data=DatasetJob.of(config) if data is None else data,
             evaluation=EvaluateSettings.of(config),
-            backbone=plain(config["backbone"]),
-            loss=_loss(config),
-            head=stage.instantiate(config["loss"], "loss"),
-            optimizer=stage.instantiate(config["optimizer"], "optimizer"),
+            backbone=BACKBONES.instantiate(config["backbone"]),
+            loss_name=_choice_of_loss(loss),
+            loss=loss,
+            optimizer=OPTIMIZERS.instantiate(config["optimizer"]),
+            callbacks=_callbacks(config["callbacks"]),
+            logger=LOGGERS.instantiate(config["logger"]),
             fit=stage.instantiate(config["fit"], "fit"),
             output_dir=output_dir,
             resume=resume,
@@ -78,16 +88,23 @@ class TrainJob:
         return job
 
 
-def _loss(config: DictConfig) -> str:
+def _callbacks(group: DictConfig | None) -> tuple[CallbackSettings, ...]:
+    """Make the callbacks of a group; one that is null is left out."""
+    nodes = {} if group is None else {str(name): node for name, node in group.items() if node is not None}
+    return tuple(CALLBACKS.instantiate(node, f"callbacks.{name}") for name, node in nodes.items())
+
+
+def _choice_of_loss(loss: Loss) -> str:
+    """Return the choice of the group, which may be a user's own file; outside a command, the loss's own name."""
     from hydra.core.hydra_config import HydraConfig
 
     if HydraConfig.initialized():
         return str(HydraConfig.get().runtime.choices["loss"])
-    return str(config["loss"]["_target_"]).rpartition(".")[2].lower()
+    return loss.name
 
 
-def plain(node: DictConfig) -> dict[str, Any]:
-    """Return a configuration node as a dictionary, interpolations resolved."""
+def plain(node: DictConfig) -> dict[str, Json]:
+    """Return a configuration node as a dictionary with references resolved."""
     value = OmegaConf.to_container(node, resolve=True)
     if not isinstance(value, dict):
         raise ConfigError("must be a group of settings", str(node))

@@ -1,6 +1,4 @@
-"""A backbone and a head as one Keras model whose output is the embedding."""
-
-from typing import Any
+"""A backbone and a margin head as one Keras model whose output is the embedding."""
 
 import keras
 from keras import ops
@@ -9,9 +7,9 @@ from train.heads import CosineHead
 
 
 class FaceModel(keras.Model):
-    """Trains a backbone under a head; ``call`` returns the embedding, so that there is nothing to strip afterwards.
+    """Trains a backbone under a margin head; its output is the embedding, so nothing has to be removed after training.
 
-    The head needs the labels and therefore sits in the loss.
+    The head needs the labels and is therefore part of the loss.
 
     Args:
         backbone: float32 (n, h, w, 3) -> (n, d).
@@ -19,38 +17,44 @@ class FaceModel(keras.Model):
         label_smoothing: Share of the target spread evenly over all classes.
     """
 
-    def __init__(self, backbone: keras.Model, head: CosineHead, label_smoothing: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, backbone: keras.Model, head: CosineHead, label_smoothing: float = 0.0) -> None:
+        super().__init__()
         self.backbone = backbone
         self.head = head
         self.label_smoothing = label_smoothing
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         head.build((None, int(backbone.output_shape[-1])))
-        # Both parts have their weights now; a checkpoint can be loaded before the first batch.
+        # Both parts have their weights now, so a checkpoint can be loaded before the first batch.
         self.built = True
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         """Return the embeddings, (n, d), not normalised."""
         return self.backbone(inputs, training=training)
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """Return the mean cross-entropy of the head's logits; the accuracy beside it is that of the plain cosines."""
-        logits = self.head(y_pred, y)
+        self,
+        x: keras.KerasTensor = None,
+        y: keras.KerasTensor = None,
+        y_pred: keras.KerasTensor = None,
+        sample_weight: keras.KerasTensor | None = None,
+        training: bool = True,
+    ) -> keras.KerasTensor:
+        """Return the mean cross-entropy of the head's logits plus the loss's penalty; the accuracy is of the plain cosines.
+
+        Args:
+            x: Images, unused.
+            y: Labels, integers (n,).
+            y_pred: Embeddings, (n, d).
+            sample_weight: Unused.
+            training: Unused.
+        """
+        batch = self.head.batch(y_pred, y)
+        logits = self.head.logits(batch)
         target = ops.one_hot(y, self.head.classes, dtype="float32")
         target = target * (1 - self.label_smoothing) + self.label_smoothing / self.head.classes
         loss = ops.mean(keras.losses.categorical_crossentropy(target, logits, from_logits=True))
-        self.accuracy.update_state(y, self.head.cosines(y_pred))
-        for extra in self.losses:
+        self.accuracy.update_state(y, batch.cosines)
+        penalty = self.head.loss.penalty(batch)
+        for extra in (*self.losses, *(() if penalty is None else (penalty,))):
             loss = loss + extra
         return loss
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments, with both parts serialised."""
-        return {
-            **super().get_config(),
-            "backbone": keras.saving.serialize_keras_object(self.backbone),
-            "head": keras.saving.serialize_keras_object(self.head),
-            "label_smoothing": self.label_smoothing,
-        }

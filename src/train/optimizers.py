@@ -1,25 +1,28 @@
-"""Optimizers with the field's schedule: a linear warm-up, then half a cosine down to (almost) nothing."""
+"""Optimizers with the usual learning rate: a linear warm-up, then half a cosine down to a hundredth."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 
 from kface.checks import number
 from kface.errors import ConfigError
+from train.registry import Registry
 
-#: Parts of the names of the weights that must not decay: normalisations' and biases'.
+#: Parts of the names of weights without decay: those of normalisations, and biases.
 NO_DECAY = ["gamma", "beta", "bias"]
 
 
-def schedule(
+def warmup_cosine(
     learning_rate: float, steps_per_epoch: int, epochs: int, warmup_epochs: float, final: float = 0.01
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """Return the learning rate by step.
 
     Args:
         learning_rate: The highest.
-        steps_per_epoch: Batches an epoch.
-        epochs: Of the whole run.
+        steps_per_epoch: Batches per epoch.
+        epochs: Of the complete run.
         warmup_epochs: How long it rises linearly from (almost) 0.
         final: The last one, as a share of the highest.
     """
@@ -34,18 +37,21 @@ def schedule(
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What all optimizers take; called with steps an epoch, epochs and batch size they make the optimizer.
+class Optimizer(ABC):
+    """Settings of an optimizer; called with steps per epoch, epochs and batch size, they make Keras's optimizer.
 
     Args:
         learning_rate: The highest, after the warm-up.
-        weight_decay: Share of a weight taken away a step, times the learning rate.
+        weight_decay: Share of a weight subtracted per step, times the learning rate.
         warmup_epochs: Epochs in which the learning rate rises from 0.
         clip_norm: Largest norm of all gradients together; None for no limit.
 
     Raises:
         ConfigError: A value is out of its range.
     """
+
+    #: Its name in conf/optimizer/.
+    name: ClassVar[str]
 
     learning_rate: float
     weight_decay: float
@@ -60,16 +66,26 @@ class Settings:
             number("optimizer.clip_norm", self.clip_norm, 0, open_below=True)
 
     def check_epochs(self, epochs: int) -> None:
-        """Raise ConfigError where a run of so many epochs ends within the warm-up."""
+        """Raise ConfigError where a run of this many epochs ends within the warm-up."""
         if not self.warmup_epochs < max(epochs, 1e-9):
             raise ConfigError(
                 f"must be less than fit.epochs ({epochs}), not {self.warmup_epochs}", "optimizer.warmup_epochs"
             )
 
+    @abstractmethod
+    def __call__(self, steps_per_epoch: int, epochs: int, batch_size: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer; raises ConfigError where the run ends within the warm-up."""
 
+
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
+
+
+@OPTIMIZERS.register
 @dataclass(frozen=True)
-class AdamW(Settings):
-    """AdamW: the one for short runs. The learning rate is taken as it is, whatever the batch size."""
+class AdamW(Optimizer):
+    """AdamW, for short runs. The learning rate does not depend on the batch size."""
+
+    name: ClassVar[str] = "adamw"
 
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -81,7 +97,7 @@ class AdamW(Settings):
         del batch_size
         self.check_epochs(epochs)
         optimizer = keras.optimizers.AdamW(
-            schedule(self.learning_rate, steps_per_epoch, epochs, self.warmup_epochs),
+            warmup_cosine(self.learning_rate, steps_per_epoch, epochs, self.warmup_epochs),
             weight_decay=self.weight_decay,
             global_clipnorm=self.clip_norm,
         )
@@ -89,9 +105,12 @@ class AdamW(Settings):
         return optimizer
 
 
+@OPTIMIZERS.register
 @dataclass(frozen=True)
-class SGD(Settings):
-    """SGD with momentum: the field's choice for long runs. The learning rate is that of a batch of 512."""
+class SGD(Optimizer):
+    """SGD with momentum, for long runs. The learning rate is for a batch of 512 and scales with the batch size."""
+
+    name: ClassVar[str] = "sgd"
 
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
@@ -107,7 +126,7 @@ class SGD(Settings):
         """Return the optimizer."""
         self.check_epochs(epochs)
         optimizer = keras.optimizers.SGD(
-            schedule(self.learning_rate * batch_size / 512, steps_per_epoch, epochs, self.warmup_epochs),
+            warmup_cosine(self.learning_rate * batch_size / 512, steps_per_epoch, epochs, self.warmup_epochs),
             momentum=self.momentum,
             nesterov=False,
             weight_decay=self.weight_decay,

@@ -1,7 +1,7 @@
 """From the data set's shards to batches: decode, augment, normalise, batch.
 
-The order and every augmentation follow from the seed, the epoch and the place in the epoch alone. A run that is killed and
-resumed therefore sees what an undisturbed one would have seen.
+The order and every augmentation follow from the seed, the epoch and the position in the epoch alone, so a run that was
+killed and resumed sees the same images as an undisturbed one.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from kface.data.dataset import DatasetManifest as Manifest
+from kface.data.dataset import DatasetManifest
 from kface.errors import TrainingError
 from train.augment import Augmentation
 
@@ -23,13 +23,13 @@ FEATURES = {"image": tf.io.FixedLenFeature([], tf.string), "subject": tf.io.Fixe
 
 
 @dataclass(frozen=True)
-class Source:
-    """What there is to train on.
+class TrainingSplit:
+    """The training split of a data set.
 
     Attributes:
         files: Paths of the shards.
         subjects: Identities, sorted; a label is an index into them.
-        images: How many there are.
+        images: Number of images.
     """
 
     files: tuple[str, ...]
@@ -37,8 +37,8 @@ class Source:
     images: int
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "Source":
-        """Take the training split of a data set.
+    def of(cls, manifest: DatasetManifest) -> "TrainingSplit":
+        """Return the training split of a data set.
 
         Raises:
             TrainingError: It has fewer than two identities.
@@ -46,7 +46,7 @@ class Source:
         subjects = tuple(manifest.subjects("train"))
         if len(subjects) < 2:
             raise TrainingError(
-                f"has {len(subjects)} identities to train on, two at least are needed", manifest.directory
+                f"has {len(subjects)} identities to train on, at least two are needed", manifest.directory
             )
         files = tuple(str(file) for file in manifest.files("train"))
         return cls(files, subjects, manifest.images("train"))
@@ -64,7 +64,7 @@ def decode(jpeg: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def batches(
-    source: Source,
+    split: TrainingSplit,
     batch_size: int,
     images_per_epoch: int,
     epochs: int,
@@ -76,13 +76,13 @@ def batches(
     """Return the batches of the epochs from ``first_epoch`` to ``epochs``, one after the other.
 
     Args:
-        source: What to train on.
-        batch_size: Images a batch; a rest that does not fill one is left out.
-        images_per_epoch: Images an epoch; may be fewer or more than there are.
-        epochs: Of the whole run.
+        split: What to train on.
+        batch_size: Images per batch; the last, partial batch of an epoch is dropped.
+        images_per_epoch: Images per epoch; may be fewer or more than the split has.
+        epochs: Of the complete run.
         seed: Of the order and the augmentations.
-        first_epoch: Where a resumed run goes on.
-        augmentation: Changes to the images, by default none.
+        first_epoch: Number of finished epochs of a resumed run.
+        augmentation: Changes to the images; None for no changes.
         size: Side of the crops in pixels.
 
     Returns:
@@ -92,21 +92,21 @@ def batches(
     def prepared(examples: tf.data.Dataset, epoch: tf.Tensor | int) -> tf.data.Dataset:
         """Augment and normalise an epoch's (uint8 image, label) pairs, and batch them."""
 
-        def prepare(place: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        def prepare(position: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             image = tf.cast(example[0], tf.float32)
             if augmentation is not None:
-                number = tf.cast(epoch, tf.int64) * 1_000_003 + place
+                number = tf.cast(epoch, tf.int64) * 1_000_003 + position
                 image = augmentation(image, tf.stack([tf.constant(seed, tf.int64), number]))
             return normalise(image), example[1]
 
         dataset = examples.take(images_per_epoch).enumerate()
         return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
 
-    if source.images * size * size * 3 <= CACHE_BYTES:
-        images, labels = (tf.constant(values) for values in load(source, size))
+    if split.images * size * size * 3 <= CACHE_BYTES:
+        images, labels = (tf.constant(values) for values in load(split, size))
 
         def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
-            order = _order(source.images, images_per_epoch, seed, epoch)
+            order = _order(split.images, images_per_epoch, seed, epoch)
             examples = tf.data.Dataset.from_tensor_slices(order).map(
                 lambda index: (tf.gather(images, index), tf.gather(labels, index))
             )
@@ -114,35 +114,39 @@ def batches(
 
         dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of)
     else:
-        # A shuffle buffer takes its seed when it is made, so that every epoch has one of its own.
-        dataset = prepared(_stream(source, images_per_epoch, seed, first_epoch, size), first_epoch)
+        # A shuffle buffer takes its seed when it is created, so each epoch has its own.
+        dataset = prepared(_stream(split, images_per_epoch, seed, first_epoch, size), first_epoch)
         for epoch in range(first_epoch + 1, epochs):
-            dataset = dataset.concatenate(prepared(_stream(source, images_per_epoch, seed, epoch, size), epoch))
+            dataset = dataset.concatenate(prepared(_stream(split, images_per_epoch, seed, epoch, size), epoch))
     options = tf.data.Options()
     options.deterministic = True
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def load(source: Source, size: int = 112) -> tuple[np.ndarray, np.ndarray]:
+def load(split: TrainingSplit, size: int = 112) -> tuple[np.ndarray, np.ndarray]:
     """Decode all crops: uint8 (n, size, size, 3), and int32 (n,) labels."""
-    images = np.empty((source.images, size, size, 3), np.uint8)
-    labels = np.empty((source.images,), np.int32)
-    dataset = _examples(tf.data.TFRecordDataset(list(source.files)), source, size).batch(256)
+    images = np.empty((split.images, size, size, 3), np.uint8)
+    labels = np.empty((split.images,), np.int32)
+    dataset = _examples(tf.data.TFRecordDataset(list(split.files)), split, size).batch(256)
     start = 0
     for some_images, some_labels in dataset.as_numpy_iterator():
         stop = start + len(some_labels)
-        if stop <= source.images:
+        if stop <= split.images:
             images[start:stop], labels[start:stop] = some_images, some_labels
         start = stop
-    if start != source.images:
-        raise TrainingError(f"its shards hold {start} images where the manifest counts {source.images}", "data set")
+    if start != split.images:
+        raise TrainingError(
+            f"its shards hold {start} images, but the manifest counts {split.images}",
+            "data set",
+            "build it again with kface dataset",
+        )
     return images, labels
 
 
-def _examples(records: tf.data.Dataset, source: Source, size: int) -> tf.data.Dataset:
+def _examples(records: tf.data.Dataset, split: TrainingSplit, size: int) -> tf.data.Dataset:
     labels = tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(
-            tf.constant(list(source.subjects)), tf.range(len(source.subjects), dtype=tf.int32)
+            tf.constant(list(split.subjects)), tf.range(len(split.subjects), dtype=tf.int32)
         ),
         default_value=-1,
     )
@@ -157,7 +161,7 @@ def _examples(records: tf.data.Dataset, source: Source, size: int) -> tf.data.Da
 
 
 def _order(images: int, images_per_epoch: int, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
-    """Return the indices of an epoch's images: whole shuffled passes, as many as it takes."""
+    """Return the indices of an epoch's images: complete shuffled passes, the last one cut off."""
     passes = -(-images_per_epoch // images)
     draws = tf.random.stateless_uniform(
         (passes, images), tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
@@ -165,17 +169,17 @@ def _order(images: int, images_per_epoch: int, seed: int, epoch: tf.Tensor | int
     return tf.reshape(tf.argsort(draws, axis=1), [-1])[:images_per_epoch]
 
 
-def _stream(source: Source, images_per_epoch: int, seed: int, epoch: int, size: int) -> tf.data.Dataset:
-    """Read shuffled shards side by side into a shuffle buffer.
+def _stream(split: TrainingSplit, images_per_epoch: int, seed: int, epoch: int, size: int) -> tf.data.Dataset:
+    """Read shuffled shards in parallel into a shuffle buffer.
 
-    A short epoch of a large data set starts with other shards every time, so that all are seen in the end.
+    Each short epoch of a large data set starts with other shards, so that all of them are used eventually.
     """
-    order = _order(len(source.files), len(source.files), seed, epoch)
-    files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(list(source.files)), order))
+    order = _order(len(split.files), len(split.files), seed, epoch)
+    files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(list(split.files)), order))
     records = files.interleave(
         tf.data.TFRecordDataset, cycle_length=INTERLEAVED_SHARDS, block_length=4, num_parallel_calls=tf.data.AUTOTUNE
     )
-    # The buffer holds JPEGs, a tenth of the crops' size.
-    buffer = min(SHUFFLE_IMAGES, source.images)
-    records = records.repeat(-(-images_per_epoch // source.images)).shuffle(buffer, seed=seed * 10_007 + epoch)
-    return _examples(records, source, size)
+    # The buffer holds JPEGs, a tenth of the size of the crops.
+    buffer = min(SHUFFLE_IMAGES, split.images)
+    records = records.repeat(-(-images_per_epoch // split.images)).shuffle(buffer, seed=seed * 10_007 + epoch)
+    return _examples(records, split, size)

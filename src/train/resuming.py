@@ -1,47 +1,51 @@
-"""What may change when a run is resumed: nothing that decides its weights.
+"""Which settings may change when a run is resumed: none that affect its weights.
 
-Settings are compared by what is exempt, not by what counts, so that a setting added later counts until it is listed here.
-A run's weights, its ``config.yaml`` and its row of Table 5 therefore tell of the same settings.
+All settings are compared except those listed here, so that a setting added later is compared as well. A run's weights, its
+``config.yaml`` and its row of Table 5 therefore always belong to the same settings.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from kface import yaml_file
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation.runs import CONFIG
 from kface.files import PathLike
+from train import previous
+from train.registry import Json
 
-#: Settings, and groups of settings, that do not decide the weights. Where the images lie does not; what they are is
-#: compared by the data set's fingerprint.
+#: A setting's old and new value.
+Change: TypeAlias = tuple[Json, Json]
+#: Settings, and groups of settings, that do not affect the weights. Paths of images do not; their content is compared by the
+#: fingerprint of the data set.
 FREE = (
     "backend",
+    "callbacks.progress",
+    "callbacks.stop_at_nan",
     "corpus.jobs",
     "corpus.parent",
     "corpus.root",
     "data_dir",
     "evaluate",
-    "fit.tensorboard",
     "jobs",
+    "logger",
     "output_dir",
     "progress",
     "resume",
 )
-#: Old names of what a setting makes: a run from before goes on.
-RENAMED = {"train.optimizers.adamw": "train.optimizers.AdamW", "train.optimizers.sgd": "train.optimizers.SGD"}
-#: A run may become longer: its learning rate and margin then follow the longer run's course, and the run says so.
+#: A run may become longer: learning rate and margin then follow the schedule of the longer run, and ``run.json`` records it.
 EPOCHS = "fit.epochs"
-#: Differences that one line names.
+#: Differences that an error lists.
 SHOWN = 8
-NEW_RUN = "leave resume out to start a new run, or give the old values"
+NEW_RUN = "leave resume out to start a new run, or set the old values"
 
-#: What stands in the place of a setting that is not there.
+#: In place of the value of a setting that does not exist.
 ABSENT = "absent"
 
 
-def flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(settings: Mapping[str, Json], prefix: str = "") -> Iterator[tuple[str, Json]]:
     """Yield the settings inside nested groups as (key with dots, value); an empty group is a value."""
     for key, value in settings.items():
         if isinstance(value, dict) and value:
@@ -50,25 +54,24 @@ def flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", value
 
 
-def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return by key what two nested settings do not share, as (old, new), :data:`FREE` settings left out.
+def differences(old: Mapping[str, Json], new: Mapping[str, Json]) -> dict[str, Change]:
+    """Return the settings that differ, by key, as (old, new), without those in :data:`FREE`.
 
-    Of a group that makes another thing now (``optimizer._target_``) only that is told.
+    Where a group has another choice (``optimizer._target_``), its settings are not listed.
     """
     before, after = (
-        {key: RENAMED.get(value, value) if key.endswith("._target_") else value for key, value in flat(settings)}
-        for settings in (json.loads(json.dumps(old)), json.loads(json.dumps(new)))
+        {key: value for key, value in flat(json.loads(json.dumps(settings))) if value != {}} for settings in (old, new)
     )
     changed = {
         key: (before.get(key, ABSENT), after.get(key, ABSENT))
         for key in sorted(set(before) | set(after))
         if not _same(before.get(key, ABSENT), after.get(key, ABSENT)) and not free(key)
     }
-    made = [key.rpartition(".")[0] for key in changed if key.endswith("._target_")]
+    groups = [key.rpartition(".")[0] for key in changed if key.endswith("._target_")]
     return {
         key: pair
         for key, pair in changed.items()
-        if key.endswith("._target_") or not any(key.startswith(f"{group}.") for group in made)
+        if key.endswith("._target_") or not any(key.startswith(f"{group}.") for group in groups)
     }
 
 
@@ -77,35 +80,35 @@ def free(key: str) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in FREE)
 
 
-def longer(changed: dict[str, tuple[Any, Any]]) -> bool:
+def longer(changed: Mapping[str, Change]) -> bool:
     """Return whether the run becomes longer."""
     old, new = changed.get(EPOCHS, (0, 0))
     return type(old) is int and type(new) is int and old < new
 
 
-def refuse(changed: dict[str, tuple[Any, Any]], run: PathLike) -> None:
-    """Raise TrainingError where anything but the number of epochs, upward, has changed."""
+def refuse(changed: Mapping[str, Change], run: PathLike) -> None:
+    """Raise TrainingError where anything has changed, except for a larger number of epochs."""
     kept = {key: pair for key, pair in changed.items() if key != EPOCHS or not longer(changed)}
     if not kept:
         return
-    told = [_told(key, *pair) for key, pair in kept.items()]
-    more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-    raise TrainingError(f"was trained with other settings: {', '.join(told[:SHOWN])}{more}", run, NEW_RUN)
+    lines = [_shown_change(key, *pair) for key, pair in kept.items()]
+    more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    raise TrainingError(f"was trained with other settings: {', '.join(lines[:SHOWN])}{more}", run, NEW_RUN)
 
 
-def check(run_dir: Path, config: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Compare the configuration that a run was started with with the one that it is to be resumed with.
+def check(run_dir: Path, config: Mapping[str, Json]) -> dict[str, Change]:
+    """Compare the configuration that a run was started with and the one for resuming it.
 
     Args:
         run_dir: The run.
         config: The new configuration, resolved.
 
     Returns:
-        What has changed that may change: more epochs, or nothing. Without a ``config.yaml`` in the run there is nothing to
-        compare; the checkpoint says what decides the weights as well.
+        The permitted changes: more epochs, or none. Without a ``config.yaml`` in the run nothing is compared here; the
+        checkpoint also holds the settings that affect the weights.
 
     Raises:
-        TrainingError: Anything else that decides the weights has changed, or ``config.yaml`` is damaged.
+        TrainingError: Another setting that affects the weights has changed, or ``config.yaml`` is damaged.
     """
     path = run_dir / CONFIG
     if not path.exists():
@@ -116,7 +119,7 @@ def check(run_dir: Path, config: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
         old, _ = yaml_file.read(path, "is damaged: it holds no settings")
         if not old:
             raise ConfigError("is damaged: it is empty", path)
-        changed = differences(old, config)
+        changed = differences(previous.settings(old), config)
     except ConfigError as error:
         raise TrainingError(error.what, path, "leave resume out to start a new run")
     except (TypeError, ValueError, RecursionError):
@@ -125,17 +128,17 @@ def check(run_dir: Path, config: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     return changed
 
 
-def _same(old: Any, new: Any) -> bool:
-    # True is 1 to Python, and 1 is 1.0; a setting that turns from one to the other is another setting only for a bool.
+def _same(old: Json, new: Json) -> bool:
+    # In Python True equals 1 equals 1.0; of these, only a bool in place of a number is a change.
     return bool(old == new) and isinstance(old, bool) == isinstance(new, bool)
 
 
-def _told(key: str, old: Any, new: Any) -> str:
+def _shown_change(key: str, old: Json, new: Json) -> str:
     if key.endswith("._target_"):
         key, old, new = (key.rpartition(".")[0], *(str(value).rpartition(".")[2] for value in (old, new)))
     return f"{key} {_shown(old)} -> {_shown(new)}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Json) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else text[:37] + "..."

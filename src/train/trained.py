@@ -1,8 +1,9 @@
-"""A trained network: written at the end of a run, read again, and run on faces."""
+"""A trained network: saved at the end of a run, loaded again, and run on faces."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -12,19 +13,21 @@ from kface.errors import KFaceError, TrainingError
 from kface.evaluation.json_files import check_schema, parse, read_json
 from kface.fields import Fields
 from kface.files import sha256_file, write_json
-from train import backbones, weights
-from train.heads import CosineHead
+from train import backbones, previous, weights
+from train.registry import Json
 
-SCHEMA = 1
+#: Version 1 called a backbone's ``neck`` its ``head``; :mod:`train.previous` translates it.
+SCHEMA = 2
+READABLE = (1, SCHEMA)
 MODEL = "model.json"
 WEIGHTS = "backbone.weights.h5"
 AGAIN = "train again"
 
 
-class Described(NamedTuple):
-    """What ``model.json`` says of a network: the arguments that build it, and its weights' file and hash."""
+class SavedBackbone(NamedTuple):
+    """The contents of ``model.json``: name and fields of the backbone, and the file of its weights with its hash."""
 
-    arguments: dict[str, Any]
+    backbone: dict[str, object]
     file: str
     sha256: str
 
@@ -32,12 +35,16 @@ class Described(NamedTuple):
 def save_backbone(
     run_dir: Path,
     network: keras.Model,
-    backbone: dict[str, Any],
-    head: CosineHead,
     subjects: tuple[str, ...],
-    described: dict[str, Any],
+    described: Mapping[str, Json],
 ) -> None:
-    """Write the weights, and ``model.json`` with all that is needed to build the network around them again.
+    """Save the weights, and ``model.json``, from which the network can be built again.
+
+    Args:
+        run_dir: The run.
+        network: The trained backbone.
+        subjects: The identities it was trained on, in the order of their labels.
+        described: What decided the run's weights, see :func:`train.fit.describe`.
 
     Raises:
         TrainingError: The run directory cannot be written.
@@ -52,7 +59,7 @@ def save_backbone(
             run_dir / MODEL,
             {
                 "schema": SCHEMA,
-                "backbone": backbone,
+                "backbone": described["backbone"],
                 "weights": {"file": f"checkpoints/{WEIGHTS}", "sha256": digest},
                 "input": {"size": int(network.input_shape[1]), "colour": "RGB", "mean": 127.5, "divisor": 128.0},
                 "embedding": int(network.output_shape[-1]),
@@ -66,42 +73,43 @@ def save_backbone(
 
 
 def load_backbone(run_dir: Path) -> keras.Model:
-    """Build a trained run's network again.
+    """Load the network of a trained run.
 
     Raises:
-        TrainingError: The run has not been trained to its end, or its files are damaged.
+        TrainingError: The training has not ended, or the files are damaged or of another version.
     """
     path = run_dir / MODEL
     if not path.exists():
-        raise TrainingError("holds no trained network", run_dir, "train it to its end: kface train ... resume=true")
+        raise TrainingError("holds no trained network", run_dir, "finish its training: kface train ... resume=true")
     value = read_json(path, AGAIN)
-    check_schema(value, SCHEMA, path, AGAIN)
-    described = parse(_described, value, path, AGAIN)
-    file = run_dir / described.file
-    weights.check(file, described.sha256, AGAIN)
+    if value.get("schema") not in READABLE or type(value.get("schema")) is not int:
+        check_schema(value, SCHEMA, path, AGAIN)
+    saved = parse(_saved, value, path, AGAIN)
+    file = run_dir / saved.file
+    weights.check(file, saved.sha256, AGAIN)
     try:
-        network = backbones.build(**described.arguments)
+        network = backbones.of_description(previous.backbone(saved.backbone))()
     except (KFaceError, TypeError, ValueError, OverflowError) as error:
         raise TrainingError(f"is damaged: its backbone cannot be built ({error})", path, AGAIN)
-    weights.load(network, file, described.sha256, AGAIN)
+    weights.load(network, file, saved.sha256, AGAIN)
     return network
 
 
-def _described(fields: Fields) -> Described:
+def _saved(fields: Fields) -> SavedBackbone:
     kept = fields.object("weights")
     file = kept.text("file", pattern=r"checkpoints/[A-Za-z0-9_-]+\.weights\.h5")
     arguments = fields.object("backbone")
     arguments.text("name")
-    return Described(fields.json("backbone"), file, kept.text("sha256", pattern="[0-9a-f]{64}"))
+    return SavedBackbone(fields.json("backbone"), file, kept.text("sha256", pattern="[0-9a-f]{64}"))
 
 
-class Embedder:
+class KerasEmbedder:
     """Maps aligned faces to embeddings with a Keras network.
 
     Args:
         backbone: float32 (n, h, w, 3) -> (n, d).
-        batch_size: Images at a time.
-        mirror: Add the embedding of the mirrored image; twice the work.
+        batch_size: Images per call of the network.
+        mirror: Whether to add the embedding of the mirrored image, which doubles the work.
     """
 
     def __init__(self, backbone: keras.Model, batch_size: int = 64, mirror: bool = False) -> None:

@@ -1,11 +1,10 @@
-"""Weights in HDF5: written under another name first, and read without trusting the file."""
+"""Weights in HDF5: written atomically, and read without trusting the file."""
 
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py  # type: ignore[import-untyped]
 import keras
@@ -13,13 +12,13 @@ import keras
 from kface.errors import TrainingError
 from kface.files import sha256_file
 
-#: Weights that are being written, by the process of the number.
+#: Weights that are being written, with the number of the process.
 TEMPORARY = re.compile(r"tmp-(\d+)(?:-\w+)?\.weights\.h5")
 
 
 @contextmanager
 def temporary(directory: Path, name: str = "") -> Iterator[Path]:
-    """Give the path that weights are written to before they get their name; what is left there at the end is removed."""
+    """Yield a temporary path for writing weights; a file that is still there at the end is removed."""
     path = directory / f"tmp-{os.getpid()}{'-' if name else ''}{name}.weights.h5"
     try:
         yield path
@@ -28,9 +27,9 @@ def temporary(directory: Path, name: str = "") -> Iterator[Path]:
 
 
 def remove_left_over(directory: Path) -> list[Path]:
-    """Remove what processes left that were killed while they wrote weights, and return what was removed.
+    """Remove temporary files of processes that were killed while writing weights; return those that were removed.
 
-    Files of a process that is still there stay, and so do files that cannot be removed.
+    Files of running processes stay, and so do files that cannot be removed.
     """
     removed = []
     for path in sorted(directory.glob("tmp-*.weights.h5")):
@@ -46,14 +45,14 @@ def remove_left_over(directory: Path) -> list[Path]:
 
 
 def clean(outputs: Path) -> None:
-    """Remove what killed processes left in the runs of an output directory, and say so."""
+    """Remove temporary files of killed processes from all runs of an output directory, and report each."""
     for directory in sorted(outputs.glob("*/*/checkpoints")):
         for path in remove_left_over(directory):
-            print(f"removed {path}, which a killed process had left")
+            print(f"removed {path}, left by a killed process")
 
 
 def _alive(process: int) -> bool:
-    # A number that this process got after a crash is not the one that wrote the file.
+    # This process has not written the file: it got the number of one that was killed.
     if process == os.getpid():
         return False
     try:
@@ -66,28 +65,28 @@ def _alive(process: int) -> bool:
 
 
 def load(model: keras.Model, path: Path, sha256: str, remedy: str) -> None:
-    """Load a model's weights from a file of numbers.
+    """Load a model's weights.
 
     Args:
         model: Built, and compiled where the file holds an optimizer's state.
         path: The file.
-        sha256: Its hash, as it was when it was written.
-        remedy: What to do where it cannot be loaded.
+        sha256: Its hash when it was written.
+        remedy: For the error: what to do where it cannot be loaded.
 
     Raises:
-        TrainingError: It is absent or has another hash, holds anything but numbers, reaches out of itself for them, or does
-            not fit the model.
+        TrainingError: It is absent or has another hash, holds anything but numbers, refers to other files, or does not fit
+            the model.
     """
     check(path, sha256, remedy)
     try:
         model.load_weights(path)
-    # Keras and h5py raise nearly anything where names or shapes do not fit.
+    # Keras and h5py raise exceptions of many kinds where names or shapes do not fit.
     except Exception:
         raise TrainingError("does not fit the network", path, remedy)
 
 
 def check(path: Path, sha256: str, remedy: str) -> None:
-    """Check a file of weights: there, of this hash, and nothing but numbers inside; raises TrainingError."""
+    """Raise TrainingError where a file of weights is absent, has another hash or holds anything but numbers."""
     try:
         if not path.is_file() or sha256_file(path) != sha256:
             raise TrainingError("is missing or damaged (its SHA-256 differs)", path, remedy)
@@ -99,11 +98,11 @@ def check(path: Path, sha256: str, remedy: str) -> None:
     except Exception:
         raise TrainingError("is not a file of weights", path, remedy)
     if fault:
-        raise TrainingError(f"{fault}, which no file of weights needs", path, "do not trust this file")
+        raise TrainingError(f"{fault}, which a file of weights never does", path, "do not trust this file")
 
 
-def _fault(group: Any) -> str | None:
-    """Return what in a group is not a plain array of numbers, or None: links, external and virtual data read other files."""
+def _fault(group: h5py.Group) -> str | None:
+    """Return what a group contains besides arrays of numbers, or None; links, external and virtual data read other files."""
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             return "holds a link"
@@ -115,7 +114,7 @@ def _fault(group: Any) -> str | None:
             continue
         if item.external or item.is_virtual:
             return "takes numbers from another file"
-        # Keras keeps names as text beside the numbers.
+        # Keras also stores names, as text.
         if item.dtype.kind not in "fiub" and h5py.check_string_dtype(item.dtype) is None:
             return f"holds values of type {item.dtype}"
     return None

@@ -7,7 +7,8 @@ import pytest
 from deploy.outputs.json_lines import JsonLines, JsonSettings
 from deploy.outputs.snapshots import Snapshots, SnapshotSettings
 from deploy.outputs.video import VideoOutput, VideoSettings
-from deploy.settings import ChosenOutput, DeploySettings, GallerySettings, OutputSettings, WebSettings, newest_bundle
+from deploy.settings import ChosenOutput, DeploySettings, GallerySettings, OutputSettings, WebSettings
+from kface.bundle.newest import newest_bundle
 from kface.errors import ConfigError
 from kface.gallery import Limits
 from kface.recognizer import PipelineSettings, TrackSettings

@@ -341,7 +341,99 @@ def test_a_bundle_without_thresholds_is_refused(camera, gallery):
         shown(session, lambda view: view.live)
 
 
+# ---- another view, another pipeline
+
+
+def test_the_view_gets_another_size_at_once(camera, gallery):
+    with watch(camera, gallery) as session:
+        old = shown(session, lambda view: view.live)
+        assert old.size == (320, 180)
+        session.change_view((160, 90))
+        new = shown(session, lambda view: view.live and view.size == (160, 90))
+        assert new.number > old.number
+        assert session.settings.view == (160, 90)
+        # A click is in pixels of the new picture.
+        assert new.faces[0].box[0] == pytest.approx(old.faces[0].box[0] / 2, abs=0.2)
+        session.enrol(session.pick(40, 45).id, "Kim")
+        assert "Kim" in names(shown(session, lambda view: "Kim" in names(view)))
+        session.change_stream(lambda on_state: Stream(CAMERA, on_state, QUICK, opener=Camera(None)), "other")
+        assert shown(session, lambda view: view.live).size == (160, 90)
+
+
+def test_a_grey_picture_gets_another_size_as_well(gallery):
+    def off(settings):
+        raise StreamError("cannot be reached", settings.uri)
+
+    with watch(off, gallery) as session:
+        old = session.wait_view(0, GENEROUS)
+        assert not old.live
+        session.change_view((704, 480))
+        new = shown(session, lambda view: view.size == (704, 480))
+        assert not new.live
+        assert new.image.shape == (480, 704, 3)
+
+
+def test_the_size_for_the_detector_changes_while_the_stream_goes_on(camera, gallery):
+    seen = []
+    with watch(camera, gallery) as session:
+        detector = session.recognizer.detector
+        find = detector.detect_many
+        detector.detect_many = lambda images: seen.append(images[0].shape[:2]) or find(images)
+        shown(session, lambda view: view.live)
+        kim = heard(session, "unknown")
+        session.change_pipeline(session.settings.pipeline._replace(dnn_size=(160, 90)))
+        assert until(lambda: seen and seen[-1] == (90, 160))
+        # All tracks begin again, and it is the same stream.
+        assert heard(session, "unknown", after=heard(session, "left", after=kim.number).number).track == 1
+        assert session.settings.pipeline.dnn_size == (160, 90)
+        assert (session.status.losses, session.status.stream) == (0, "live")
+        boxes = shown(session, lambda view: view.live and len(view.faces) == 2).faces
+        assert boxes[0].box == pytest.approx((35, 45, 125, 135), abs=6)
+        session.change_pipeline(session.settings.pipeline._replace(dnn_size=None))
+        assert until(lambda: seen[-1] == (180, 320))
+        before = session.settings
+        with pytest.raises(ConfigError, match="dnn_size"):
+            session.change_pipeline(session.settings.pipeline._replace(dnn_size=(1, 1)))
+        assert session.settings == before
+    with pytest.raises(KFaceError, match="has ended"):
+        session.change_pipeline(before.pipeline)
+
+
 # ---- from settings
+
+
+def test_only_what_differs_is_changed(tmp_path, monkeypatch):
+    install(monkeypatch.setattr)
+    one = str(write_film(tmp_path / "one.avi", [picture(AT_KIM)] * 5))
+    two = str(write_film(tmp_path / "two.avi", [picture(AT_KIM, AT_PARK)] * 7))
+    settings = settings_with(stream=StreamSettings("file", file=one), loop=True)
+    with opening.open_session(settings) as session:
+        session.start()
+        opening.change_settings(session, settings)
+        stream = session.stream
+        other = settings._replace(
+            stream=StreamSettings("file", file=one, view="704x480"),
+            view=(704, 480),
+            pipeline=settings.pipeline._replace(dnn_size=(160, 90)),
+        )
+        opening.change_settings(session, other)
+        assert session.stream is stream
+        assert (session.settings.view, session.settings.pipeline) == (other.view, other.pipeline)
+        # Nothing of it is changed where the stream is refused.
+        with pytest.raises(ConfigError, match=r"none\.avi"):
+            opening.change_settings(session, settings._replace(stream=StreamSettings("file", file="none.avi")))
+        assert session.settings.pipeline == other.pipeline
+        assert session.stream is stream
+        third = other._replace(stream=StreamSettings("file", file=two), loop=False)
+        opening.change_settings(session, third)
+        assert session.stream is not stream
+        assert session.settings == third
+        assert session.wait(GENEROUS)
+        # A file that has ended is played again.
+        before = session.status.processed
+        opening.change_settings(session, third)
+        assert session.wait(GENEROUS)
+        assert session.status.processed > before
 
 
 def test_stream_and_bundle_are_changed_by_settings(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A small network with weights that mean something, and images that it tells apart."""
+"""A small network with non-trivial weights, and images that it distinguishes."""
 
 import cv2
 import numpy as np

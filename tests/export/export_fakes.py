@@ -1,4 +1,4 @@
-"""Networks with weights that mean something."""
+"""Networks with non-trivial weights."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Foreign networks in the dresses they come in."""
+"""Foreign networks in the forms in which they are usually published."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""A made-up network of the pretrained one's kind, and the file that dlib would have written."""
+"""A random network with the pretrained network's architecture, and its file in dlib's format."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The settings that a bundle is deployed with are those that every door has by default."""
+"""The settings written into a bundle equal the defaults of every front end."""
 
 import inspect
 

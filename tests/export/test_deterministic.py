@@ -1,4 +1,4 @@
-"""The same network makes the same bytes: in another process, after other networks, whatever the hashes' seed."""
+"""The same network gives the same bytes: in another process, after other networks, and with any hash seed."""
 
 import hashlib
 import json
@@ -12,7 +12,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export import onnx_form, precision
+from export import precision
+from kface.evaluation.foreign import onnx_form
 
 MAKE = """
 import hashlib, json

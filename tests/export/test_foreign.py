@@ -1,10 +1,11 @@
-"""Foreign embedders: what they are fed is declared or found out, and what is no embedder is refused."""
+"""Foreign embedders: their input format is declared or determined, and other networks are refused."""
 
 import numpy as np
 import pytest
 
-from export import foreign, probing
+from export import probing
 from kface.errors import ConfigError, ModelError
+from kface.evaluation import foreign
 
 
 def network(path, layout="NCHW", batch="n", side=112, output="vector", channel=0):
@@ -91,7 +92,7 @@ def test_declared_is_taken_at_its_word(people, tmp_path):
 def test_what_cannot_be_told_apart_has_to_be_declared(people, tmp_path):
     images, pairs, genuine = people
     grey = np.repeat(images[..., :1], 3, axis=3)
-    with pytest.raises(ConfigError, match=r"cannot tell rgb, .* from bgr, .*; declare preprocessing\.colour"):
+    with pytest.raises(ConfigError, match=r"cannot distinguish rgb, .* from bgr, .*; declare preprocessing\.colour"):
         probing.probe(opened(network(tmp_path / "net.onnx")), grey, pairs, genuine)
 
 
@@ -115,5 +116,5 @@ def test_what_is_no_embedder(tmp_path):
     with pytest.raises(ModelError, match="112x112"):
         opened(network(tmp_path / "large.onnx", side=224))
     (tmp_path / "text.onnx").write_text("hello")
-    with pytest.raises(ModelError, match=r"text\.onnx: is not a network"):
+    with pytest.raises(ModelError, match=r"text\.onnx: is not an ONNX network"):
         opened(tmp_path / "text.onnx")

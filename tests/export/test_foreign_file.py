@@ -1,4 +1,4 @@
-"""Foreign embedders' files: one file, one input, one output, whatever they came as; or one line that says why not."""
+"""Foreign embedders' files are converted to one file with one input and one output, or refused with one line."""
 
 import os
 
@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from export import foreign_file
 from kface.errors import ConfigError, KFaceError, ModelError
+from kface.evaluation.foreign import file as foreign_file
 
 
 def run(data, faces):
@@ -69,9 +69,7 @@ def test_an_output_can_be_named(tmp_path):
     path = fakes.write(tmp_path / "net.onnx", outputs=("other", "embedding"))
     other = run(foreign_file.read(path, "other").data, faces())
     assert other.min() == 0
-    with pytest.raises(
-        ConfigError, match=r"output=nothing: there is no such output .*; choose one of: other, embedding"
-    ):
+    with pytest.raises(ConfigError, match=r"output=nothing: .* has no such output; choose one of: other, embedding"):
         foreign_file.read(path, "nothing")
 
 
@@ -90,7 +88,7 @@ def test_outputs_that_shape_and_name_leave_open_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"outputs": ("norm",)}, r"none of its outputs is a vector a face \(for 2 faces: norm 2x1\)"),
+        ({"outputs": ("norm",)}, r"has no output of one vector per face \(for 2 faces: norm 2x1\)"),
         ({"outputs": ("map",)}, "map 2x3x7x7"),
         ({"second_input": True}, r"2 inputs \(input\.1, phase_train\)"),
         ({"batch": 2, "fixed_reshape": True}, "takes batches of 2 only"),
@@ -130,7 +128,7 @@ class TestExternalData:
         folder.mkdir()
         path, data = fakes.write_external(folder / "net.onnx", location.format(folder=tmp_path))
         (tmp_path / "outside.bin").write_bytes(data)
-        with pytest.raises(ModelError, match=r"net\.onnx: its weights .* outside its own folder"):
+        with pytest.raises(ModelError, match=r"net\.onnx: refers to weights in .* outside its own folder"):
             foreign_file.read(path)
 
     def test_a_link_that_leads_out_is_refused(self, tmp_path):
@@ -144,10 +142,13 @@ class TestExternalData:
 
     def test_missing_and_cut_off(self, tmp_path):
         path, data = fakes.write_external(tmp_path / "net.onnx")
-        with pytest.raises(ModelError, match=r"there is no file net\.onnx\.data; copy"):
+        with pytest.raises(ModelError, match=r"refers to weights in net\.onnx\.data, which does not exist; copy"):
             foreign_file.read(path)
         (tmp_path / "net.onnx.data").write_bytes(data[:-1])
-        with pytest.raises(ModelError, match=r"net\.onnx\.data has 9407 bytes, 9408 from 0 on are needed"):
+        with pytest.raises(
+            ModelError,
+            match=r"needs 9408 bytes from offset 0 of net\.onnx\.data for the weights w, and the file has 9407 bytes",
+        ):
             foreign_file.read(path)
 
     def test_more_than_a_file_holds(self, tmp_path):
@@ -159,14 +160,14 @@ class TestExternalData:
         path.write_bytes(made.SerializeToString())
         with (tmp_path / "net.onnx.data").open("wb") as stream:
             stream.truncate(147 * (1 << 22) * 4)
-        with pytest.raises(ModelError, match=r"has 2\.5 GB with the weights beside it"):
+        with pytest.raises(ModelError, match=r"has 2\.5 GB with its external weights"):
             foreign_file.read(path)
 
 
 @pytest.mark.parametrize("data", [b"hello", b"", bytes(range(256)), b"\x08\x07"])
 def test_what_is_not_onnx(tmp_path, data):
     (tmp_path / "text.onnx").write_bytes(data)
-    with pytest.raises(KFaceError, match=r"text\.onnx: is not a network"):
+    with pytest.raises(KFaceError, match=r"text\.onnx: is not an ONNX network"):
         foreign_file.read(tmp_path / "text.onnx")
 
 
@@ -181,7 +182,7 @@ def test_int8_of_old_operators(plain, tmp_path):
     wanted, found = run(plain.data, faces()), run(data, faces())
     assert np.sum(wanted * found) / np.linalg.norm(wanted) / np.linalg.norm(found) > 0.99
     # Where the operators stay old, it is said rather than tried.
-    with pytest.raises(ModelError, match="weights by channel need opset 13, it has 11"):
+    with pytest.raises(ModelError, match="has opset 11, and quantisation per channel needs 13"):
         precision.to_int8(path.read_bytes(), faces(32))
 
 

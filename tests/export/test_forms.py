@@ -1,4 +1,4 @@
-"""Frozen graphs, ONNX and reduced precision compute what the Keras model computes; whatever does not is refused."""
+"""Frozen graphs, ONNX and reduced precision compute what the Keras model computes; files that do not are refused."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ class TestPrecision:
         assert precision.to_int8(shallow_onnx, faces) == precision.to_int8(shallow_onnx, faces)
 
     def test_too_few_faces(self, shallow_onnx, smooth):
-        with pytest.raises(ConfigError, match="32 faces at least, there are 16"):
+        with pytest.raises(ConfigError, match="at least 32 faces, and there are 16"):
             precision.to_int8(shallow_onnx, smooth)
 
     def test_fp16(self, shallow_onnx, smooth, shallow_wanted, tmp_path):
@@ -117,12 +117,12 @@ class TestPrecision:
 class TestParity:
     def test_another_network_is_refused_by_name(self, small_onnx, smooth, wanted, tmp_path):
         other = wanted + np.random.default_rng(0).normal(0, 0.05, wanted.shape).astype(np.float32)
-        with pytest.raises(ModelError, match=r"wrong\.onnx: does not compute what the Keras model does.*not bundled"):
+        with pytest.raises(ModelError, match=r"wrong\.onnx: differs by .* from the Keras model when run by"):
             files.write_and_prove(tmp_path, "wrong.onnx", small_onnx, files.facts(), files.Proof(smooth, other))
         assert not (tmp_path / "wrong.onnx").exists()
 
     def test_channels_in_the_wrong_order_are_noticed(self, small_onnx, smooth, wanted, tmp_path):
-        with pytest.raises(ModelError, match="does not compute"):
+        with pytest.raises(ModelError, match="differs by .* from the Keras model"):
             files.write_and_prove(
                 tmp_path, "bgr.onnx", small_onnx, files.facts(), files.Proof(smooth[:, ::-1].copy(), wanted)
             )
@@ -138,5 +138,5 @@ class TestParity:
         text = parity.table(rows, "real faces")
         assert "1 real faces" in text
         assert "embedder.onnx  echo" in text
-        assert "do not run it there" not in text
-        assert "echo reads it otherwise" in parity.table([rows[0]._replace(cosine=0.7)], "real faces")
+        assert "do not run it with" not in text
+        assert "echo computes something else" in parity.table([rows[0]._replace(cosine=0.7)], "real faces")

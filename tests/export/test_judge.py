@@ -1,4 +1,4 @@
-"""Reduced precision is judged by what it may lose, not by what it happened to lose on a few people."""
+"""Reduced precision is judged by the upper limit of its loss, not by the loss measured on a few people."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_a_few_people_prove_nothing_and_many_do():
     assert few.changes[0].largest_loss > 2 * many.changes[0].largest_loss > 0
     text = "\n".join(few.lines())
     assert "95 % interval: up to" in text
-    assert "give more pairs: evaluate.lfw=DIR" in text
+    assert "use more pairs: evaluate.lfw=DIR" in text
 
 
 def test_what_loses_nothing_is_accepted_on_any_people():
@@ -51,7 +51,7 @@ def test_what_loses_much_is_refused_with_the_loss():
     ruined = verdict(400, 2.0)
     assert not ruined.accepted
     assert ruined.changes[0].loss > 0.1
-    assert "give more pairs" not in "\n".join(ruined.lines())
+    assert "use more pairs" not in "\n".join(ruined.lines())
 
 
 @pytest.mark.parametrize(

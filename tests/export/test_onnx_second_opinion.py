@@ -31,7 +31,7 @@ def by_tf2onnx(network: keras.Model) -> bytes:
 def test_two_converters_agree(name, neck):
     # A quarter of the width: tf2onnx takes 11 GB for the whole of ResNet-50.
     network = backbones.build(
-        name=name, embedding=32, stem_stride=2, head=neck, dropout=0.0, bn_momentum=0.9, width=0.25
+        name=name, embedding=32, stem_stride=2, neck=neck, dropout=0.0, bn_momentum=0.9, width=0.25
     )
     random = np.random.default_rng(0)
     for weight in network.weights:

@@ -1,4 +1,4 @@
-"""Which pairs a bundle is measured on: those that were given, whatever else lies about."""
+"""A bundle is measured on the given pairs, whatever else the output directory holds."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ def faces_of(name, title, synthetic=False, people=6, each=4, failed=()):
 def place(monkeypatch, tmp_path):
     """A job; LFW is given where it is named, and there is a run on the sample."""
     lfw = faces_of("lfw", "LFW")
-    monkeypatch.setattr(pairs.stages, "photographs", lambda settings: [lfw] if settings.lfw else [])
+    monkeypatch.setattr(pairs.test_sets, "photographs", lambda settings: [lfw] if settings.lfw else [])
     monkeypatch.setattr(pairs.runs, "newest_run", lambda outputs, named: tmp_path)
     monkeypatch.setattr(pairs.runs, "read_about", lambda run: {"data_set": "data"})
     monkeypatch.setattr(pairs, "load_data_set", lambda path: SimpleNamespace(source={"synthetic": True}))
@@ -63,7 +63,7 @@ def test_runs_do_not_change_what_a_foreign_embedder_is_measured_on(place, monkey
     assert titles(with_runs) == titles(without) == ["LFW"]
     assert with_runs.data_set is None
     assert with_runs.calibrated_on() == "faces of LFW"
-    with pytest.raises(ConfigError, match=r"there are no pairs .*; add evaluate\.lfw=DIR"):
+    with pytest.raises(ConfigError, match=r"no pairs of faces are available .*; add evaluate\.lfw=DIR"):
         pairs.gather(place(), None)
 
 
@@ -75,7 +75,7 @@ def test_a_run_without_its_data_set(place, tmp_path, monkeypatch, capsys):
     with pytest.raises(DatasetError):
         pairs.gather(place(), tmp_path)
     assert titles(pairs.gather(place("lfw"), tmp_path)) == ["LFW"]
-    assert "without the data set of the run" in capsys.readouterr().out
+    assert "the run's data set is not used" in capsys.readouterr().out
 
 
 def test_all_pairs_where_people_are_known_and_the_list_where_not():

@@ -1,4 +1,4 @@
-"""The permissive network: its file's tensors, the network built from a made-up file, and how it is fetched."""
+"""The pretrained network: the tensors of its file, the network built from a synthetic file, and fetching it."""
 
 import hashlib
 import subprocess

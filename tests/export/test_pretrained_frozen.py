@@ -1,4 +1,4 @@
-"""The pretrained network as a frozen graph: what its ONNX file computes, with what old readers know."""
+"""The pretrained network as a frozen graph computes what its ONNX file computes, with operations that old readers know."""
 
 import numpy as np
 import onnx
@@ -99,11 +99,14 @@ def set_scale(graph):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda graph: setattr(first(graph, "Relu"), "op_type", "Tanh"), "Tanh is none of the pretrained network"),
+        (
+            lambda graph: setattr(first(graph, "Relu"), "op_type", "Tanh"),
+            "Tanh does not occur in the pretrained network",
+        ),
         (set_scale, "Resize is not a linear enlargement by 1.5"),
         (lambda graph: setattr(attribute(graph, "Resize", "mode"), "s", b"cubic"), "Resize is not a linear"),
         (lambda graph: attribute(graph, "Conv", "pads").ints.__setitem__(0, 1), "Conv has another padding"),
-        (lambda graph: setattr(attribute(graph, "Concat", "axis"), "i", 1), "Concat joins something else"),
+        (lambda graph: setattr(attribute(graph, "Concat", "axis"), "i", 1), "Concat joins along another axis"),
     ],
 )
 def test_what_it_is_not_is_refused(made, change, says):

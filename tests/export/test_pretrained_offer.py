@@ -1,4 +1,4 @@
-"""``embedder=pretrained``: a bundle without any photograph at hand, with the figures that come with the program."""
+"""``embedder=pretrained`` without photographs: the bundle holds the figures that come with the program."""
 
 import json
 
@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from pretrained_fakes import DOWNS, SIZE, WIDTHS, made_up_weights
 
-from export import foreign, measuring, pairs, settings
+from export import measuring, pairs, settings
 from export import stage as export_stage
 from export.pretrained import network, offer
 from kface import bundle, stage
 from kface.data.testsets import TestSet
 from kface.errors import ConfigError
+from kface.evaluation import foreign
 from kface.networks import open_network
 from kface.recognizer.embedder import Embedder
 from kface.verification import eer, score_pairs
@@ -58,7 +59,7 @@ def test_a_bundle_without_pairs(fetched, monkeypatch, tmp_path, capsys):
     assert made.manifest.licence == "CC0-1.0"
     assert not made.manifest.synthetic
     assert made.manifest.embedding == SIZE
-    assert "full precision only: what INT8 or FP16 loses is judged on real faces; add evaluate.lfw=DIR" in out
+    assert "full precision only: INT8 and FP16 are judged on real faces; add evaluate.lfw=DIR" in out
     assert {file.path for file in made.manifest.files if file.role == "embedder"} == {"embedder.onnx", "embedder.pb"}
     # What a board's OpenCV reads, proven like the rest.
     frozen = made.manifest.file("embedder.pb")
@@ -96,7 +97,7 @@ def test_a_bundle_without_pairs(fetched, monkeypatch, tmp_path, capsys):
 def test_each_face_goes_through_the_network_once(fetched, monkeypatch):
     """Where LFW is given, what finding out the input format took is what figures and thresholds are measured with."""
     given = lfw(30)
-    monkeypatch.setattr(pairs.stages, "photographs", lambda job: [given])
+    monkeypatch.setattr(pairs.test_sets, "photographs", lambda job: [given])
     counts = np.zeros(len(given.images), int)
     places = {image.tobytes(): place for place, image in enumerate(given.images)}
     taken = foreign.Preprocessing.apply
@@ -149,8 +150,8 @@ def test_what_comes_with_the_program_is_a_table_and_figures():
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("preprocessing.colour=bgr", "preprocessing.colour: is known of the pretrained network: rgb"),
-        ("preprocessing.normalisation=[0,1]", "preprocessing.normalisation: is known"),
+        ("preprocessing.colour=bgr", "preprocessing.colour: must be rgb for the pretrained network"),
+        ("preprocessing.normalisation=[0,1]", "preprocessing.normalisation: must be [127.5, 128.0]"),
         ("precision.int8=true", "precision.int8: cannot be judged without real faces; add evaluate.lfw=DIR"),
     ],
 )
@@ -162,5 +163,5 @@ def test_settings_that_contradict_it(override, says, fetched):
 
 def test_the_word_is_no_file():
     settings.ExportJob.of(stage.compose("export", ["embedder=pretrained"]))
-    with pytest.raises(ConfigError, match="there is no such file"):
+    with pytest.raises(ConfigError, match="does not exist"):
         settings.ExportJob.of(stage.compose("export", ["embedder=pre-trained.onnx"]))

@@ -1,11 +1,11 @@
-"""What a good network expects is found out on the pairs at hand, though all it could be told apart by is a few of them."""
+"""A good network's input format is determined even if only a few pairs distinguish the candidates."""
 
 import numpy as np
 import pytest
 
 from export import probing
-from export.foreign import Preprocessing
 from kface.errors import ConfigError, ModelError
+from kface.evaluation.foreign import Preprocessing
 
 RIGHT = Preprocessing("bgr", 127.5, 128.0)
 
@@ -69,7 +69,7 @@ def test_a_good_network_is_told_apart_by_less_than_a_point(material):
 
 def test_what_makes_no_difference_has_to_be_declared(material):
     people, *rest = material
-    with pytest.raises(ConfigError, match=r"net\.onnx: the pairs cannot tell .*preprocessing\.normalisation="):
+    with pytest.raises(ConfigError, match=r"net\.onnx: the pairs cannot distinguish .*preprocessing\.normalisation="):
         probing.probe(Embedder(people, lambda one: 0.25), *rest)
 
 

@@ -1,4 +1,4 @@
-"""Settings that cannot work are refused before anything is done, and every setting that a message names exists."""
+"""Invalid settings are refused before anything is done, and every setting that a message names exists."""
 
 import copy
 import re
@@ -122,7 +122,7 @@ def test_the_defaults_can_work(defaults):
         ("model", "has no ending"),
         ("saved_model/", "is a directory"),
         ("model.onnx/", "is a directory"),
-        ("nothing.onnx!", "there is no such file"),
+        ("nothing.onnx!", "does not exist"),
     ],
 )
 def test_files_that_are_not_onnx(tmp_path, name, message):
@@ -163,6 +163,6 @@ def test_the_check_imports_nothing_heavy():
 def test_forms_that_only_our_networks_have(defaults, override):
     key = override.partition("=")[0]
     settings.ExportJob.of(changed(defaults, override))
-    with pytest.raises(ConfigError, match=f"{key}: a network that was trained elsewhere is not written in this form; "):
+    with pytest.raises(ConfigError, match=f"{key}: is not available for a network that was trained elsewhere; "):
         settings.ExportJob.of(changed(defaults, override, "embedder=pretrained"))
     settings.ExportJob.of(changed(defaults, "embedder=pretrained", "formats.fixed_batches=[1]", "formats.uff=false"))

@@ -1,4 +1,4 @@
-"""UFF files of both backbones, read and computed by a reader that shares no code with the writer."""
+"""UFF files of both backbones, read and executed by a reader that shares no code with the writer."""
 
 import keras
 import numpy as np
@@ -72,14 +72,14 @@ def test_resnet50_as_in_the_paper(resnet, frozen):
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("mobilenetv2", {"head": "gdc"}),
-        ("mobilenetv2", {"head": "gap"}),
-        ("mobilenetv2", {"head": "flatten", "stem_stride": 1}),
-        ("resnet50", {"head": "gap", "stem_stride": 1}),
-        ("resnet50", {"head": "gdc"}),
+        ("mobilenetv2", {"neck": "gdc"}),
+        ("mobilenetv2", {"neck": "gap"}),
+        ("mobilenetv2", {"neck": "flatten", "stem_stride": 1}),
+        ("resnet50", {"neck": "gap", "stem_stride": 1}),
+        ("resnet50", {"neck": "gdc"}),
     ],
 )
-def test_every_head_and_stem(name, arguments):
+def test_every_neck_and_stem(name, arguments):
     assert difference(randomise(build(name, width=0.25, embedding=16, size=64, **arguments))) < 1e-4
 
 
@@ -286,9 +286,9 @@ def test_refusals_name_the_node(function, message):
 
 
 def test_inputs_and_outputs_must_be_there(frozen):
-    with pytest.raises(ModelError, match="^logits: there is no such node"):
+    with pytest.raises(ModelError, match="^logits: is not a node"):
         write_uff(frozen, "logits")
-    with pytest.raises(ModelError, match="^image: is not the input that was named"):
+    with pytest.raises(ModelError, match="^image: is not the named input"):
         write_uff(frozen, "embedding", input="pixels")
     unsized = frozen_function(lambda x: pooled(tf.nn.relu(x)), (None, None, None, 3))
     with pytest.raises(ModelError, match=r"^image: must be \(n, h, w, c\)"):
@@ -306,7 +306,7 @@ def test_a_norm_is_refused_as_freeze_writes_it(resnet):
         # The length of the name of the descriptor; wire type 3; a reference and an input that are not there; a field's name.
         (lambda data: data.replace(b"\x0a\x14tensorflow", b"\x0a\x7ftensorflow", 1), "truncated"),
         (lambda data: b"\x0b" + data, "wire type 3"),
-        (lambda data: data.replace(b"orders_NC_CK", b"orders_NC_KC", 1), "refers to orders_NC_.* not there"),
+        (lambda data: data.replace(b"orders_NC_CK", b"orders_NC_KC", 1), "refers to orders_NC_.* does not exist"),
         (lambda data: data.replace(b"\x12\x05image", b"\x12\x05imago", 1), "reads .'imago'."),
         (lambda data: data.replace(b"strides", b"striden"), "field striden"),
         (lambda data: data.replace(b"relu", b"rel\xff", 1), "not UTF-8"),

@@ -1,4 +1,4 @@
-"""UFF files that are damaged, or hold more than a network: one line, whatever the bytes are."""
+"""Damaged UFF files, and those that hold anything but a network, are refused with one line."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Two exports at once, and exports that were killed."""
+"""Exports that run at the same time, and killed exports."""
 
 import os
 import signal

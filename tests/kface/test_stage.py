@@ -125,7 +125,7 @@ def test_a_package_that_is_missing_is_one_line(name, capfd):
 
     assert stage.run("job", task, []) == 2
     top = name.split(".")[0]
-    remedy = "run make setup EXTRAS=train,export,deploy,openvino,dev"
+    remedy = "run make setup EXTRAS=train,export,kisa,deploy,openvino,dev"
     assert capfd.readouterr()[1] == "job: {}: is not installed; {}\n".format(top, remedy)
 
 

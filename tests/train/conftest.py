@@ -14,7 +14,7 @@ def tiny_manifest(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def tiny_backbone(monkeypatch):
-    """The backbone of :mod:`tiny_training`: known to the tests of training, and to nobody after them."""
+    """The backbone of :mod:`tiny_training`, registered for the tests of this directory only."""
     from tiny_training import register
 
     register(monkeypatch.setitem)
@@ -22,13 +22,13 @@ def tiny_backbone(monkeypatch):
 
 @pytest.fixture(scope="session")
 def left_by_a_kill(tmp_path_factory):
-    """What the undisturbed run's directory held after its second epoch, and a half-written file; not to be changed."""
+    """A copy of the undisturbed run's directory after its second epoch, with a half-written file; read only."""
     return tmp_path_factory.mktemp("killed") / "run"
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tiny_manifest, left_by_a_kill, tmp_path_factory):
-    """A run of three epochs: its directory, not to be changed, and its result."""
+    """A run of three epochs: its directory, read only, and its result."""
     from tiny_training import register, run
 
     from train import checkpoints

@@ -18,9 +18,9 @@ def test_the_networks_are_of_the_papers_size(name, millions):
 
 
 @pytest.mark.parametrize("name", ["resnet50", "mobilenetv2"])
-@pytest.mark.parametrize(("head", "stride"), [("flatten", 2), ("gdc", 1), ("gap", 2)])
-def test_heads_and_strides(name, head, stride):
-    network = backbones.build(name, head=head, stem_stride=stride, width=0.125, embedding=16, size=64, dropout=0.1)
+@pytest.mark.parametrize(("neck", "stride"), [("flatten", 2), ("gdc", 1), ("gap", 2)])
+def test_necks_and_strides(name, neck, stride):
+    network = backbones.build(name, neck=neck, stem_stride=stride, width=0.125, embedding=16, size=64, dropout=0.1)
     assert network.output_shape == (None, 16)
     out = network(np.zeros((2, 64, 64, 3), np.float32), training=True)
     assert np.isfinite(np.asarray(out)).all()
@@ -42,6 +42,6 @@ def test_wrong_arguments_are_one_line():
         backbones.build("resnet51")
     with pytest.raises(ConfigError, match="depth"):
         backbones.build("resnet50", depth=3)
-    for wrong in ({"embedding": 0}, {"stem_stride": 3}, {"dropout": 1.0}, {"bn_momentum": 1.0}, {"head": "none"}):
+    for wrong in ({"embedding": 0}, {"stem_stride": 3}, {"dropout": 1.0}, {"bn_momentum": 1.0}, {"neck": "none"}):
         with pytest.raises(ConfigError, match="backbone"):
             backbones.build("mobilenetv2", width=0.125, **wrong)

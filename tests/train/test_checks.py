@@ -16,10 +16,11 @@ from tiny_data_set import FixedDetector, make_tiny_data_set
 from kface import stage
 from kface.data.dataset import DatasetSettings, build
 from kface.errors import ConfigError, KFaceError, TrainingError
+from kface.evaluation import test_sets
 from kface.evaluation.reports import read_report
 from kface.evaluation.settings import EvaluateSettings
 from kface.images import encode_jpeg
-from train import backbones, checks, stages
+from train import backbones, checks
 from train.job import TrainJob
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "train"
@@ -43,7 +44,8 @@ def job_of(*overrides):
         *[(f"seed={value}", "seed") for value in ("-1", "4294967296", "x")],
         *[(f"fit.label_smoothing={value}", "fit.label_smoothing") for value in ("1", "nan", "-0.1")],
         *[(f"fit.margin_start={value}", "fit.margin_start") for value in ("nan", "2", "x")],
-        ("fit.tensorboard=5", "fit.tensorboard"),
+        *[(f"logger.histogram_epochs={value}", "logger.histogram_epochs") for value in ("-1", "x", "1.5")],
+        ("callbacks.progress.enabled=x", "callbacks.progress.enabled"),
         ("fit.augmentation=5", "fit.augmentation"),
         ("fit.augmentation.flip=often", "fit.augmentation.flip"),
         *[(f"fit.augmentation.random_crop={value}", "fit.augmentation.random_crop") for value in ("nan", "x", "true")],
@@ -58,7 +60,9 @@ def job_of(*overrides):
         *[(f"backbone.dropout={value}", "backbone.dropout") for value in ("nan", "1", "x")],
         ("backbone.bn_momentum=x", "backbone.bn_momentum"),
         ("backbone.stem_stride=x", "backbone.stem_stride"),
-        ("backbone.name=vgg", "backbone.name"),
+        ("backbone._target_=train.backbones.VGG", "backbone"),
+        ("backbone._target_=train.heads.ArcFace", "backbone"),
+        ("backbone.neck=none", "backbone.neck"),
         *[(f"evaluate.pairs={value}", "evaluate.pairs") for value in ("0", "1", "-5", "true", "1.5", "nan")],
         *[(f"evaluate.bootstrap={value}", "evaluate.bootstrap") for value in ("-1", "nan", "1000000000", "x")],
         ("evaluate.mirror=x", "evaluate.mirror"),
@@ -92,8 +96,8 @@ def test_the_momentum_of_sgd():
 
 def test_the_defaults_pass():
     job, network = checks.check_settings(config_of())
-    assert (job.loss, job.backbone["name"]) == ("arcface", "mobilenetv2")
-    checks.check_packages(True)
+    assert (job.loss_name, job.backbone.name) == ("arcface", "mobilenetv2")
+    checks.check_packages(job.logger)
     assert network.count_params() > 0
 
 
@@ -119,10 +123,9 @@ def test_places_that_cannot_be_written(network, tmp_path, key):
 
 
 def test_packages_that_the_end_of_a_run_needs(monkeypatch):
-    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None if name == "tensorboard" else name)
-    checks.check_packages(False)
-    with pytest.raises(ConfigError, match=r"fit\.tensorboard=false"):
-        checks.check_packages(True)
+    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None if name == "matplotlib" else name)
+    with pytest.raises(ConfigError, match=r"matplotlib: is not installed, and the plots need it; run make setup"):
+        checks.check_packages(job_of().logger)
 
 
 def made(tmp_path, people, pictures, test=0.25):
@@ -144,20 +147,20 @@ def test_a_small_corpus_is_verified_on_the_pairs_that_there_are(tmp_path, networ
     job = job_of("fit.batch_size=8", f"data_dir={tmp_path}/data")
     checks.check_data_set(job, network, manifest)
     assert f"make {pairs} pairs, half of them genuine; evaluate.pairs asks for 6000" in capsys.readouterr().out
-    (own,) = stages.testsets(job.evaluation, manifest)
+    (own,) = test_sets.testsets(job.evaluation, manifest)
     assert (len(own.pairs), int(own.genuine.sum())) == (pairs, pairs // 2)
     assert own.title == "unseen people of people"
     capsys.readouterr()
-    assert len(stages.testsets(replace(job.evaluation, pairs=6), manifest)[0].pairs) == 6
+    assert len(test_sets.testsets(replace(job.evaluation, pairs=6), manifest)[0].pairs) == 6
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
     ("people", "pictures", "test", "message"),
     [
-        (4, 4, 0.25, r"6 genuine and 0 impostor pairs; let more people test: protocol\.test=N"),
-        (8, 1, 0.25, r"0 genuine and 1 impostor pairs; give two pictures"),
-        (3, 4, 2, "two at least are needed"),
+        (4, 4, 0.25, r"6 genuine and 0 impostor pairs; use more test people, with protocol\.test=N"),
+        (8, 1, 0.25, r"0 genuine and 1 impostor pairs; give at least two pictures"),
+        (3, 4, 2, "at least two are needed"),
     ],
 )
 def test_a_corpus_that_makes_no_pairs_is_refused_before_the_training(
@@ -173,7 +176,7 @@ def test_no_own_pairs_where_none_are_wanted(tmp_path, network):
     manifest = made(tmp_path, 4, 4)
     job = job_of("evaluate.pairs=null", "fit.batch_size=2", f"data_dir={tmp_path}/data")
     checks.check_data_set(job, network, manifest)
-    assert stages.testsets(job.evaluation, manifest) == []
+    assert test_sets.testsets(job.evaluation, manifest) == []
 
 
 def test_a_batch_larger_than_the_data_names_one_that_fits(tiny_manifest, network):
@@ -218,7 +221,7 @@ def test_test_sets_that_cannot_be_verified_are_refused_before_the_training(tmp_p
     config = config_of(f"evaluate.{key}={path}", f"data_dir={tmp_path}", "progress=false")
     settings = EvaluateSettings.of(config)
     with pytest.raises(KFaceError, match=r"set\.bin|AgeDB-30|CFP-FP") as caught:
-        stages.check_testsets(settings)
+        test_sets.check_testsets(settings)
     assert "\n" not in str(caught.value)
 
 
@@ -227,7 +230,7 @@ def test_folders_that_are_no_test_set_are_refused_before_the_training(tmp_path, 
     (tmp_path / "folder").mkdir()
     config = config_of(f"evaluate.{key}={tmp_path}/folder", f"data_dir={tmp_path}", "progress=false")
     with pytest.raises(KFaceError, match="folder"):
-        stages.check_testsets(EvaluateSettings.of(config))
+        test_sets.check_testsets(EvaluateSettings.of(config))
 
 
 def test_nothing_is_left_of_a_training_that_is_refused(tmp_path, monkeypatch):
@@ -252,7 +255,8 @@ def test_nothing_is_left_of_a_training_that_is_refused(tmp_path, monkeypatch):
 
 def messages():
     """The texts of every error in src/train and of the jobs' parts, the values in f-strings left out: (file, text)."""
-    shared = [SRC.parent / "kface" / name for name in ("evaluation/settings.py", "data/dataset/stage.py")]
+    evaluation = [f"evaluation/{name}.py" for name in ("settings", "test_sets", "exported", "job")]
+    shared = [SRC.parent / "kface" / name for name in (*evaluation, "data/dataset/stage.py")]
     for path in sorted(SRC.rglob("*.py")) + shared:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             named = isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Error")
@@ -267,11 +271,13 @@ def messages():
 CHECKED = ("whole", "number", "flag", "text")
 GROUPS = (
     "backbone",
+    "callbacks",
     "corpus",
     "detector",
     "evaluate",
     "fit",
     "formats",
+    "logger",
     "loss",
     "optimizer",
     "preprocessing",
@@ -287,6 +293,7 @@ def test_every_key_that_an_error_names_exists():
         for root, more in (
             ("train", []),
             ("train", ["optimizer=sgd"]),
+            ("train", ["logger=csv"]),
             ("train", ["corpus=folders"]),
             ("evaluate", []),
         )

@@ -1,5 +1,6 @@
 """Every configuration composes, and what it names can be made; mistakes are answered in one line."""
 
+import dataclasses
 import logging
 import os
 import re
@@ -13,12 +14,12 @@ from export import settings as export_settings
 from kface import stage
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError
+from kface.evaluation.job import EvaluateJob
 from kface.evaluation.settings import EvaluateSettings
 from kface.mtcnn import settings
-from train.evaluate_job import EvaluateJob
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("budget", "experiment"))
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("schedule", "experiment"))
 #: Groups of a stage of its own, which has tests of its own.
 OTHERS = ("stream",)
 CHOICES = [
@@ -29,12 +30,11 @@ PAIRS = [(backbone, loss) for backbone in ("resnet50", "mobilenetv2") for loss i
 
 def make_all(config):
     """Make everything a training configuration names, with small networks."""
-    from train import backbones
     from train.job import TrainJob
 
     job = TrainJob.of(config)
-    backbones.build(**{**job.backbone, "width": 0.125})
-    return job.fit, job.head(54), job.optimizer(10, job.fit.epochs, job.fit.batch_size), job.data.corpus
+    dataclasses.replace(job.backbone, width=0.125)()
+    return job.fit, job.loss(54), job.optimizer(10, job.fit.epochs, job.fit.batch_size), job.data.corpus
 
 
 @pytest.mark.parametrize(("backbone", "loss"), PAIRS)
@@ -42,7 +42,7 @@ def test_every_column_of_table_5(backbone, loss):
     config = stage.compose("train", [f"backbone={backbone}", f"loss={loss}"])
     fit, head, _, corpus = make_all(config)
     assert type(head.loss).__name__.lower() == loss
-    assert fit.batch_size == 16  # the sample's budget
+    assert fit.batch_size == 16  # the sample's schedule
     assert corpus.synthetic
 
 
@@ -57,7 +57,7 @@ def make_data_set(config):
 
 
 def make_deployment(config):
-    """Read the settings of the realtime recogniser, with a bundle that it need not look for."""
+    """Read the settings of the realtime recogniser, with a bundle named, so that none is searched for."""
     from omegaconf import OmegaConf
 
     from deploy.settings import DeploySettings
@@ -107,6 +107,13 @@ def test_what_the_experiments_say_arrives():
     assert not corpus.synthetic
 
 
+def test_the_paper_trains_without_brightened_copies():
+    for root in ("dataset", "train"):
+        config = stage.compose(root, ["experiment=paper"])
+        assert DatasetJob.of(config).settings.brighten == ()
+    assert EvaluateSettings.of(config).brighten == ()
+
+
 @pytest.mark.parametrize("root", ROOTS)
 def test_every_stage(root):
     MAKERS[root](stage.compose(root))
@@ -124,7 +131,7 @@ def test_a_stage_silences_no_logger(root, monkeypatch, tmp_path, caplog):
     assert logging.getLogger().level == level
 
 
-def test_k_face_has_the_long_budget():
+def test_k_face_has_the_long_schedule():
     config = stage.compose("train", ["corpus=kface", "corpus.root=somewhere"])
     assert stage.instantiate(config.fit, "fit").batch_size == 128
     with pytest.raises(ConfigError, match=r"add corpus\.root=DIR"):
@@ -208,7 +215,7 @@ def test_recipes_from_before_the_setting():
     config = stage.compose("train", [])
     with open_dict(config):
         del config.detector["brighten"], config.evaluate["brighten"]
-    # Their data set had no copies; test sets are acquired anew.
+    # Their data set had no copies; the faces of test sets are detected again.
     assert DatasetJob.of(config).settings.brighten == ()
     assert EvaluateSettings.of(config).brighten == settings.BRIGHTEN
 

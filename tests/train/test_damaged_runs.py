@@ -1,4 +1,4 @@
-"""Whatever happens to a run's files is answered in one line that names the file; nothing in them is trusted."""
+"""Every damage to a run's files is reported in one line that names the file; nothing in them is trusted."""
 
 import json
 import os
@@ -18,8 +18,9 @@ from kface.evaluation import runs
 from kface.evaluation.evaluate import read_report
 from kface.files import sha256_file
 from train import checkpoints, weights
-from train.callbacks import HISTORY, Checkpoint, read_history
-from train.fit import load_backbone
+from train.callbacks import Checkpoint
+from train.history import COLUMNS, read_history
+from train.trained import load_backbone
 
 
 @pytest.fixture
@@ -31,8 +32,10 @@ def copy(undisturbed, tmp_path):
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(copy, tiny_manifest, capsys):
     (copy / "checkpoints" / "epoch-0003.weights.h5").write_bytes(b"half")
     assert run(tiny_manifest, copy, resume=True).epochs == 3
-    said = capsys.readouterr().err
-    assert re.fullmatch(r"train: .*epoch-0003\.weights\.h5: is missing or damaged .*; going on from epoch 2\n", said)
+    printed = capsys.readouterr().err
+    assert re.fullmatch(
+        r"train: .*epoch-0003\.weights\.h5: is missing or damaged .*; continuing from epoch 2\n", printed
+    )
     assert [row["epoch"] for row in read_history(copy / "history.csv")] == ["1", "2", "3"]
 
 
@@ -112,7 +115,7 @@ def test_damaged_json_is_one_line_that_names_the_file(name, data, tmp_path):
     ],
 )
 def test_a_state_of_wrong_types_is_one_line_that_names_the_file(change, tmp_path):
-    right = {"schema": 2, "epoch": 3, "file": "epoch-0003.weights.h5", "sha256": HASH, "older": [], "run": {}}
+    right = {"schema": 3, "epoch": 3, "file": "epoch-0003.weights.h5", "sha256": HASH, "older": [], "run": {}}
     path = tmp_path / "state.json"
     path.write_text(json.dumps(right))
     assert checkpoints.read_state(tmp_path).saved[0].epoch == 3
@@ -152,21 +155,21 @@ ROW = "1,2.2,0.1,9e-04,0.0,3.1,59.6"
     "data",
     [
         f"epch,loss,accuracy,learning_rate,margin,images_per_second,seconds\n{ROW}\n",
-        f"{','.join(HISTORY)}\n{ROW.replace('2.2', '2.2z')}\n",
-        f"{','.join(HISTORY)}\n{ROW[:-5]}\n",
-        f"{','.join(HISTORY)}\n{ROW},7\n",
-        f"{','.join(HISTORY)}\n{ROW}\n{ROW}\n",
-        f"{','.join(HISTORY)}\n{ROW.replace('1,', '²,', 1)}\n",
-        f"{','.join(HISTORY)}\n{ROW.replace('1,', '1' * 5000 + ',', 1)}\n",
-        f'{",".join(HISTORY)}\n"1\n',
-        f"{','.join(HISTORY)}\n{ROW}\0\n",
+        f"{','.join(COLUMNS)}\n{ROW.replace('2.2', '2.2z')}\n",
+        f"{','.join(COLUMNS)}\n{ROW[:-5]}\n",
+        f"{','.join(COLUMNS)}\n{ROW},7\n",
+        f"{','.join(COLUMNS)}\n{ROW}\n{ROW}\n",
+        f"{','.join(COLUMNS)}\n{ROW.replace('1,', '²,', 1)}\n",
+        f"{','.join(COLUMNS)}\n{ROW.replace('1,', '1' * 5000 + ',', 1)}\n",
+        f'{",".join(COLUMNS)}\n"1\n',
+        f"{','.join(COLUMNS)}\n{ROW}\0\n",
         ROW + "\n",
         "\n",
     ],
 )
 def test_a_damaged_history_is_one_line_that_names_the_file(data, tmp_path):
     path = tmp_path / "history.csv"
-    path.write_text(f"\ufeff{','.join(HISTORY)}\r\n{ROW}\r\n", encoding="utf-8")
+    path.write_text(f"\ufeff{','.join(COLUMNS)}\r\n{ROW}\r\n", encoding="utf-8")
     assert [row["epoch"] for row in read_history(path)] == ["1"]
     path.write_text(data, encoding="utf-8")
     with pytest.raises(TrainingError, match=rf"{re.escape(str(path))}: is damaged.*; move it away"):

@@ -14,12 +14,12 @@ from tiny_bundle import tiny_embedder, write_bundle
 from kface import stage
 from kface.data.testsets import bin_set, kface_set
 from kface.errors import ConfigError, KFaceError, ModelError
-from kface.evaluation import runs, table5
+from kface.evaluation import exported, runs, table5
 from kface.evaluation.evaluate import evaluate as evaluate_network
+from kface.evaluation.job import EvaluateJob
 from kface.evaluation.reports import read_report
 from kface.images import encode_png
-from train import evaluate, exported
-from train.evaluate_job import EvaluateJob
+from train import evaluate
 
 #: Runs the command where TensorFlow, Keras and HDF5 cannot be found, as where they are not installed.
 WITHOUT = """
@@ -85,10 +85,10 @@ def test_a_bundle_without_tensorflow(place, tiny_manifest):
 
 
 def test_an_embedder_without_tensorflow(place):
-    told = ["preprocessing.colour=rgb", "preprocessing.normalisation=[127.5,128]"]
-    done = run(place, "embedder=other.onnx", *told)
+    given = ["preprocessing.colour=rgb", "preprocessing.normalisation=[127.5,128]"]
+    done = run(place, "embedder=other.onnx", *given)
     assert done.returncode == 0, done.stderr
-    assert "note: the data set is not here" in done.stdout
+    assert "note: the data set was not found" in done.stdout
     assert "Table 5, other.onnx (rgb, (x - 127.5) / 128, on " in done.stdout
     (path,) = place.glob("outputs/*/other-evaluation/report.json")
     assert read_report(path)["sets"]["kface"] is None
@@ -97,7 +97,7 @@ def test_an_embedder_without_tensorflow(place):
     assert "| other.onnx (rgb, (x - 127.5) / 128, on " in table5.table(listed)
 
 
-def test_an_embedder_with_two_outputs_is_verified_once_told_which(place, monkeypatch):
+def test_of_two_outputs_the_named_one_is_verified(place, monkeypatch):
     import onnx
 
     model = onnx.load(place / "other.onnx")
@@ -108,10 +108,10 @@ def test_an_embedder_with_two_outputs_is_verified_once_told_which(place, monkeyp
     model.graph.node.append(onnx.helper.make_node("Identity", [vector], ["first"]))
     onnx.save(model, place / "two.onnx")
     monkeypatch.chdir(place)
-    told = ["preprocessing.colour=rgb", "preprocessing.normalisation=[127.5,128]"]
+    given = ["preprocessing.colour=rgb", "preprocessing.normalisation=[127.5,128]"]
     with pytest.raises(ConfigError, match="output=first or output=second"):
-        exported.open_exported(job_of("embedder=two.onnx", *told))
-    network = exported.open_exported(job_of("embedder=two.onnx", "output=second", *told))
+        exported.open_exported(job_of("embedder=two.onnx", *given))
+    network = exported.open_exported(job_of("embedder=two.onnx", "output=second", *given))
     faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3)).astype(np.uint8)
     assert np.allclose(network.embed(faces), -exported.unit(means(faces)), atol=1e-5)
     network.close()
@@ -130,10 +130,10 @@ def job_of(*overrides):
     [
         (["run=a", "bundle=b"], "run and bundle: exclude each other"),
         (["bundle=a", "embedder=b"], "bundle and embedder: exclude each other"),
-        (["run=a", "out=b"], "out: is for bundle=DIR"),
+        (["run=a", "out=b"], "out: applies to bundle=DIR"),
         (["bundle=5"], "5: is not a bundle"),
         (["bundle=[5]"], r"\[5\]: is not a bundle"),
-        (["run=a", "output=b"], "output: is for embedder=FILE"),
+        (["run=a", "output=b"], "output: applies to embedder=FILE"),
         (["seed=-1"], "seed: must be a whole number"),
         (["bundle=absent"], "absent: is not a bundle"),
         (["embedder=other.onnx"], r"add preprocessing\.colour=rgb"),
@@ -145,11 +145,11 @@ def job_of(*overrides):
         ),
         (["embedder=x", "preprocessing.colour=rgb", "preprocessing.normalisation=[nan,1]"], "must be a number"),
         (["embedder=x", "preprocessing.colour=rgb", "preprocessing.normalisation=[0,1]"], "there is no such file"),
-        (["bundle=bundle", "preprocessing.colour=rgb"], "is in the bundle already"),
+        (["bundle=bundle", "preprocessing.colour=rgb"], "is set by the bundle's manifest"),
         (["bundle=bundle", "precision=int8"], "no embedder.onnx of precision int8"),
         (["bundle=bundle", "out=bundle"], r"out=bundle: holds a manifest\.json"),
-        (["bundle=bundle", "out=other.onnx"], "cannot be made"),
-        (["bundle=bundle"], "there is nothing to verify on"),
+        (["bundle=bundle", "out=other.onnx"], "cannot be created"),
+        (["bundle=bundle"], "there is no test set to verify on"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(place, monkeypatch, overrides, message):
@@ -176,7 +176,7 @@ def test_the_data_set_is_the_one_of_the_training(place, tiny_manifest, tmp_path,
     assert exported.find_data_set(given, about).fingerprint == manifest.fingerprint
     assert capsys.readouterr().out == ""
     exported.find_data_set(given, {"data_set_fingerprint": "another"})
-    assert "it may know the people who test" in capsys.readouterr().out
+    assert "it may know the test people" in capsys.readouterr().out
     beside = tmp_path / "run"
     beside.mkdir()
     known = {"backbone": "tiny", "loss": "x", "trained_on": "x", "seed": 3, "backbone_arguments": {"name": "tiny"}}
@@ -203,9 +203,9 @@ def test_mirrored_faces_count_as_much():
 def test_embeddings_that_are_no_numbers_are_refused(place, monkeypatch):
     monkeypatch.chdir(place)
     Path("infinite.onnx").write_bytes(tiny_embedder(sign=float("inf")))
-    told = ["preprocessing.colour=bgr", "preprocessing.normalisation=[0,255]"]
+    given = ["preprocessing.colour=bgr", "preprocessing.normalisation=[0,255]"]
     with pytest.raises(ModelError, match="not finite"):
-        evaluate.main(config_of("embedder=infinite.onnx", *told, "evaluate.agedb30=agedb_30.bin", "output_dir=none2"))
+        evaluate.main(config_of("embedder=infinite.onnx", *given, "evaluate.agedb30=agedb_30.bin", "output_dir=none2"))
 
 
 def test_a_bundle_that_lies_about_its_training_is_still_named(tmp_path):

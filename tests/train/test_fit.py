@@ -1,5 +1,6 @@
-"""Training runs: they learn, leave what they should, resume after a kill, and refuse in one line."""
+"""Training runs: they learn, write their files, resume after a kill, and refuse in one line."""
 
+import dataclasses
 import io
 import json
 import os
@@ -14,14 +15,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tiny_training import TINY, run, small_adamw
+from tiny_training import SMALL_ADAMW, TINY, run
 
 from kface.data.dataset import read_arrays
 from kface.errors import ConfigError, TrainingError
 from train import backbones, checkpoints, memory, optimizers
-from train.callbacks import MarginRamp, TrainingProgress, read_history
-from train.fit import Embedder, FitSettings, load_backbone, train_run
+from train.callbacks import MarginRamp, ProgressLine, StopAtNaN, TrainingProgress
+from train.fit import FitSettings, train_run
 from train.heads import ArcFace, Softmax
+from train.history import read_history
+from train.trained import KerasEmbedder, load_backbone
 
 
 def test_it_learns_and_leaves_its_files(undisturbed, tiny_manifest):
@@ -32,17 +35,17 @@ def test_it_learns_and_leaves_its_files(undisturbed, tiny_manifest):
     assert float(rows[-1]["accuracy"]) > 0.5
     assert float(rows[0]["margin"]) < float(rows[-1]["margin"]) == 0.25
     described = json.loads((directory / "model.json").read_text())
-    assert described["backbone"] == TINY
+    assert described["backbone"] == {"name": "tiny", **dataclasses.asdict(TINY)}
     assert described["subjects"] == list(tiny_manifest.subjects("train"))
     assert not list((directory / "checkpoints").glob("tmp-*"))
 
     images, _ = read_arrays(tiny_manifest, "test")
-    again = Embedder(load_backbone(directory))(images)
-    np.testing.assert_allclose(again, Embedder(result.backbone)(images), atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(again, axis=1), 1, atol=1e-5)
-    mirrored = Embedder(result.backbone, mirror=True)
+    loaded = KerasEmbedder(load_backbone(directory))(images)
+    np.testing.assert_allclose(loaded, KerasEmbedder(result.backbone)(images), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(loaded, axis=1), 1, atol=1e-5)
+    mirrored = KerasEmbedder(result.backbone, mirror=True)
     np.testing.assert_allclose(mirrored(images), mirrored(np.ascontiguousarray(images[:, :, ::-1])), atol=1e-4)
-    assert Embedder(result.backbone)(images[:0]).shape == (0, 16)
+    assert KerasEmbedder(result.backbone)(images[:0]).shape == (0, 16)
 
 
 KILLED = """
@@ -78,12 +81,12 @@ def ends_as(undisturbed, killed, manifest):
     """Resume a run that was killed after its second epoch: it ends as the undisturbed one did."""
     assert len(read_history(killed / "history.csv")) == 2
     run(manifest, killed, resume=True)
-    whole, resumed = read_history(undisturbed / "history.csv"), read_history(killed / "history.csv")
+    complete, resumed = read_history(undisturbed / "history.csv"), read_history(killed / "history.csv")
     assert [row["epoch"] for row in resumed] == ["1", "2", "3"]
-    assert float(resumed[-1]["loss"]) == pytest.approx(float(whole[-1]["loss"]), rel=0.02)
+    assert float(resumed[-1]["loss"]) == pytest.approx(float(complete[-1]["loss"]), rel=0.02)
     images, _ = read_arrays(manifest, "test")
-    expected = Embedder(load_backbone(undisturbed))(images)
-    assert (Embedder(load_backbone(killed))(images) * expected).sum(axis=1).min() > 0.995
+    expected = KerasEmbedder(load_backbone(undisturbed))(images)
+    assert (KerasEmbedder(load_backbone(killed))(images) * expected).sum(axis=1).min() > 0.995
 
 
 def test_what_a_kill_leaves_is_resumed(undisturbed, left_by_a_kill, tiny_manifest, tmp_path):
@@ -106,7 +109,7 @@ def test_what_does_not_fit_is_not_resumed(undisturbed, tiny_manifest, tmp_path):
     with pytest.raises(TrainingError, match=r"other settings: fit\.epochs 3 -> 2; leave resume out"):
         run(tiny_manifest, directory, epochs=2, resume=True)
     with pytest.raises(TrainingError, match=r"other settings: loss ArcFace -> Softmax;"):
-        run(tiny_manifest, directory, resume=True, head=Softmax())
+        run(tiny_manifest, directory, resume=True, loss=Softmax())
 
 
 def test_a_full_disk_ends_in_one_line(tiny_manifest, tmp_path, monkeypatch):
@@ -119,21 +122,24 @@ def test_a_full_disk_ends_in_one_line(tiny_manifest, tmp_path, monkeypatch):
     assert not list((tmp_path / "checkpoints").glob("*.h5"))
 
 
-def test_memory_is_reckoned_before_it_runs_out(tiny_manifest, tmp_path, monkeypatch):
+def test_memory_is_estimated_beforehand(tiny_manifest, tmp_path, monkeypatch):
     network = backbones.build("resnet50", embedding=128)
     assert 50e6 < memory.bytes_per_image(network) < 300e6
     fits = memory.fitting_batch(network, 54, 8 << 30)
     assert memory.too_large(network, 54, fits, 8 << 30) is None
     error = memory.too_large(network, 54, 4 * fits, 8 << 30)
-    assert f"fit.batch_size={fits} would fit" in str(error)
+    assert f"add fit.batch_size={fits}" in str(error)
     assert "smaller backbone" in str(memory.too_large(network, 54, 1, 1 << 20))
     assert memory.too_large(network, 54, 1 << 20, None) is None
     monkeypatch.setattr(memory, "available", lambda: 1 << 17)
-    with pytest.raises(TrainingError, match=r"a batch of 8 needs about .* would fit|smaller backbone"):
-        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), small_adamw, FitSettings(epochs=1, batch_size=8))
+    with pytest.raises(
+        TrainingError,
+        match=r"a batch of 8 needs about .* GiB are free; (add fit|choose a smaller)",
+    ):
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), SMALL_ADAMW, FitSettings(epochs=1, batch_size=8))
 
 
-def test_memory_that_runs_out_all_the_same(tiny_manifest, tmp_path, monkeypatch):
+def test_memory_that_runs_out_in_the_training(tiny_manifest, tmp_path, monkeypatch):
     def out(*args, **kwargs):
         raise MemoryError
 
@@ -142,13 +148,32 @@ def test_memory_that_runs_out_all_the_same(tiny_manifest, tmp_path, monkeypatch)
         run(tiny_manifest, tmp_path)
 
 
-def test_a_loss_that_is_no_number(tiny_manifest, tmp_path):
-    def exploding(steps, epochs, batch_size):
-        return optimizers.SGD(learning_rate=1e30, warmup_epochs=0)(steps, epochs, batch_size)
+@pytest.mark.parametrize("callbacks", [(), (StopAtNaN(),)])
+def test_a_loss_that_is_not_finite(tiny_manifest, tmp_path, callbacks):
+    exploding = optimizers.SGD(learning_rate=1e30, warmup_epochs=0)
+    settings = FitSettings(epochs=2, batch_size=8)
+    with pytest.raises(TrainingError, match="the loss is not finite; start a new run with a lower optimizer"):
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), exploding, settings, callbacks)
+    # With the callback the training ends in its first epoch.
+    assert len(read_history(tmp_path / "history.csv")) == (1 if callbacks else 2)
+    assert not (tmp_path / "model.json").exists()
 
-    settings = FitSettings(epochs=2, batch_size=8, tensorboard=False)
-    with pytest.raises(TrainingError, match="no number"):
-        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), exploding, settings, quiet=True)
+
+def test_a_callback_is_closed_however_the_training_ends(tiny_manifest, tmp_path, monkeypatch):
+    closed = []
+    monkeypatch.setattr(TrainingProgress, "close", lambda self: closed.append(self.epochs))
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **more: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train_run(
+            tiny_manifest,
+            tmp_path,
+            TINY,
+            ArcFace(),
+            SMALL_ADAMW,
+            FitSettings(epochs=1, batch_size=8),
+            (ProgressLine(enabled=False),),
+        )
+    assert closed == [1]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +193,7 @@ def test_wrong_settings_are_named(wrong, key):
 
 def test_a_batch_larger_than_the_epoch(tiny_manifest, tmp_path):
     with pytest.raises(ConfigError, match="more than the 40 images"):
-        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), small_adamw, FitSettings(batch_size=64), quiet=True)
+        train_run(tiny_manifest, tmp_path, TINY, ArcFace(), SMALL_ADAMW, FitSettings(batch_size=64))
 
 
 def test_margin_ramp():
@@ -186,7 +211,7 @@ def test_optimizers(make):
     assert rates.index(max(rates)) == pytest.approx(10, abs=1)
     assert rates[0] < 0.01 * top
     assert rates[40] == pytest.approx(0.01 * top, rel=0.2)
-    network = backbones.build(**TINY)
+    network = TINY()
     optimizer.build(network.trainable_variables)
     decayed = {variable.name for variable in network.trainable_variables if optimizer._use_weight_decay(variable)}
     assert decayed == {"kernel"}
@@ -208,7 +233,7 @@ def test_progress_without_a_terminal(monkeypatch):
         assert text in stream.getvalue()
 
     shown.on_train_begin()
-    wait_for("training: 0/4 steps, 0 %, 0:00 elapsed, the first step is being compiled\n")
+    wait_for("training: 0/4 steps, 0 %, 0:00 elapsed, compiling the first step\n")
     shown.on_epoch_begin(1)
     shown.on_train_batch_end(0, {"loss": 2.5, "accuracy": 0.25})
     wait_for("training: 1/4 steps, 25 %")

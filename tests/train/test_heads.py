@@ -1,4 +1,4 @@
-"""The heads against closed-form values and by gradient."""
+"""The margin heads: closed-form values, gradients, and what a loss sees of a batch."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from kface.errors import ConfigError
-from train.heads import EPSILON, ArcFace, CosFace, Softmax, default_scale
+from train.heads import EPSILON, ArcFace, CosFace, Loss, Softmax, default_scale
+from train.model import FaceModel
 
 
 def made(kind, classes=3, d=4, seed=0, **arguments):
@@ -134,10 +135,96 @@ def test_the_description_has_every_field_of_the_loss(kind):
         hardness: float = 0.3
 
     head = made(kind, scale=7.0)
-    described = head.get_config()
+    described = head.described()
     assert {key: described[key] for key in ("classes", "scale", "margin")} == {
         "classes": 3,
         "scale": 7.0,
         "margin": head.final_margin,
     }
-    assert Longer(hardness=0.5)(3).get_config()["hardness"] == 0.5
+    assert Longer(hardness=0.5)(3).described()["hardness"] == 0.5
+
+
+@dataclass(frozen=True)
+class NormMargin(Loss):
+    """A margin that grows with the norm of the embedding, relative to a running mean of norms, and a term on the norms.
+
+    The parts that AdaFace (margin by norm, running statistics) and MagFace (term on the norms) need.
+    """
+
+    margin: float = 0.2
+    momentum: float = 0.5
+    weight: float = 0.1
+
+    def state(self):
+        return {"mean_norm": 20.0}
+
+    def target(self, batch):
+        mean = batch.state["mean_norm"]
+        mean.assign(self.momentum * mean + (1 - self.momentum) * keras.ops.mean(batch.norms))
+        return batch.cosines - batch.margin * batch.norms / mean
+
+    def penalty(self, batch):
+        return self.weight * keras.ops.mean(1 / batch.norms)
+
+
+def test_a_loss_sees_norms_and_keeps_state(batch):
+    embeddings, labels = batch[0].astype(np.float16), batch[1]
+    head = made(NormMargin, scale=10.0)
+    seen = head.batch(tf.constant(embeddings), labels)
+    assert (seen.norms.shape, seen.norms.dtype, seen.cosines.dtype) == ((64, 1), tf.float32, tf.float32)
+    norms = np.linalg.norm(embeddings.astype(np.float64), axis=1)
+    np.testing.assert_allclose(seen.norms.numpy()[:, 0], norms, rtol=1e-5)
+    assert (np.asarray(seen.labels) == labels).all()
+
+    logits = head(tf.constant(embeddings), labels).numpy()
+    mean = 0.5 * 20 + 0.5 * norms.mean()
+    expected = 10 * np.cos(angles(head, embeddings.astype(np.float64)))
+    expected[np.arange(64), labels] -= 10 * 0.2 * norms / mean
+    np.testing.assert_allclose(logits, expected, atol=5e-3)
+    assert float(head.loss_state["mean_norm"]) == pytest.approx(mean, rel=1e-5)
+    assert [weight.name for weight in head.non_trainable_weights] == ["margin", "mean_norm"]
+
+
+def test_the_norm_of_a_zero_embedding_has_a_finite_gradient():
+    head = made(NormMargin)
+    zero = tf.Variable(np.zeros((1, 4), np.float32))
+    with tf.GradientTape() as tape:
+        norms = head.batch(zero, np.zeros(1, int)).norms
+    assert np.isfinite(tape.gradient(norms, zero).numpy()).all()
+
+
+def test_the_penalty_is_part_of_the_loss_that_is_minimised():
+    def model(weight):
+        keras.utils.set_random_seed(0)
+        image = keras.Input((4,))
+        backbone = keras.Model(image, keras.layers.Dense(4, use_bias=False)(image))
+        made_model = FaceModel(backbone, NormMargin(scale=8.0, weight=weight)(3))
+        made_model.compile(optimizer=keras.optimizers.SGD(0.5))
+        return made_model
+
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(12, 4)).astype(np.float32), random.integers(0, 3, 12)
+    without, with_penalty = model(0.0), model(100.0)
+    norms = np.linalg.norm(np.asarray(without(x)), axis=1)
+    losses = [float(one.compute_loss(x, y, one(x))) for one in (without, with_penalty)]
+    assert losses[1] - losses[0] == pytest.approx(100 * (1 / norms).mean(), rel=1e-3)
+    for one in (without, with_penalty):
+        one.fit(x, y, epochs=3, batch_size=12, verbose=0)
+    # The term falls with the norms, so its gradient raises them.
+    grown = [np.linalg.norm(np.asarray(one(x)), axis=1).mean() for one in (without, with_penalty)]
+    assert grown[1] > 2 * grown[0]
+    assert float(with_penalty.head.loss_state["mean_norm"]) != 20.0
+
+
+def test_the_state_of_a_loss_is_in_the_checkpoint(tmp_path):
+    def model():
+        image = keras.Input((4,))
+        made_model = FaceModel(keras.Model(image, keras.layers.Dense(4)(image)), NormMargin()(3))
+        made_model.compile(optimizer=keras.optimizers.SGD(0.1))
+        return made_model
+
+    first, second = model(), model()
+    first.head.loss_state["mean_norm"].assign(7.0)
+    first.save_weights(tmp_path / "a.weights.h5")
+    second.load_weights(tmp_path / "a.weights.h5")
+    assert float(second.head.loss_state["mean_norm"]) == 7.0

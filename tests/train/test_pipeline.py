@@ -67,20 +67,20 @@ def test_probabilities(picture):
         Augmentation(low_resolution=1.5)
 
 
-def epochs_of(source, **more):
+def epochs_of(split, **more):
     arguments = {"batch_size": 8, "images_per_epoch": 40, "epochs": 3, "seed": 7, **more}
-    return [(x.numpy(), y.numpy()) for x, y in pipeline.batches(source, **arguments)]
+    return [(x.numpy(), y.numpy()) for x, y in pipeline.batches(split, **arguments)]
 
 
 @pytest.fixture(params=["cached", "streamed"])
-def source(request, tiny_manifest, monkeypatch):
+def split(request, tiny_manifest, monkeypatch):
     if request.param == "streamed":
         monkeypatch.setattr(pipeline, "CACHE_BYTES", 0)
-    return pipeline.Source.of(tiny_manifest)
+    return pipeline.TrainingSplit.of(tiny_manifest)
 
 
-def test_batches(source, tiny_manifest):
-    batches = epochs_of(source)
+def test_batches(split, tiny_manifest):
+    batches = epochs_of(split)
     assert len(batches) == 15
     assert {x.shape for x, _ in batches} == {(8, 112, 112, 3)}
     assert batches[0][0].dtype == np.float32
@@ -91,33 +91,33 @@ def test_batches(source, tiny_manifest):
     images, captures = read_arrays(tiny_manifest, "train")
     means = {}
     for image, capture in zip(images, captures, strict=True):
-        means.setdefault(source.subjects.index(capture.subject), []).append(image.mean(axis=(0, 1)))
+        means.setdefault(split.subjects.index(capture.subject), []).append(image.mean(axis=(0, 1)))
     for image, label in zip(*batches[0], strict=True):
         seen = image.mean(axis=(0, 1)) * 128 + 127.5
         assert min(np.abs(seen - mean).max() for mean in means[label]) < 1
 
 
-def test_the_order_follows_from_the_seed_and_the_epoch(source):
+def test_the_order_follows_from_the_seed_and_the_epoch(split):
     augmentation = Augmentation()
-    whole = epochs_of(source, augmentation=augmentation)
-    again = epochs_of(source, augmentation=augmentation, first_epoch=1)
-    for (x, y), (x2, y2) in zip(whole[5:], again, strict=True):
+    complete = epochs_of(split, augmentation=augmentation)
+    resumed = epochs_of(split, augmentation=augmentation, first_epoch=1)
+    for (x, y), (x2, y2) in zip(complete[5:], resumed, strict=True):
         np.testing.assert_array_equal(y, y2)
         np.testing.assert_allclose(x, x2, atol=1e-6)
-    assert not np.array_equal(whole[0][0], whole[5][0])
-    assert not np.array_equal(whole[0][0], epochs_of(source, augmentation=augmentation, seed=8, epochs=1)[0][0])
+    assert not np.array_equal(complete[0][0], complete[5][0])
+    assert not np.array_equal(complete[0][0], epochs_of(split, augmentation=augmentation, seed=8, epochs=1)[0][0])
 
 
-def test_epochs_shorter_and_longer_than_the_data_set(source):
-    assert len(epochs_of(source, images_per_epoch=16, epochs=2)) == 4
-    longer = epochs_of(source, images_per_epoch=100, epochs=1)
+def test_epochs_shorter_and_longer_than_the_data_set(split):
+    assert len(epochs_of(split, images_per_epoch=16, epochs=2)) == 4
+    longer = epochs_of(split, images_per_epoch=100, epochs=1)
     assert len(longer) == 12
     assert set(np.concatenate([y for _, y in longer])) == {0, 1, 2, 3}
 
 
 def test_a_wrong_count_is_noticed(tiny_manifest):
-    source = pipeline.Source.of(tiny_manifest)
+    split = pipeline.TrainingSplit.of(tiny_manifest)
     with pytest.raises(TrainingError, match="manifest counts 41"):
-        pipeline.load(dataclasses.replace(source, images=41))
-    with pytest.raises(TrainingError, match="hold 40 images where"):
-        pipeline.load(dataclasses.replace(source, images=39))
+        pipeline.load(dataclasses.replace(split, images=41))
+    with pytest.raises(TrainingError, match="hold 40 images, but the manifest counts 39"):
+        pipeline.load(dataclasses.replace(split, images=39))

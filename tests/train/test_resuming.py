@@ -1,4 +1,4 @@
-"""Resuming: nothing that decides the weights changes in silence, whatever the setting is called."""
+"""Resuming: no setting that affects the weights changes unnoticed, whatever its name."""
 
 import json
 import shutil
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from tiny_training import HEAD, TINY, run, small_adamw
+from tiny_training import HEAD, SMALL_ADAMW, TINY, run
 
 from kface import stage
 from kface.errors import TrainingError
 from kface.evaluation import runs, table5
 from train import augment, checkpoints, optimizers, resuming
-from train.callbacks import read_history
 from train.checks import check_resume
 from train.fit import FitSettings, train_run
 from train.heads import ArcFace
+from train.history import read_history
 from train.job import TrainJob, plain
 
 #: Another value for each kind of setting.
@@ -59,13 +59,13 @@ def test_every_setting_there_is_is_compared_unless_it_is_listed(started):
         else:
             with pytest.raises(TrainingError, match="was trained with other settings: ") as caught:
                 resuming.check(run_dir, changed)
-            told = str(caught.value)
-            assert key.removesuffix("._target_") + " " in told
-            assert " -> " in told
-            assert "\n" not in told
+            message = str(caught.value)
+            assert key.removesuffix("._target_") + " " in message
+            assert " -> " in message
+            assert "\n" not in message
             seen.add(key)
     assert {"optimizer.learning_rate", "fit.label_smoothing", "loss.margin", "fit.augmentation.flip", "seed"} <= seen
-    assert {"fit.batch_size", "protocol.name", "backbone.name", "detector.factor", "corpus.identities"} <= seen
+    assert {"fit.batch_size", "protocol.name", "backbone._target_", "detector.factor", "corpus.identities"} <= seen
 
 
 def test_a_setting_that_is_added_later_is_compared(started):
@@ -79,20 +79,11 @@ def test_a_setting_that_is_added_later_is_compared(started):
         resuming.check(run_dir, without)
 
 
-def test_another_optimizer_is_told_by_its_name_alone(started):
+def test_another_optimizer_is_reported_by_its_name_alone(started):
     run_dir, _ = started
     sgd = plain(stage.compose("train", ["optimizer=sgd"]))
     with pytest.raises(TrainingError, match="other settings: optimizer AdamW -> SGD; leave"):
         resuming.check(run_dir, sgd)
-
-
-@pytest.mark.parametrize(("choice", "before"), [("adamw", "train.optimizers.adamw"), ("sgd", "train.optimizers.sgd")])
-def test_a_run_from_before_a_name_was_changed_goes_on(started, choice, before):
-    run_dir, _ = started
-    config = stage.compose("train", [f"optimizer={choice}"])
-    config.optimizer._target_ = before
-    (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
-    assert resuming.check(run_dir, plain(stage.compose("train", [f"optimizer={choice}"]))) == {}
 
 
 @pytest.mark.parametrize(
@@ -112,13 +103,13 @@ def copy(undisturbed, tmp_path):
     return Path(shutil.copytree(undisturbed[0], tmp_path / "copy"))
 
 
-def changed_run(manifest, directory, optimizer=small_adamw, head=HEAD, on_start=pytest.fail, **settings):
-    fit = FitSettings(**{"epochs": 3, "batch_size": 8, "tensorboard": False, **settings})
-    return train_run(manifest, directory, TINY, head, optimizer, fit, resume=True, quiet=True, on_start=on_start)
+def changed_run(manifest, directory, optimizer=SMALL_ADAMW, loss=HEAD, backbone=TINY, on_start=pytest.fail, **settings):
+    fit = FitSettings(**{"epochs": 3, "batch_size": 8, **settings})
+    return train_run(manifest, directory, backbone, loss, optimizer, fit, resume=True, on_start=on_start)
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"label_smoothing": 0.1}, r"fit\.label_smoothing 0\.0 -> 0\.1"),
         ({"margin_full": 0.5}, r"fit\.margin_full 0\.4 -> 0\.5"),
@@ -131,20 +122,21 @@ def changed_run(manifest, directory, optimizer=small_adamw, head=HEAD, on_start=
         ({"epochs": 2}, r"fit\.epochs 3 -> 2"),
         (
             {"optimizer": optimizers.AdamW(learning_rate=5e-3, warmup_epochs=0.2, clip_norm=1.0)},
-            r"optimizer\.global_clipnorm 5\.0 -> 1\.0",
+            r"optimizer\.clip_norm 5\.0 -> 1\.0",
         ),
         (
             {"optimizer": optimizers.AdamW(learning_rate=1e-3, warmup_epochs=0.2)},
-            r"optimizer\.learning_rate\.\S*warmup_target 0\.005 -> 0\.001",
+            r"optimizer\.learning_rate 0\.005 -> 0\.001",
         ),
         ({"optimizer": optimizers.SGD()}, r"other settings: optimizer AdamW -> SGD;"),
-        ({"head": ArcFace(margin=0.3)}, r"loss\.margin 0\.25 -> 0\.3"),
-        ({"head": ArcFace(scale=9.0)}, r"loss\.scale 8\.0 -> 9\.0"),
+        ({"loss": ArcFace(margin=0.3)}, r"loss\.margin 0\.25 -> 0\.3"),
+        ({"loss": ArcFace(scale=9.0)}, r"loss\.scale 8\.0 -> 9\.0"),
+        ({"backbone": replace(TINY, dropout=0.5)}, r"backbone\.dropout 0\.0 -> 0\.5"),
     ],
 )
-def test_a_checkpoint_is_no_other_run_s(copy, tiny_manifest, changed, told):
+def test_a_checkpoint_of_other_settings_is_refused(copy, tiny_manifest, changed, message):
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
-    with pytest.raises(TrainingError, match=told):
+    with pytest.raises(TrainingError, match=message):
         changed_run(tiny_manifest, copy, **changed)
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
 
@@ -172,7 +164,7 @@ def test_what_has_changed_is_written_down_and_shown(undisturbed, tmp_path):
 
     def job_of(*more):
         made = TrainJob.of(stage.compose("train", [f"output_dir={tmp_path}", "fit.epochs=3", *more]))
-        return replace(made, backbone={"name": "tiny"}, loss="arcface")
+        return replace(made, backbone=TINY)
 
     run_dir = runs.begin(about, tmp_path, job_of().recipe)
     assert runs.read_about(run_dir) == about
@@ -190,9 +182,9 @@ def test_what_has_changed_is_written_down_and_shown(undisturbed, tmp_path):
     row = table5.row({"run": kept, "sets": {}})
     assert "resumed after epoch 3: fit.epochs 3 -> 5." in row
 
-    again = check_resume(job_of(f"resume={run_dir}", "fit.epochs=5"))
-    assert again is not None
-    assert runs.resumed_about(again, {**about, "epochs": 5})["resumed"] == kept["resumed"]
+    third = check_resume(job_of(f"resume={run_dir}", "fit.epochs=5"))
+    assert third is not None
+    assert runs.resumed_about(third, {**about, "epochs": 5})["resumed"] == kept["resumed"]
     with pytest.raises(TrainingError, match=r"optimizer\.learning_rate 0\.001 -> 0\.01"):
         check_resume(job_of("resume=true", "fit.epochs=5", "optimizer.learning_rate=0.01"))
     assert check_resume(job_of()) is None

@@ -118,6 +118,7 @@ class SessionBridge(QObject):  # type: ignore[misc]
         self._events_place: "queue.Queue[Any]" = queue.Queue(1)
         self._status_place: "queue.Queue[Any]" = queue.Queue(1)
         self._threads: List[threading.Thread] = []
+        self._ending: Optional[threading.Thread] = None
         self._picture_came.connect(self._hand_picture)
         self._events_came.connect(self._hand_events)
         self._status_came.connect(self._hand_status)
@@ -200,13 +201,20 @@ class SessionBridge(QObject):  # type: ignore[misc]
         self._closing.set()
         for _ in range(WORKERS):
             self._calls.put(None)
-        end = threading.Thread(target=self._end, name="kface-app-end", daemon=True)
+        end = self._ending = threading.Thread(target=self._end, name="kface-app-end", daemon=True)
         end.start()
         deadline = time.monotonic() + CLOSE_S
         for thread in [end] + self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
         self._session = None
         return not end.is_alive()
+
+    def wait_end(self, seconds: float) -> bool:
+        """Close, and wait longer, for what is recorded to be finished; returns whether everything has ended."""
+        self.close()
+        if self._ending is not None:
+            self._ending.join(seconds)
+        return self._ending is None or not self._ending.is_alive()
 
     # ---- in Qt's thread
 

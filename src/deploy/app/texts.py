@@ -8,7 +8,7 @@ import struct
 import xml.etree.ElementTree as ElementTree
 from typing import Any, Dict, List, Tuple
 
-from qtpy.QtCore import QCoreApplication, QLocale, QTranslator
+from qtpy.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
 from kface.errors import ConfigError
 
@@ -131,11 +131,26 @@ def use_language(application: Any, language: str = SYSTEM) -> str:
     chosen = system_language() if language == SYSTEM else language
     if chosen not in LANGUAGES:
         raise ConfigError("unknown language", ascii(language), "choose: " + ", ".join([SYSTEM] + sorted(LANGUAGES)))
-    before = getattr(application, "kface_translator", None)
-    if before is not None:
-        application.removeTranslator(before)
-    application.kface_translator = None
+    for translator in getattr(application, "kface_translators", []):
+        application.removeTranslator(translator)
+    application.kface_translators = []
     if chosen != "en":
-        application.kface_translator = Translator(os.path.join(FOLDER, "kface_{}.ts".format(chosen)), application)
-        application.installTranslator(application.kface_translator)
+        # Qt's own texts (OK, Cancel) as well, where this Qt has them in that language. The last one is asked first.
+        qt = QTranslator(application)
+        if qt.load("qtbase_" + chosen, QLibraryInfo.location(QLibraryInfo.TranslationsPath)):
+            application.kface_translators.append(qt)
+        application.kface_translators.append(
+            Translator(os.path.join(FOLDER, "kface_{}.ts".format(chosen)), application)
+        )
+        for translator in application.kface_translators:
+            application.installTranslator(translator)
+    _SPOKEN[0] = chosen
     return chosen
+
+
+_SPOKEN = ["en"]
+
+
+def spoken() -> str:
+    """Return the language that is in force, a key of :data:`LANGUAGES`."""
+    return _SPOKEN[0]

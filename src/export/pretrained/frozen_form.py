@@ -1,4 +1,4 @@
-"""The pretrained network as a frozen TensorFlow graph, made of its ONNX file, for what reads no ONNX of today.
+"""Converts the pretrained network's ONNX file to a frozen TensorFlow graph, for runtimes that cannot read that ONNX.
 
 OpenCV 4.1 (JetPack 4.6) reads neither a Slice nor a Resize of ONNX's opset 13, and TensorFlow 1.15's bilinear resize takes
 other corners in OpenCV than in TensorFlow. So the front, which enlarges by 1.5, is written with what all of them compute
@@ -41,7 +41,7 @@ def to_frozen(data: bytes) -> bytes:
         :data:`~export.files.OUTPUT`, float32 (n, d), not normalised; of operations that TensorFlow 1.15 and OpenCV 4.1 know.
 
     Raises:
-        ModelError: It has a node that the pretrained network has not.
+        ModelError: It has a node that the pretrained network does not have.
     """
     model = onnx.load_model_from_string(data)
     return serialised(_Writer(model.graph).write())
@@ -80,7 +80,7 @@ class _Writer:
         self._values[image.name] = INPUT, (height, width, channels)
         for node in self._graph.node:
             if node.op_type not in self._convert:
-                raise _refusal(node, "is none of the pretrained network")
+                raise _refusal(node, "does not occur in the pretrained network")
             attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
             self._values[node.output[0]] = self._convert[node.op_type](node, attributes)
         last, _ = self._values[embedding.name]
@@ -90,7 +90,7 @@ class _Writer:
         return self._made
 
     def _node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node behind its constants and return its name; a tuple of numbers is a list of whole ones."""
+        """Add a node after its constants and return its name; a tuple of numbers becomes a list of integers."""
         self._counted[op] = self._counted.get(op, 0) + 1
         node = self._made.node.add(op=op, name=f"{op}_{self._counted[op]}", input=inputs)
         node.attr["T"].type = tf.float32.as_datatype_enum
@@ -128,7 +128,7 @@ class _Writer:
         name, (height, width, channels) = self._values[node.input[0]]
         starts, ends, axes = (self._numbers[one].tolist() for one in node.input[1:4])
         if len(node.input) > 4 or not set(axes) <= {2, 3}:
-            raise _refusal(node, "cuts something else than rows and columns")
+            raise _refusal(node, "cuts along other axes than rows and columns")
         window = {2: [0, height], 3: [0, width]} | {a: [s, e] for a, s, e in zip(axes, starts, ends, strict=True)}
         (top, bottom), (left, right) = window[2], window[3]
         return self._window(name, (height, width, channels), top, left, min(bottom, height) - top, right - left)
@@ -139,7 +139,7 @@ class _Writer:
 
     def _concatenation(self, node: Any, attributes: dict[str, Any]) -> _Value:
         if attributes["axis"] != 2:
-            raise _refusal(node, "joins something else than rows")
+            raise _refusal(node, "joins along another axis than rows")
         return self._joined([self._values[name] for name in node.input], 0)
 
     def _joined(self, values: Sequence[_Value], axis: int) -> _Value:
@@ -175,7 +175,7 @@ class _Writer:
         return made, (*sides, channels)
 
     def _edged(self, value: _Value, axis: int) -> _Value:
-        """Repeat the first and the last row (axis 0) or column: outside, an interpolation takes the edge."""
+        """Repeat the first and the last row (axis 0) or column, as an interpolation does outside the image."""
         name, (height, width, _channels) = value
         sides = (1, width) if axis == 0 else (height, 1)
         end = (height - 1, 0) if axis == 0 else (0, width - 1)
@@ -193,7 +193,7 @@ class _Writer:
             or attributes["group"] != 1
             or set(attributes["dilations"]) != {1}
         ):
-            raise _refusal(node, "has another padding or stride than those of the pretrained network")
+            raise _refusal(node, "has another padding or stride than in the pretrained network")
         made = self._node(
             "Conv2D",
             [name, self._constant(weights.transpose(2, 3, 1, 0))],
@@ -224,7 +224,7 @@ class _Writer:
         name, (height, width, channels) = self._values[node.input[0]]
         pads = self._numbers[node.input[1]].tolist()
         if attributes.get("mode", b"constant") != b"constant" or len(node.input) > 2 or any(pads[:6]):
-            raise _refusal(node, "is not with zeros, below and at the right")
+            raise _refusal(node, "does not pad with zeros at the bottom and the right")
         paddings = np.array([[0, 0], [0, pads[6]], [0, pads[7]], [0, 0]], np.int32)
         made = self._node("Pad", [name, self._constant(paddings)], Tpaddings=tf.int32)
         return made, (height + pads[6], width + pads[7], channels)

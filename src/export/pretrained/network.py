@@ -1,4 +1,4 @@
-"""Builds dlib's face recognition ResNet as ONNX, with a front that takes the house's aligned 112x112 faces.
+"""Builds dlib's face recognition ResNet as ONNX, with an input stage for kface's aligned 112x112 faces.
 
 King, 2017: 29 convolutions, 128 numbers. Only operators that every runtime of the house reads are used:
 
@@ -17,10 +17,10 @@ from kface.errors import ModelError
 
 INPUT, OUTPUT = "image", "embedding"
 OPSET = 13
-#: What dlib subtracts, RGB, and divides by.
+#: dlib's mean, RGB, and divisor.
 MEAN = (122.782, 117.001, 104.298)
 DIVISOR = 256.0
-#: The house's (x - mean) / divisor, which comes in.
+#: kface's mean and divisor, with which the input was preprocessed.
 HOUSE_MEAN, HOUSE_DIVISOR = 127.5, 128.0
 #: Side of a crop, the window that is the chip: top, left, side; and how many times larger the chip is.
 SIZE, TOP, LEFT, WINDOW, SCALE = 112, 21, 7, 100, 1.5
@@ -41,7 +41,7 @@ def build(tensors: Sequence[np.ndarray], widths: Sequence[int], downs: Sequence[
         normalised.
 
     Raises:
-        ModelError: A tensor is missing, is left over or has another size.
+        ModelError: A tensor is missing, left over or of another size.
     """
     graph = _Graph(tensors)
     value = graph.front(INPUT)
@@ -96,7 +96,7 @@ class _Graph:
         return name
 
     def front(self, value: str) -> str:
-        """Cut dlib's chip out of ArcFace's crop: what lies below the crop repeats its last row."""
+        """Cut dlib's chip out of ArcFace's crop; rows below the crop repeat its last row."""
 
         def window(name: str, top: int, bottom: int) -> str:
             numbers = {"starts": [top, LEFT], "ends": [bottom, LEFT + WINDOW], "axes": [2, 3]}
@@ -169,7 +169,7 @@ class _Graph:
             [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", size])],
             self._constants,
         )
-        # The oldest version that has the operator set: what a Nano has reads no newer one.
+        # The oldest file version with the operator set: a Nano's runtimes read no newer one.
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=7, producer_name="kface"
         )

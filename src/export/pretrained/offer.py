@@ -1,4 +1,4 @@
-"""What ``embedder=pretrained`` means to the export: settings, faces where none were given, and what was measured before."""
+"""The export of ``embedder=pretrained``: its settings, faces if none were given, and published measurements."""
 
 import json
 from dataclasses import replace
@@ -17,11 +17,11 @@ from kface.errors import ConfigError
 from kface.fields import Fields
 
 LICENCE = "CC0-1.0"
-#: What it expects of its input.
+#: The input it expects.
 COLOUR, NORMALISATION = "rgb", (127.5, 128.0)
-#: What was measured on real pairs, with the fingerprint of the network that it was measured with.
+#: Measurements on real pairs, with the fingerprint of the measured network.
 MEASURED = Path(__file__).with_name("measured.json")
-#: People of the synthetic sample on whom the files are compared where no pairs are given, and the views of each.
+#: Number of people of the synthetic sample on whom files are compared if no pairs are given, and the views of each.
 PEOPLE = 8
 VIEWS = ((7, 1, 1), (6, 2, 2))
 PROVENANCE = (
@@ -32,23 +32,23 @@ PROVENANCE = (
     ),
     bundle.Provenance("embedder weights", f"dlib's face recognition ResNet, out of {PACKAGE}", LICENCE),
 )
-#: What is known of LFW's people; of those of other sets nothing is.
+#: What is known of LFW's people; nothing is known of the people of other sets.
 PEOPLE_OF_SETS = "{} (its author left LFW's people out of its training data)"
 LIMITS = (
-    "It was trained mostly on photographs of Western faces and confuses people of other descent more often, Asian faces "
-    "among them: choose a stricter threshold there, and measure on people like yours.",
-    "It is made for one camera and some dozens of people, as at a door; not for certification, not for large galleries.",
+    "It was trained mostly on photographs of Western faces and confuses people of other descent more often, for example "
+    "Asian faces: choose a stricter threshold for them, and measure on people like yours.",
+    "It suits one camera and some dozens of people, as at a door; it is not for certification or for large galleries.",
     "Its author says that LFW's people were left out of its training data; whether people of CFP or AgeDB were in it is not "
-    "known, and where they were, those figures are better than it is.",
-    "Its cosines lie close together, from about 0.83 to 0.99: thresholds of other networks mean nothing here.",
+    "known, and if they were, those figures are too good.",
+    "Its cosines lie close together, from about 0.83 to 0.99: thresholds of other networks do not apply.",
 )
 
 
 def with_file(job: ExportJob) -> ExportJob:
-    """Return the job with the network's file; it is fetched where it is not there yet.
+    """Return the job with the network's file, which is fetched first if necessary.
 
     Raises:
-        ConfigError: A setting contradicts what is known of the network.
+        ConfigError: A setting contradicts the network.
         ModelError: It cannot be fetched.
     """
     for key, found, nothing, known in (
@@ -57,7 +57,7 @@ def with_file(job: ExportJob) -> ExportJob:
     ):
         if found not in (nothing, known):
             shown = list(known) if isinstance(known, tuple) else known
-            raise ConfigError(f"is known of the pretrained network: {shown}", f"preprocessing.{key}", "leave it out")
+            raise ConfigError(f"must be {shown} for the pretrained network", f"preprocessing.{key}", "remove it")
     precision = job.precision
     if not job.evaluation.photographs:
         for kind, wanted in (("int8", precision.int8), ("fp16", precision.fp16)):
@@ -66,7 +66,7 @@ def with_file(job: ExportJob) -> ExportJob:
     embedder = prepare()
     if not job.evaluation.photographs:
         if None in (precision.int8, precision.fp16):
-            print("export: full precision only: what INT8 or FP16 loses is judged on real faces; add evaluate.lfw=DIR")
+            print("export: full precision only: INT8 and FP16 are judged on real faces; add evaluate.lfw=DIR")
         precision = replace(precision, int8=False, fp16=False)
     return replace(
         job,
@@ -80,7 +80,7 @@ def with_file(job: ExportJob) -> ExportJob:
 
 @lru_cache(maxsize=1)
 def faces() -> TestSet:
-    """Return rendered people of the synthetic sample: enough to compare files on, not to measure anything."""
+    """Return rendered people of the synthetic sample: enough to compare files, not to measure accuracy."""
     from export.golden_pictures import face_of
     from kface.data.sample import subject_names
 
@@ -98,15 +98,15 @@ def _measured() -> dict[str, Any]:
 
 
 def measured_sets(fingerprint: str) -> dict[str, Any]:
-    """Return the figures by test set that come with the program; none where they are of another network."""
+    """Return the figures by test set that come with the program; empty if they are of another network."""
     return dict(_measured()["sets"]) if _measured()["fingerprint"] == fingerprint else {}
 
 
 def measured_thresholds(fingerprint: str) -> Thresholds | None:
-    """Return the threshold table that comes with the program; None, said so, where it is of another network."""
+    """Return the threshold table that comes with the program; None, with a message printed, if it is of another network."""
     if _measured()["fingerprint"] != fingerprint:
         print(
-            "export: no threshold table: the one that comes with kface is of another form of the network; add evaluate.lfw=DIR"
+            "export: no threshold table: the one that comes with kface is for another form of the network; add evaluate.lfw=DIR"
         )
         return None
     return parse(Fields(_measured()["thresholds"], MEASURED, "thresholds"))

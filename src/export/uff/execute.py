@@ -1,4 +1,4 @@
-"""Computes UFF files in numpy as TensorRT's parser is documented to: slow, and the only proof where TensorRT is not."""
+"""Executes UFF files in numpy as TensorRT's parser is documented to: slow, but needs no TensorRT."""
 
 from collections import Counter
 from typing import Any
@@ -12,7 +12,7 @@ LARGEST = 1024
 
 
 def execute_uff(data: bytes, batch: np.ndarray) -> np.ndarray:
-    """Compute a file's one output.
+    """Return the only output of a file.
 
     Args:
         data: The file.
@@ -35,7 +35,7 @@ def execute_uff(data: bytes, batch: np.ndarray) -> np.ndarray:
         constants = [file.nodes[source].operation == "Const" for source in node.inputs]
         try:
             values[node.id] = _compute(node, [values[source] for source in node.inputs], constants, batch)
-        # Shapes, orders and functions are whatever the file says they are.
+        # Shapes, orders and functions come from the file.
         except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
             damaged(f"the node {node.id} cannot be computed ({' '.join(str(error).split())})")
         # The maps of a deep network do not all fit into memory at once.
@@ -49,7 +49,7 @@ def execute_uff(data: bytes, batch: np.ndarray) -> np.ndarray:
 def _compute(node: UffNode, inputs: list[np.ndarray], constants: list[bool], batch: np.ndarray) -> np.ndarray:
     fields = node.fields
     if fields.get("dtype", FLOAT32) != FLOAT32:
-        damaged(f"the node {node.id} is not of float32")
+        damaged(f"the node {node.id} is not float32")
     if node.operation == "Input":
         if fields["shape"] != [-1, *batch.shape[1:]]:
             damaged(f"its input is {tuple(fields['shape'])}, and the batch {batch.shape}")

@@ -1,4 +1,4 @@
-"""A frozen TensorFlow graph as the writer wants it: in order, without Identity nodes, and with its constants computed."""
+"""A frozen TensorFlow graph prepared for the writer: sorted, without Identity nodes, and with its constants computed."""
 
 from collections import Counter
 from typing import Any, NamedTuple, NoReturn
@@ -20,12 +20,12 @@ def refuse(node: Any, why: str = "", remedy: str = "") -> NoReturn:
 
 
 def attribute(node: Any, key: str) -> Any:
-    """Return a node's attribute; an empty one where it has none, which asking the map itself would add to the graph."""
+    """Return a node's attribute, or an empty one; a look-up in the map itself would add it to the graph."""
     return node.attr[key] if key in node.attr else type(node).AttrEntry().value
 
 
 class Affine(NamedTuple):
-    """``source * scale + shift`` with constants: what Keras makes of a BatchNormalization at inference."""
+    """``source * scale + shift`` with constants: a BatchNormalization of Keras at inference."""
 
     source: str
     product: str
@@ -34,21 +34,21 @@ class Affine(NamedTuple):
 
 
 class FrozenGraph:
-    """What leads to an output.
+    """The part of a graph that leads to an output.
 
     Args:
         graph_def: A ``GraphDef`` without variables.
-        output: Name of the node it ends in.
+        output: Name of its last node.
 
     Raises:
-        ModelError: There is no such node, or something of it takes part in a cycle or in a norm.
+        ModelError: There is no such node, or a node is part of a cycle or of a norm.
     """
 
     def __init__(self, graph_def: Any, output: str) -> None:
         self._nodes = {node.name: node for node in graph_def.node}
         self._constants: dict[str, np.ndarray] = {}
         if output not in self._nodes:
-            raise ModelError("there is no such node in the frozen graph", output, "name the output it was frozen with")
+            raise ModelError("is not a node of the frozen graph", output, "name the output it was frozen with")
         self.last = self.resolve(output)
         #: Names of the nodes that lead from the placeholders to the output, each after those it reads.
         self.order: list[str] = []
@@ -59,22 +59,22 @@ class FrozenGraph:
         self._refuse_norm()
 
     def node(self, name: str) -> Any:
-        """Return the ``NodeDef`` that an input means."""
+        """Return the ``NodeDef`` that an input refers to."""
         return self._nodes[self.resolve(name)]
 
     def sources(self, node: Any) -> list[str]:
-        """Return the names of the nodes whose values a node computes with; a Reshape's shape is not among them."""
+        """Return the names of the nodes whose values a node uses, without a Reshape's shape."""
         names = [name for name in node.input if not name.startswith("^")]
         return [self.resolve(name, node) for name in (names[:1] if node.op == "Reshape" else names)]
 
     def resolve(self, name: str, reader: Any = None) -> str:
-        """Return the name of the node that an input means, through Identity nodes."""
+        """Return the name of the node that an input refers to, through Identity nodes."""
         while True:
             name, _, port = name.partition(":")
             if name not in self._nodes:
                 raise ModelError("the frozen graph refers to a node that it lacks", name, "freeze the network again")
             node = self._nodes[name]
-            # What a function with a gradient of its own (swish) leaves around its values.
+            # A function with a custom gradient (swish) leaves this around its values.
             if node.op == "IdentityN":
                 name = node.input[int(port or 0)]
                 continue
@@ -104,7 +104,7 @@ class FrozenGraph:
         return self._constants[name]
 
     def affine(self, node: Any) -> Affine | None:
-        """Return the scale and shift that an addition ends, or None if it is another addition."""
+        """Return the scale and shift that an addition completes, or None if it is another addition."""
         if node.op not in ("Add", "AddV2"):
             return None
         for product, shift in (self.sources(node), self.sources(node)[::-1]):
@@ -117,7 +117,7 @@ class FrozenGraph:
         return None
 
     def row_length(self, node: Any) -> int | None:
-        """Return the length of a row where a Reshape makes one of each image (-1 where it is left open), or None.
+        """Return the row length of a Reshape that makes one row of each image (-1 if left open), or None.
 
         Of an unknown number of images, Keras writes the plumbing ``pack(shape(x)[0], length)``.
         """
@@ -142,7 +142,7 @@ class FrozenGraph:
 
         if node.op == "Const":
             return tf.make_ndarray(attribute(node, "value").tensor)
-        # The bias of a convolution takes this way to the shape that it already had.
+        # The bias of a convolution is reshaped to its own shape in this way.
         if node.op == "Reshape":
             return self.constant(node.input[0]).reshape(self.constant(node.input[1]))
         if node.op == "Squeeze":

@@ -1,7 +1,7 @@
-"""Reads UFF files, and shares no code with the writer: what both agree on, neither can have wrong alone.
+"""Reads UFF files without sharing code with the writer, so that an error of one of them shows.
 
 A file is checked on the way: the wire format byte by byte, the fields of every operation against UFF's core descriptor, and
-that every node and every reference is there.
+that every node and every reference exists.
 """
 
 import struct
@@ -48,7 +48,7 @@ DATA = {
 
 def damaged(what: str) -> NoReturn:
     """Raise a ModelError about a file."""
-    raise ModelError(f"is not UFF of the kind that is written here: {what}", "the UFF file", "export it again")
+    raise ModelError(f"is not UFF as written by kface: {what}", "the UFF file", "export it again")
 
 
 def fields_of(data: memoryview) -> list[tuple[int, int, Any]]:
@@ -71,7 +71,7 @@ def fields_of(data: memoryview) -> list[tuple[int, int, Any]]:
             length, position = (8, position) if wire == 1 else _varint(data, position)
             value, position = data[position : position + length], position + length
         else:
-            damaged(f"there is a field of wire type {wire}")
+            damaged(f"it has a field of wire type {wire}")
         if position > len(data):
             damaged("it is truncated")
         found.append((tag >> 3, wire, value))
@@ -88,7 +88,7 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << 7 * place
         if byte < 0x80:
             return value, position
-    damaged("there is a number of more than ten bytes")
+    damaged("it has a number of more than ten bytes")
 
 
 def _signed(value: int) -> int:
@@ -96,28 +96,28 @@ def _signed(value: int) -> int:
 
 
 def _text(value: Any) -> str:
-    # Of a number, bytes() would make as many zeros.
+    # bytes() of a number would return that many zeros.
     if not isinstance(value, memoryview):
         damaged("a text is a number")
     try:
         return bytes(value).decode("utf-8")
     except UnicodeDecodeError:
-        damaged("there is a name that is not UTF-8")
+        damaged("it has a name that is not UTF-8")
 
 
 def _split(message: Any, numbers: Iterable[int]) -> dict[int, list[Any]]:
-    """Gather a message's fields by their numbers; others than those named are refused."""
+    """Return a message's fields by number; unknown fields are refused."""
     found: dict[int, list[Any]] = {number: [] for number in numbers}
     for number, _, value in fields_of(message):
         if number not in found:
-            damaged(f"there is a field {number}")
+            damaged(f"it has an unknown field {number}")
         found[number].append(value)
     return found
 
 
 def _only(values: Sequence[Any], what: str) -> Any:
     if len(values) != 1:
-        damaged(f"there are {len(values)} values of {what}")
+        damaged(f"it has {len(values)} values of {what}")
     return values[0]
 
 
@@ -137,7 +137,7 @@ def _order(message: memoryview) -> list[int]:
     entry = _split(_only(_split(message, (1,))[1], "an order"), (1, 2))
     key = _only(entry[1], "an order's key")
     if not isinstance(key, int) or _signed(key) != -1:
-        damaged("there is an order that is not under OE_SPECIAL")
+        damaged("it has an order that is not under OE_SPECIAL")
     return _integers(_only(entry[2], "an order"))
 
 
@@ -146,7 +146,7 @@ def _data(message: memoryview) -> tuple[str, Any]:
     number, wire, value = _only(fields_of(message), "a oneof")
     kind, expected = DATA.get(number, ("", -1))
     if wire != expected:
-        damaged(f"there is data of field {number} and wire type {wire}")
+        damaged(f"it has data of field {number} and wire type {wire}")
     if kind in ("s", "ref"):
         return kind, _text(value)
     if kind == "d":
@@ -164,7 +164,7 @@ def _mapping(entries: Iterable[memoryview]) -> dict[str, tuple[str, Any]]:
         entry = _split(message, (1, 2))
         key = _text(_only(entry[1], "a key"))
         if key in decoded:
-            damaged(f"there are two entries {key}")
+            damaged(f"it has two entries {key}")
         decoded[key] = _data(_only(entry[2], key))
     return decoded
 
@@ -187,7 +187,7 @@ class UffNode:
         for key, (kind, value) in self.raw.items():
             referred = kind == "ref"
             if referred and value not in referenced:
-                damaged(f"the node {self.id} refers to {value}, which is not there")
+                damaged(f"the node {self.id} refers to {value}, which does not exist")
             kind, value = referenced[value] if referred else (kind, value)
             if referred != (key in REFERRED) or kind != {**needed, **allowed}.get(key):
                 damaged(f"the node {self.id} has a field {key} of {kind}")
@@ -201,7 +201,7 @@ class UffNode:
         places: list[int] = []
         for value in order:
             if value == INCREMENT and places:
-                # "And those after it": as many as the order does not name.
+                # "And those after it": all dimensions that the order does not name.
                 places += range(places[-1] + 1, places[-1] + 2 + array.ndim - len(order))
             else:
                 places.append(value)
@@ -244,7 +244,7 @@ class UffFile:
             node = UffNode(message, self.referenced)
             missing = [source for source in node.inputs if source not in self.nodes]
             if missing or node.id in self.nodes:
-                damaged(f"the node {node.id} reads {missing} before they are there, or is there twice")
+                damaged(f"the node {node.id} reads {missing} before they are defined, or is defined twice")
             self.nodes[node.id] = node
 
     def operations(self) -> list[str]:

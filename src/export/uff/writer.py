@@ -18,7 +18,7 @@ from export.uff.graph import NORM_REMEDY, Affine, FrozenGraph, attribute, refuse
 from export.uff.metagraph import MetaGraph
 from kface.errors import ModelError
 
-#: What an L2 norm is made of; a network with one is refused with advice of its own.
+#: The operations of an L2 norm; a network with one is refused with specific advice.
 NORM_OPERATIONS = ("Square", "Sum", "Sqrt", "Rsqrt", "Maximum", "RealDiv", "L2Loss", "Norm")
 
 
@@ -28,7 +28,7 @@ def write_uff(graph_def: Any, output: str, input: str = "image") -> bytes:
     Args:
         graph_def: A ``GraphDef`` from ``convert_variables_to_constants_v2``, without grappler: float32 (n, h, w, 3) ->
             (n, d), channels last, without an L2 norm; of operations that :mod:`train.backbones` is made of.
-        output: Name of the node it ends in; it is called the same in the file, and marked as ``MarkOutput_0``.
+        output: Name of its last node; it has the same name in the file, and is marked as ``MarkOutput_0``.
         input: Name of its placeholder.
 
     Returns:
@@ -36,7 +36,7 @@ def write_uff(graph_def: Any, output: str, input: str = "image") -> bytes:
         (n, 3, h, w) with the colours and the scaling that the network was trained with.
 
     Raises:
-        ModelError: The graph has an operation that is not known here, an L2 norm, or no such input or output; the message
+        ModelError: The graph has an unknown operation, an L2 norm, or no such input or output; the message
             names the node.
 
     Example:
@@ -82,7 +82,7 @@ class _Writer:
     def write(self) -> bytes:
         """Convert the nodes in order and return the file."""
         affines = {name: self.graph.affine(self.graph.node(name)) for name in self.graph.order}
-        # What a BatchNormalization or a window takes in is written with it.
+        # Nodes that are merged into a BatchNormalization or a window are written with it.
         absorbed = {affine.product for affine in affines.values() if affine}
         absorbed |= {affine.source for affine in affines.values() if affine and self._scales_dense(affine)}
         for name in self.graph.order:
@@ -110,11 +110,11 @@ class _Writer:
         self.file.add("MarkOutput_0", "MarkOutput", [last.id])
 
     def _id(self, node: Any) -> str:
-        """Return what a node is called in the file: the last one bears the output's name."""
+        """Return a node's name in the file: the last one has the output's name."""
         return self.output if node.name == self.graph.last else str(node.name)
 
     def _tensor(self, name: str, reader: Any) -> _Tensor:
-        """Return a node that was written before."""
+        """Return a node that has already been written."""
         name = self.graph.resolve(name)
         if name not in self.tensors:
             node = self.graph.node(name)
@@ -131,7 +131,7 @@ class _Writer:
 
     def _placeholder(self, node: Any) -> _Tensor:
         if node.name != self.input:
-            raise ModelError("is not the input that was named", node.name, f"the network may have one, {self.input!r}")
+            raise ModelError("is not the named input", node.name, f"the network must have exactly one, {self.input!r}")
         shape = [dimension.size for dimension in attribute(node, "shape").shape.dim]
         if len(shape) != 4 or min(shape[1:]) < 1:
             raise ModelError(
@@ -210,7 +210,7 @@ class _Writer:
         axes = sorted(int(axis) % 4 for axis in np.ravel(self.graph.constant(node.input[1])))
         if axes != [1, 2]:
             refuse(node, f"over the axes {axes}")
-        # TensorRT's parser ignores a Reduce's keepdims: a pool over the whole map leaves nothing to guess.
+        # TensorRT's parser ignores a Reduce's keepdims: a pool over the whole map is unambiguous.
         keep = attribute(node, "keep_dims").b
         pooled = self.file.add(
             self._id(node) if keep else f"{self._id(node)}/pool",
@@ -227,7 +227,7 @@ class _Writer:
         return _Tensor(self.file.add(self._id(node), "Flatten", [pooled]), (channels,), (channels, 1, 1))
 
     def _flatten(self, node: Any) -> _Tensor:
-        """Write a Reshape to (n, h * w * c); the plumbing that finds out n is left behind."""
+        """Write a Reshape to (n, h * w * c), without the nodes that compute n."""
         source = self._map(node.input[0], node)
         count = int(np.prod(source.shape))
         if self.graph.row_length(node) not in (count, -1):
@@ -273,7 +273,7 @@ class _Writer:
         return affine.scale.size == self.graph.constant(node.input[1]).shape[columns]
 
     def _affine(self, node: Any, affine: Affine) -> _Tensor:
-        """Write what Keras makes of a BatchNormalization.
+        """Write a BatchNormalization of Keras.
 
         On a feature map it is one again (without a mean, a variance of one); TensorRT knows none on vectors, where its
         scale goes into the Dense kernel in front of it, and its shift behind it.

@@ -5,7 +5,7 @@ from typing import List, Optional, Sequence
 
 from kface import bundle
 from kface.bundle import golden
-from kface.check.chain import chains
+from kface.check.installed import chains
 from kface.check.stages import check_bundle, table
 from kface.commands.parser import Parser
 from kface.errors import KFaceError, ModelError

@@ -1,7 +1,5 @@
 """What is checked: programs that find, align and embed faces, one stage at a time."""
 
-import importlib
-import importlib.util
 from typing import Dict, List, Optional, Sequence
 
 import cv2
@@ -11,16 +9,12 @@ from kface import alignment
 from kface.bundle import Bundle, BundleFile
 from kface.bundle.golden import DetectorSettings
 from kface.bundle.manifest import PRECISIONS
-from kface.errors import ConfigError, ModelError
+from kface.errors import ModelError
 from kface.faces import Faces
 from kface.mtcnn import Detector
-from kface.networks import RUNTIMES, resolve, runtimes
-from kface.networks.registry import on_jetson, version
+from kface.networks import RUNTIMES
+from kface.networks.registry import version
 from kface.recognizer.embedder import Embedder
-
-#: The module that wraps the C++ library, where it is installed. Its ``check_chain(bundle, settings)`` returns a :class:`Chain`,
-#: or None where the library has not been built.
-LIBRARY = "kface.library"
 
 
 class Chain:
@@ -38,7 +32,7 @@ class Chain:
     aligner = ""
     computes = "fp32"
     finds_faces = True
-    files = ()  # type: Sequence[BundleFile]
+    files: Sequence[BundleFile] = ()
 
     def version(self) -> str:
         """Return the version of what computes; it may be "unknown" until a network has been opened."""
@@ -139,36 +133,3 @@ def _files(bundle: Bundle, runtime: str) -> List[BundleFile]:
         except ModelError:
             continue
     return found
-
-
-def chains(bundle: Bundle, settings: Optional[DetectorSettings], names: Sequence[str] = ()) -> List[Chain]:
-    """Return the programs that are installed here: one for each runtime, and the C++ library.
-
-    Args:
-        bundle: The bundle.
-        settings: The golden vectors'.
-        names: Runtimes, or "library"; by default all, those on a GPU on a Jetson alone.
-
-    Raises:
-        ConfigError: A name is unknown, or not installed.
-    """
-    made: List[Chain] = []
-    for name in names or runtimes(gpu=on_jetson()):
-        if name != "library":
-            made.append(
-                PythonChain(bundle, resolve(name, RUNTIMES[name].formats[0] if name in RUNTIMES else ""), settings)
-            )
-    if not names or "library" in names:
-        library = _library(bundle, settings)
-        if library is not None:
-            made.append(library)
-        elif names:
-            raise ConfigError("is not installed here", "library", "build it, or choose another runtime")
-    return made
-
-
-def _library(bundle: Bundle, settings: Optional[DetectorSettings]) -> Optional[Chain]:
-    if importlib.util.find_spec(LIBRARY) is None:
-        return None
-    made: Optional[Chain] = importlib.import_module(LIBRARY).check_chain(bundle, settings)
-    return made

@@ -85,6 +85,14 @@ COMMANDS: Dict[str, Command] = {
         extra="train",
     ),
     "table5": Command("print all runs' rows of Table 5 beside the paper's", "kface.evaluation.table5", extra="train"),
+    "kisa": Command(
+        "KISA's certification test: four categories against the criteria, and a report",
+        "kface.kisa.__main__",
+        stage="kisa",
+        hydra=True,
+        extra="kisa",
+        exits=_partly("with strict=true: a category fails, or could not be measured"),
+    ),
     "export": Command(
         "make a bundle of a run or of another network: ONNX, .pb, UFF, INT8, thresholds, model card",
         "export.__main__",
@@ -105,6 +113,14 @@ COMMANDS: Dict[str, Command] = {
             (3, "frames of a video file were damaged or missing"),
             EXITS[2],
         ),
+    ),
+    "app": Command(
+        "recognise people in a window: see, register, rename, choose streams and models",
+        "deploy.app.command",
+        stage="deploy",
+        extra="app",
+        board=True,
+        examples=("kface app", "kface app source=rtsp://10.0.0.7/live", "kface app stream=csi"),
     ),
     "enrol": Command(
         "enrol a face that a running recogniser sees",

@@ -11,6 +11,7 @@ import numpy as np
 from kface.data.testsets import TestSet
 from kface.errors import TrainingError
 from kface.evaluation.reports import SCHEMA, SETS, read_report
+from kface.evaluation.runs import About
 from kface.files import write_json
 from kface.progress import Progress
 from kface.verification import Curve, VerificationReport, score_pairs, verify
@@ -61,7 +62,7 @@ def evaluate(
     embed: Embed,
     testsets: Sequence[TestSet],
     run_dir: Path,
-    about: dict[str, Any],
+    about: About,
     before: Embed | None = None,
     replicates: int = 1000,
     seed: int = 0,
@@ -128,9 +129,9 @@ def evaluate(
     return report
 
 
-def heading(about: dict[str, Any]) -> str:
+def heading(about: About) -> str:
     """Return what a network is called in a plot's title."""
-    return " ".join(str(about[key]) for key in ("backbone", "loss") if about.get(key))
+    return " ".join(value for value in (about.get("backbone"), about.get("loss")) if value)
 
 
 def _plot(curves: dict[str, Curve], directory: Path, title: str) -> None:

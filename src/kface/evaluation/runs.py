@@ -2,7 +2,7 @@
 
 import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
 from kface.data.dataset.manifest import FILE as MANIFEST
 from kface.errors import ConfigError, TrainingError
@@ -16,6 +16,28 @@ CONFIG = "config.yaml"
 SCHEMA = 1
 
 
+class About(TypedDict, total=False):
+    """What a verified network is: the contents of ``run.json``, and ``run`` in ``report.json``.
+
+    A run has every key up to ``backbone_arguments``; a bundle or an embedder has ``network`` and what its manifest says.
+    """
+
+    backbone: str
+    loss: str | None
+    trained_on: str
+    protocol: str
+    images: int
+    people: int
+    epochs: int
+    seed: int
+    data_set: str
+    data_set_fingerprint: str
+    backbone_arguments: dict[str, Any]
+    network: str
+    fingerprint: str
+    resumed: list[dict[str, Any]]
+
+
 class Resumed(NamedTuple):
     """A run that goes on: its directory, how many epochs are done, and by key the (old, new) settings that may change."""
 
@@ -24,14 +46,14 @@ class Resumed(NamedTuple):
     changed: dict[str, tuple[Any, Any]]
 
 
-def begin(about: dict[str, Any], outputs: Path, recipe: str) -> Path:
+def begin(about: About, outputs: Path, recipe: str) -> Path:
     """Make a new run's directory, write down what it is and return it; raises TrainingError."""
-    run_dir = new_run(outputs, about["backbone"], about["loss"])
+    run_dir = new_run(outputs, about["backbone"], str(about["loss"]))
     write_down(run_dir, about, recipe)
     return run_dir
 
 
-def resumed_about(resumed: Resumed, about: dict[str, Any]) -> dict[str, Any]:
+def resumed_about(resumed: Resumed, about: About) -> About:
     """Return what a run is that goes on: as it is now, and under ``resumed`` what was changed after which epoch.
 
     Raises:
@@ -45,7 +67,7 @@ def resumed_about(resumed: Resumed, about: dict[str, Any]) -> dict[str, Any]:
     return {**about, "resumed": before} if before else about
 
 
-def write_down(run_dir: Path, about: dict[str, Any], recipe: str) -> None:
+def write_down(run_dir: Path, about: About, recipe: str) -> None:
     """Write a run's ``config.yaml``, the settings as YAML, and ``run.json``; raises TrainingError."""
     try:
         write_atomic(run_dir / CONFIG, recipe.encode("utf-8"))
@@ -110,7 +132,7 @@ def newest_run(outputs: Path, named: str | None) -> Path:
     return max(runs, key=lambda path: path.stat().st_mtime).parent
 
 
-def data_set_of(run_dir: Path, about: dict[str, Any], data_dir: str | Path) -> Path:
+def data_set_of(run_dir: Path, about: About, data_dir: str | Path) -> Path:
     """Return the directory of the data set that a run was trained on.
 
     A run writes it down as the settings gave it, as a rule relative to the directory of the training. It is looked for
@@ -134,7 +156,7 @@ def data_set_of(run_dir: Path, about: dict[str, Any], data_dir: str | Path) -> P
     return next((place for place in places if (place / MANIFEST).is_file()), written)
 
 
-def write_about(run_dir: Path, about: dict[str, Any]) -> None:
+def write_about(run_dir: Path, about: About) -> None:
     """Write down what a run is (backbone, loss, data set, ...) before it starts; raises TrainingError."""
     try:
         write_json(run_dir / ABOUT, {"schema": SCHEMA, **about})
@@ -142,7 +164,7 @@ def write_about(run_dir: Path, about: dict[str, Any]) -> None:
         raise TrainingError(f"cannot be written ({error.strerror or error})", run_dir / ABOUT, "add output_dir=DIR")
 
 
-def read_about(run_dir: Path) -> dict[str, Any]:
+def read_about(run_dir: Path) -> About:
     """Return what :func:`write_about` wrote.
 
     Raises:
@@ -153,7 +175,7 @@ def read_about(run_dir: Path) -> dict[str, Any]:
     check_schema(about, SCHEMA, path, "train again")
     parse(lambda fields: _check(fields, "resumed" in about), about, path, "train again")
     del about["schema"]
-    return about
+    return cast(About, about)
 
 
 def _check(fields: Fields, resumed: bool) -> None:

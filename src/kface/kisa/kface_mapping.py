@@ -28,6 +28,7 @@ A camera at the picture's left (negative yaw, C8-C13) sees a face turned to the 
 data base's `absent` and a report say. What is approximated is worked out from K-Face's tables and stands in `notes`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -117,8 +118,8 @@ class KFaceDatabase(KisaSource):
         subjects: "test": the 30 published test people, whom no network of ours was trained on; "all"; or a list of IDs.
         resolution: "High", "Middle" or "Low".
         fit: Whether the images are cut to 4:3 and scaled to KISA's 640x480; otherwise they stay as they are.
-        mapping: Changes of :data:`MAPPING`: a capture such as ``S001/L22/E01/C7``, or None, by a condition's key. A point
-            in a key may be written as a hyphen (``pose_left-22-5``), as a command line takes points for levels.
+        mapping: Changes of :data:`MAPPING`: a capture such as ``S001/L22/E01/C7``, or None, by a condition's key. Keys may
+            be written with underscores alone (``pose_left_22_5``), as a command line takes points for levels.
     """
 
     title = "K-Face"
@@ -204,7 +205,7 @@ def _mapping(changes: Mapping[str, str | None]) -> dict[Condition, Capture | Non
     for key, value in changes.items():
         where = f"database.mapping.{key}"
         try:
-            condition = parse_stem(str(key).replace("-22-5", "-22.5"))
+            condition = parse_stem(re.sub("[-_]22[-_]5$", "-22.5", str(key)))
         except LayoutError as error:
             raise ConfigError(f"is not a condition of KISA ({error})", where)
         chosen[condition.key] = value

@@ -1,8 +1,8 @@
-"""TensorRT: engines built on the device that runs them, kept with their hashes, checked against a reference, and run.
+"""TensorRT: engines are built on the device that runs them, stored with their hashes, and compared with a reference.
 
-An engine belongs to one GPU and one TensorRT, so the bundle carries ONNX files and every device makes its own engines
-from them, once. Nothing here asks TensorRT for its version to decide what to call: what is there is called.
-NVIDIA's own package is ``tensorrt``, which :func:`kface.tensorrt.api.tensorrt` imports.
+An engine belongs to one GPU and one version of TensorRT, so a bundle holds ONNX files and every device builds its own engines
+from them, once. Calls are chosen by which ones exist, not by TensorRT's version. NVIDIA's own package is ``tensorrt``, which
+:func:`kface.tensorrt.api.tensorrt` imports.
 """
 
 from kface.tensorrt.builder import BY_SIDE, PRECISIONS, build_engine

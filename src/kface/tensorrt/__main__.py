@@ -12,7 +12,7 @@ from kface.tensorrt.verify import LEAST_COSINE, bundle_files, header, reference_
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Run the command and return its exit status: 1 where an engine differs, 2 where something is not there."""
+    """Run the command and return its exit status: 1 if an engine differs, 2 if something is missing."""
     arguments = parser().parse_args(argv)
     try:
         return _verify(arguments)

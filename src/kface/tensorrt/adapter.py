@@ -1,4 +1,4 @@
-"""TensorRT on the first GPU, from an ONNX file (through the engine cache) or from an engine."""
+"""Runs TensorRT on the first GPU: an ONNX file through the engine cache, or an engine."""
 
 import os
 from typing import Any, Dict, Optional, Tuple, Union
@@ -19,16 +19,16 @@ PathLike = Union[str, "os.PathLike[str]"]
 class TensorRtNetwork(Network):
     """An engine with one input and any number of outputs.
 
-    A batch larger than the engine's largest goes through in parts; one smaller than its smallest is filled up with zeros.
-    Buffers on the device are kept from one run to the next and grow only.
+    A batch larger than the engine's largest is split; one smaller than its smallest is padded with zeros. Buffers on the device
+    are kept between runs, and only grow.
 
     Args:
-        plan: The engine's bytes, whose hash has been checked.
+        plan: The engine's bytes, after their hash has been checked.
         path: Its path, for errors.
-        memory: The GPU; the first one where None.
+        memory: The GPU; the first one if None.
 
     Raises:
-        ConfigError: TensorRT or the GPU is not there.
+        ConfigError: TensorRT or the GPU is not available.
         ModelError: This TensorRT does not take the engine.
     """
 
@@ -118,7 +118,7 @@ class TensorRtNetwork(Network):
         for output in self.outputs:
             found = self._calls.shape(self._context, output)
             if -1 in found:
-                raise self._fault("does not tell the shape of {}".format(output))
+                raise self._fault("does not report the shape of {}".format(output))
             views[output] = self._view(output, found)
 
         views[name][:count] = batch
@@ -131,11 +131,11 @@ class TensorRtNetwork(Network):
         for output in self.outputs:
             self._memory.download(self._buffers[output], views[output].nbytes)
         self._memory.synchronise()
-        # The buffers are written again by the next run, so what is handed out is a copy.
+        # The next run overwrites the buffers, so return copies.
         return {output: np.array(views[output][:count], np.float32) for output in self.outputs}
 
     def _view(self, name: str, shape: Tuple[int, ...]) -> np.ndarray:
-        """Return a tensor's page-locked memory as an array; it grows where it is too small."""
+        """Return a tensor's page-locked memory as an array, enlarged if necessary."""
         dtype = np.dtype(self._types[name])
         size = max(int(np.prod(shape)), 1) * dtype.itemsize
         buffer = self._buffers.get(name)
@@ -148,7 +148,7 @@ class TensorRtNetwork(Network):
         return buffer.host[: int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)
 
     def _fault(self, what: str) -> ModelError:
-        return ModelError("{} ({})".format(what, self._messages.take() or "TensorRT does not say why"), self._path)
+        return ModelError("{} ({})".format(what, self._messages.take() or "TensorRT gives no reason"), self._path)
 
 
 def load(
@@ -159,15 +159,15 @@ def load(
     precision: str = "fp16",
     memory: Optional[Memory] = None,
 ) -> Network:
-    """Open an engine's bytes, or an ONNX file's by the engine that is kept for it or built now.
+    """Open an engine's bytes, or an ONNX file's through its cached engine, which is built if necessary.
 
     Args:
         data: The bytes; the engine of an ONNX file is built from exactly these.
-        path: Where they come from: ``.engine`` for an engine, with its sidecar beside it.
-        threads: Without meaning on a GPU.
-        profiles: Sizes of the input of an ONNX file; P-Net needs a fixed one.
+        path: Their path: ``.engine`` for an engine, with its sidecar in the same folder.
+        threads: Ignored on a GPU.
+        profiles: Input sizes for an ONNX file; P-Net needs a fixed one.
         precision: Of the engine of an ONNX file.
-        memory: The GPU; the first one where None.
+        memory: The GPU; the first one if None.
     """
     if path.lower().endswith(".engine"):
         sidecar.check(path, data)
@@ -177,10 +177,10 @@ def load(
 
 
 def open_engine(path: PathLike, memory: Optional[Memory] = None) -> TensorRtNetwork:
-    """Open an engine's file after its hash has been compared with its sidecar's.
+    """Open an engine's file after comparing its hash with its sidecar's.
 
     Raises:
-        ConfigError: TensorRT or the GPU is not there.
+        ConfigError: TensorRT or the GPU is not available.
         ModelError: The engine cannot be read, is not the one that was built, or is for another GPU or TensorRT.
     """
     name = os.fspath(path)

@@ -1,6 +1,6 @@
-"""TensorRT's Python API as its generations have it: 8.0 to 8.2 (Jetson Nano), 8.5 and 8.6, 10, and 11.
+"""One interface to the generations of TensorRT's Python API: 8.0 to 8.2 (Jetson Nano), 8.5 and 8.6, 10, and 11.
 
-Whoever needs a call that came or went between them finds it here, chosen by whether it is there.
+Calls that were added or removed between them are wrapped here, and chosen by whether they exist.
 """
 
 import importlib
@@ -33,10 +33,10 @@ def tensorrt() -> Any:
     Raises:
         ConfigError: It is not installed, or its libraries are not.
     """
-    remedy = "take TensorRT from JetPack or from NVIDIA for this machine's CUDA"
+    remedy = "install TensorRT from JetPack or from NVIDIA, for this machine's CUDA"
     try:
         trt = importlib.import_module("tensorrt")
-    # The package can be there without NVIDIA's libraries, which shows in several ways.
+    # The package may be installed without NVIDIA's libraries, which fails in several ways.
     except (ImportError, OSError, RuntimeError) as error:
         raise ConfigError("is not installed here ({})".format(first_line(error)), "tensorrt", remedy)
     if not hasattr(trt, "Builder"):
@@ -48,9 +48,9 @@ _MESSAGES: Dict[Any, Any] = {}
 
 
 def messages(trt: Any) -> Any:
-    """Return the one logger that every TensorRT object of this process is made with.
+    """Return the logger that all TensorRT objects of this process share.
 
-    It is an ``ILogger`` that hands warnings to the ``logging`` module and keeps errors, which TensorRT reports nowhere
+    It is an ``ILogger`` that passes warnings to the ``logging`` module and keeps errors, which TensorRT reports nowhere
     else: ``take()`` returns the first error since the last ``take()``, or None.
     """
     if trt not in _MESSAGES:
@@ -79,7 +79,7 @@ def _messages(trt: Any) -> Any:
 
 
 def network_flags(trt: Any) -> int:
-    """Return what ``create_network`` needs for an ONNX file; from TensorRT 10 on every network is of that kind."""
+    """Return the flags of ``create_network`` for an ONNX file; from TensorRT 10 on there is only that kind."""
     explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
     return 0 if explicit is None else 1 << int(explicit)
 
@@ -93,7 +93,7 @@ def set_workspace(trt: Any, config: Any, size: int) -> None:
 
 
 def set_flag(trt: Any, config: Any, name: str) -> bool:
-    """Set a builder flag where this TensorRT has it, and return whether it has."""
+    """Set a builder flag if this TensorRT has it, and return whether it does."""
     flag = getattr(trt.BuilderFlag, name, None)
     if flag is not None:
         config.set_flag(flag)
@@ -103,7 +103,7 @@ def set_flag(trt: Any, config: Any, name: str) -> bool:
 def numpy_type(trt: Any, tensor: Tensor, where: str) -> Any:
     """Return NumPy's type for a tensor's.
 
-    ``trt.nptype`` is not asked: that of TensorRT 8 fails beside newer NumPys, which have no ``np.bool``.
+    ``trt.nptype`` is not used: in TensorRT 8 it fails with newer NumPys, which have no ``np.bool``.
 
     Raises:
         ModelError: The tensor holds something other than floating-point numbers.
@@ -116,7 +116,7 @@ def numpy_type(trt: Any, tensor: Tensor, where: str) -> Any:
 
 
 class Calls(object):
-    """How an engine is asked and run; see :func:`calls`."""
+    """The calls that inspect and run an engine; see :func:`calls`."""
 
     def __init__(self, trt: Any, engine: Any) -> None:
         self._trt = trt
@@ -139,7 +139,7 @@ class Calls(object):
         raise NotImplementedError  # pragma: no cover - both generations have their own
 
     def enqueue(self, context: Any, addresses: Dict[str, int], stream: int) -> bool:
-        """Put a run onto a stream, with the device address of every tensor, and return whether it was taken."""
+        """Enqueue a run on a stream, with the device address of every tensor, and return whether it was accepted."""
         raise NotImplementedError  # pragma: no cover - both generations have their own
 
 

@@ -22,7 +22,7 @@ BY_SIDE = "by side"
 
 
 class Batches(NamedTuple):
-    """How many inputs go through a network at once: as many as it is tuned for, and at most."""
+    """Batch sizes of a network: the one it is tuned for, and the largest."""
 
     usual: int
     most: int
@@ -45,7 +45,7 @@ def read_source(path: PathLike, sha256: Optional[str] = None) -> Source:
     """Read an ONNX file and check it, and its hash where one is given.
 
     Raises:
-        ModelError: The file cannot be read, has another hash, or holds more than a network.
+        ModelError: The file cannot be read, has another hash, or holds anything but a network.
     """
     data = read_network(path, sha256)
     return Source(data, os.fspath(path), sha256_bytes(data))
@@ -61,23 +61,23 @@ def build_engine(
     logger: Optional[logging.Logger] = None,
     memory: Optional[Memory] = None,
 ) -> Dict[str, Any]:
-    """Build an engine and write it, with the sidecar that says what it is and what its bytes hash to.
+    """Build an engine and write it, with a sidecar that holds its description and its hash.
 
     Args:
         onnx_path: The network; opset 13 at most for TensorRT 8.2.
-        out_path: The engine's file; the sidecar is put beside it.
+        out_path: The engine's file; the sidecar is written to the same folder.
         precision: One of :data:`PRECISIONS`. ``int8`` needs a calibrator or a file with quantisation nodes.
-        profiles: See :data:`Profiles`. Where the three sizes are one, the engine has that fixed size.
+        profiles: See :data:`Profiles`. If the three sizes are equal, the engine has that fixed size.
         calibrator: Batches for ``int8``.
         workspace_mib: Scratch memory that a layer may use, in MiB.
-        logger: Where TensorRT's warnings go; the module's own where None.
-        memory: The GPU; the first one where None.
+        logger: Receives TensorRT's warnings; the module's own logger if None.
+        memory: The GPU; the first one if None.
 
     Returns:
-        What the sidecar holds.
+        The content of the sidecar.
 
     Raises:
-        ConfigError: TensorRT or the GPU is not there, or a setting does not fit them.
+        ConfigError: TensorRT or the GPU is not available, or a setting does not fit them.
         ModelError: The file cannot be read, or TensorRT refuses it or its sizes.
     """
     return build_from(
@@ -102,7 +102,7 @@ def build_from(
     logger: Optional[logging.Logger],
     memory: Memory,
 ) -> Dict[str, Any]:
-    """As :func:`build_engine`, for a file that has been read already."""
+    """Like :func:`build_engine`, for a file that has already been read."""
     check_settings(precision, workspace_mib)
     trt = api.tensorrt()
     messages = api.messages(trt)
@@ -115,7 +115,7 @@ def build_from(
 
 
 def check_settings(precision: str, workspace_mib: int) -> None:
-    """Refuse settings that no TensorRT knows.
+    """Refuse settings that no TensorRT supports.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -127,10 +127,10 @@ def check_settings(precision: str, workspace_mib: int) -> None:
 
 
 def input_shapes(source: Source, memory: Memory) -> Dict[str, Tuple[int, ...]]:
-    """Return the sizes of a file's inputs by their names, as TensorRT reads them; -1 where one varies.
+    """Return the sizes of a file's inputs by name, as TensorRT reads them; -1 for sizes that vary.
 
     Raises:
-        ConfigError: TensorRT is not there.
+        ConfigError: TensorRT is not available.
         ModelError: TensorRT cannot read the file.
     """
     trt = api.tensorrt()
@@ -141,7 +141,7 @@ def input_shapes(source: Source, memory: Memory) -> Dict[str, Tuple[int, ...]]:
 
 
 def by_side(name: str, shape: Tuple[int, ...], where: str) -> api.Profile:
-    """Return the sizes of an input of which only the batch varies: one, the usual batch, and the largest.
+    """Return the profile of an input of which only the batch varies: one, the usual batch, and the largest.
 
     Raises:
         ModelError: Something else varies too.
@@ -150,7 +150,7 @@ def by_side(name: str, shape: Tuple[int, ...], where: str) -> api.Profile:
         raise ModelError(
             "has an input {} of varying sizes {}".format(name, shape),
             where,
-            "give the sizes it shall have as a profile",
+            "give its sizes as a profile",
         )
     side = max(shape[2:] or (0,))
     batches = next((batches for limit, batches in _SIDES if side <= limit), _LARGER)
@@ -174,7 +174,7 @@ def _plan(
     api.set_workspace(trt, config, workspace_mib << 20)
 
     if precision == "fp16" and not api.set_flag(trt, config, "FP16") and not _holds_halves(trt, network):
-        # Strongly typed: the network's own types decide, so they have to be half already.
+        # Strongly typed: the network's own types decide, so it must be in half precision already.
         network, parser = _parse(trt, builder, messages, source, half.to_half(source.data, source.path))
     _set_sizes(builder, network, config, profiles, source.path)
     bound = _set_int8(trt, builder, network, config, source, calibrator, memory) if precision == "int8" else None
@@ -189,11 +189,11 @@ def _plan(
         raise bound.error
     if plan is None:
         raise ModelError(
-            "makes no engine ({})".format(messages.take() or "TensorRT does not say why"),
+            "cannot be built into an engine ({})".format(messages.take() or "TensorRT gives no reason"),
             source.path,
             "give TensorRT more memory or another precision",
         )
-    # The network's weights are the parser's until the engine is built.
+    # The parser owns the network's weights until the engine is built.
     del parser
     return bytes(plan)
 
@@ -204,13 +204,13 @@ def _parse(trt: Any, builder: Any, messages: Any, source: Source, data: bytes) -
     messages.take()
     if not parser.parse(data):
         errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        text = _describe(errors[0]) if errors else messages.take() or "TensorRT does not say why"
-        raise ModelError("is not a network that TensorRT can read ({})".format(text), source.path)
+        text = _describe(errors[0]) if errors else messages.take() or "TensorRT gives no reason"
+        raise ModelError("cannot be read by TensorRT ({})".format(text), source.path)
     return network, parser
 
 
 def _describe(error: Any) -> str:
-    """Return a parser's error in a line, with its node by name where this TensorRT tells."""
+    """Return a parser's error as one line, with the node's name if this TensorRT reports it."""
     text = first_line(error.desc())
     name = error.node_name() if hasattr(error, "node_name") else ""
     if name:
@@ -231,7 +231,7 @@ def _holds_halves(trt: Any, network: Any) -> bool:
 
 
 def _set_sizes(builder: Any, network: Any, config: Any, profiles: Profiles, where: str) -> None:
-    """Fix the sizes of the inputs or give those that vary a profile."""
+    """Fix the sizes of the inputs, or set a profile for those that vary."""
     inputs = {tensor.name: tensor for tensor in _inputs(network)}
     if isinstance(profiles, str):
         wanted = {name: by_side(name, tuple(t.shape), where) for name, t in inputs.items() if -1 in tuple(t.shape)}
@@ -258,7 +258,7 @@ def _set_sizes(builder: Any, network: Any, config: Any, profiles: Profiles, wher
             "has no input {}".format(", ".join(sorted(wanted))), where, "its inputs are: {}".format(", ".join(inputs))
         )
     if profile is not None and config.add_optimization_profile(profile) < 0:
-        raise ModelError("does not take its profile", where)
+        raise ModelError("refuses its profile", where)
 
 
 def _check_sizes(name: str, shape: Tuple[int, ...], sizes: api.Profile, where: str) -> api.Profile:
@@ -267,7 +267,9 @@ def _check_sizes(name: str, shape: Tuple[int, ...], sizes: api.Profile, where: s
         if len(size) != len(shape) or any(fixed not in (-1, side) for fixed, side in zip(shape, size)):
             raise ModelError("has an input {} of sizes {}, which {} does not fit".format(name, shape, size), where)
     if not all(1 <= low <= middle <= high for low, middle, high in zip(least, usual, most)):
-        raise ModelError("has a profile for {} whose sizes do not grow: {}".format(name, (least, usual, most)), where)
+        raise ModelError(
+            "has a profile for {} whose sizes are not in ascending order: {}".format(name, (least, usual, most)), where
+        )
     return least, usual, most
 
 
@@ -280,16 +282,16 @@ def _set_int8(
     calibrator: Optional[Calibrator],
     memory: Memory,
 ) -> Any:
-    """Allow INT8 and return the calibrator that is bound to this build; None where the file is quantised already."""
+    """Allow INT8 and return the calibrator bound to this build; None if the file is already quantised."""
     quantised = any(layer.type == trt.LayerType.QUANTIZE for layer in _layers(network))
     if getattr(builder, "platform_has_fast_int8", True) is False:
         raise ConfigError("has no INT8", memory.gpu, "use fp16")
     if not api.set_flag(trt, config, "INT8"):
         if not quantised:
             raise ConfigError(
-                "holds no quantisation, and this TensorRT no longer calibrates",
+                "is not quantised, and this TensorRT cannot calibrate",
                 source.path,
-                "give it the quantised file (embedder.int8.onnx)",
+                "use the quantised file (embedder.int8.onnx)",
             )
         return None
     # Layers without an INT8 kernel are faster in half precision than in full.

@@ -1,4 +1,4 @@
-"""Keeps engines, so that a device builds each of them once."""
+"""A cache of engines, so that a device builds each of them once."""
 
 import contextlib
 import hashlib
@@ -38,28 +38,28 @@ def get_engine(
     logger: Optional[logging.Logger] = None,
     memory: Optional[Memory] = None,
 ) -> Path:
-    """Return the engine of an ONNX file for this GPU and this TensorRT; build it where it is not there or is damaged.
+    """Return the engine of an ONNX file for this GPU and this TensorRT; it is built if it is missing or damaged.
 
-    A second process that asks for the same engine waits for the first and takes what it built.
+    A second process that needs the same engine waits for the first and uses its engine.
 
     Args:
         onnx_path: The network.
-        sha256: Its expected hash; it is checked on the very bytes that the engine is built from.
+        sha256: Its expected hash; it is checked on the bytes from which the engine is built.
         precision: One of :data:`kface.tensorrt.PRECISIONS`.
-        profiles: Sizes of the inputs; the house's batches by default.
+        profiles: Sizes of the inputs; by default those of :data:`BY_SIDE`.
         calibrator: Batches for ``int8``.
-        workspace_mib: Scratch memory that a layer may use, in MiB; no part of the key.
-        directory: Where engines are kept; :func:`default_directory` where None.
-        logger: Where TensorRT's warnings go; the module's own where None.
-        memory: The GPU; the first one where None.
+        workspace_mib: Scratch memory that a layer may use, in MiB; not part of the key.
+        directory: Directory of the engines; :func:`default_directory` if None.
+        logger: Receives TensorRT's warnings; the module's own logger if None.
+        memory: The GPU; the first one if None.
 
     Returns:
-        The engine's path, with its sidecar beside it.
+        The engine's path; its sidecar is in the same folder.
 
     Raises:
-        ConfigError: TensorRT or the GPU is not there, or a setting does not fit them.
-        ModelError: The file is absent, has another hash, or TensorRT refuses it; or the directory cannot be written, or
-            other users can write it.
+        ConfigError: TensorRT or the GPU is not available, or a setting does not fit them.
+        ModelError: The file is missing, has another hash, or is refused by TensorRT; or the directory is not writable, or
+            other users can write to it.
     """
     check_settings(precision, workspace_mib)
     source = read_source(onnx_path, sha256)
@@ -84,7 +84,7 @@ def _key(described: Dict[str, Any]) -> str:
 
 
 def _good(path: Path, described: Dict[str, Any]) -> bool:
-    """Return whether an engine is there, whole, and the one that is described."""
+    """Return whether an engine exists, is intact, and fits the description."""
     try:
         found = sidecar.check(path, trust.read(path))
     except ModelError:
@@ -94,7 +94,7 @@ def _good(path: Path, described: Dict[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def _lock(folder: Path, name: str) -> Iterator[None]:
-    """Hold a lock that the system drops when its holder dies."""
+    """Hold a lock that the system releases when its holder dies."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(trust.FOLDER_MODE, exist_ok=True)
@@ -103,7 +103,7 @@ def _lock(folder: Path, name: str) -> Iterator[None]:
     except OSError as error:
         raise ModelError("cannot be written ({})".format(error.strerror or error), folder, "set KFACE_ENGINES=DIR")
     try:
-        # Windows has no such lock; two builders there both build, and the last one's file stays.
+        # Windows has no such lock: two processes there both build, and the last file stays.
         lock(handle)
         yield
     finally:

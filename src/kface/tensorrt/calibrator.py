@@ -1,4 +1,4 @@
-"""INT8 calibration from batches of aligned faces, for the TensorRTs that calibrate (up to 10)."""
+"""INT8 calibration from batches of aligned faces, for versions of TensorRT that calibrate (up to 10)."""
 
 import os
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple, Union
@@ -13,13 +13,13 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 class Calibrator(object):
-    """Says where the batches come from and where TensorRT's finding is kept.
+    """A source of calibration batches, and the directory of TensorRT's calibration cache.
 
     Args:
         batches: Called once for each calibration; yields float32 (n, 3, h, w) as the network takes them, all of one
-            shape. A shorter last batch is left out: TensorRT takes one size only.
-        directory: Where the calibration cache is kept; its name holds the hash of the ONNX file and TensorRT's version.
-        name: What the batches are, such as ``kface-train-512``: part of the cache's name and of the engine's key.
+            shape. A shorter last batch is dropped: TensorRT takes one size only.
+        directory: Directory of the calibration cache, whose name holds the hash of the ONNX file and TensorRT's version.
+        name: Name of the batches, such as ``kface-train-512``: part of the cache's name and of the engine's key.
 
     Example:
         >>> Calibrator(lambda: iter([np.zeros((8, 3, 112, 112), np.float32)]), "cache", "zeros").name
@@ -39,11 +39,11 @@ class Calibrator(object):
         return os.path.join(self.directory, file)
 
     def bind(self, trt: Any, memory: Memory, onnx_sha256: str) -> "Bound":
-        """Return the calibration of one build; the first batch is taken now, to know the shape.
+        """Return the calibration of one build; the first batch is read at once, for its shape.
 
         Raises:
-            ConfigError: There is no batch.
-            ModelError: The first batch is no float32 (n, 3, h, w).
+            ConfigError: There are no batches.
+            ModelError: The first batch is not float32 (n, 3, h, w).
         """
         return Bound(trt, memory, iter(self.batches()), self.cache(trt, onnx_sha256))
 
@@ -52,18 +52,18 @@ class Bound(object):
     """One calibration.
 
     Attributes:
-        trt: What ``config.int8_calibrator`` takes.
+        trt: The object for ``config.int8_calibrator``.
         shape: Shape of every batch.
-        error: What went wrong inside TensorRT's calls, which swallow exceptions.
+        error: The error inside TensorRT's calls, which swallow exceptions.
     """
 
     def __init__(self, trt: Any, memory: Memory, batches: Iterator[np.ndarray], cache: str) -> None:
         first = next(batches, None)
         if first is None:
-            raise ConfigError("holds no batch", "the calibrator", "give it batches of aligned faces")
+            raise ConfigError("has no batches", "the calibrator", "give it batches of aligned faces")
         if first.ndim != 4 or first.dtype != np.float32:
             raise ModelError(
-                "are float32 (n, 3, h, w), not {} {}".format(first.dtype, first.shape), "calibration batches"
+                "must be float32 (n, 3, h, w), not {} {}".format(first.dtype, first.shape), "calibration batches"
             )
         self.shape: Tuple[int, ...] = first.shape
         self.error: Optional[KFaceError] = None
@@ -75,28 +75,29 @@ class Bound(object):
         self.trt = _adapter(trt, self)
 
     def release(self) -> None:
-        """Give the device memory back."""
+        """Free the device memory."""
         self._buffer.free()
 
     def next_address(self) -> Optional[int]:
-        """Put the next batch on the device and return its address; None at the end."""
+        """Copy the next batch to the device and return its address; None at the end."""
         batch = self._first if self._first is not None else next(self._batches, None)
         self._first = None
         if batch is None or len(batch) < self.shape[0]:
             return None
         if batch.shape != self.shape or batch.dtype != np.float32:
             raise ModelError(
-                "are not all alike: {} {} after {}".format(batch.dtype, batch.shape, self.shape), "calibration batches"
+                "differ in shape or type: {} {} after {}".format(batch.dtype, batch.shape, self.shape),
+                "calibration batches",
             )
         assert self._buffer.host is not None
         self._buffer.host[:] = np.ascontiguousarray(batch).reshape(-1).view(np.uint8)
         self._memory.upload(self._buffer, self._buffer.size)
-        # TensorRT reads the batch on a stream of its own.
+        # TensorRT reads the batch on its own stream.
         self._memory.synchronise()
         return self._buffer.address
 
     def read_cache(self) -> Optional[bytes]:
-        """Return what an earlier calibration found, if there was one."""
+        """Return the cache of an earlier calibration, if there is one."""
         try:
             with open(self._cache, "rb") as stream:
                 return stream.read() or None
@@ -104,7 +105,7 @@ class Bound(object):
             return None
 
     def write_cache(self, data: Any) -> None:
-        """Keep what this calibration found."""
+        """Write the cache of this calibration."""
         try:
             os.makedirs(os.path.dirname(self._cache) or ".", exist_ok=True)
             write_atomic(self._cache, bytes(data))
@@ -113,7 +114,7 @@ class Bound(object):
 
 
 def _adapter(trt: Any, bound: Bound) -> Any:
-    """Return TensorRT's kind of calibrator, which keeps exceptions for the builder to raise."""
+    """Return a TensorRT calibrator that keeps exceptions for the builder to raise."""
 
     class EntropyCalibrator(trt.IInt8EntropyCalibrator2):
         def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The CUDA runtime's own library, called directly: what a Jetson has without any package having to be built.
 
 The names, arguments and results are those of CUDA Python's ``cudart``, so that :class:`kface.tensorrt.memory.CudaPythonMemory`
-takes this module as it is. Importing it raises ImportError where the library is not there.
+uses this module unchanged. Importing it raises ImportError if the library is missing.
 """
 
 import ctypes
@@ -9,7 +9,7 @@ import ctypes.util
 import os
 from typing import Any, NamedTuple, Optional, Tuple
 
-#: Where JetPack and CUDA's packages put it, beside what the linker knows; the plain name comes with development files only.
+#: Where JetPack and CUDA's packages put it, in addition to the linker's path; the plain name comes with development files only.
 _PLACES = ("/usr/local/cuda/lib64", "/usr/local/cuda/targets/aarch64-linux/lib")
 _VERSIONS = ("13", "12", "11.0", "10.2")
 #: Attributes of a device (``cudaDeviceAttr``), and of a copy's direction (``cudaMemcpyKind``).
@@ -42,7 +42,7 @@ def _open() -> Any:
             return ctypes.CDLL(name)
         except OSError:
             continue
-    raise ImportError("the CUDA runtime (libcudart.so) is not there")
+    raise ImportError("the CUDA runtime (libcudart.so) is missing")
 
 
 _library = _open()

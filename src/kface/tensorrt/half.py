@@ -1,4 +1,4 @@
-"""Half-precision ONNX for a TensorRT that takes a network's types as they are written (11 and later)."""
+"""Half-precision ONNX for versions of TensorRT that use the network's own types (11 and later)."""
 
 import importlib
 from typing import Any
@@ -22,15 +22,15 @@ def to_half(data: bytes, path: str) -> bytes:
         converter = _converter()
     except ImportError as error:
         raise ModelError(
-            "cannot be made half precision here, which this TensorRT wants of the file ({})".format(first_line(error)),
+            "cannot be converted to half precision here, as this TensorRT requires ({})".format(first_line(error)),
             path,
             "install onnx and onnxconverter-common, give the fp16 file, or use precision fp32",
         )
     try:
         model = converter.convert_float_to_float16(onnx.load_model_from_string(data), keep_io_types=True)
-    # The converters raise what Python raises.
+    # The converters raise all kinds of exceptions.
     except Exception as error:
-        raise ModelError("cannot be made half precision ({})".format(first_line(error)), path)
+        raise ModelError("cannot be converted to half precision ({})".format(first_line(error)), path)
     return bytes(model.SerializeToString())
 
 

@@ -1,4 +1,4 @@
-"""Memory and streams of the first GPU, by PyCUDA (Jetson Nano) or CUDA Python (newer machines), whichever is there."""
+"""Memory and streams of the first GPU, through PyCUDA (Jetson Nano) or CUDA Python (newer machines)."""
 
 import contextlib
 import ctypes
@@ -18,10 +18,10 @@ class DeviceError(KFaceError):
 
 
 class Buffer(object):
-    """As much memory on the device as in front of it, for one tensor.
+    """Memory for one tensor, on the device and of the same size on the host.
 
     Attributes:
-        address: On the device.
+        address: Address on the device.
         host: uint8 (size,), page-locked memory that :meth:`Memory.upload` reads and :meth:`Memory.download` writes.
     """
 
@@ -32,16 +32,16 @@ class Buffer(object):
         self._free = free
 
     def free(self) -> None:
-        """Give the memory back, once."""
+        """Free the memory; further calls do nothing."""
         if self.host is not None:
             self.host = None
             self._free()
 
 
 class Memory(object):
-    """The GPU, as far as running an engine needs it. Every call but :meth:`active` happens inside ``with active():``."""
+    """What running an engine needs of the GPU. Every call but :meth:`active` must be made inside ``with active():``."""
 
-    #: The GPU's name and generation, such as ``NVIDIA Tegra X1 sm_53``: an engine for one is none for another.
+    #: The GPU's name and generation, such as ``NVIDIA Tegra X1 sm_53``: an engine runs on no other.
     gpu = ""
 
     def active(self) -> "contextlib.AbstractContextManager[None]":
@@ -49,30 +49,30 @@ class Memory(object):
         raise NotImplementedError  # pragma: no cover - each library has its own
 
     def allocate(self, size: int) -> Buffer:
-        """Return memory of some bytes, on the device and page-locked in front of it.
+        """Allocate a number of bytes on the device, and as many page-locked on the host.
 
         Raises:
-            DeviceError: There is not so much.
+            DeviceError: The memory is not available.
         """
         raise NotImplementedError  # pragma: no cover - each library has its own
 
     def stream(self) -> int:
-        """Return the handle of the stream that all copies and runs of this object go through."""
+        """Return the handle of the stream for all copies and runs of this object."""
         raise NotImplementedError  # pragma: no cover - each library has its own
 
     def upload(self, buffer: Buffer, size: int) -> None:
-        """Put a copy of a buffer's first bytes to the device onto the stream."""
+        """Enqueue a copy of a buffer's first bytes to the device."""
         raise NotImplementedError  # pragma: no cover - each library has its own
 
     def download(self, buffer: Buffer, size: int) -> None:
-        """Put a copy of a buffer's first bytes from the device onto the stream."""
+        """Enqueue a copy of a buffer's first bytes from the device."""
         raise NotImplementedError  # pragma: no cover - each library has its own
 
     def synchronise(self) -> None:
-        """Wait until all that was put onto the stream is done.
+        """Wait until everything on the stream is done.
 
         Raises:
-            DeviceError: Something of it failed.
+            DeviceError: A copy or a run failed.
         """
         raise NotImplementedError  # pragma: no cover - each library has its own
 
@@ -85,7 +85,7 @@ class PyCudaMemory(Memory):
         try:
             driver.init()
             device = driver.Device(0)
-            # The context that the CUDA runtime, and so TensorRT, uses by itself; PyCUDA before 2020.1 cannot reach it.
+            # The context that the CUDA runtime, and so TensorRT, uses by default; PyCUDA before 2020.1 cannot access it.
             if hasattr(device, "retain_primary_context"):
                 self._context = device.retain_primary_context()
             else:
@@ -142,7 +142,7 @@ class PyCudaMemory(Memory):
 
 
 class CudaPythonMemory(Memory):
-    """CUDA Python's runtime bindings, which use the primary context and so need none made active."""
+    """CUDA Python's runtime bindings, which use the primary context, so that no context must be made active."""
 
     def __init__(self, cudart: Any) -> None:
         self._cudart = cudart
@@ -156,7 +156,7 @@ class CudaPythonMemory(Memory):
             raise ConfigError("cannot be used ({})".format(error.what), "the GPU", "check the driver with nvidia-smi")
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        # Every call returns a tuple: the error first, then what it gives, if anything.
+        # Every call returns a tuple: the error, then the result, if any.
         found = getattr(self._cudart, name)(*arguments)
         if int(found[0]) != 0:
             text = self._cudart.cudaGetErrorString(found[0])[1]
@@ -167,7 +167,7 @@ class CudaPythonMemory(Memory):
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """See :meth:`Memory.active`."""
-        # A thread starts out on device 0, but its host may have moved it.
+        # A thread starts on device 0, but the program may have changed that.
         self._call("cudaSetDevice", 0)
         yield
 
@@ -212,14 +212,14 @@ def open_memory() -> Memory:
     """Return the first GPU's memory.
 
     Raises:
-        ConfigError: Neither library is installed, or there is no GPU that can be used.
+        ConfigError: No library is installed, or no GPU can be used.
     """
-    # PyCUDA comes first: where somebody built it, its context is the one that the Nano's TensorRT is known to work in.
+    # PyCUDA first: if it is installed, the Nano's TensorRT is known to work in its context.
     for name, adapter in (
         ("pycuda.driver", PyCudaMemory),
         ("cuda.bindings.runtime", CudaPythonMemory),
         ("cuda.cudart", CudaPythonMemory),
-        # Last, because it is there on every Jetson: no package has to be built for it.
+        # Last: it is available on every Jetson, without building a package.
         ("kface.tensorrt.cudart", CudaPythonMemory),
     ):
         try:
@@ -227,4 +227,4 @@ def open_memory() -> Memory:
         except (ImportError, OSError):
             continue
         return adapter(module)
-    raise ConfigError("can be reached by no library that is installed here", "the GPU", REMEDY)
+    raise ConfigError("cannot be used: no CUDA library is installed here", "the GPU", REMEDY)

@@ -1,6 +1,6 @@
-"""What stands beside an engine: what it was built from and for, and the hash of its bytes.
+"""The sidecar of an engine: what it was built from and for, and the hash of its bytes.
 
-TensorRT runs what a plan says without checking it, so nothing is deserialised whose hash has not been compared first.
+TensorRT does not check a plan before running it, so an engine is deserialised only after its hash has been compared.
 """
 
 import json
@@ -15,7 +15,7 @@ from kface.tensorrt.memory import Memory
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: Raised whenever the same description would make another engine.
+#: Raised whenever the same description would give another engine.
 SCHEMA = 1
 REMEDY = "remove it and build the engine again"
 
@@ -28,7 +28,7 @@ def path_of(engine: PathLike) -> str:
 def description(
     trt: Any, memory: Memory, onnx_sha256: str, precision: str, profiles: Any, calibrator: Optional[Any]
 ) -> Dict[str, Any]:
-    """Return all that decides what an engine is, ready for JSON."""
+    """Return everything that determines an engine, ready for JSON."""
     if isinstance(profiles, dict):
         profiles = {name: [list(map(int, size)) for size in sizes] for name, sizes in profiles.items()}
     return {
@@ -43,7 +43,7 @@ def description(
 
 
 def write(engine: PathLike, plan: bytes, described: Dict[str, Any]) -> Dict[str, Any]:
-    """Write an engine and its sidecar and return what the sidecar holds.
+    """Write an engine and its sidecar, and return the content of the sidecar.
 
     Raises:
         ModelError: They cannot be written.
@@ -51,7 +51,7 @@ def write(engine: PathLike, plan: bytes, described: Dict[str, Any]) -> Dict[str,
     found = dict(described, sha256=sha256_bytes(plan), bytes=len(plan))
     try:
         write_atomic(engine, plan, trust.FILE_MODE)
-        # The sidecar comes last: an engine that lost its own, or has an older one, is refused and not run.
+        # The sidecar is written last: an engine without one, or with an older one, is refused.
         write_json(path_of(engine), found, trust.FILE_MODE)
     except OSError as error:
         raise ModelError(
@@ -61,10 +61,10 @@ def write(engine: PathLike, plan: bytes, described: Dict[str, Any]) -> Dict[str,
 
 
 def check(engine: PathLike, plan: bytes) -> Dict[str, Any]:
-    """Compare an engine's bytes with its sidecar and return what that holds.
+    """Compare an engine's bytes with its sidecar and return the content of the sidecar.
 
     Raises:
-        ModelError: There is no sidecar, it is damaged, another user could have written it, or it is another engine's.
+        ModelError: The sidecar is missing or damaged, could have been written by another user, or belongs to another engine.
     """
     path = path_of(engine)
     try:

@@ -1,4 +1,4 @@
-"""Whose engines are run: an engine is code for the GPU, and whoever can write one decides what runs there."""
+"""Decides whose engines are run: an engine is code for the GPU, and anyone who can write it controls what runs."""
 
 import os
 import stat
@@ -8,14 +8,14 @@ from kface.errors import ModelError
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-#: A folder of engines and an engine, as they are made here whatever the umask is.
+#: Modes of the folder of engines and of an engine, whatever the umask.
 FOLDER_MODE = 0o700
 FILE_MODE = 0o644
 REMEDY = "remove it and build the engine again, in a folder of your own: KFACE_ENGINES=DIR"
 
 
 def read(path: PathLike) -> bytes:
-    """Return the bytes of an engine or its sidecar, once it is known that no other user could have written them.
+    """Return the bytes of an engine or its sidecar, after checking that no other user could have written them.
 
     Raises:
         ModelError: It or its folder belongs to another user or can be written by others, or it cannot be read.
@@ -23,7 +23,7 @@ def read(path: PathLike) -> bytes:
     name = os.fspath(path)
     check_folder(os.path.dirname(name) or ".")
     try:
-        # A pipe would be waited for; it is looked at again once it is open, as it may be another file by then.
+        # Opening a pipe would block. The file is checked again after opening, since it may have been replaced.
         _check(os.stat(name), name)
         with open(name, "rb") as stream:
             _check(os.fstat(stream.fileno()), name)
@@ -33,7 +33,7 @@ def read(path: PathLike) -> bytes:
 
 
 def check_folder(path: PathLike) -> None:
-    """Refuse a folder in which another user can put engines; a shared one with the sticky bit, as /tmp, keeps them out.
+    """Refuse a folder in which another user can put engines; a shared one with the sticky bit, like /tmp, is allowed.
 
     Raises:
         ModelError: It belongs to another user, can be written by others, or cannot be read.
@@ -56,7 +56,7 @@ def _check(found: os.stat_result, name: str) -> None:
 
 
 def _check_owner(found: os.stat_result, name: str) -> None:
-    # Windows has neither; its folders in the user's profile are the user's alone.
+    # Windows has neither; folders in a user's profile belong to that user alone.
     if not hasattr(os, "geteuid"):
         return
     if found.st_uid not in (0, os.geteuid()):
@@ -65,5 +65,5 @@ def _check_owner(found: os.stat_result, name: str) -> None:
         raise ModelError(
             "can be written by other users (mode {:04o}), and engines are code".format(stat.S_IMODE(found.st_mode)),
             name,
-            "make sure that nobody did, then: chmod go-w {}".format(name),
+            "make sure that no one has changed it, then: chmod go-w {}".format(name),
         )

@@ -1,4 +1,4 @@
-"""Compares engines with a reference on the same inputs: the check that only the device itself can make."""
+"""Compares engines with a reference on the same inputs, on the device itself."""
 
 import os
 import time
@@ -19,12 +19,12 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 #: The least cosine between an engine's outputs and the reference's; TensorRT's fp32 may round to TF32.
 LEAST_COSINE = {"fp32": 0.9999, "fp16": 0.99}
-#: Sizes of what may vary beside the batch: P-Net's canvas of a 640x480 frame is of about this size.
+#: Sizes used for axes that vary besides the batch: about those of P-Net's canvas for a 640x480 frame.
 CANVAS = (288, 850)
 
 
 class EngineComparison(NamedTuple):
-    """One engine beside the reference; times are the median of a run in ms."""
+    """The comparison of one engine with the reference; times are medians in ms."""
 
     file: str
     precision: str
@@ -36,7 +36,7 @@ class EngineComparison(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether the outputs are near enough."""
+        """Whether the outputs are close enough."""
         return self.cosine >= LEAST_COSINE[self.precision]
 
     def __str__(self) -> str:
@@ -60,13 +60,13 @@ def header(reference: str) -> str:
 
 
 def bundle_files(bundle: PathLike) -> List[Path]:
-    """Return the networks of a bundle that TensorRT takes: the plain detector's and the embedder.
+    """Return the networks of a bundle for TensorRT: the plain detector's and the embedder.
 
     Raises:
-        ModelError: There are none.
+        ModelError: The bundle has none.
     """
     root = Path(bundle)
-    # The split and the canvas form are the same networks for other uses.
+    # The split and canvas forms are the same networks for other uses.
     found = [path for path in sorted((root / "detector").glob("*.onnx")) if "." not in path.stem]
     found += [path for path in [root / "embedder.onnx"] if path.is_file()]
     if not found:
@@ -87,18 +87,18 @@ def verify(
     directory: Optional[PathLike] = None,
     memory: Optional[Memory] = None,
 ) -> List[EngineComparison]:
-    """Build or get a file's engines, run them and the reference on the same numbers, and compare.
+    """Build a file's engines or take them from the cache, and compare them with the reference on the same inputs.
 
     Args:
         path: An ONNX file with one input.
         precisions: Of the engines.
-        runs: Runs that are timed, after one that is not.
+        runs: Number of timed runs, after one untimed run.
         seed: Of the inputs, uniform between -1 and 1 as normalised pixels are.
-        directory: Where engines are kept.
-        memory: The GPU; the first one where None.
+        directory: Directory of the engines.
+        memory: The GPU; the first one if None.
 
     Raises:
-        ConfigError: TensorRT or the GPU is not there.
+        ConfigError: TensorRT or the GPU is not available.
         ModelError: A runtime refuses the file.
     """
     memory = memory or open_memory()

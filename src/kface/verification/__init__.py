@@ -1,7 +1,7 @@
 """From similarity scores to the figures of verification: ROC, DET, EER, TAR@FAR, accuracy, and their intervals."""
 
 from kface.verification.bootstrap import Interval, Resampling
-from kface.verification.curves import Curve, curve, eer, operating_point, roc_area, tar_at_far
+from kface.verification.curves import Curve, curve, eer, eer_of, operating_point, roc_area, tar_at_far
 from kface.verification.kfold import fold_accuracies, folds_by_person, kfold_accuracy
 from kface.verification.report import FARS, RateEstimate, VerificationReport, verify
 from kface.verification.scores import FAILED, score_pairs
@@ -16,6 +16,7 @@ __all__ = [
     "VerificationReport",
     "curve",
     "eer",
+    "eer_of",
     "fold_accuracies",
     "folds_by_person",
     "kfold_accuracy",

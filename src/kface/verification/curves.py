@@ -157,7 +157,11 @@ def eer(scores: np.ndarray, genuine: np.ndarray) -> Tuple[float, float]:
     Between two thresholds the rates are interpolated linearly, as by a random choice among tied pairs: constant scores have an
     EER of one half.
     """
-    made = curve(scores, genuine)
+    return eer_of(curve(scores, genuine))
+
+
+def eer_of(made: Curve) -> Tuple[float, float]:
+    """Return what :func:`eer` returns of a curve."""
     nearest = int(np.argmin(np.abs(made.fmr[1:] - made.fnmr[1:]))) + 1
     return float(crossing(made.fmr, made.fnmr)), float(made.thresholds[nearest])
 

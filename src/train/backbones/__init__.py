@@ -1,34 +1,33 @@
 """Networks that map an aligned face to an embedding.
 
-Input: float32 (n, 112, 112, 3), RGB, (x - 127.5) / 128. Output: float32 (n, d), not normalised: the heads and the
-verification divide by the L2 norm themselves, the exporter adds it where a runtime takes it.
+Input: float32 (n, 112, 112, 3), RGB, (x - 127.5) / 128. Output: float32 (n, d), not normalised: the margin heads and the
+verification divide by the L2 norm themselves, and the exporter adds it where a runtime's file contains it.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
 
 import keras
 
 from kface.errors import ConfigError
-from train.backbones.mobilenetv2 import mobilenetv2
-from train.backbones.resnet50 import resnet50
+from train.backbones.base import BACKBONES, Backbone
+from train.backbones.mobilenetv2 import MobileNetV2
+from train.backbones.resnet50 import ResNet50
 
-BACKBONES: dict[str, Callable[..., keras.Model]] = {"resnet50": resnet50, "mobilenetv2": mobilenetv2}
-
-__all__ = ["BACKBONES", "build", "mobilenetv2", "resnet50"]
+__all__ = ["BACKBONES", "Backbone", "MobileNetV2", "ResNet50", "build", "of_description"]
 
 
-def build(name: str, **arguments: Any) -> keras.Model:
-    """Build a backbone by its name; a run's ``model.json`` holds just these arguments.
+def of_description(described: Mapping[str, object]) -> Backbone:
+    """Return the settings of a backbone from name and fields, as ``model.json`` holds them.
 
     Raises:
-        ConfigError: There is no such backbone, or it does not take an argument.
+        ConfigError: The name is unknown, or a field does not exist or is out of its range.
     """
-    if not isinstance(name, str) or name not in BACKBONES:
-        raise ConfigError(
-            f"there is no backbone {name!r}", "backbone.name", f"choose one of: {', '.join(sorted(BACKBONES))}"
-        )
-    try:
-        return BACKBONES[name](**arguments)
-    except TypeError as error:
-        raise ConfigError(f"does not fit: {error}", "backbone")
+    name = described.get("name")
+    if not isinstance(name, str):
+        raise ConfigError("has no name", "backbone", f"choose one of: {', '.join(sorted(BACKBONES.members))}")
+    return BACKBONES.make(name, {key: value for key, value in described.items() if key != "name"})
+
+
+def build(name: str, **arguments: object) -> keras.Model:
+    """Build a backbone by its name; raises ConfigError as :func:`of_description` does."""
+    return BACKBONES.make(name, arguments)()

@@ -1,52 +1,40 @@
-"""ResNet-50 (He et al., 2016) that exports.
+"""ResNet-50 (He et al., 2016), built so that its frozen graph can be imported.
 
-BatchNormalization along the last axis, convolutions without bias and padding of its own before strided convolutions:
-OpenCV's importer reads such a frozen graph, which it does not of ``keras.applications.ResNet50``. The stride is in the 3x3
-convolution of a block ("v1.5"), and the last normalisation of a block starts at zero, so that the network starts as a
-shallow one.
+BatchNormalization along the last axis, convolutions without bias, and explicit padding before strided convolutions: OpenCV
+imports such a graph, but not that of ``keras.applications.ResNet50``. The stride is in the 3x3 convolution of a block
+("v1.5"), and the last normalisation of a block starts at zero, so that training starts with a shallow network.
 """
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 from keras import layers
 
-from train.backbones.embedding import check, embed
+from train.backbones.base import BACKBONES, Backbone
 
 #: Blocks and inner width of the four stages.
 STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))
 
 
-def resnet50(
-    embedding: int = 512,
-    stem_stride: int = 2,
-    head: str = "flatten",
-    dropout: float = 0.0,
-    bn_momentum: float = 0.9,
-    width: float = 1.0,
-    size: int = 112,
-) -> keras.Model:
-    """Build the network.
+@BACKBONES.register
+@dataclass(frozen=True)
+class ResNet50(Backbone):
+    """ResNet-50: 2.1 GFLOP at 112x112 with ``stem_stride=2`` and a pool, as on ImageNet; about eight times that with 1."""
 
-    Args:
-        embedding: Length of the embedding; 128-256 for fewer than 2,000 identities.
-        stem_stride: 2 with a pool behind it (as on ImageNet, 2.1 GFLOP at 112x112), or 1 without a pool, more accurate
-            and about eight times the work.
-        head: See :func:`train.backbones.embedding.embed`.
-        dropout: In the head.
-        bn_momentum: 0.9 suits short runs; 0.99 wants many thousand steps before the moving averages mean anything.
-        width: Multiplies the channels; for tests and tiny budgets.
-        size: Side of the input in pixels.
+    name: ClassVar[str] = "resnet50"
 
-    Returns:
-        float32 (n, size, size, 3) -> float32 (n, embedding).
+    neck: str = "flatten"
 
-    Raises:
-        ConfigError: An argument is out of its range.
-    """
-    check(embedding, stem_stride, dropout, bn_momentum, width, size)
+    def __call__(self) -> keras.Model:
+        """Build the network."""
+        return _build(self)
 
+
+def _build(settings: ResNet50) -> keras.Model:
     def normalise(x: keras.KerasTensor, name: str, gamma: str = "ones") -> keras.KerasTensor:
         return layers.BatchNormalization(
-            axis=-1, momentum=bn_momentum, epsilon=1e-5, gamma_initializer=gamma, name=name
+            axis=-1, momentum=settings.bn_momentum, epsilon=1e-5, gamma_initializer=gamma, name=name
         )(x)
 
     def convolve(x: keras.KerasTensor, filters: int, kernel: int, stride: int, name: str) -> keras.KerasTensor:
@@ -67,15 +55,15 @@ def resnet50(
         x = normalise(convolve(x, 4 * filters, 1, 1, f"{name}_conv3"), f"{name}_bn3", gamma="zeros")
         return layers.ReLU(name=f"{name}_relu3")(layers.Add(name=f"{name}_add")([shortcut, x]))
 
-    image = keras.Input((size, size, 3), name="image")
-    stem = max(8, int(64 * width))
-    x = convolve(image, stem, 7 if stem_stride == 2 else 3, stem_stride, "stem")
+    image = keras.Input((settings.size, settings.size, 3), name="image")
+    stem = max(8, int(64 * settings.width))
+    x = convolve(image, stem, 7 if settings.stem_stride == 2 else 3, settings.stem_stride, "stem")
     x = layers.ReLU(name="stem_relu")(normalise(x, "stem_bn"))
-    if stem_stride == 2:
-        # The values are not negative, so that padding with zeros is padding with nothing.
+    if settings.stem_stride == 2:
+        # The values are not negative, so padding with zeros does not change the maximum.
         x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(layers.ZeroPadding2D(1, name="stem_pool_pad")(x))
     for stage, (blocks, filters) in enumerate(STAGES, 1):
         for number in range(1, blocks + 1):
             stride = 2 if stage > 1 and number == 1 else 1
-            x = block(x, max(4, int(filters * width)), stride, number == 1, f"stage{stage}_block{number}")
-    return keras.Model(image, embed(x, embedding, head, dropout, bn_momentum), name="resnet50")
+            x = block(x, max(4, int(filters * settings.width)), stride, number == 1, f"stage{stage}_block{number}")
+    return keras.Model(image, settings.embed(x), name="resnet50")

@@ -1,4 +1,4 @@
-"""Bundles that are whole: written, moved as a whole, loaded, and asked for their files."""
+"""Intact bundles: written, moved, loaded, and queried for their files."""
 
 import json
 

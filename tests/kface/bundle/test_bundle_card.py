@@ -1,4 +1,4 @@
-"""The model card: all that it says comes from the manifest."""
+"""The model card: all of its content comes from the manifest."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Bundles that are not what was written: each is refused in one line that names the file and says what to do."""
+"""Changed bundles: each is refused with one line that names the file and the remedy."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The threshold table against counting by hand, and through JSON."""
+"""The threshold table, compared with counts by hand, and its JSON."""
 
 import json
 

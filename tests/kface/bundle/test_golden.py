@@ -1,4 +1,4 @@
-"""Golden vectors: written, read in any order of a bundle's life, and refused where they are not what was written."""
+"""Golden vectors: written, read again, and refused if they were changed."""
 
 import json
 import struct

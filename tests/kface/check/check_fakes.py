@@ -1,4 +1,4 @@
-"""A bundle with golden pictures, and a program that gives the golden values, or others."""
+"""A bundle with golden pictures, and a fake program that returns the golden values or changed ones."""
 
 import numpy as np
 from bundle_fakes import fill, found_in, manifest_of, picture

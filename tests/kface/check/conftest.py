@@ -1,4 +1,4 @@
-"""A bundle with golden pictures that nothing can find faces in, for programs that only pretend to."""
+"""A bundle with golden pictures of noise, for fake programs."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each stage reports what is wrong in it, and only that."""
+"""Each stage reports its own errors, and only those."""
 
 import sys
 import types
@@ -9,7 +9,7 @@ from check_fakes import SETTINGS, Program
 
 from kface import bundle
 from kface.bundle import golden
-from kface.check import PythonChain, chain, chains, check_bundle, check_chain
+from kface.check import PythonChain, chain, chains, check_bundle, check_chain, library_chain
 from kface.check import __main__ as command
 from kface.check.stages import table
 from kface.errors import ConfigError, ModelError
@@ -31,7 +31,7 @@ def moved(pixels):
     return lambda faces: faces._replace(landmarks=faces.landmarks + np.float32(pixels))
 
 
-def raising(value):
+def raising(value=None):
     raise ModelError("cannot run", "network")
 
 
@@ -131,7 +131,7 @@ def test_without_pictures_only_embeddings_are_checked(opened, monkeypatch, capsy
 
 
 def test_what_is_not_installed_is_refused(opened, monkeypatch):
-    monkeypatch.setattr(chain, "LIBRARY", "kface.no_such_library")
+    monkeypatch.setattr(library_chain, "WRAPPER", "kface.no_such_library")
     with pytest.raises(ConfigError, match="unknown runtime"):
         chains(opened, SETTINGS, ["caffe"])
     with pytest.raises(ConfigError, match="library: is not installed here"):
@@ -139,14 +139,51 @@ def test_what_is_not_installed_is_refused(opened, monkeypatch):
     assert [type(one) for one in chains(opened, SETTINGS, ["opencv"])] == [PythonChain]
 
 
-def test_the_library_is_checked_where_it_is_built(opened, monkeypatch):
+class Library(object):
+    """Stands for the wrapper of the C++ library; remembers how its engines were opened, and gives golden values."""
+
+    version = "0.1.0"
+    opened = []
+
+    def open(self, directory, **settings):
+        self.opened.append(settings)
+        program = Program(bundle.load(directory))
+        return types.SimpleNamespace(
+            detect=program.detect,
+            align=program.align,
+            embed=lambda crops: program.embed(crops, None),
+            close=lambda: self.opened.append("closed"),
+        )
+
+
+@pytest.fixture
+def wrapper(monkeypatch):
     module = types.ModuleType("fake_library")
-    module.check_chain = lambda bundle, settings: Program(bundle) if settings == SETTINGS else None
+    module.Library = Library
     module.__spec__ = types.SimpleNamespace(name="fake_library")
     monkeypatch.setitem(sys.modules, "fake_library", module)
-    monkeypatch.setattr(chain, "LIBRARY", "fake_library")
-    assert chains(opened, SETTINGS)[-1].runtime == "fake"
-    assert "fake" not in [one.runtime for one in chains(opened, None)]
+    monkeypatch.setattr(library_chain, "WRAPPER", "fake_library")
+    monkeypatch.setattr(Library, "opened", [])
+    return module
+
+
+def test_the_library_is_checked_with_both_files_and_the_golden_settings(opened, wrapper):
+    (program,) = chains(opened, SETTINGS, ["library"])
+    found = check_bundle(opened, golden.read(opened), [program])
+    assert [one.wrong for one in found] == [""] * 5
+    assert [one.file for one in found] == ["", "", "embedder.pb", "embedder.onnx", "embedder.pb"]
+    assert {(one.runtime, one.version) for one in found} == {("library", "0.1.0")}
+    assert Library.opened == [
+        {"embedder": "pb", "min_face": 40.0, "brighten": ()},
+        {"embedder": "onnx", "min_face": 40.0, "brighten": ()},
+        "closed",
+        "closed",
+    ]
+
+
+def test_a_library_that_has_not_been_built_is_not_checked(opened, wrapper):
+    wrapper.Library = raising
+    assert "library" not in [one.runtime for one in chains(opened, SETTINGS)]
 
 
 def test_the_golden_settings_reach_the_detector(opened, monkeypatch):

@@ -1,4 +1,4 @@
-"""The runtimes that are installed here, on real networks: all of them agree, and one that does not is found."""
+"""The installed runtimes on real networks: all agree, and a wrong one is found."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from kface.commands import conf
 from kface.commands.conf import clash, configuration_directory, parse, read_stage, stage_files
 from kface.errors import ConfigError
 
-STAGES = ("dataset", "deploy", "evaluate", "export", "train")
+STAGES = ("dataset", "deploy", "evaluate", "export", "kisa", "train")
 FILES = sorted(configuration_directory().glob("**/*.yaml"))
 
 
@@ -99,14 +99,16 @@ def test_hydra_has_the_same_settings(stage):
 
 def test_recipes_and_choices_change_defaults():
     settings = {setting.key: setting for setting in read_stage("train").all_settings}
-    assert ("budget=sample-resnet50", "6") in settings["fit.epochs"].defaults
+    assert ("schedule=sample-resnet50", "6") in settings["fit.epochs"].defaults
     assert ("experiment=smoke", "1") in settings["fit.epochs"].defaults
     assert ("sgd", "0.1") in settings["optimizer.learning_rate"].defaults
     assert ("sample-small", "12") in settings["corpus.identities"].defaults
     assert settings["optimizer.momentum"].only == ("sgd",)
     assert settings["fit.seed"].default == "${seed}"
-    assert settings["fit.tensorboard"].choices == ("true", "false")
-    assert settings["backbone.head"].choices == ("flatten", "gdc", "gap")
+    assert settings["callbacks.progress.enabled"].only == ("default",)
+    assert settings["logger.every"].only == ("csv",)
+    assert settings["fit.augmentation.flip"].choices == ("true", "false")
+    assert settings["backbone.neck"].choices == ("flatten", "gdc", "gap")
 
 
 def test_a_root_file_changes_the_defaults_of_a_group_above_it():

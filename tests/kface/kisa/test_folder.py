@@ -13,6 +13,7 @@ from kface.kisa.database import Form, Severity, assemble
 from kface.kisa.folder import FolderDatabase
 from kface.kisa.folder import write_folder as write_database
 from kface.kisa.naming import file_name, parse, parse_stem
+from kface.overrides import literal
 
 
 @pytest.mark.parametrize(
@@ -223,6 +224,11 @@ def test_a_person_whose_name_cannot_be_a_folder_is_refused(tmp_path, folder):
     with pytest.raises(DatasetError, match="cannot be the name of a folder"):
         write_database(assemble("x", moved), tmp_path / "copy", progress=False)
     assert not (tmp_path / "ann").exists()
+
+
+def test_the_setting_s_name_and_folder_stay_readable_in_messages():
+    assert literal(["database.root=2024 (1)"], lambda _: True) == ["database.root='2024 (1)'"]
+    assert "database.root=/data/base" in str(ConfigError("is empty", "kisa", "give database.root=/data/base"))
 
 
 def test_a_folder_of_other_sizes_is_read(tmp_path):

@@ -132,7 +132,7 @@ def test_people_who_are_not_there_are_refused(tree):
 
 def test_the_mapping_is_a_setting(tree):
     changed = KFaceDatabase(
-        tree, "all", mapping={"light_180": None, "accessory_glasses": "S003/L1/E01/C7", "pose_left-22-5": None}
+        tree, "all", mapping={"light_180": None, "accessory_glasses": "S003/L1/E01/C7", "pose_left_22_5": None}
     ).open()
     assert changed.counts == {
         **KFaceDatabase(tree, "all").open().counts,
@@ -188,9 +188,9 @@ def test_the_configuration_makes_every_source_with_its_own_defaults(name, tmp_pa
 
 
 def test_a_mapping_is_changed_on_the_command_line(tree, tmp_path):
-    override = OverridesParser.create().parse_override("database.mapping.pose_left-22-5=S001/L1/E01/C9")
-    assert override.key_or_group == "database.mapping.pose_left-22-5"
-    changed = made("kface", tmp_path, root=str(tree), subjects="all", mapping={"pose_left-22-5": override.value()})
+    override = OverridesParser.create().parse_override("database.mapping.pose_left_22_5=S001/L1/E01/C9")
+    assert override.key_or_group == "database.mapping.pose_left_22_5"
+    changed = made("kface", tmp_path, root=str(tree), subjects="all", mapping={"pose_left_22_5": override.value()})
     (note,) = [note for note in changed._notes(PEOPLE) if note.startswith("pose_left-22.5")]
     assert "S001/L1/E01/C9, camera at yaw -30" in note
 

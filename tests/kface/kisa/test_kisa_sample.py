@@ -4,19 +4,22 @@ import hashlib
 import json
 import os
 
+import cv2
 import numpy as np
 import pytest
 
-from kface.data.sample import Identity, subject_names
-from kface.data.sample.head import ANGER, EXPRESSIONS, EYES_CLOSED, SURPRISE, Expression
+from kface.data.layout import Capture
+from kface.data.sample import Identity, render, subject_names
+from kface.data.sample.head import ANGER, EXPRESSIONS, EYES_CLOSED, SURPRISE
 from kface.errors import ConfigError, KFaceError
+from kface.images import read_image
 from kface.kisa import sample_images, sample_source
-from kface.kisa.__main__ import main
 from kface.kisa.conditions import CONDITIONS
 from kface.kisa.database import Form
 from kface.kisa.folder import FolderDatabase
 from kface.kisa.sample_images import images, person_names, takes
 from kface.kisa.sample_source import SampleDatabase, write_sample
+from kface.kisa.write import main
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +134,19 @@ def test_expressions_move_what_they_are_known_for():
 
 
 def test_what_k_face_has_is_drawn_as_before():
-    """The terms that were added vanish where they are not asked for."""
-    assert EXPRESSIONS[1] == Expression(0, 0, 0, 0, 0)
-    assert {number: EXPRESSIONS[number] for number in (2, 3)} == {2: Expression(1, 0), 3: Expression(0, 1)}
+    """Coarse levels of two captures, as they were before the sample had more than K-Face's conditions."""
+    for capture, levels in (
+        (
+            Capture("21010111", 6, 9, 2, 5),
+            [[73, 74, 64, 60, 75, 74], [71, 72, 55, 41, 73, 72], [69, 71, 82, 67, 72, 70], [67, 86, 130, 135, 105, 68]],
+        ),
+        (
+            Capture("21010111", 4, 26, 3, 9),
+            [[82, 85, 78, 80, 82, 78], [80, 84, 95, 90, 80, 76], [78, 82, 110, 93, 78, 74], [76, 79, 82, 74, 71, 72]],
+        ),
+    ):
+        green = render(capture)[0][..., 1]
+        np.testing.assert_allclose(cv2.resize(green, (6, 4), interpolation=cv2.INTER_AREA), levels, atol=1.5)
 
 
 def test_a_hair_band_adds_its_colour_above_the_face_alone():
@@ -246,6 +259,13 @@ def test_the_command_writes_it(tmp_path, quick, capsys):
     assert "is not a directory; give the directory that holds High_Resolution/" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([])
+
+
+def test_the_command_draws_a_contact_sheet(tmp_path, quick, monkeypatch):
+    monkeypatch.setattr("kface.kisa.write.images", sample_images.images)
+    assert main(["--sheet", str(tmp_path / "sheet.jpg")]) == 0
+    # Four people, two rows of nine images each.
+    assert read_image(tmp_path / "sheet.jpg").shape == (8 * 180, 9 * 240, 3)
 
 
 @pytest.mark.slow

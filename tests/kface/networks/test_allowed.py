@@ -1,4 +1,4 @@
-"""Files that hold more than a network are refused before any runtime sees them, whoever asks for them to be opened."""
+"""Files that hold anything but a network are refused before any runtime sees them, by every function that opens files."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Nothing leaves the machine, and nothing is left in the home directory, because a network is opened."""
+"""Opening a network sends nothing over the network and writes nothing into the home directory."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""OpenCV is wrong, in some versions, once the shape of a net's input changes: no net ever sees a second one."""
+"""Some versions of OpenCV are wrong once a net's input shape changes: no net is ever given a second shape."""
 
 import cv2
 import numpy as np

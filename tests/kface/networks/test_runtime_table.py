@@ -1,4 +1,4 @@
-"""The one table of runtimes: what it says of each is so, and `auto` takes what it prefers."""
+"""The table of runtimes: its entries are correct, and `auto` follows its preferences."""
 
 import importlib
 import inspect

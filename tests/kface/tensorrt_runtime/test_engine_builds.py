@@ -78,7 +78,7 @@ def test_sizes_that_are_one_make_a_fixed_engine(board, models, tmp_path):
         ("rnet", None, "input image of varying sizes .* give a profile"),
         ("pnet", "by side", "pnet.onnx: has an input image of varying sizes"),
         ("rnet", {"image": RNET["image"], "mask": RNET["image"]}, "no input mask; its inputs are: image"),
-        ("rnet", {"image": RNET["image"][::-1]}, "sizes do not grow"),
+        ("rnet", {"image": RNET["image"][::-1]}, "sizes are not in ascending order"),
         ("rnet", {"image": ((1, 3, 12, 12),) * 3}, "does not fit"),
         ("rnet", {"image": ((1, 3, 24),) * 3}, "does not fit"),
     ],
@@ -104,11 +104,19 @@ def test_what_tensorrt_refuses_is_one_line(board, models, tmp_path):
     # A message that is whole, and holds no graph.
     damaged.write_bytes(b"\x08\x07")
     node = "node dense/MatMul, MatMul" if int(board.trt.__version__.split(".")[0]) >= 10 else "node 3"
-    match = r"rnet.onnx: is not a network .*Assertion failed.*; {}\)".format(node)
+    match = r"rnet.onnx: cannot be read by TensorRT .*Assertion failed.*; {}\)".format(node)
     refused(ModelError, match, build_engine, damaged, tmp_path / "e", "fp32", RNET)
 
     damaged.write_bytes(with_note((models / "rnet.onnx").read_bytes(), "HUNGRY"))
-    refused(ModelError, r"makes no engine \(\[builder\] Could not", build_engine, damaged, tmp_path / "e", "fp32", RNET)
+    refused(
+        ModelError,
+        r"cannot be built into an engine \(\[builder\] Could not",
+        build_engine,
+        damaged,
+        tmp_path / "e",
+        "fp32",
+        RNET,
+    )
     build_engine(damaged, tmp_path / "e", "fp32", RNET, workspace_mib=512)
     refused(ModelError, "cannot be read", build_engine, tmp_path / "absent.onnx", tmp_path / "e", "fp32", RNET)
 
@@ -261,9 +269,9 @@ def test_int8_needs_batches_that_fit(bare, models, tmp_path):
     bare.fit("10.7.0")
     mixed = [np.zeros((4, 3, 24, 24), np.float32), np.zeros((4, 3, 24, 20), np.float32)]
     for batches, match in (
-        (lambda: [], "holds no batch"),
+        (lambda: [], "has no batches"),
         (lambda: [np.zeros((4, 3, 24, 24))], "float32"),
-        (lambda: mixed, "not all alike"),
+        (lambda: mixed, "differ in shape or type"),
         (faces(2, shape=(4, 3, 48, 48)), "not calibration batches of"),
     ):
         calibrator = Calibrator(batches, tmp_path / "calibration", "faces")

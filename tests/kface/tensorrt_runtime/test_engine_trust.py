@@ -1,4 +1,4 @@
-"""Engines are code: those that another user could have put there are not loaded."""
+"""Engines are code: those that another user could have written are not loaded."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""`tensorrt` is NVIDIA's package, and `kface.tensorrt` this project's, whatever is on the path."""
+"""`tensorrt` is NVIDIA's package, and `kface.tensorrt` this project's, whatever the path holds."""
 
 import ast
 import os

@@ -158,8 +158,9 @@ _AROUND, _ACROSS = 49, 5
 
 def _hair_band(person: Identity, head: Head, draws: np.ndarray) -> Surfels:
     """Return a band over the hair from ear to ear, tilted forward."""
-    colour = np.array([draws[0], draws[1], draws[2]]) * (0.08 + 0.6 * draws[3]) + 0.01
-    tilt, width = 0.30 + 0.18 * draws[4], 0.09 + 0.09 * draws[5]
+    # Any hue, but lighter than hair.
+    colour = np.array([draws[0], draws[1], draws[2]]) / max(draws[:3]) * (0.30 + 0.45 * draws[3]) + 0.01
+    tilt, width = 0.36 + 0.18 * draws[4], 0.12 + 0.08 * draws[5]
     centre = np.array([0.0, -0.05, 0.0])
     forward = np.array([0.0, -np.sin(tilt), np.cos(tilt)])
     up = np.array([0.0, np.cos(tilt), np.sin(tilt)])

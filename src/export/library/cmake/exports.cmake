@@ -1,0 +1,18 @@
+# Only the functions of kface.h leave a library: neither those of OpenCV, linked in statically, nor those of the C++ runtime.
+function(kface_export_only target)
+    if(WIN32)
+        # __declspec(dllexport) says what is exported. The runtime of MinGW goes into the file: it then needs Windows alone.
+        if(MINGW)
+            target_link_options(${target} PRIVATE -static -static-libgcc -static-libstdc++ -Wl,--exclude-all-symbols -s)
+        endif()
+    elseif(APPLE)
+        target_link_options(${target} PRIVATE "-Wl,-exported_symbol,_kface_*")
+    else()
+        set(script "${PROJECT_SOURCE_DIR}/cmake/exports.map")
+        target_link_options(${target} PRIVATE "-Wl,--version-script=${script}" -Wl,--exclude-libs,ALL)
+        set_target_properties(${target} PROPERTIES LINK_DEPENDS "${script}")
+        if(NOT KFACE_SANITIZE)
+            target_link_options(${target} PRIVATE -Wl,-z,defs -Wl,-z,relro -Wl,-z,now)
+        endif()
+    endif()
+endfunction()

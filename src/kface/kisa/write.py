@@ -1,0 +1,75 @@
+"""``python -m kface.kisa.write``: write a data base in KISA's form to a folder, or a contact sheet of the synthetic one."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from kface.errors import KFaceError
+from kface.files import write_atomic
+from kface.images import encode_jpeg
+from kface.kisa.conditions import SIZE
+from kface.kisa.database import PRELIMINARY_PEOPLE
+from kface.kisa.folder import write_folder
+from kface.kisa.kface_mapping import KFaceDatabase
+from kface.kisa.sample_images import images, person_names
+from kface.kisa.sample_source import write_sample
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m kface.kisa.write", description="Write a data base in the form of KISA's face recognition test."
+    )
+    parser.add_argument("root", nargs="?", metavar="DIR", help="folder: <person>/<category>_<condition>.jpg")
+    parser.add_argument("--people", type=int, default=PRELIMINARY_PEOPLE, help="of the sample: 50 (default) or 500")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample: same seed, same bytes (default: 0)")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one per core (default)")
+    parser.add_argument("--kface", metavar="DIR", help="write K-Face, mapped onto KISA's conditions, instead")
+    parser.add_argument("--subjects", default="test", choices=("test", "all"), help="of K-Face (default: test)")
+    parser.add_argument("--sheet", metavar="FILE", help="write a contact sheet of the sample's first people (JPEG)")
+    arguments = parser.parse_args(argv)
+    if not arguments.root and not arguments.sheet:
+        parser.error("give DIR or --sheet FILE")
+    try:
+        if arguments.sheet:
+            write_atomic(arguments.sheet, encode_jpeg(contact_sheet(arguments.seed), 88))
+        if arguments.root and arguments.kface:
+            database = KFaceDatabase(arguments.kface, arguments.subjects).open()
+            root = write_folder(database, arguments.root)
+            print(f"{database.title}: {len(database.people)} people, {len(database.images)} images in {root}")
+            for line in (*database.notes, *database.missing()):
+                print(f"  {line}")
+        elif arguments.root:
+            report = write_sample(arguments.root, arguments.people, arguments.seed, arguments.jobs)
+            print(
+                f"synthetic sample: {report.people} people, {report.images} images in {report.root} "
+                f"({report.kept} people already existed, {report.seconds:.0f} s)"
+            )
+    except (KFaceError, OSError) as error:
+        print(f"kisa: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("kisa: stopped; finished people are kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def contact_sheet(seed: int = 0, people: int = 4, width: int = 240) -> np.ndarray:
+    """Render some people of the sample under the 18 conditions, two rows per person, for visual inspection.
+
+    Returns:
+        uint8 (h, w, 3), RGB.
+    """
+    size = (width, width * SIZE[1] // SIZE[0])
+    rows = []
+    for person in person_names(people):
+        small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for _, picture in images(person, seed)]
+        rows += [np.concatenate(small[:9], axis=1), np.concatenate(small[9:], axis=1)]
+    return np.concatenate(rows, axis=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

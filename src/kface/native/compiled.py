@@ -1,0 +1,111 @@
+"""The kernels as machine code: the shared object behind ``include/kface_native.h``, called through ctypes."""
+
+import ctypes
+from typing import Any, Tuple
+
+import numpy as np
+
+from kface.errors import KFaceError, ModelError
+from kface.native.kernels import Kernels
+
+#: The version of the interface that this module speaks: KFACE_NATIVE_ABI.
+ABI = 1
+_MEMORY = -3
+
+_int32, _int64, _double, _pointer = ctypes.c_int32, ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+_IMAGE = [_pointer, _int32, _int32, _int64]
+#: The arguments of each function; every one returns int32.
+_FUNCTIONS = {
+    "kface_native_area_resize": _IMAGE + [_pointer, _int32, _int32],
+    "kface_native_crop_and_resize": _IMAGE + [_pointer, _int64, _int32, _pointer],
+    "kface_native_suppress": [_pointer, _int64, _double, _int32, _pointer, ctypes.POINTER(_int64)],
+    "kface_native_cosines": [_pointer, _int64, _pointer, _int64, _int32, _pointer],
+}
+
+
+class CompiledKernels(Kernels):
+    """The kernels of a shared object. No call holds Python's lock.
+
+    Args:
+        path: The shared object.
+
+    Raises:
+        ModelError: It cannot be loaded, or is of another version.
+    """
+
+    compiled = True
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self._library = ctypes.CDLL(path)
+            version = int(self._library.kface_native_abi())
+        except (OSError, AttributeError) as error:
+            raise ModelError("is not kface's kernels ({})".format(error), path, "remove it, and build it again")
+        if version != ABI:
+            raise ModelError(
+                "has interface version {}, and {} is needed".format(version, ABI), path, "python -m kface.native build"
+            )
+        for name, arguments in _FUNCTIONS.items():
+            function = getattr(self._library, name)
+            function.restype = _int32
+            function.argtypes = arguments
+
+    def _area_resize(self, rgb: np.ndarray, height: int, width: int) -> np.ndarray:
+        rgb, image = _image(rgb)
+        out = np.empty((3, height, width), np.float32)
+        self._call("kface_native_area_resize", *(image + (out.ctypes.data, height, width)))
+        return out
+
+    def _crop_and_resize(self, rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
+        rgb, image = _image(rgb)
+        boxes = np.ascontiguousarray(boxes)
+        out = np.empty((len(boxes), 3, size, size), np.float32)
+        self._call("kface_native_crop_and_resize", *(image + (boxes.ctypes.data, len(boxes), size, out.ctypes.data)))
+        return out
+
+    def _suppress(self, boxes: np.ndarray, threshold: float, smaller: bool) -> np.ndarray:
+        boxes = np.ascontiguousarray(boxes)
+        stay = np.empty((len(boxes),), np.int64)
+        count = _int64()
+        self._call(
+            "kface_native_suppress",
+            boxes.ctypes.data,
+            len(boxes),
+            threshold,
+            int(smaller),
+            stay.ctypes.data,
+            ctypes.byref(count),
+        )
+        return stay[: count.value]
+
+    def _cosines(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        first, second = np.ascontiguousarray(first), np.ascontiguousarray(second)
+        out = np.empty((len(first), len(second)), np.float64)
+        self._call(
+            "kface_native_cosines",
+            first.ctypes.data,
+            len(first),
+            second.ctypes.data,
+            len(second),
+            first.shape[1],
+            out.ctypes.data,
+        )
+        return out
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        code = getattr(self._library, name)(*arguments)
+        if code == _MEMORY:
+            raise MemoryError("{}: not enough memory".format(name))
+        if code:
+            # What the base class checks, so that it cannot happen.
+            raise KFaceError("refuses its arguments (code {})".format(code), name)
+
+
+def _image(rgb: np.ndarray) -> Tuple[np.ndarray, Tuple[int, int, int, int]]:
+    """Return an image whose rows are bytes side by side, and what a kernel takes of it; only others are copied."""
+    height, width = rgb.shape[:2]
+    if rgb.strides[1:] != (3, 1) or rgb.strides[0] < 3 * width:
+        rgb = np.ascontiguousarray(rgb)
+    # The stride of a single row may be any number.
+    return rgb, (rgb.ctypes.data, height, width, rgb.strides[0] if height > 1 else 3 * width)

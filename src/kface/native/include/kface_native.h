@@ -1,0 +1,106 @@
+/* kface's kernels: what face recognition does besides its networks, without any dependency.
+ *
+ * Images are 8 bits a colour, three interleaved colours, in any order of colours: planes come out in the order in which the
+ * colours came in. Rows may be padded: `stride` is the distance of two rows in bytes. Every function is reentrant, keeps no
+ * state, allocates what it needs and frees it, writes only to its outputs, and throws nothing. Arrays do not overlap.
+ *
+ * The values do not depend on the machine, nor on how a compiler vectorises, provided that it neither reorders nor fuses
+ * floating-point operations: build with -ffp-contract=off (GCC, Clang) or /fp:precise (MSVC), never with -ffast-math.
+ */
+#ifndef KFACE_NATIVE_H
+#define KFACE_NATIVE_H
+
+#include <stdint.h>
+
+/* Define KFACE_NATIVE_SHARED where the kernels are built as a shared object of their own. Compiled into a larger library
+ * with hidden visibility, as they are by default, they remain its own. */
+#if !defined(KFACE_NATIVE_SHARED)
+#define KFACE_NATIVE_API
+#elif defined(_WIN32)
+#define KFACE_NATIVE_API __declspec(dllexport)
+#else
+#define KFACE_NATIVE_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this interface: it changes whenever a function or a rule of this file changes. */
+#define KFACE_NATIVE_ABI 1
+
+enum {
+    KFACE_NATIVE_OK = 0,
+    KFACE_NATIVE_NULL = -1,   /* a pointer is NULL */
+    KFACE_NATIVE_RANGE = -2,  /* a size, stride or number is out of its range */
+    KFACE_NATIVE_MEMORY = -3  /* there is not enough memory */
+};
+
+/* The longest side of an image, and the most boxes or rows that a call takes. */
+#define KFACE_NATIVE_MAX_SIDE (1 << 20)
+#define KFACE_NATIVE_MAX_ROWS (1 << 26)
+/* The longest embedding, and the largest crop. */
+#define KFACE_NATIVE_MAX_LENGTH (1 << 20)
+#define KFACE_NATIVE_MAX_CROP 4096
+/* How far from an image's corner the corner of a box may lie, in pixels. */
+#define KFACE_NATIVE_REACH 1e9
+
+/* Returns KFACE_NATIVE_ABI as it was when the kernels were compiled. */
+KFACE_NATIVE_API int32_t kface_native_abi(void);
+
+/* Shrinks an image by area, and normalises it: each value is (mean of the pixels that it covers - 127.5) / 128, pixels that
+ * are covered in part weighted by that part. As OpenCV's INTER_AREA does on floats: parts below 1/1000 of a pixel are
+ * dropped, and the weights are not divided by their sum.
+ *
+ *   pixels      uint8, height rows of 3 * width bytes, stride >= 3 * width apart
+ *   planes      receives 3 * out_height * out_width floats: a plane a colour
+ *   out_height  1 to height; out_width likewise: nothing is enlarged
+ */
+KFACE_NATIVE_API int32_t kface_native_area_resize(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
+                                                  float *planes, int32_t out_height, int32_t out_width);
+
+/* Cuts boxes out of an image as TensorFlow's crop_and_resize does in MTCNN's reference, and normalises them: a box's corners
+ * are mapped to the centres of a crop's outer pixels, coordinates are shrunk by (side - 1) / side, samples are bilinear
+ * without antialiasing, and what lies outside the image is 0 after normalisation.
+ *
+ *   boxes   count times x1 y1 x2 y2, in pixels; they may lie outside, be empty or mirrored. The crop of a box with
+ *           a corner beyond KFACE_NATIVE_REACH, or that is not finite, is 0
+ *   size    side of a crop, 2 to KFACE_NATIVE_MAX_CROP
+ *   planes  receives count * 3 * size * size floats
+ */
+KFACE_NATIVE_API int32_t kface_native_crop_and_resize(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
+                                                      const double *boxes, int64_t count, int32_t size, float *planes);
+
+/* Finds the boxes that no better one overlaps, by the rule of MTCNN's reference, which is not the usual greedy one: a box
+ * goes where any better box overlaps it, even one that goes itself. Boxes that are not finite overlap as IEEE arithmetic
+ * says: a comparison with NaN is false.
+ *
+ *   boxes      count times x1 y1 x2 y2, the best first
+ *   threshold  overlaps above it count; not NaN
+ *   smaller    0: the shared area is divided by the union's ("union"); otherwise by the smaller box's ("min")
+ *   stay       receives the indices of the boxes that stay, ascending; room for count
+ *   stayed     receives how many they are
+ */
+KFACE_NATIVE_API int32_t kface_native_suppress(const double *boxes, int64_t count, double threshold, int32_t smaller,
+                                               int64_t *stay, int64_t *stayed);
+
+/* The dot product of two embeddings, summed from the first element to the last in double precision. */
+KFACE_NATIVE_API int32_t kface_native_dot(const float *first, const float *second, int32_t length, double *dot);
+
+/* The cosine of the angle between two embeddings, -1 to 1; 0 where one of them is all zeros, NaN where one holds a NaN or
+ * an infinity. */
+KFACE_NATIVE_API int32_t kface_native_cosine(const float *first, const float *second, int32_t length, double *cosine);
+
+/* The cosines of all rows of one matrix with all rows of another, each exactly as kface_native_cosine gives it.
+ *
+ *   first    first_rows rows of length floats, one after the other; second likewise
+ *   cosines  receives first_rows * second_rows doubles, a row for each row of first
+ */
+KFACE_NATIVE_API int32_t kface_native_cosines(const float *first, int64_t first_rows, const float *second,
+                                              int64_t second_rows, int32_t length, double *cosines);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

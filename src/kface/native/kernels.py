@@ -1,0 +1,155 @@
+"""What the kernels do, whoever does it: arguments are checked here, once, and computed by a subclass."""
+
+from typing import Any, Tuple
+
+import numpy as np
+
+from kface.checks import number, whole
+from kface.errors import ConfigError, ImageError
+
+#: As in the C header: sides of an image and of a crop, and pixels from an image's corner to the corner of a box.
+MAX_SIDE = 1 << 20
+MAX_CROP = 4096
+REACH = 1e9
+
+
+class Kernels(object):
+    """The kernels; a subclass computes them.
+
+    They keep no state: several threads may call them at the same time.
+
+    Attributes:
+        compiled: Whether machine code computes them.
+    """
+
+    compiled = False
+
+    def area_resize(self, rgb: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Shrink an image by area, as OpenCV's INTER_AREA does on floats, and normalise it.
+
+        Args:
+            rgb: uint8 (h, w, 3).
+            height: Rows of the result, 1 to h.
+            width: Columns of the result, 1 to w.
+
+        Returns:
+            float32 (3, height, width), (x - 127.5) / 128.
+
+        Raises:
+            ImageError: The array is not such an image, or has no pixel.
+            ConfigError: A side is out of its range.
+        """
+        rgb = _image(rgb)
+        whole("height", height, 1, rgb.shape[0])
+        whole("width", width, 1, rgb.shape[1])
+        return self._area_resize(rgb, height, width)
+
+    def level(self, rgb: np.ndarray, scale: float) -> np.ndarray:
+        """Shrink an image by a factor: a level of MTCNN's pyramid, as :func:`kface.mtcnn.pyramid.level` makes it.
+
+        Args:
+            rgb: uint8 (h, w, 3), as it is.
+            scale: The factor, above 0 and at most 1; sides are rounded down.
+
+        Returns:
+            float32 (3, int(h * scale), int(w * scale)), sides at least 1, (x - 127.5) / 128.
+
+        Raises:
+            ImageError: The array is not such an image, or has no pixel.
+            ConfigError: The factor is out of its range.
+        """
+        rgb = _image(rgb)
+        scale = number("scale", scale, 0, 1, open_below=True)
+        return self._area_resize(rgb, max(int(rgb.shape[0] * scale), 1), max(int(rgb.shape[1] * scale), 1))
+
+    def crop_and_resize(self, rgb: np.ndarray, boxes: Any, size: int) -> np.ndarray:
+        """Cut squares out of an image as :func:`kface.mtcnn.pyramid.crop_and_resize` does, and normalise them.
+
+        Args:
+            rgb: uint8 (h, w, 3), as it is.
+            boxes: (n, 4), x1 y1 x2 y2 in pixels; they may lie outside. The crop of a box that is not finite, or reaches
+                further than :data:`REACH`, is 0.
+            size: Side of the crops, 2 to :data:`MAX_CROP`.
+
+        Returns:
+            float32 (n, 3, size, size), (x - 127.5) / 128; 0 outside the image.
+
+        Raises:
+            ImageError: The array is not such an image, or has no pixel.
+            ConfigError: The side is out of its range, or the boxes are not (n, 4).
+        """
+        rgb, boxes = _image(rgb), _boxes(boxes)
+        whole("size", size, 2, MAX_CROP)
+        return self._crop_and_resize(rgb, boxes, size)
+
+    def suppress(self, boxes: Any, threshold: float, smaller: bool = False) -> np.ndarray:
+        """Find the boxes that no better one overlaps, by the rule of :func:`kface.mtcnn.boxes.suppress`.
+
+        Args:
+            boxes: (n, 4), x1 y1 x2 y2, best score first.
+            threshold: Overlaps above it kill.
+            smaller: Measure the overlap by the smaller box's area instead of the union's.
+
+        Returns:
+            int64, indices of the boxes that stay, ascending.
+
+        Raises:
+            ConfigError: The threshold is not a number, or the boxes are not (n, 4).
+        """
+        return self._suppress(_boxes(boxes), number("threshold", threshold), bool(smaller))
+
+    def cosine(self, first: Any, second: Any) -> float:
+        """Return the cosine of two embeddings (d,), float32: -1 to 1, 0 where one is all zeros, NaN where one is not finite.
+
+        Raises:
+            ConfigError: They are not vectors of one length.
+        """
+        first, second = np.asarray(first, np.float32), np.asarray(second, np.float32)
+        if first.ndim != 1 or first.shape != second.shape or not first.size:
+            raise ConfigError(
+                "must be vectors of one length, not {} and {}".format(first.shape, second.shape), "embeddings"
+            )
+        return float(self._cosines(first[None], second[None])[0, 0])
+
+    def cosines(self, first: Any, second: Any) -> np.ndarray:
+        """Return the cosines of embeddings (m, d) with embeddings (n, d), float32, as float64 (m, n); see :meth:`cosine`.
+
+        Raises:
+            ConfigError: They are not matrices of one width.
+        """
+        first, second = np.asarray(first, np.float32), np.asarray(second, np.float32)
+        if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or not first.shape[1]:
+            raise ConfigError(
+                "must be matrices of one width, not {} and {}".format(first.shape, second.shape), "embeddings"
+            )
+        return self._cosines(first, second)
+
+    def _area_resize(self, rgb: np.ndarray, height: int, width: int) -> np.ndarray:
+        raise NotImplementedError
+
+    def _crop_and_resize(self, rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
+        raise NotImplementedError
+
+    def _suppress(self, boxes: np.ndarray, threshold: float, smaller: bool) -> np.ndarray:
+        raise NotImplementedError
+
+    def _cosines(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+def _image(rgb: Any) -> np.ndarray:
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        found: Tuple[Any, Any] = (getattr(rgb, "dtype", type(rgb).__name__), getattr(rgb, "shape", ""))
+        raise ImageError("is not an RGB image: uint8 (h, w, 3) is needed, got {} {}".format(*found))
+    if not rgb.size or max(rgb.shape[:2]) > MAX_SIDE:
+        raise ImageError("has sides of {} x {}: 1 to {:,} are needed".format(rgb.shape[1], rgb.shape[0], MAX_SIDE))
+    return rgb
+
+
+def _boxes(boxes: Any) -> np.ndarray:
+    boxes = np.asarray(boxes, np.float64)
+    if not boxes.size:
+        return np.zeros((0, 4))
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ConfigError("must be (n, 4), not {}".format(boxes.shape), "boxes")
+    return boxes

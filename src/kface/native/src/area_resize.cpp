@@ -1,0 +1,131 @@
+// Shrinking by area, straight from bytes to normalised floats: rows are summed first, where neighbours in memory are
+// neighbours in the sum and any compiler vectorises it; then a row's columns, four numbers (a pixel and its neighbour's
+// first colour) at a time.
+#include <algorithm>
+#include <cmath>
+
+#include "checks.h"
+
+extern "C" int32_t kface_native_abi(void) { return KFACE_NATIVE_ABI; }
+
+namespace kface_native {
+namespace {
+
+// What one output row or column covers: `count` pixels from `first` on. The outer ones have weights of their own.
+struct Cover {
+    int32_t first;
+    int32_t count;
+    float left;
+    float inner;
+    float right;
+    float sum;
+};
+
+// OpenCV's table for INTER_AREA (modules/imgproc/src/resize.cpp, computeResizeAreaTab): the same limits in the same doubles.
+void cover_side(int32_t side, int32_t out_side, Cover *covers) noexcept {
+    const double scale = 1.0 / (static_cast<double>(out_side) / side);
+    for (int32_t index = 0; index < out_side; ++index) {
+        const double begin = index * scale;
+        const double end = begin + scale;
+        const double wide = std::min(scale, side - begin);
+        const int32_t inner_end = std::min(static_cast<int32_t>(std::floor(end)), side - 1);
+        const int32_t inner_begin = std::min(static_cast<int32_t>(std::ceil(begin)), inner_end);
+        const bool has_left = inner_begin - begin > 1e-3;
+        const bool has_right = end - inner_end > 1e-3;
+        const float inner = static_cast<float>(1.0 / wide);
+        const float left = static_cast<float>((inner_begin - begin) / wide);
+        const float right = static_cast<float>(std::min(std::min(end - inner_end, 1.0), wide) / wide);
+        Cover &cover = covers[index];
+        cover.first = inner_begin - (has_left ? 1 : 0);
+        cover.count = inner_end - inner_begin + (has_left ? 1 : 0) + (has_right ? 1 : 0);
+        cover.inner = inner;
+        cover.left = has_left ? left : inner;
+        cover.right = has_right ? right : inner;
+        // With a single pixel its weight is that of the part that there is.
+        if (cover.count == 1) cover.left = has_left ? left : has_right ? right : inner;
+        cover.sum = 0.0F;
+        for (int32_t tap = 0; tap < cover.count; ++tap)
+            cover.sum += tap == 0 ? cover.left : tap == cover.count - 1 ? cover.right : cover.inner;
+    }
+}
+
+float weight(const Cover &cover, int32_t tap) noexcept {
+    return tap == 0 ? cover.left : tap == cover.count - 1 ? cover.right : cover.inner;
+}
+
+// sums[i] = the weighted sum of the rows that an output row covers.
+void sum_rows(const uint8_t *row, int64_t stride, const Cover &cover, int32_t length, float *sums) noexcept {
+    int32_t tap = 0;
+    if (cover.count >= 2) {
+        const uint8_t *next = row + stride;
+        const float first = weight(cover, 0);
+        const float second = weight(cover, 1);
+        for (int32_t i = 0; i < length; ++i) sums[i] = first * row[i] + second * next[i];
+        tap = 2;
+    } else {
+        const float only = weight(cover, 0);
+        for (int32_t i = 0; i < length; ++i) sums[i] = only * row[i];
+        tap = 1;
+    }
+    for (; tap + 1 < cover.count; tap += 2) {
+        const uint8_t *here = row + tap * stride;
+        const uint8_t *next = here + stride;
+        const float first = weight(cover, tap);
+        const float second = weight(cover, tap + 1);
+        for (int32_t i = 0; i < length; ++i) sums[i] += first * here[i] + second * next[i];
+    }
+    if (tap < cover.count) {
+        const uint8_t *here = row + tap * stride;
+        const float last = weight(cover, tap);
+        for (int32_t i = 0; i < length; ++i) sums[i] += last * here[i];
+    }
+}
+
+// One output row of three planes. `sums` is readable for one float past its last pixel.
+void sum_columns(const float *sums, const Cover *covers, int32_t out_width, float rows_sum, float *const out[3]) noexcept {
+    for (int32_t x = 0; x < out_width; ++x) {
+        const Cover &cover = covers[x];
+        const float *at = sums + int64_t{3} * cover.first;
+        float total[4];
+        for (int lane = 0; lane < 4; ++lane) total[lane] = cover.left * at[lane];
+        if (cover.count > 1) {
+            float inner[4] = {0.0F, 0.0F, 0.0F, 0.0F};
+            at += 3;
+            for (int32_t tap = 1; tap + 1 < cover.count; ++tap, at += 3)
+                for (int lane = 0; lane < 4; ++lane) inner[lane] += at[lane];
+            for (int lane = 0; lane < 4; ++lane) total[lane] += cover.inner * inner[lane] + cover.right * at[lane];
+        }
+        // The mean is taken off with the weight that the pixels have together, which is not quite 1.
+        const float mean = 127.5F * (rows_sum * cover.sum);
+        for (int lane = 0; lane < 4; ++lane) total[lane] = (total[lane] - mean) * 0.0078125F;
+        for (int plane = 0; plane < 3; ++plane) out[plane][x] = total[plane];
+    }
+}
+
+}  // namespace
+}  // namespace kface_native
+
+extern "C" int32_t kface_native_area_resize(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
+                                            float *planes, int32_t out_height, int32_t out_width) {
+    using namespace kface_native;
+    const int32_t wrong = check_image(pixels, height, width, stride);
+    if (wrong != KFACE_NATIVE_OK) return wrong;
+    if (planes == nullptr) return KFACE_NATIVE_NULL;
+    if (out_height < 1 || out_width < 1 || out_height > height || out_width > width) return KFACE_NATIVE_RANGE;
+    const int32_t length = 3 * width;
+    const Array<Cover> rows = make_array<Cover>(out_height);
+    const Array<Cover> columns = make_array<Cover>(out_width);
+    const Array<float> sums = make_array<float>(int64_t{length} + 1);
+    if (!rows || !columns || !sums) return KFACE_NATIVE_MEMORY;
+    cover_side(height, out_height, rows.get());
+    cover_side(width, out_width, columns.get());
+    sums[length] = 0.0F;
+    const int64_t plane = int64_t{out_height} * out_width;
+    for (int32_t y = 0; y < out_height; ++y) {
+        sum_rows(pixels + rows[y].first * stride, stride, rows[y], length, sums.get());
+        float *const begin = planes + int64_t{y} * out_width;
+        float *const out[3] = {begin, begin + plane, begin + 2 * plane};
+        sum_columns(sums.get(), columns.get(), out_width, rows[y].sum, out);
+    }
+    return KFACE_NATIVE_OK;
+}

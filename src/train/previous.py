@@ -1,0 +1,65 @@
+"""Runs of earlier versions, in the terms of this one: settings and descriptions that have been renamed since."""
+
+from collections.abc import Mapping
+
+from train.registry import Json
+
+#: Targets in ``config.yaml`` that have another name now.
+TARGETS = {"train.optimizers.adamw": "train.optimizers.AdamW", "train.optimizers.sgd": "train.optimizers.SGD"}
+#: Backbones were named by ``backbone.name``.
+BACKBONES = {
+    "mobilenetv2": "train.backbones.MobileNetV2",
+    "resnet50": "train.backbones.ResNet50",
+}
+#: ``state.json`` of this schema version and older is translated by :func:`state`.
+STATE_SCHEMA = 2
+
+
+def backbone(described: Mapping[str, object]) -> dict[str, object]:
+    """Translate a backbone's description: ``head`` is ``neck`` now, and ``size`` was not recorded."""
+    translated = dict(described)
+    if "head" in translated and "neck" not in translated:
+        translated["neck"] = translated.pop("head")
+    return translated
+
+
+def settings(config: Mapping[str, Json]) -> dict[str, Json]:
+    """Translate the settings of a ``config.yaml``; those of this version are returned unchanged."""
+    translated = dict(config)
+    group = translated.get("backbone")
+    if isinstance(group, dict) and "_target_" not in group:
+        old = dict(group)
+        name = old.pop("name", None)
+        if "head" in old:
+            old["neck"] = old.pop("head")
+        translated["backbone"] = {"_target_": BACKBONES.get(str(name), str(name)), **old}
+    fit = translated.get("fit")
+    if isinstance(fit, dict):
+        # The log is chosen by the group "logger" now.
+        translated["fit"] = {key: value for key, value in fit.items() if key != "tensorboard"}
+    group = translated.get("optimizer")
+    if isinstance(group, dict):
+        target = str(group.get("_target_"))
+        translated["optimizer"] = {**group, "_target_": TARGETS.get(target, target)}
+    return translated
+
+
+def state(run: Mapping[str, Json]) -> dict[str, Json]:
+    """Translate what a ``state.json`` of schema version 2 says of its run.
+
+    It described the optimizer by Keras's own configuration, which does not compare with its settings here; ``config.yaml``
+    does. The optimizer is therefore left out.
+    """
+    translated = {key: value for key, value in run.items() if key != "optimizer"}
+    network, loss, fit = (translated.get(key) for key in ("backbone", "loss", "fit"))
+    if isinstance(network, dict):
+        old = dict(network)
+        if "head" in old:
+            old["neck"] = old.pop("head")
+        translated["backbone"] = {"size": 112, **old}
+    if isinstance(loss, dict):
+        extra = ("dtype", "name", "trainable")
+        translated["loss"] = {key: value for key, value in loss.items() if key not in extra}
+    if isinstance(fit, dict):
+        translated["fit"] = {key: value for key, value in fit.items() if key != "tensorboard"}
+    return translated
