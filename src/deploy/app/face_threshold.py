@@ -3,7 +3,7 @@
 import math
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt, QTimer
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
@@ -171,7 +171,12 @@ class ThresholdPage(Translated, QWidget):
     Args:
         bridge: To the session.
         parent: Qt's.
+
+    Attributes:
+        applied: Signal: the threshold that the user has set, and the session has now.
     """
+
+    applied = Signal(float)
 
     def __init__(self, bridge: SessionBridge, parent: Optional[QWidget] = None) -> None:
         super(ThresholdPage, self).__init__(parent)
@@ -295,13 +300,13 @@ class ThresholdPage(Translated, QWidget):
 
     def _set(self) -> None:
         value = self.value
+
+        def done(_: object) -> None:
+            self.applied.emit(value)
+            self.load()
+
         self.error.clear_error()
-        self._bridge.call(
-            lambda: self._bridge.session.set_threshold(value),
-            done=lambda _: self.load(),
-            failed=self._failed,
-            owner=self,
-        )
+        self._bridge.call(lambda: self._bridge.session.set_threshold(value), done=done, failed=self._failed, owner=self)
 
     def use_recommended(self) -> None:
         """Use what the bundle recommends for the number of people enrolled."""

@@ -287,13 +287,16 @@ def test_the_threshold_is_explained_and_set(dialog, qtbot, session):
     page = dialog.threshold
     dialog.tabs.setCurrentWidget(page)
     qtbot.waitUntil(page.isEnabled)
+    applied = []
+    page.applied.connect(applied.append)
     page.slider.setValue(int(0.5 / 0.005))
     assert page.words.text().splitlines()[:3] == [
         "Two different people are taken for one (FMR): 0.1 %",
         "A picture of an enrolled person is missed (FNMR): 6 %",
         "A stranger is taken for somebody (people enrolled: 2): 0.2 %",
     ]
-    qtbot.waitUntil(lambda: session.threshold == 0.5)
+    qtbot.waitUntil(lambda: applied == [0.5])
+    assert session.threshold == 0.5
     assert page.live.text() == "Of the last 2 faces seen live, 2 reach this threshold."
     qtbot.keyClick(page.slider, Qt.Key_Right)
     qtbot.waitUntil(lambda: session.threshold == pytest.approx(0.505))
