@@ -146,6 +146,7 @@ def dialog(english, qtbot, session, bundles):
     yield made
     made.close()
     bridge.close()
+    session.gallery.close()
 
 
 def choose(qtbot, dialog, name):
@@ -211,7 +212,6 @@ def test_another_gallery_is_used_and_the_first_stays_as_it_is(dialog, qtbot, ses
     assert session.gallery.path == path
     with Gallery(home / "gallery.db", FINGERPRINT, KEY) as first:
         assert [person.name for person in first.list()] == ["Kim"]
-    session.gallery.close()
 
 
 def test_a_folder_that_is_no_model_is_explained(dialog, qtbot, home):
