@@ -180,7 +180,9 @@ class PeoplePage(Translated, QWidget):
     def current(self) -> Optional[Person]:
         """The person who is chosen."""
         item = self.list.currentItem()
-        return None if item is None or item.isHidden() else item.data(Qt.UserRole)
+        if item is None or item.isHidden():
+            return None
+        return next((one for one in self.people if one.id == item.data(Qt.UserRole)), None)
 
     def load(self, choose: Optional[str] = None) -> None:
         """Ask who is enrolled.
@@ -195,6 +197,7 @@ class PeoplePage(Translated, QWidget):
         )
 
     def _loaded(self, people: List[Person]) -> None:
+        # Before the list has others: the one who is chosen is looked up in it.
         before = self.current
         self.people = people
         self._fill_list(before)
@@ -207,7 +210,7 @@ class PeoplePage(Translated, QWidget):
         for person in self.people:
             text = tr("PeoplePage", "{name}  ({count})").format(name=person.name, count=person.templates)
             item = QListWidgetItem(text)
-            item.setData(Qt.UserRole, person)
+            item.setData(Qt.UserRole, person.id)
             item.setData(
                 Qt.AccessibleTextRole,
                 tr("PeoplePage", "{name}, pictures: {count}").format(name=person.name, count=person.templates),
@@ -225,9 +228,8 @@ class PeoplePage(Translated, QWidget):
 
     def _filter(self) -> None:
         wanted = self.search.text().casefold()
-        for row in range(self.list.count()):
-            item = self.list.item(row)
-            item.setHidden(wanted not in item.data(Qt.UserRole).name.casefold())
+        for row, person in enumerate(self.people[: self.list.count()]):
+            self.list.item(row).setHidden(wanted not in person.name.casefold())
 
     def _show_person(self) -> None:
         person = self.current

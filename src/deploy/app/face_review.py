@@ -146,7 +146,7 @@ class ReviewPage(Translated, QWidget):
         self.summary.setText(text.format(people=review.people, templates=review.templates, count=len(findings)))
         for one in findings:
             item = QListWidgetItem(face_texts.finding(one))
-            item.setData(Qt.UserRole, one)
+            item.setData(Qt.UserRole, one.name)
             self.list.addItem(item)
         self._enable()
 
@@ -155,4 +155,4 @@ class ReviewPage(Translated, QWidget):
 
     def _choose(self, item: Any) -> None:
         if item is not None:
-            self.chosen.emit(item.data(Qt.UserRole).name)
+            self.chosen.emit(item.data(Qt.UserRole))

@@ -194,7 +194,8 @@ class ModelDialog(Translated, QDialog):
     def chosen(self) -> Optional[BundleEntry]:
         """The bundle that is chosen."""
         item = self.list.currentItem()
-        return None if item is None else item.data(Qt.UserRole)
+        directory = None if item is None else item.data(Qt.UserRole)
+        return next((one for one in self._entries if one.directory == directory), None)
 
     def _loaded(self, entries: List[BundleEntry], choose: Optional[str] = None) -> None:
         before = choose or (self.settings.bundle if self.chosen is None else self.chosen.directory)
@@ -217,7 +218,7 @@ class ModelDialog(Translated, QDialog):
             if entry.synthetic:
                 lines.append(tr("ModelDialog", "knows drawn faces only"))
             item = QListWidgetItem("\n".join(lines))
-            item.setData(Qt.UserRole, entry)
+            item.setData(Qt.UserRole, entry.directory)
             item.setToolTip(entry.directory)
             self.list.addItem(item)
             if _same(entry.directory, wanted):
