@@ -111,7 +111,7 @@ def use_bundle(session: Session, settings: DeploySettings, gallery_file: Optiona
         KFaceError: The bundle or the gallery cannot be used, or they do not go together. Nothing has changed then.
     """
     recognizer, manifest = open_bundle(settings)
-    gallery, old_gallery = None, session.gallery
+    gallery = None
     try:
         if gallery_file is not None:
             given = settings.gallery
@@ -125,8 +125,7 @@ def use_bundle(session: Session, settings: DeploySettings, gallery_file: Optiona
             gallery.close()
         raise
     old.close()
-    if gallery is not None:
-        old_gallery.close()
+    # The old gallery is closed once nobody holds it: a reader of the status may be in the middle of it.
     return manifest
 
 

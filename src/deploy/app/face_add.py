@@ -34,7 +34,7 @@ from kface.gallery import FileResult, FoundFace, several
 PATTERNS = "*.jpg *.jpeg *.png *.bmp *.webp *.tif *.tiff"
 
 
-class Progress(QObject):  # type: ignore[misc]
+class Progress(QObject):
     """Carries the progress of a call from its thread to Qt's, and the wish to cancel it back.
 
     Attributes:
@@ -55,7 +55,7 @@ class Progress(QObject):  # type: ignore[misc]
             self.stepped.emit(part, what)
 
 
-class FaceAddDialog(Translated, QDialog):  # type: ignore[misc]
+class FaceAddDialog(Translated, QDialog):
     """Adds pictures to a person, new or known.
 
     Args:
@@ -196,7 +196,7 @@ class FaceAddDialog(Translated, QDialog):  # type: ignore[misc]
         """Wait for the name of the person before files are enrolled."""
         self._files = list(files)
         self.error.show_error(
-            tr("FaceAddDialog", "{} pictures wait: enter the name, and press Enter.").format(len(self._files))
+            tr("FaceAddDialog", "Pictures that wait: {}. Enter the name, and press Enter.").format(len(self._files))
         )
         self.name.setFocus()
 

@@ -40,7 +40,7 @@ class DetectionState(NamedTuple):
     tracks: Optional[TrackSettings]
 
 
-class DetectionPage(Translated, QWidget):  # type: ignore[misc]
+class DetectionPage(Translated, QWidget):
     """Shows and changes detection and tracks while the session goes on.
 
     Args:

@@ -13,7 +13,7 @@ from deploy.app.texts import tr
 from deploy.app.widgets import Translated, named
 
 
-class FaceDialog(Translated, QDialog):  # type: ignore[misc]
+class FaceDialog(Translated, QDialog):
     """The settings of faces; every change is in force at once.
 
     Args:

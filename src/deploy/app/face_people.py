@@ -39,7 +39,7 @@ class ShownTemplate(NamedTuple):
     crop: Optional[np.ndarray]
 
 
-class PeoplePage(Translated, QWidget):  # type: ignore[misc]
+class PeoplePage(Translated, QWidget):
     """Shows and changes who is enrolled.
 
     Args:
@@ -67,6 +67,7 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._filter)
         self.list = QListWidget()
+        self.list.setSpacing(2)
         self.list.currentItemChanged.connect(lambda *_: self._show_person())
         self.add = QPushButton()
         # Without Qt's argument, whether it is checked.
@@ -179,7 +180,9 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
     def current(self) -> Optional[Person]:
         """The person who is chosen."""
         item = self.list.currentItem()
-        return None if item is None or item.isHidden() else item.data(Qt.UserRole)
+        if item is None or item.isHidden():
+            return None
+        return next((one for one in self.people if one.id == item.data(Qt.UserRole)), None)
 
     def load(self, choose: Optional[str] = None) -> None:
         """Ask who is enrolled.
@@ -194,6 +197,7 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
         )
 
     def _loaded(self, people: List[Person]) -> None:
+        # Before the list has others: the one who is chosen is looked up in it.
         before = self.current
         self.people = people
         self._fill_list(before)
@@ -206,10 +210,10 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
         for person in self.people:
             text = tr("PeoplePage", "{name}  ({count})").format(name=person.name, count=person.templates)
             item = QListWidgetItem(text)
-            item.setData(Qt.UserRole, person)
+            item.setData(Qt.UserRole, person.id)
             item.setData(
                 Qt.AccessibleTextRole,
-                tr("PeoplePage", "{name}, {count} pictures").format(name=person.name, count=person.templates),
+                tr("PeoplePage", "{name}, pictures: {count}").format(name=person.name, count=person.templates),
             )
             self.list.addItem(item)
         for row, person in enumerate(self.people):
@@ -224,9 +228,8 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
 
     def _filter(self) -> None:
         wanted = self.search.text().casefold()
-        for row in range(self.list.count()):
-            item = self.list.item(row)
-            item.setHidden(wanted not in item.data(Qt.UserRole).name.casefold())
+        for row, person in enumerate(self.people[: self.list.count()]):
+            self.list.item(row).setHidden(wanted not in person.name.casefold())
 
     def _show_person(self) -> None:
         person = self.current
@@ -332,7 +335,7 @@ class PeoplePage(Translated, QWidget):  # type: ignore[misc]
         person = self.current
         if person is None:
             return
-        text = tr("PeoplePage", "Delete {name} and {count} pictures?").format(name=person.name, count=person.templates)
+        text = tr("PeoplePage", "Delete {name}? Pictures: {count}").format(name=person.name, count=person.templates)
         about = tr("PeoplePage", "You can undo this for five minutes, until the program is closed.")
         self._ask(text, about, tr("PeoplePage", "Delete"), lambda: self.delete(person.id))
 

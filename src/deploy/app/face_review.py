@@ -22,7 +22,7 @@ from deploy.app.widgets import ErrorLine, Translated, named
 from kface.gallery import Finding, Review
 
 
-class ReviewPage(Translated, QWidget):  # type: ignore[misc]
+class ReviewPage(Translated, QWidget):
     """Runs the check, and lists what it finds.
 
     Args:
@@ -58,7 +58,7 @@ class ReviewPage(Translated, QWidget):  # type: ignore[misc]
         self.summary.setWordWrap(True)
         self.list = QListWidget()
         self.list.setWordWrap(True)
-        self.list.setAlternatingRowColors(True)
+        self.list.setSpacing(4)
         self.list.itemActivated.connect(self._choose)
         self.list.currentItemChanged.connect(lambda *_: self._enable())
         self.show_person = QPushButton()
@@ -140,15 +140,13 @@ class ReviewPage(Translated, QWidget):  # type: ignore[misc]
             return
         findings: List[Finding] = list(review.findings)
         if findings:
-            text = tr(
-                "ReviewPage", "{people} people with {templates} pictures were compared: {count} things to look at."
-            )
+            text = tr("ReviewPage", "People: {people}, pictures: {templates}. To look at: {count}.")
         else:
-            text = tr("ReviewPage", "{people} people with {templates} pictures were compared: nothing is wrong.")
+            text = tr("ReviewPage", "People: {people}, pictures: {templates}. Nothing is wrong.")
         self.summary.setText(text.format(people=review.people, templates=review.templates, count=len(findings)))
         for one in findings:
             item = QListWidgetItem(face_texts.finding(one))
-            item.setData(Qt.UserRole, one)
+            item.setData(Qt.UserRole, one.name)
             self.list.addItem(item)
         self._enable()
 
@@ -157,4 +155,4 @@ class ReviewPage(Translated, QWidget):  # type: ignore[misc]
 
     def _choose(self, item: Any) -> None:
         if item is not None:
-            self.chosen.emit(item.data(Qt.UserRole).name)
+            self.chosen.emit(item.data(Qt.UserRole))

@@ -219,7 +219,7 @@ def meaning(one: ThresholdMeaning) -> List[str]:
     lines = [
         tr("Threshold", "Two different people are taken for one (FMR): {}").format(rate(one.fmr)),
         tr("Threshold", "A picture of an enrolled person is missed (FNMR): {}").format(rate(one.fnmr)),
-        tr("Threshold", "A stranger matches one of the {people} people enrolled: {chance}").format(
+        tr("Threshold", "A stranger is taken for somebody (people enrolled: {people}): {chance}").format(
             people=one.people, chance=rate(one.stranger)
         ),
     ]

@@ -3,7 +3,7 @@
 import math
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt, QTimer
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
@@ -24,6 +24,8 @@ AROUND = 0.1
 UNMEASURED = (0.0, 1.0)
 #: Milliseconds after the last move of the slider that the threshold is set, and between two looks at the scores.
 SET_AFTER_MS, SCORES_EVERY_MS = 150, 1000
+#: Room beside the curve, in heights of a line, and half of the slider's handle in pixels.
+LEFT, RIGHT, HANDLE = 5.0, 1.5, 7
 #: The lowest rate that is drawn.
 LOWEST = 1e-6
 
@@ -38,7 +40,7 @@ class ThresholdState(NamedTuple):
     scores: Tuple[SeenScore, ...]
 
 
-class CurveView(QWidget):  # type: ignore[misc]
+class CurveView(QWidget):
     """Draws the error rates along the threshold, the threshold, and a histogram of the scores seen live."""
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
@@ -66,7 +68,7 @@ class CurveView(QWidget):  # type: ignore[misc]
         painter.setRenderHint(QPainter.Antialiasing)
         metrics = painter.fontMetrics()
         line = metrics.height()
-        area = QRectF(4.5 * line, line * 1.6, self.width() - 5.5 * line, self.height() - 4.2 * line)
+        area = QRectF(LEFT * line, line * 1.6, self.width() - (LEFT + RIGHT) * line, self.height() - 4.2 * line)
         palette = self.palette()
         dark = palette.window().color().lightness() < 128
         ink, weak = palette.windowText().color(), palette.mid().color()
@@ -163,13 +165,18 @@ class CurveView(QWidget):  # type: ignore[misc]
         return float(area.top() + area.height() * min(max(part, 0.0), 1.0))
 
 
-class ThresholdPage(Translated, QWidget):  # type: ignore[misc]
+class ThresholdPage(Translated, QWidget):
     """Shows what a threshold means, and sets it.
 
     Args:
         bridge: To the session.
         parent: Qt's.
+
+    Attributes:
+        applied: Signal: the threshold that the user has set, and the session has now.
     """
+
+    applied = Signal(float)
 
     def __init__(self, bridge: SessionBridge, parent: Optional[QWidget] = None) -> None:
         super(ThresholdPage, self).__init__(parent)
@@ -185,6 +192,12 @@ class ThresholdPage(Translated, QWidget):  # type: ignore[misc]
         ends.addWidget(self._loose)
         ends.addStretch(1)
         ends.addWidget(self._strict)
+        # Below the curve's axis, where half of the slider's handle stands out at either end.
+        line = self.fontMetrics().height()
+        below = QVBoxLayout()
+        below.setContentsMargins(int(LEFT * line) - HANDLE, 0, int(RIGHT * line) - HANDLE, 0)
+        below.addWidget(self.slider)
+        below.addLayout(ends)
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
@@ -196,8 +209,7 @@ class ThresholdPage(Translated, QWidget):  # type: ignore[misc]
         self.error = ErrorLine()
         layout = QVBoxLayout(self)
         layout.addWidget(self.curve, 1)
-        layout.addWidget(self.slider)
-        layout.addLayout(ends)
+        layout.addLayout(below)
         layout.addWidget(self.words)
         layout.addWidget(self.live)
         layout.addWidget(self.recommended, 0, Qt.AlignLeft)
@@ -275,10 +287,11 @@ class ThresholdPage(Translated, QWidget):  # type: ignore[misc]
 
     @staticmethod
     def _span(state: ThresholdState) -> Tuple[float, float]:
-        """Return the range of the slider: what was measured and what is in force, and a little around."""
+        """Return the range of the slider: what was measured, is in force and was seen, and a little around."""
         measured = curve_range(state.table) or UNMEASURED
-        low = min(measured[0] - AROUND, state.threshold, state.recommended)
-        high = max(measured[1] + AROUND, state.threshold, state.recommended)
+        seen = [one.score for one in state.scores]
+        low = min([measured[0] - AROUND, state.threshold, state.recommended] + seen)
+        high = max([measured[1] + AROUND, state.threshold, state.recommended] + seen)
         return max(low, -1.0), min(high, 1.0)
 
     def _moved(self) -> None:
@@ -287,13 +300,13 @@ class ThresholdPage(Translated, QWidget):  # type: ignore[misc]
 
     def _set(self) -> None:
         value = self.value
+
+        def done(_: object) -> None:
+            self.applied.emit(value)
+            self.load()
+
         self.error.clear_error()
-        self._bridge.call(
-            lambda: self._bridge.session.set_threshold(value),
-            done=lambda _: self.load(),
-            failed=self._failed,
-            owner=self,
-        )
+        self._bridge.call(lambda: self._bridge.session.set_threshold(value), done=done, failed=self._failed, owner=self)
 
     def use_recommended(self) -> None:
         """Use what the bundle recommends for the number of people enrolled."""

@@ -52,7 +52,7 @@ class Described(NamedTuple):
     fit: Optional[Fit]
 
 
-class ModelDialog(Translated, QDialog):  # type: ignore[misc]
+class ModelDialog(Translated, QDialog):
     """Shows the bundles, and lets the session go over to one.
 
     Args:
@@ -79,6 +79,7 @@ class ModelDialog(Translated, QDialog):  # type: ignore[misc]
         self.resize(820, 620)
         self.list = QListWidget()
         self.list.setWordWrap(True)
+        self.list.setSpacing(3)
         self.list.currentItemChanged.connect(lambda *_: self._describe())
         self.browse = QPushButton()
         self.browse.clicked.connect(self.choose_directory)
@@ -193,7 +194,8 @@ class ModelDialog(Translated, QDialog):  # type: ignore[misc]
     def chosen(self) -> Optional[BundleEntry]:
         """The bundle that is chosen."""
         item = self.list.currentItem()
-        return None if item is None else item.data(Qt.UserRole)
+        directory = None if item is None else item.data(Qt.UserRole)
+        return next((one for one in self._entries if one.directory == directory), None)
 
     def _loaded(self, entries: List[BundleEntry], choose: Optional[str] = None) -> None:
         before = choose or (self.settings.bundle if self.chosen is None else self.chosen.directory)
@@ -216,7 +218,7 @@ class ModelDialog(Translated, QDialog):  # type: ignore[misc]
             if entry.synthetic:
                 lines.append(tr("ModelDialog", "knows drawn faces only"))
             item = QListWidgetItem("\n".join(lines))
-            item.setData(Qt.UserRole, entry)
+            item.setData(Qt.UserRole, entry.directory)
             item.setToolTip(entry.directory)
             self.list.addItem(item)
             if _same(entry.directory, wanted):
@@ -262,7 +264,7 @@ class ModelDialog(Translated, QDialog):  # type: ignore[misc]
             self.explained.setText(
                 tr(
                     "ModelDialog",
-                    "{people} people were enrolled with another model, and the two cannot be compared. You can:",
+                    "People enrolled with another model: {people}. The two models cannot be compared. You can:",
                 ).format(people=fit.people)
             )
             self._abouts[KEEP].setText(tr("ModelDialog", "Nothing changes."))
@@ -272,8 +274,8 @@ class ModelDialog(Translated, QDialog):  # type: ignore[misc]
             elif without:
                 text = tr(
                     "ModelDialog",
-                    "{crops} of {templates} pictures were kept. The other {without} are deleted for good; {lost} people then"
-                    " have no picture left and have to be enrolled again.",
+                    "Pictures kept: {crops} of {templates}. The others ({without}) are deleted for good. People who then have"
+                    " no picture left, and have to be enrolled again: {lost}.",
                 )
             else:
                 text = tr("ModelDialog", "All {templates} pictures were kept, so that nobody is lost.")

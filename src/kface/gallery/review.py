@@ -3,7 +3,7 @@
 :meth:`kface.gallery.Gallery.check` proves that the file is what was written; this looks at what was enrolled.
 """
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -74,7 +74,7 @@ class Review(NamedTuple):
     Attributes:
         people: Number of people with templates.
         templates: Number of templates.
-        findings: The worst kinds first.
+        findings: The worst kinds first; each once, although it is seen from both sides.
     """
 
     people: int
@@ -122,6 +122,7 @@ def check_gallery(
             found = _judge(index, best, row, recognised)
             if found is not None:
                 findings.append(found)
+        findings = _once(findings)
         findings += _singles(gallery, index, (limits or Limits()).sharpness, cancelled)
     report(1.0)
     findings.sort(key=lambda one: (KINDS.index(one.kind), one.name, one.template))
@@ -180,6 +181,29 @@ def _judge(index: Index, best: _Best, row: int, recognised: Optional[float]) -> 
     if has_own and own >= SAME_PICTURE and best.own_row[row] < row:
         return made(SAME_OWN, own, int(best.own_row[row]))
     return None
+
+
+def _once(findings: Sequence[Finding]) -> List[Finding]:
+    """Leave out what follows from another finding, or repeats it from the other side."""
+    wrong = {one.template for one in findings if one.kind == MISPLACED}
+    kept: Dict[FrozenSet[object], Finding] = {}
+    for one in sorted(findings, key=lambda one: (one.name, one.template)):
+        if one.kind == MISPLACED or one.kind == SAME_OWN:
+            kept[frozenset([one.kind, one.template])] = one
+            continue
+        # Who resembles a misplaced template of another person is on the right place.
+        if one.other_template in wrong:
+            continue
+        pair: List[object] = [one.template, one.other_template]
+        if one.kind == LOOKALIKE:
+            # Of two people that are alike the most alike templates are enough.
+            pair = [one.name, one.other_name]
+        key = frozenset([one.kind] + pair)
+        before = kept.get(key)
+        # Seen from the other side a score is another one by its rounding.
+        if before is None or (one.score or 0.0) > (before.score or 0.0) + 1e-5:
+            kept[key] = one
+    return list(kept.values())
 
 
 def _singles(gallery: Any, index: Index, sharp: float, cancelled: Callable[[], bool]) -> List[Finding]:

@@ -49,7 +49,9 @@ def test_a_template_of_another_person_is_found_with_both_scores(gallery):
         gallery.add("Kim", face(0, noise=noise))
         gallery.add("Lee", face(1, noise=noise))
     wrong = gallery.add("Kim", face(1, noise=3))
-    (finding,) = [one for one in check_gallery(gallery).findings if one.template == wrong]
+    # With a threshold too: that Lee resembles it follows from that.
+    (finding,) = check_gallery(gallery, 0.5).findings
+    assert finding.template == wrong
     assert (finding.kind, finding.name, finding.other_name) == (review.MISPLACED, "Kim", "Lee")
     assert finding.score > 0.9 > 0.1 > finding.own_score
     assert str(finding).startswith("Kim: template 5 resembles Lee (score 0.9")
@@ -69,10 +71,7 @@ def test_the_worst_kinds_come_first_whatever_is_held_at_once(gallery, monkeypatc
     gallery.add("Single", face(6))
     assert found(gallery, 0.7) == [
         (review.SAME_OTHER, "Copy", 6, "Other"),
-        (review.SAME_OTHER, "Other", 7, "Copy"),
         (review.LOOKALIKE, "Lee", 3, "Twin"),
-        (review.LOOKALIKE, "Lee", 4, "Twin"),
-        (review.LOOKALIKE, "Twin", 5, "Lee"),
         (review.POOR, "Blurred", 8, ""),
         (review.UNSEEN, "Single", 9, ""),
         (review.SAME_OWN, "Kim", 2, "Kim"),

@@ -200,6 +200,10 @@
         <source>{} pictures wait: enter the name, and press Enter.</source>
         <translation>사진 {}장이 기다립니다. 이름을 입력하고 Enter를 누르세요.</translation>
     </message>
+    <message>
+        <source>Pictures that wait: {}. Enter the name, and press Enter.</source>
+        <translation>사진 {}장이 기다립니다. 이름을 입력하고 Enter를 누르세요.</translation>
+    </message>
 </context>
 <context>
     <name>FaceDialog</name>
@@ -589,6 +593,14 @@
         <source>{people} people were enrolled with another model, and the two cannot be compared. You can:</source>
         <translation>{people}명이 다른 모델로 등록되어 있어 서로 비교할 수 없습니다. 선택:</translation>
     </message>
+    <message>
+        <source>People enrolled with another model: {people}. The two models cannot be compared. You can:</source>
+        <translation>{people}명이 다른 모델로 등록되어 있어 서로 비교할 수 없습니다. 선택:</translation>
+    </message>
+    <message>
+        <source>Pictures kept: {crops} of {templates}. The others ({without}) are deleted for good. People who then have no picture left, and have to be enrolled again: {lost}.</source>
+        <translation>사진 {templates}장 중 {crops}장이 보관되어 있습니다. 나머지 {without}장은 영구히 삭제되며, 사진이 남지 않는 {lost}명은 다시 등록해야 합니다.</translation>
+    </message>
 </context>
 <context>
     <name>PeoplePage</name>
@@ -723,6 +735,14 @@
     <message>
         <source>{} was deleted.</source>
         <translation>{} 님을 삭제했습니다.</translation>
+    </message>
+    <message>
+        <source>Delete {name}? Pictures: {count}</source>
+        <translation>{name} 님과 사진 {count}장을 삭제할까요?</translation>
+    </message>
+    <message>
+        <source>{name}, pictures: {count}</source>
+        <translation>{name}, 사진 {count}장</translation>
     </message>
 </context>
 <context>
@@ -930,6 +950,14 @@
     </message>
     <message>
         <source>{people} people with {templates} pictures were compared: {count} things to look at.</source>
+        <translation>{people}명의 사진 {templates}장을 비교했습니다. 확인할 것: {count}건</translation>
+    </message>
+    <message>
+        <source>People: {people}, pictures: {templates}. Nothing is wrong.</source>
+        <translation>{people}명의 사진 {templates}장을 비교했습니다. 문제가 없습니다.</translation>
+    </message>
+    <message>
+        <source>People: {people}, pictures: {templates}. To look at: {count}.</source>
         <translation>{people}명의 사진 {templates}장을 비교했습니다. 확인할 것: {count}건</translation>
     </message>
 </context>
@@ -1479,6 +1507,10 @@
     <message>
         <source>unknown</source>
         <translation>알 수 없음</translation>
+    </message>
+    <message>
+        <source>A stranger is taken for somebody (people enrolled: {people}): {chance}</source>
+        <translation>낯선 사람이 등록된 {people}명 중 누군가로 인식됨: {chance}</translation>
     </message>
 </context>
 <context>
