@@ -197,10 +197,6 @@
         <translation>어느 얼굴인가요? 클릭하거나 화살표 키와 Enter로 고르세요.</translation>
     </message>
     <message>
-        <source>{} pictures wait: enter the name, and press Enter.</source>
-        <translation>사진 {}장이 기다립니다. 이름을 입력하고 Enter를 누르세요.</translation>
-    </message>
-    <message>
         <source>Pictures that wait: {}. Enter the name, and press Enter.</source>
         <translation>사진 {}장이 기다립니다. 이름을 입력하고 Enter를 누르세요.</translation>
     </message>
@@ -586,14 +582,6 @@
         <translation>그린 얼굴만 학습함</translation>
     </message>
     <message>
-        <source>{crops} of {templates} pictures were kept. The other {without} are deleted for good; {lost} people then have no picture left and have to be enrolled again.</source>
-        <translation>사진 {templates}장 중 {crops}장이 보관되어 있습니다. 나머지 {without}장은 영구히 삭제되며, 사진이 남지 않는 {lost}명은 다시 등록해야 합니다.</translation>
-    </message>
-    <message>
-        <source>{people} people were enrolled with another model, and the two cannot be compared. You can:</source>
-        <translation>{people}명이 다른 모델로 등록되어 있어 서로 비교할 수 없습니다. 선택:</translation>
-    </message>
-    <message>
         <source>People enrolled with another model: {people}. The two models cannot be compared. You can:</source>
         <translation>{people}명이 다른 모델로 등록되어 있어 서로 비교할 수 없습니다. 선택:</translation>
     </message>
@@ -647,10 +635,6 @@
     <message>
         <source>Delete p&amp;icture</source>
         <translation>사진 삭제(&amp;I)</translation>
-    </message>
-    <message>
-        <source>Delete {name} and {count} pictures?</source>
-        <translation>{name} 님과 사진 {count}장을 삭제할까요?</translation>
     </message>
     <message>
         <source>Enrol from picture files; they can be dropped here</source>
@@ -723,10 +707,6 @@
     <message>
         <source>{name}  ({count})</source>
         <translation>{name}  ({count})</translation>
-    </message>
-    <message>
-        <source>{name}, {count} pictures</source>
-        <translation>{name}, 사진 {count}장</translation>
     </message>
     <message>
         <source>{} is then no longer a name of its own. This cannot be undone.</source>
@@ -943,14 +923,6 @@
     <message>
         <source>What was found</source>
         <translation>점검 결과</translation>
-    </message>
-    <message>
-        <source>{people} people with {templates} pictures were compared: nothing is wrong.</source>
-        <translation>{people}명의 사진 {templates}장을 비교했습니다. 문제가 없습니다.</translation>
-    </message>
-    <message>
-        <source>{people} people with {templates} pictures were compared: {count} things to look at.</source>
-        <translation>{people}명의 사진 {templates}장을 비교했습니다. 확인할 것: {count}건</translation>
     </message>
     <message>
         <source>People: {people}, pictures: {templates}. Nothing is wrong.</source>
@@ -1471,10 +1443,6 @@
     <message>
         <source>A picture of an enrolled person is missed (FNMR): {}</source>
         <translation>등록된 사람의 사진을 놓침 (FNMR): {}</translation>
-    </message>
-    <message>
-        <source>A stranger matches one of the {people} people enrolled: {chance}</source>
-        <translation>낯선 사람이 등록된 {people}명 중 누군가로 인식됨: {chance}</translation>
     </message>
     <message>
         <source>Measured on drawn faces: these figures say nothing about real ones.</source>
