@@ -1,6 +1,6 @@
 """Pictures of every window and dialog, in both languages, light and dark: ``make screenshots`` (bundle=DIR to=DIR scale=2).
 
-A session watches a video of six people of the synthetic sample; two are registered. Everything is drawn without a screen.
+A session watches a video of six people of the synthetic sample; some are registered. Everything is drawn without a screen.
 """
 
 import os
@@ -63,8 +63,8 @@ def _write(given: dict[str, str]) -> int:
         app.window.resize(1180, 700)
         app.start()
         wait(qt, lambda: app.bridge.has_session and len(app.bridge.session.sightings()) >= 4, "the session")
-        for name, number in (("김철수", 0), ("Lee Min", 2)):
-            one = app.bridge.session.sightings()[number]
+        # All of them: the sample's people look so much alike that a model of real faces takes one for another.
+        for name, one in zip(("김철수", "Lee Min", "박영희", "Choi Ara"), app.bridge.session.sightings()):
             app.bridge.session.enrol(app.bridge.session.pick_sighting(one.id).id, name, True)
         light = qt.palette()
         for shade in ("light", "dark"):

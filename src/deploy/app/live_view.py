@@ -147,6 +147,7 @@ class LiveView(Translated, QWidget):  # type: ignore[misc]
             room = self.rect().adjusted(24, 24, -24, -24)
             painter.drawText(room, Qt.AlignCenter | Qt.TextWordWrap, "\n".join(line for line in self._lines if line))
         if self.hasFocus():
+            painter.setBrush(Qt.NoBrush)
             painter.setPen(QPen(self.palette().highlight().color(), 2))
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
         painter.end()

@@ -133,6 +133,17 @@ def test_the_keyboard_alone_is_enough(window, fake_session, qtbot):
     assert window.view.hasFocus()
 
 
+def test_the_focus_is_a_frame_around_the_picture(window, qtbot):
+    """A frame that is filled hides everything."""
+    window.activateWindow()
+    window.view.setFocus()
+    qtbot.waitUntil(window.view.hasFocus)
+    place = window.view.place().toRect()
+    shown = window.view.grab().toImage().pixelColor(place.left() + 20, place.top() + 20)
+    # The fake camera's grey.
+    assert (shown.red(), shown.green(), shown.blue()) == (110, 110, 110)
+
+
 def test_a_click_where_nobody_is_says_so(window, qtbot):
     qtbot.mouseClick(window.view, Qt.LeftButton, Qt.NoModifier, QPoint(3, window.view.height() // 2))
     qtbot.waitUntil(lambda: "click a face" in window.error.text())
