@@ -64,7 +64,7 @@ def _write(given: dict[str, str]) -> int:
         app.start()
         wait(qt, lambda: app.bridge.has_session and len(app.bridge.session.sightings()) >= 4, "the session")
         # All of them: the sample's people look so much alike that a model of real faces takes one for another.
-        for name, one in zip(("김철수", "Lee Min", "박영희", "Choi Ara"), app.bridge.session.sightings()):
+        for name, one in zip(("김철수", "Lee Min", "박영희", "Choi Ara"), app.bridge.session.sightings(), strict=False):
             app.bridge.session.enrol(app.bridge.session.pick_sighting(one.id).id, name, True)
         light = qt.palette()
         for shade in ("light", "dark"):
@@ -91,11 +91,16 @@ def shoot(qt: Any, app: Any, language: str, folder: Path, shade: str) -> None:
 
     window = app.window
     save(window, "main")
-    wait(qt, lambda: bool(window.view.picture and window.view.picture.faces), "a face")
-    face = window.view.picture.faces[0]
-    x1, y1, x2, y2 = face.box
-    window.view.picked.emit(face, (x1 + x2) / 2, (y1 + y2) / 2, window.view.picture.size)
-    wait(qt, lambda: window.registration.candidate is not None, "the Registration View")
+
+    def picked() -> bool:
+        faces = window.view.picture.faces if window.view.picture else ()
+        if window.registration.candidate is None and faces:
+            x1, y1, x2, y2 = faces[0].box
+            window.view.picked.emit(faces[0], (x1 + x2) / 2, (y1 + y2) / 2, window.view.picture.size)
+            settle(qt, 0.5)
+        return window.registration.candidate is not None
+
+    wait(qt, picked, "the Registration View")
     save(window, "registration")
     window.registration.drop()
     window.show_error(
