@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _measure(arguments: list[str]) -> int:
-    given = dict(word.split("=", 1) if "=" in word else (word, "") for word in arguments)
+    given = {word.partition("=")[0]: word.partition("=")[2] for word in arguments}
     unknown = set(given) - {"seconds", "bundle"}
     if unknown:
         raise ConfigError("unknown setting", ", ".join(sorted(unknown)), "choose: seconds, bundle")

@@ -16,7 +16,7 @@ from deploy.app.stream_memory import StreamMemory
 from deploy.settings import DeploySettings
 
 
-class Application(QObject):  # type: ignore[misc]
+class Application(QObject):
     """Opens the session in the background while the window is there already, and again when the user wants so.
 
     Args:

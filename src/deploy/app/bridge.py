@@ -71,7 +71,7 @@ class Call(object):
             self._failed(self._error)
 
 
-class SessionBridge(QObject):  # type: ignore[misc]
+class SessionBridge(QObject):
     """Owns a session, and speaks to it from threads of its own. To be made and used in Qt's thread.
 
     However slow the window is, only the newest picture waits for it, and the events wait in the session's log.

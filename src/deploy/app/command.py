@@ -80,7 +80,9 @@ def run(settings: DeploySettings) -> int:
         # Qt's loop gets to Python at least with every status of the session.
         signal.signal(number, lambda *_: window.window.close())
     window.start()
-    status = int(getattr(application, "exec_", None)() if hasattr(application, "exec_") else application.exec())
+    # PySide6 of late, and PyQt5 of old, have one of the two names.
+    execute: Any = getattr(application, "exec", None) or application.exec_
+    status = int(execute())
     if not window.bridge.wait_end(FINISH_S):
         # Something hangs in a driver: its thread would crash while the interpreter ends.
         sys.stdout.flush()

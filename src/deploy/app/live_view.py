@@ -15,7 +15,7 @@ from kface.recognizer import RECOGNISED, UNKNOWN
 TRACK_COLOURS = ((86, 180, 233), (230, 159, 0), (204, 121, 167), (0, 114, 178), (250, 250, 250), (120, 94, 240))
 
 
-class LiveView(Translated, QWidget):  # type: ignore[misc]
+class LiveView(Translated, QWidget):
     """Shows pictures, and reports clicks on faces. With the keyboard: the arrow keys go from face to face, Enter picks.
 
     Args:

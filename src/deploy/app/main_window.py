@@ -41,7 +41,7 @@ MESSAGE_MS = 6000
 STREAM_SETTINGS, FACE_SETTINGS, MODEL = "stream", "faces", "model"
 
 
-class MainWindow(Translated, QMainWindow):  # type: ignore[misc]
+class MainWindow(Translated, QMainWindow):
     """Shows a session and commands it; decides nothing itself.
 
     Args:

@@ -14,7 +14,7 @@ from deploy.registration import FaceCandidate, QualityMeasure
 FACE = 160
 
 
-class RegistrationPanel(Translated, QGroupBox):  # type: ignore[misc]
+class RegistrationPanel(Translated, QGroupBox):
     """Shows a face that was picked, and asks for its name. Enter registers, Esc drops.
 
     Args:

@@ -11,7 +11,7 @@ from deploy.status import Status
 from kface.streams import State
 
 
-class StatusLine(Translated, QWidget):  # type: ignore[misc]
+class StatusLine(Translated, QWidget):
     """Stream state, frame rate, latency, faces, people, and what else there is to know.
 
     Args:

@@ -11,7 +11,7 @@ from deploy.sightings import Sighting
 from kface.recognizer import RECOGNISED
 
 
-class PeopleStrip(Translated, ThumbnailList):  # type: ignore[misc]
+class PeopleStrip(Translated, ThumbnailList):
     """One row, the newest first; a click on a person picks the face to be registered.
 
     Args:

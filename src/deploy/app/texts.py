@@ -55,7 +55,7 @@ def messages(file: str) -> Dict[Key, str]:
     return found
 
 
-class Translator(QTranslator):  # type: ignore[misc]
+class Translator(QTranslator):
     """A language's texts.
 
     Qt looks them up by itself, in what :func:`compiled` makes: with PySide6 6.12 each call of a method ``translate`` in Python

@@ -47,7 +47,7 @@ class Translated(object):
         super(Translated, self).changeEvent(event)  # type: ignore[misc]
 
 
-class ErrorLine(QLabel):  # type: ignore[misc]
+class ErrorLine(QLabel):
     """One line about what went wrong; takes no room while nothing has."""
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
@@ -74,7 +74,7 @@ class ErrorLine(QLabel):  # type: ignore[misc]
         self.hide()
 
 
-class ThumbnailList(QListWidget):  # type: ignore[misc]
+class ThumbnailList(QListWidget):
     """Small pictures with texts below, each with a key; the keyboard moves and chooses too.
 
     Args:
