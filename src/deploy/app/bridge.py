@@ -82,7 +82,7 @@ class SessionBridge(QObject):
 
     Attributes:
         picture: Signal: a :class:`deploy.view.LivePicture`, the newest.
-        event: Signal: a :class:`deploy.events.Event`; each, in order.
+        happened: Signal: a :class:`deploy.events.Event`; each, in order.
         status: Signal: a :class:`deploy.status.Status`, four times a second.
         ended: Signal: the stream has ended; the reason in one line, empty where it is the end of a file.
         opened: Signal: there is a session now.
@@ -96,7 +96,7 @@ class SessionBridge(QObject):
     """
 
     picture = Signal(object)
-    event = Signal(object)
+    happened = Signal(object)
     status = Signal(object)
     ended = Signal(str)
     opened = Signal()
@@ -231,7 +231,7 @@ class SessionBridge(QObject):
     @Slot()
     def _hand_events(self) -> None:
         for event in self._events_place.get_nowait():
-            self.event.emit(event)
+            self.happened.emit(event)
 
     @Slot()
     def _hand_status(self) -> None:

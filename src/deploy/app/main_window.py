@@ -153,7 +153,7 @@ class MainWindow(Translated, QMainWindow):
         bridge = self._bridge
         bridge.picture.connect(self._show_picture)
         bridge.status.connect(self._show_status)
-        bridge.event.connect(self._show_event)
+        bridge.happened.connect(self._show_event)
         bridge.opened.connect(self._opened)
         bridge.failed.connect(self._failed)
         bridge.ended.connect(self._ended)

@@ -12,7 +12,7 @@ from kface.errors import KFaceError
 
 def test_pictures_events_and_the_status_come_in_qt_s_thread(bridge, fake_session, qtbot):
     where = []
-    for signal in (bridge.picture, bridge.event, bridge.status):
+    for signal in (bridge.picture, bridge.happened, bridge.status):
         signal.connect(lambda value: where.append((type(value).__name__, threading.current_thread().name)))
     fake_session.happen("gallery", reason="x")
     qtbot.waitUntil(lambda: len({name for name, _ in where}) == 3)
@@ -34,7 +34,7 @@ def test_a_slow_window_gets_the_newest_picture(bridge, fake_session, qtbot):
 
 def test_events_come_in_order_and_none_is_lost(bridge, fake_session, qtbot):
     numbers = []
-    bridge.event.connect(lambda event: numbers.append(event.number))
+    bridge.happened.connect(lambda event: numbers.append(event.number))
     for _ in range(200):
         fake_session.happen("gallery", reason="x")
     qtbot.waitUntil(lambda: len(numbers) == 200)

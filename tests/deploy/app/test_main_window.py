@@ -130,7 +130,7 @@ def test_the_keyboard_alone_is_enough(window, fake_session, qtbot):
     qtbot.keyClicks(window.registration.name, "Kim")
     qtbot.keyClick(window.registration.name, Qt.Key_Return)
     qtbot.waitUntil(lambda: "Kim" in fake_session.names)
-    qtbot.waitUntil(window.view.hasFocus)
+    qtbot.waitUntil(lambda: window.focusWidget() is window.view)
 
 
 def test_the_focus_is_a_frame_around_the_picture(window, qtbot):
