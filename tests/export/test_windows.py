@@ -193,7 +193,24 @@ def test_everything_that_opencv_could_use_is_off(tmp_path):
     assert found[:2] == ["-DWITH_CUDA=OFF", "-DWITH_IPP=OFF"]
     # What is wanted after all comes later, and the last word counts.
     assert found.index("-DWITH_JPEG=ON") > 1
-    assert f"-DCMAKE_CXX_FLAGS=-ffile-prefix-map={tmp_path}=opencv" in found
+    assert f"-DCMAKE_CXX_FLAGS=-ffile-prefix-map={tmp_path}=opencv -ffile-prefix-map=build=build" in found
+
+
+def test_a_configured_build_forgets_where_it_is(tmp_path):
+    (tmp_path / "modules" / "core").mkdir(parents=True)
+    (tmp_path / "modules" / "core" / "version_string.inc").write_text(f'"built in {tmp_path}\\n"')
+    data = tmp_path / "opencv_data_config.hpp"
+    data.write_text(
+        f'#define OPENCV_INSTALL_PREFIX "{tmp_path}/p"\n#define OPENCV_BUILD_DIR "{tmp_path}"\n#define OTHER "x"\n'
+    )
+    opencv.hide_paths(tmp_path)
+    texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(texts) == 2
+    assert not any(str(tmp_path) in text for text in texts)
+    assert (
+        data.read_text()
+        == '#define OPENCV_INSTALL_PREFIX "opencv"\n#define OPENCV_BUILD_DIR "opencv"\n#define OTHER "x"\n'
+    )
 
 
 def test_a_prefix_without_opencv_is_refused(tmp_path):
