@@ -46,13 +46,20 @@ def test_the_detector_has_the_same_settings():
     assert set(re.search(r"enum class Brighten \{ (.*?) \}", text).group(1).split(", ")) == set(brighten.WAYS)
     cascade = source("cascade.cpp")
     nms = re.search(r"NMS\[4\] = \{(.*?)\}", cascade).group(1)
-    assert tuple(map(float, nms.split(","))) == detector.NMS
+    assert tuple(map(float, nms.split(","))) == (
+        detector.NMS_WITHIN_LEVEL,
+        detector.NMS_BETWEEN_LEVELS,
+        detector.NMS_RNET,
+        detector.NMS_ONET,
+    )
     assert re.search(r"RNET_BATCH = (\d+), ONET_BATCH = (\d+)", cascade).groups() == tuple(
         str(detector.BATCHES[name]) for name in ("rnet", "onet")
     )
     assert "STRIP_PIXELS = 3 << 14" in cascade
     assert detector.STRIP_PIXELS == 3 << 14
-    assert f"value >= {settings.MIN_FACE[0]:g} && value <= {settings.MIN_FACE[1]:g}" in source("settings.cpp")
+    assert f"value >= {settings.MIN_FACE_RANGE[0]:g} && value <= {settings.MIN_FACE_RANGE[1]:g}" in source(
+        "settings.cpp"
+    )
 
 
 def test_bundles_have_the_same_versions_and_points():
