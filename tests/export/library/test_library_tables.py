@@ -57,7 +57,9 @@ def test_the_detector_has_the_same_settings():
     )
     assert "STRIP_PIXELS = 3 << 14" in cascade
     assert detector.STRIP_PIXELS == 3 << 14
-    assert f"value >= {settings.MIN_FACE[0]:g} && value <= {settings.MIN_FACE[1]:g}" in source("settings.cpp")
+    assert f"value >= {settings.MIN_FACE_RANGE[0]:g} && value <= {settings.MIN_FACE_RANGE[1]:g}" in source(
+        "settings.cpp"
+    )
 
 
 def test_bundles_have_the_same_versions_and_points():
