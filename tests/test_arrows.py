@@ -13,7 +13,7 @@ SOURCES = ROOT / "src"
 WORKSTATION = ("kface.data", "kface.evaluation", "kface.kisa")
 ON_A_BOARD = ("kface.data", "kface.data.layout", "kface.data.protocols", "kface.data.sample")
 #: The modules of export that rebuild a trained network: one starts Keras, the other loads the run.
-REBUILDERS = ("export.__main__", "export.subjects")
+REBUILDERS = ("export.__main__", "export.exported_network")
 #: Modules of the core that start a workstation's stages, by name.
 COMMANDS = ("kface.stage", "kface.commands")
 

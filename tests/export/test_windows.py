@@ -193,7 +193,24 @@ def test_everything_that_opencv_could_use_is_off(tmp_path):
     assert found[:2] == ["-DWITH_CUDA=OFF", "-DWITH_IPP=OFF"]
     # What is wanted after all comes later, and the last word counts.
     assert found.index("-DWITH_JPEG=ON") > 1
-    assert f"-DCMAKE_CXX_FLAGS=-ffile-prefix-map={tmp_path}=opencv" in found
+    assert f"-DCMAKE_CXX_FLAGS=-ffile-prefix-map={tmp_path}=opencv -ffile-prefix-map=build=build" in found
+
+
+def test_a_configured_build_forgets_where_it_is(tmp_path):
+    (tmp_path / "modules" / "core").mkdir(parents=True)
+    (tmp_path / "modules" / "core" / "version_string.inc").write_text(f'"built in {tmp_path}\\n"')
+    data = tmp_path / "opencv_data_config.hpp"
+    data.write_text(
+        f'#define OPENCV_INSTALL_PREFIX "{tmp_path}/p"\n#define OPENCV_BUILD_DIR "{tmp_path}"\n#define OTHER "x"\n'
+    )
+    opencv.hide_paths(tmp_path)
+    texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(texts) == 2
+    assert not any(str(tmp_path) in text for text in texts)
+    assert (
+        data.read_text()
+        == '#define OPENCV_INSTALL_PREFIX "opencv"\n#define OPENCV_BUILD_DIR "opencv"\n#define OTHER "x"\n'
+    )
 
 
 def test_a_prefix_without_opencv_is_refused(tmp_path):
@@ -269,7 +286,7 @@ def test_what_two_libraries_said_is_compared(run_compare):
     np.testing.assert_allclose(first.matches[:3, :3], first.embeddings[:3] @ first.embeddings[:3].T, atol=1e-6)
     assert (first.matches[3:] == -1).all()
     same = comparing.compare(first, first)
-    assert same == (5, 3, 0, 0.0, 0.0, pytest.approx(1, abs=1e-6), 0.0, pytest.approx(0, abs=1e-6))
+    assert same == (5, 3, 0, 0.0, 0.0, pytest.approx(1, abs=1e-6), 0.0, 0.0, pytest.approx(0, abs=1e-6))
     assert same.good
 
 
@@ -284,6 +301,16 @@ def test_disagreements_are_seen(run_compare):
     moved = first._replace(landmarks=first.landmarks + np.float32(0.1))
     assert comparing.compare(first, moved).further == 1
     assert not comparing.compare(first, moved).good
+    # A pair of many may lie a little apart, but not far.
+    for size, count, good in ((5e-4, 1, True), (5e-4, 40, False), (2e-3, 1, False)):
+        matches = np.zeros((20, 20))
+        some = first._replace(
+            status=np.zeros(20, np.int32), landmarks=np.zeros((20, 5, 2)), embeddings=np.zeros((20, 4)), matches=matches,
+            many=matches.astype(np.float32),
+        )  # fmt: skip
+        changed = matches.copy()
+        changed.flat[:count] = size
+        assert comparing.compare(some, some._replace(matches=changed, many=changed.astype(np.float32))).good is good
     # Both fail everywhere: that is no agreement.
     nothing = comparing.read(run_compare(b"\x00", b"\x00"))
     assert not comparing.compare(nothing, nothing).good

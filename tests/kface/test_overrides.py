@@ -14,7 +14,7 @@ from kface import overrides, stage
 CONF = Path(__file__).resolve().parents[2] / "conf"
 #: Settings without a value, or with a word, that are not free texts: choices of a list, numbers, lists.
 NOT_TEXTS = {
-    "backbone.head", "backbone.name", "backend", "corpus.layout", "database.resolution", "database.subjects",
+    "backbone.neck", "backend", "callbacks.progress.enabled", "corpus.layout", "database.resolution", "database.subjects",
     "detector.landmarks", "dnn_size", "engine",
     "fit.images_per_epoch", "formats.engines", "formats.uff", "loss.scale", "match.recognised", "match.unknown",
     "optimizer.clip_norm", "outputs.json_lines", "pairs.impostors", "precision", "precision.fp16", "precision.int8",

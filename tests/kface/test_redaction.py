@@ -13,7 +13,7 @@ import pytest
 from deploy.configuration import masked
 from deploy.events import EventLog
 from deploy.notify import Notifier
-from deploy.terminal import say
+from deploy.terminal import print_line
 from kface.errors import ConfigError, KFaceError
 from kface.redaction import redact, redact_path, redact_source
 from kface.streams import Stream, StreamError, StreamSettings
@@ -134,7 +134,7 @@ def test_a_secret_does_not_leave_by_any_door(capsys, monkeypatch, tmp_path):
         log = EventLog()
         for secret in secrets(5, 20):
             text = "cannot open rtsp://watcher:{0}@10.0.0.7/x?psw={0}".format(quote(secret, safe=""))
-            say(text)
+            print_line(text)
             Notifier().ready(text)
             event = log.add("stream", reason=text)
             hidden(secret, channel.recv(4096).decode("utf-8"), json.dumps(event.as_dict()), capsys.readouterr().out)

@@ -16,12 +16,13 @@ from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError
 from kface.evaluation.job import EvaluateJob
 from kface.evaluation.settings import EvaluateSettings
+from kface.kisa.settings import KisaJob
 from kface.mtcnn import settings
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("schedule", "experiment"))
-#: Groups of a stage of its own, which has tests of its own.
-OTHERS = ("stream",)
+#: Groups of stages of their own, which have tests of their own.
+OTHERS = ("stream", "database")
 CHOICES = [
     (group, path.stem) for group in GROUPS if group not in OTHERS for path in sorted((CONF / group).glob("*.yaml"))
 ]
@@ -65,6 +66,15 @@ def make_deployment(config):
     return DeploySettings.from_mapping({**OmegaConf.to_container(config, resolve=True), "bundle": "somewhere"})
 
 
+def make_kisa(config):
+    """Read the settings of the KISA test, and make its data base, which is not opened."""
+    from omegaconf import OmegaConf
+
+    # The engine that looks at no face needs no bundle.
+    job = KisaJob.of({**OmegaConf.to_container(config, resolve=True), "engine": "null"})
+    return job, stage.instantiate(config.database, "database")
+
+
 #: What makes everything that a stage's configuration names, without doing the stage's work.
 MAKERS = {
     "dataset": make_data_set,
@@ -72,6 +82,7 @@ MAKERS = {
     "evaluate": EvaluateJob.of,
     "export": export_settings.ExportJob.of,
     "deploy": make_deployment,
+    "kisa": make_kisa,
 }
 ROOTS = sorted(path.stem for path in CONF.glob("*.yaml"))
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

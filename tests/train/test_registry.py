@@ -23,7 +23,7 @@ from train.heads import LOSSES, ArcFace
 from train.job import TrainJob
 from train.loggers import LOGGERS, Csv, NoLogger, StepLog, TensorBoard
 from train.model import FaceModel
-from train.optimizers import OPTIMIZERS, AdamW
+from train.optimizers import OPTIMIZERS, SGD, AdamW
 from train.registry import Registry, describe, fields_of
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -71,6 +71,9 @@ def test_every_member_trains(group, name, tiny_manifest, tmp_path):
     made[group] = REGISTRIES[group].members[name]()
     if name == "csv":
         made[group] = Csv(every=2)
+    if name == "sgd":
+        # Its warm-up by default is as long as this training.
+        made[group] = SGD(warmup_epochs=0.5)
     settings = FitSettings(epochs=1, batch_size=8, images_per_epoch=32)
     callbacks = [kind() for kind in CALLBACKS.members.values()]
     result = train_run(

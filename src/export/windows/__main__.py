@@ -145,7 +145,8 @@ def compare(arguments: argparse.Namespace, out: Path, made: Path, bundle: Path, 
     print(
         f"{agreement.images} images in a Korean folder, {agreement.enrolled} enrolled by both, {agreement.statuses} with"
         f" another status\nlandmarks: at most {agreement.landmark:.4f} px apart; embeddings: cosine at least"
-        f" {agreement.cosine:.8f}\nsimilarities: at most {agreement.similarity:.1e} apart; one by one and many at once:"
+        f" {agreement.cosine:.8f}\nsimilarities: at most {agreement.similarity:.1e} apart,"
+        f" {agreement.pairs_further:.2%} of the pairs by more than {comparing.SIMILARITY:g}; one by one and many at once:"
         f" {agreement.many:.1e}\nself check: {linux.cosine:.8f} on Linux, {windows.cosine:.8f} on Windows"
         f"\nms an enrolment: {linux.enrolment:.0f} on Linux, {windows.enrolment:.0f} under wine"
     )

@@ -57,6 +57,8 @@ def build(library: Path, prefix: Path, bundle: Path | None, out: Path, jobs: int
         f"-DOpenCV_DIR={opencv.config_folder(prefix)}",
         f"-Dnlohmann_json_DIR={stage_json(out / 'json')}",
         "-DCMAKE_CROSSCOMPILING_EMULATOR=wine",
+        # Programs and tests would look for the compiler's DLLs.
+        "-DCMAKE_EXE_LINKER_FLAGS=-static",
         *([f"-DKFACE_BUNDLE={bundle}"] if bundle else []),
         *opencv.codecs(prefix),
     ]

@@ -25,6 +25,8 @@ OPTIONS = (
     "-DWITH_PROTOBUF=ON",
     "-DWITH_JPEG=ON",
     "-DWITH_PNG=ON",
+    # The library reads PNM files itself; its tests write some with OpenCV.
+    "-DWITH_IMGCODEC_PXM=ON",
     "-DBUILD_LIST=core,imgproc,imgcodecs,dnn",
     "-DBUILD_SHARED_LIBS=OFF",
     "-DBUILD_PROTOBUF=ON",

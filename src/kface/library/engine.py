@@ -198,7 +198,7 @@ class Engine(object):
         return out
 
     def self_check(self) -> float:
-        """Embed the bundle's golden faces, and return the smallest cosine with their embeddings; ModelError if too small."""
+        """Compare all stages with the bundle's golden vectors, and return the smallest cosine; ModelError if one is wrong."""
         cosine = ctypes.c_double()
         self._call("kface_self_check", ctypes.byref(cosine))
         return float(cosine.value)

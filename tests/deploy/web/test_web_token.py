@@ -92,7 +92,7 @@ def test_a_pipe_or_a_device_is_no_token(tmp_path):
         ("pipe", "is not a file"),
         ("link", "is not a file"),
         (".", "is not a file"),
-        ("large", "holds more"),
+        ("large", "contains more"),
     ):
         with pytest.raises(ConfigError, match=text):
             find_token(tmp_path / name, create=True)

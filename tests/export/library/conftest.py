@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_bundle import tiny_embedder
+from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
+from export.golden_pictures import golden_pictures
 from kface import bundle
-from kface.bundle import golden
+from kface.bundle import golden_writer
 from kface.data.sample import clip
-from kface.errors import KFaceError, ModelError
+from kface.errors import ModelError
 from kface.library import Library
-from kface.mtcnn import Detector, weights
-from kface.recognizer.crops import crops_of
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = ROOT / "src" / "export" / "library"
@@ -56,42 +55,18 @@ def frames():
 
 
 @pytest.fixture(scope="session")
-def small_bundle(tmp_path_factory, frames):
-    """A bundle with the real cascade, an embedder of averages, and golden vectors of the sample's faces."""
-    try:
-        models = weights.prepare()
-    except KFaceError as error:
-        pytest.skip(f"the detector's networks are absent ({error})")
-    with Detector(models, min_face=39.8) as detector:
-        crops = np.concatenate([crops_of(frame, detector.detect(frame)) for frame in frames])[:6]
-    folder = tmp_path_factory.mktemp("bundle") / "small"
-    (folder / "detector").mkdir(parents=True)
-    about = {"batch": "dynamic", "input": "image", "layout": "NCHW", "precision": "fp32", "opset": 13}
-    (folder / "embedder.onnx").write_bytes(tiny_embedder())
-    files = [bundle.describe(folder, "embedder.onnx", "embedder", outputs=("embedding",), normalised=False, **about)]
-    for source in sorted(models.iterdir()):
-        (folder / "detector" / source.name).write_bytes(source.read_bytes())
-        facts = dict(about, outputs=("logits",)) if source.suffix == ".onnx" else {}
-        files.append(bundle.describe(folder, "detector/" + source.name, "detector", **facts))
+def small_bundle(tmp_path_factory):
+    """A bundle with the real cascade, an embedder of averages, and golden vectors with complete pictures."""
+    models = models_or_skip()
+    folder = write_bundle(tmp_path_factory.mktemp("bundle") / "small", tiny_embedder(), models=models, name="small")
+    found = golden_pictures(folder / "detector")
+    crops = found.crops
     inputs = ((crops.astype(np.float64) - 127.5) / 128).transpose(0, 3, 1, 2)
     pooled = inputs.reshape(len(crops), 3, 7, 16, 7, 16).mean(axis=(3, 5))
-    files += golden.write(folder, crops, (pooled - pooled.mean(axis=(2, 3), keepdims=True)).reshape(len(crops), -1))
-    preprocessing, template = bundle.Preprocessing(), bundle.Template()
-    bundle.write(
-        folder,
-        bundle.Manifest(
-            name="small",
-            created="2024-05-06T07:08:09+00:00",
-            files=tuple(files),
-            embedding=147,
-            fingerprint=bundle.fingerprint(files[0].sha256, preprocessing, template),
-            training={},
-            thresholds=None,
-            synthetic=True,
-            licence="Apache-2.0",
-            provenance=(),
-        ),
-    )
+    vectors = (pooled - pooled.mean(axis=(2, 3), keepdims=True)).reshape(len(crops), -1)
+    files = golden_writer.write(folder, crops, vectors, pictures=found.pictures, detector=found.settings)
+    manifest = bundle.load(folder).manifest
+    bundle.write(folder, manifest._replace(files=manifest.files + files))
     return folder
 
 

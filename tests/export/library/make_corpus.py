@@ -63,6 +63,34 @@ def bundles():
     yield b"\x01detector:\n  min_face: 39.8 # pixels\n  thresholds: [0.6, 0.7, 0.8]\n  factor: 0.709\n  brighten: [clahe]\n"
     yield b"\x02\x08\x08\x3a\x0a\x0a\x08\x0a\x01x\x22\x03Add"
     yield b"\x03\x0a\x0b\x0a\x01a\x12\x06Conv2D"
+    for schema, document in enumerate(golden_documents(), 1):
+        yield bytes([3 + schema]) + json.dumps(document).encode()
+
+
+def golden_documents():
+    """Yield golden vectors of schema 1 and 2 of a bundle whose hashes are zeros; see docs/golden.md."""
+    zeros, cosine = "0" * 64, {"fp32": 0.999, "fp16": 0.99, "int8": 0.9}
+    common = {"embedder_sha256": zeros, "embeddings": [[0.6, 0.8]]}
+    yield dict(common, schema=1, faces=1, size=112, pixels_sha256=zeros, tolerance=cosine)
+    face = {
+        "crop": 0,
+        "score": 0.995,
+        "box": [-1.5, 2, 30, 40.25],
+        "landmarks": [[5, 8], [20, 8], [12, 15], [7, 22], [19, 22]],
+    }
+    pictures = [
+        {"file": f"golden/picture{number}.png", "width": 64, "height": 48, "pixels_sha256": zeros, "faces": faces}
+        for number, faces in enumerate(([face], []), 1)
+    ]
+    pairs = {"fp32": 0.05, "fp16": 1.0}
+    yield dict(
+        common,
+        schema=2,
+        crops={"file": "golden/faces.png", "count": 1, "size": 112, "pixels_sha256": zeros},
+        detector={"manifest_sha256": zeros, "min_face": 20.0, "thresholds": [0.6, 0.7, 0.8], "factor": 0.709},
+        pictures=pictures,
+        tolerance={"cosine": cosine, "landmarks": pairs, "boxes": pairs, "scores": pairs, "crops": 0.5},
+    )
 
 
 def main():

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-pytestmark = pytest.mark.slow
+# The first test builds the library.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def test_its_own_tests_pass(build_folder, small_bundle):

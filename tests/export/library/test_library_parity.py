@@ -14,7 +14,8 @@ from kface.images.limits import is_image_name
 from kface.mtcnn.brighten import WAYS
 from kface.recognizer import FaceRecognizer
 
-pytestmark = pytest.mark.slow
+# The first test builds the library.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def paired(ours, theirs):

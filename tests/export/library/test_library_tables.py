@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kface import alignment
-from kface.bundle import manifest
+from kface.bundle import golden, manifest
 from kface.library import binding, values
 from kface.mtcnn import brighten, detector, settings, weights
 from kface.networks import allowed
@@ -46,13 +46,20 @@ def test_the_detector_has_the_same_settings():
     assert set(re.search(r"enum class Brighten \{ (.*?) \}", text).group(1).split(", ")) == set(brighten.WAYS)
     cascade = source("cascade.cpp")
     nms = re.search(r"NMS\[4\] = \{(.*?)\}", cascade).group(1)
-    assert tuple(map(float, nms.split(","))) == detector.NMS
+    assert tuple(map(float, nms.split(","))) == (
+        detector.NMS_WITHIN_LEVEL,
+        detector.NMS_BETWEEN_LEVELS,
+        detector.NMS_RNET,
+        detector.NMS_ONET,
+    )
     assert re.search(r"RNET_BATCH = (\d+), ONET_BATCH = (\d+)", cascade).groups() == tuple(
         str(detector.BATCHES[name]) for name in ("rnet", "onet")
     )
     assert "STRIP_PIXELS = 3 << 14" in cascade
     assert detector.STRIP_PIXELS == 3 << 14
-    assert f"value >= {settings.MIN_FACE[0]:g} && value <= {settings.MIN_FACE[1]:g}" in source("settings.cpp")
+    assert f"value >= {settings.MIN_FACE_RANGE[0]:g} && value <= {settings.MIN_FACE_RANGE[1]:g}" in source(
+        "settings.cpp"
+    )
 
 
 def test_bundles_have_the_same_versions_and_points():
@@ -61,6 +68,16 @@ def test_bundles_have_the_same_versions_and_points():
     points = re.findall(r"\{([\d.]+), ([\d.]+)\}", source("manifest.cpp"))
     assert [tuple(map(float, point)) for point in points] == [tuple(point) for point in manifest.POINTS]
     assert f"KFACE_CROP_SIDE {alignment.SIZE}\n" in HEADER
+
+
+def test_golden_vectors_have_the_same_limits():
+    text = source("golden.cpp")
+    assert f"SCHEMA = {golden.SCHEMA};" in text
+    assert f"LARGEST = {golden.LARGEST >> 20}U << 20;" in text
+    assert f"MOST_CROPS = {golden.MOST}, LONGEST_SIDE = {golden.LONGEST_SIDE};" in text
+    assert f"MOST_PICTURES = {golden.MOST_PICTURES};" in text
+    for path in (golden.VECTORS, golden.EMBEDDINGS_ONLY, golden.CROPS, golden.PICTURE.split("{")[0]):
+        assert f'"{path}"' in text
 
 
 def test_exports_and_wrapper_are_those_of_the_header():

@@ -1,7 +1,6 @@
 """The wrapper of the C++ library, against a library that implements kface.h by arithmetic."""
 
 import ctypes
-import json
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from kface.bundle import golden, load
 from kface.errors import ConfigError, ImageError, KFaceError, ModelError
 from kface.faces import Faces
 from kface.library import (
@@ -436,11 +436,8 @@ def test_the_real_library(real):
     with library.open(bundle) as engine:
         assert isinstance(engine, Engine)
         assert engine.self_check() > 0.999
-        crops = cv2.imread(os.path.join(bundle, "golden", "faces.png"))[..., ::-1].reshape(-1, 112, 112, 3)
-        with open(os.path.join(bundle, "golden", "embeddings.json"), encoding="utf-8") as stream:
-            expected = np.array(json.load(stream)["embeddings"])
-        found = engine.embed(np.ascontiguousarray(crops))
-        assert (found * expected).sum(axis=1).min() > 0.9999
+        known = golden.read(load(bundle))
+        assert (engine.embed(known.crops) * known.embeddings).sum(axis=1).min() > 0.9999
         empty = engine.enrol(np.zeros((64, 64, 3), np.uint8))
         assert (empty.failed, empty.reason) == (True, "no face was found")
         assert len(empty.data) == engine.template_size == 64 + 4 * engine.embedding_size

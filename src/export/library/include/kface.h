@@ -200,12 +200,14 @@ KFACE_API int32_t KFACE_CALL kface_embedding_size(const kface_handle *handle);
  * is closed; NULL where it is not an open one. */
 KFACE_API const char *KFACE_CALL kface_fingerprint(const kface_handle *handle);
 
-/* Embed the bundle's golden faces and compare with their embeddings.
+/* Compare detection, alignment, embedding and all three in a chain with the bundle's golden vectors, on its golden pictures
+ * and crops. The detector has the settings of the golden vectors, not the handle's. A bundle of an older version without
+ * golden pictures has its embeddings compared alone.
  *
- *     least_cosine   receives the smallest cosine over all of them
+ *     least_cosine   receives the smallest cosine with a golden embedding, of a crop and of the chain; -1 where the call fails
  *
- * Returns KFACE_OK; KFACE_ERROR_NETWORK where the cosine is less than the bundle's tolerance; KFACE_ERROR_BUNDLE where the
- * bundle has no golden vectors or damaged ones. */
+ * Returns KFACE_OK; KFACE_ERROR_NETWORK where a difference is larger than the bundle's tolerance: kface_last_error() says in
+ * which stages, and by how much; KFACE_ERROR_BUNDLE where the bundle has no golden vectors or damaged ones. */
 KFACE_API kface_status KFACE_CALL kface_self_check(kface_handle *handle, double *least_cosine);
 
 /* --------------------------------------------------------------------------------------------------- step by step */

@@ -1,11 +1,8 @@
 #include "bundle.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <system_error>
 
 #include "checksum.hpp"
-#include "image.hpp"
 #include "json.hpp"
 
 namespace kface {
@@ -14,10 +11,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uintmax_t LARGEST_MANIFEST = 64U << 20;
-constexpr std::uintmax_t LARGEST_GOLDEN = 16U << 20;
 constexpr std::uintmax_t LARGEST_NETWORK = 0x7fffffffU;
 constexpr int DETECTOR_SCHEMA = 3;
-const std::string EMBEDDINGS = "golden/embeddings.json", FACES = "golden/faces.png";
 
 bool is_below(const fs::path &path, const fs::path &home) {
     auto a = path.begin();
@@ -84,56 +79,6 @@ Bytes Bundle::read(const std::string &path, std::uintmax_t most) const {
 DetectorSettings Bundle::settings() const {
     if (!manifest_.files.count("deploy.yaml")) return DetectorSettings();
     return read_deploy(read("deploy.yaml", 1 << 20), place("deploy.yaml"));
-}
-
-bool has_golden(const Bundle &bundle) {
-    const auto &files = bundle.manifest().files;
-    return std::any_of(files.begin(), files.end(), [](const auto &item) { return item.second.role == "golden"; });
-}
-
-Golden read_golden(const Bundle &bundle) {
-    if (!has_golden(bundle)) throw bundle_error(bundle.place("golden"), "there are no golden vectors", "export the bundle again: kface export");
-    const std::string where = bundle.place(EMBEDDINGS);
-    const Json document = parse_json(bundle.read(EMBEDDINGS, LARGEST_GOLDEN), where);
-    const Fields fields(document, where);
-    fields.only({"schema", "embedder_sha256", "faces", "size", "pixels_sha256", "embeddings", "tolerance"});
-    fields.whole("schema", 1, 1);
-    if (fields.hash("embedder_sha256") != bundle.manifest().file("embedder.onnx").sha256)
-        throw fields.wrong("embedder_sha256", "the SHA-256 of embedder.onnx");
-    const auto count = std::size_t(fields.whole("faces", 1, 64));
-    fields.whole("size", KFACE_CROP_SIDE, KFACE_CROP_SIDE);
-    Golden golden;
-    golden.tolerance = fields.object("tolerance").number("fp32", -1, 1);
-
-    const std::string picture = bundle.place(FACES);
-    const Bytes data = bundle.read(FACES, LARGEST_GOLDEN);
-    cv::Mat rgb;
-    try {
-        rgb = decode_image(data.data(), data.size(), picture);
-    } catch (const Error &) {
-        throw bundle_error(picture, "is not an image that can be decoded");
-    }
-    if (rgb.cols != KFACE_CROP_SIDE || rgb.rows != KFACE_CROP_SIDE * int(count) || !rgb.isContinuous())
-        throw bundle_error(picture, "does not hold " + std::to_string(count) + " faces");
-    if (sha256_hex(rgb.data, count * KFACE_CROP_BYTES) != fields.hash("pixels_sha256"))
-        throw bundle_error(picture, "does not hold the pixels that were written");
-    const Json &rows = fields.value("embeddings");
-    if (!rows.is_array() || rows.size() != count) throw fields.wrong("embeddings", std::to_string(count) + " embeddings");
-    for (std::size_t i = 0; i < count; ++i) {
-        golden.faces.emplace_back(rgb.data + i * KFACE_CROP_BYTES, rgb.data + (i + 1) * KFACE_CROP_BYTES);
-        std::vector<float> vector;
-        double length = 0;
-        if (!rows[i].is_array() || rows[i].size() != std::size_t(bundle.manifest().embedding))
-            throw fields.wrong("embeddings", "embeddings of the manifest's length");
-        for (const auto &part : rows[i]) {
-            if (!part.is_number()) throw fields.wrong("embeddings", "numbers");
-            vector.push_back(part.get<float>());
-            length += double(vector.back()) * vector.back();
-        }
-        if (!(std::abs(length - 1) < 2e-4)) throw fields.wrong("embeddings", "vectors of length 1");
-        golden.embeddings.push_back(vector);
-    }
-    return golden;
 }
 
 Bytes read_detector(const Bundle &bundle, const std::string &name) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "manifest.hpp"
 #include "settings.hpp"
@@ -28,22 +27,6 @@ private:
     std::string directory_;
     Manifest manifest_;
 };
-
-/// A few aligned faces with their embeddings, to check oneself against.
-struct Golden {
-    /// n crops of KFACE_CROP_BYTES, RGB.
-    std::vector<Bytes> faces;
-    /// n embeddings of length 1.
-    std::vector<std::vector<float>> embeddings;
-    /// Least cosine in full precision.
-    double tolerance = 0.999;
-};
-
-/// Whether a bundle lists golden vectors.
-bool has_golden(const Bundle &bundle);
-
-/// A bundle's golden vectors; throws where it has none, or they are damaged.
-Golden read_golden(const Bundle &bundle);
 
 /// The bytes of the detector's network, "pnet", "rnet" or "onet", in the form that OpenCV reads.
 Bytes read_detector(const Bundle &bundle, const std::string &name);

@@ -7,6 +7,7 @@
 
 #include "alignment.hpp"
 #include "network_check.hpp"
+#include "self_check.hpp"
 
 namespace kface {
 namespace {
@@ -24,22 +25,11 @@ DetectorSettings merged(DetectorSettings settings, const kface_options *options)
     return settings;
 }
 
-double least_cosine(const Golden &golden, std::size_t most, const std::function<std::vector<float>(const std::uint8_t *)> &embed) {
-    double least = 2;
-    for (std::size_t i = 0; i < std::min(most, golden.faces.size()); ++i) {
-        const std::vector<float> found = embed(golden.faces[i].data());
-        double cosine = 0;
-        for (std::size_t k = 0; k < found.size(); ++k) cosine += double(found[k]) * golden.embeddings[i][k];
-        least = std::min(least, found.empty() ? -1 : cosine);
-    }
-    return least;
-}
-
 void judge(double cosine, const Golden &golden, const std::string &where) {
-    if (cosine >= golden.tolerance) return;
+    if (cosine >= golden.tolerance.cosine) return;
     throw Error(KFACE_ERROR_NETWORK, where,
                 "gives wrong embeddings in OpenCV " CV_VERSION ": a cosine of " + std::to_string(cosine) +
-                    " with the bundle's golden vectors, where " + std::to_string(golden.tolerance) + " is the least",
+                    " with the bundle's golden vectors, where " + std::to_string(golden.tolerance.cosine) + " is the least",
                 "set options.embedder to the other of pb and onnx, or export the bundle again: kface export");
 }
 
@@ -112,14 +102,19 @@ void Recognizer::open_embedder(const BundleFile &file) {
         return;
     }
     const Golden golden = read_golden(bundle_);
-    judge(least_cosine(golden, FACES, [this](const std::uint8_t *crop) { return embed(crop); }), golden, embedder_.where);
+    double least = 1;
+    for (std::size_t i = 0; i < std::min(FACES, golden.crops.size()); ++i)
+        least = std::min(least, cosine_of(embed(golden.crops[i].data()), golden.embeddings[i]));
+    judge(least, golden, embedder_.where);
 }
 
 double Recognizer::self_check() {
     const Golden golden = read_golden(bundle_);
-    const double least = least_cosine(golden, golden.faces.size(), [this](const std::uint8_t *crop) { return embed(crop); });
-    judge(least, golden, embedder_.where);
-    return least;
+    // Not the handle's settings: the golden faces were found with their own.
+    Cascade cascade(cascade_, golden.detector);
+    const Stages stages{[&](const cv::Mat &rgb) { return cascade.detect(rgb); }, align,
+                        [this](const std::uint8_t *crop) { return embed(crop); }};
+    return check_stages(bundle_, golden, stages, embedder_.where);
 }
 
 std::vector<kface_face> Recognizer::detect(const cv::Mat &rgb) {

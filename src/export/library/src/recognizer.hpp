@@ -1,7 +1,6 @@
 // What a handle stands for: a bundle's networks, and as many sets of nets as there are callers at a time.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -43,7 +42,8 @@ public:
     /// direction.
     std::vector<float> embed(const std::uint8_t *crop);
     Enrolled enroll(const cv::Mat &rgb);
-    /// The smallest cosine with the golden vectors; throws Error where there are none, or it is less than their tolerance.
+    /// Compare all stages with the golden vectors, and return the smallest cosine; throws Error where there are none, or a stage
+    /// is wrong.
     double self_check();
 
 private:

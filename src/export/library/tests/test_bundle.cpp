@@ -181,8 +181,8 @@ TEST(korean_paths_are_paths) {
 TEST(bundles_that_were_changed_are_refused) {
     const fs::path folder = copy_of_bundle("changed");
     CHECK(open_status(folder) == KFACE_OK);
-    for (const char *name : {"manifest.json", "detector/pnet.onnx", "detector/onet.onnx", "detector/manifest.json", "golden/embeddings.json",
-                             "golden/faces.png"}) {
+    for (const char *name : {"manifest.json", "detector/pnet.onnx", "detector/onet.onnx", "detector/manifest.json", "golden/vectors.json",
+                             "golden/embeddings.json", "golden/faces.png"}) {
         const fs::path file = folder / fs::u8path(name);
         if (!fs::exists(file)) continue;
         const Bytes good = read_file(file.u8string(), 1 << 28, KFACE_ERROR_FILE);
