@@ -120,7 +120,7 @@ def write(qtbot, editor, text):
     line.selectAll()
     qtbot.keyClick(line, Qt.Key_Delete)
     # Hangul comes from an input method, not from keys.
-    if text.isascii():
+    if all(ord(sign) < 128 for sign in text):
         qtbot.keyClicks(line, text)
     else:
         line.insert(text)

@@ -23,8 +23,9 @@ def errors():
             if called in ("StreamError", "StreamRefusedError", "UnusableStreamError") and node.args:
                 for part in ast.walk(node.args[0]):
                     # The words of an error, not a name in it.
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str) and " " in part.value.strip():
-                        found.add(part.value)
+                    text = getattr(part, "value", getattr(part, "s", None))
+                    if isinstance(text, str) and " " in text.strip():
+                        found.add(text)
     return found
 
 
