@@ -105,7 +105,28 @@ def test_a_board_imports_the_standard_library_numpy_and_cv2_alone():
         f"{module}, line {line}: {name}"
         for module in core()
         for line, name, at_once in IMPORTS[module]
-        if at_once and name.partition(".")[0] not in {*sys.stdlib_module_names, "numpy", "cv2", "kface", "deploy"}
+        if at_once
+        and name.partition(".")[0] not in {*sys.stdlib_module_names, "numpy", "cv2", "kface", "deploy"}
+        and not (name.partition(".")[0] == "qtpy" and inside(module, ("deploy.app",)))
+    ]
+    assert not wrong
+
+
+def test_qt_is_imported_by_the_window_alone():
+    """And the window by its command alone, so that everything else does without Qt."""
+    command = ("deploy.app.command", "deploy.app", "kface.commands.table")
+    wrong = [
+        f"{module}, line {line}: {name}"
+        for module in EVERY
+        if not inside(module, ("deploy.app", "benchmarks"))
+        for line, name, at_once in IMPORTS[module]
+        if name.partition(".")[0] in ("qtpy", "PySide6", "PyQt5")
+        or (inside(name, ("deploy.app",)) and module not in command)
+    ]
+    wrong += [
+        f"deploy.app.command, line {line}: {name}"
+        for line, name, at_once in IMPORTS["deploy.app.command"]
+        if at_once and (name.startswith("qtpy") or (inside(name, ("deploy.app",)) and name not in command))
     ]
     assert not wrong
 
