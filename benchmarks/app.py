@@ -5,8 +5,8 @@ lets a program choose) into the main window, which is drawn without a screen. A 
 later it rings is the lag that a user feels. Before that the same is measured with an empty window: what other programs add.
 The exit status is 1 where the 99th percentile is 50 ms or more.
 
-Measured on two cores (PySide6 6.11, dlib-resnet, 60 s, load 3): 29.9 fps, late by p50 0.2, p95 2.9, p99 5.5, max 18.4 ms; at load
-7, where the recogniser itself comes to 19.7 fps (20 s): p50 0.2, p95 15.3, p99 41.5, max 132.2 ms. So threads are enough.
+Measured on two cores (PySide6 6.11, dlib-resnet, 60 s, load 3): 29.9 fps, late by p50 0.2, p95 2.9, p99 5.5, max 18.4 ms. At
+load 7, where the recogniser itself comes to 19.7 fps (20 s): p50 0.2, p95 15.3, p99 41.5, max 132.2 ms. So threads are enough.
 """
 
 import os
