@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PY := .venv/bin/python
-EXTRAS ?= train,export,kisa,deploy,openvino,dev
+EXTRAS ?= train,export,kisa,deploy,app,openvino,dev
 NANO ?= .venv-nano
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 

@@ -1,5 +1,6 @@
 """Fixtures that every room shares. Keeps to Python 3.6 syntax: the tests of kface also run there."""
 
+import importlib
 import os
 import re
 from pathlib import Path
@@ -7,6 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _qt_plugin():
+    """Return pytest-qt's plugin where Qt can be loaded: its libraries may be absent although its wheels are installed."""
+    try:
+        importlib.import_module("qtpy.QtWidgets")
+        importlib.import_module("pytestqt.plugin")
+    except Exception:
+        return []
+    return ["pytestqt.plugin"]
+
+
+pytest_plugins = _qt_plugin()
 
 #: Reasons to skip that no package mends: what is missing is somebody's data, a trained model, a board, or a right.
 BEYOND_PACKAGES = re.compile(
