@@ -38,7 +38,20 @@ MODULE = 'import pytest\npytest.importorskip("a_runtime_that_nobody_has")\n'
 
 def run_suite(folder, *arguments):
     """Run pytest with the house's conftest as a plugin on the files of a folder; return its status and what it printed."""
-    options = ["-q", "-rA", "-p", "conftest", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(folder)]
+    options = [
+        "-q",
+        "-rA",
+        "-p",
+        "conftest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:pytest-qt",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(folder),
+    ]
     command = [sys.executable, "-m", "pytest", *options, *arguments, str(folder)]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(TESTS), str(TESTS.parent / "src")]))
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
