@@ -10,11 +10,10 @@ from typing import ClassVar, Union
 
 import numpy as np
 
-from kface.errors import DatasetError, ImageError
+from kface.errors import DatasetError
 from kface.files import sha256_bytes
 from kface.images import decode_image, read_bytes
-from kface.kisa.conditions import CONDITIONS, ENROLMENT, SIZE, Category, Condition
-from kface.progress import progressing
+from kface.kisa.conditions import CONDITIONS, ENROLMENT, Category, Condition
 from kface.text import printable
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -273,28 +272,6 @@ def assemble(
     return KisaDatabase(title, synthetic, tuple(kept), tuple(found), absent, tuple(notes))
 
 
-def inspected(database: KisaDatabase, progress: bool = True) -> KisaDatabase:
-    """Read every image and return the data base with the faults that were found; no image is left out.
-
-    An image that cannot be read is an error: it stays, so that its failure is counted like any other (failure to enrol or
-    to acquire). One of another size than 640x480 is a warning.
-    """
-    found = list(database.faults)
-    for image in progressing(database.images, "KISA data base", "images", enabled=progress):
-        try:
-            height, width = image.read().shape[:2]
-        except ImageError as error:
-            what = f"{error.what}; it counts as a failure"
-            found.append(Fault(Severity.ERROR, "unreadable image", image.place, what))
-            continue
-        if (width, height) != SIZE:
-            what = f"{width}x{height} pixels instead of {SIZE[0]}x{SIZE[1]}"
-            found.append(Fault(Severity.WARNING, "other size", image.place, what))
-    return KisaDatabase(
-        database.title, database.synthetic, database.images, tuple(found), database.absent, database.notes
-    )
-
-
 class KisaSource(ABC):
     """Where a data base comes from. The members are :data:`kface.kisa.sources.SOURCES`; conf/kisa/source has one file each.
 
@@ -328,5 +305,4 @@ __all__ = [
     "PathLike",
     "Severity",
     "assemble",
-    "inspected",
 ]

@@ -150,6 +150,8 @@ def remarks(report: KisaReport, category: Category, words: Words) -> str:
         parts.append(words("incomplete"))
     if verdict.straddles:
         parts.append(words("straddles"))
+    if found is not None and found.eer.interval is None and report.replicates:
+        parts.append(words("no_interval"))
     if report.database.synthetic:
         parts.append(words("synthetic_mark"))
     return "; ".join(parts)
@@ -358,7 +360,7 @@ def _missing(database: KisaDatabase, words: Words) -> list[str]:
     for condition, count in database.counts.items():
         name = words.condition(condition)
         if condition in database.absent:
-            lines.append(words("missing_source", condition=name, reason=database.absent[condition]))
+            lines.append(words("missing_source", condition=name))
         elif count < people:
             lines.append(words("missing_condition", condition=name, count=people - count, people=people))
     return lines
