@@ -107,6 +107,26 @@ class Fault:
         return printable(f"{self.place}: {self.what}")
 
 
+class Note(str):
+    """A remark on a data base in English, which is its value, and in Korean.
+
+    Attributes:
+        korean: The same in Korean.
+    """
+
+    korean: str
+
+    def __new__(cls, english: str, korean: str) -> "Note":
+        """Make one of both texts."""
+        made = super().__new__(cls, english)
+        made.korean = korean
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """Return what a copy is made of."""
+        return str(self), self.korean
+
+
 class Form(str, enum.Enum):
     """Which of KISA's two forms the data base has."""
 
@@ -302,6 +322,7 @@ __all__ = [
     "KisaDatabase",
     "KisaImage",
     "KisaSource",
+    "Note",
     "PathLike",
     "Severity",
     "assemble",

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from kface.kisa.conditions import Category, Condition
+from kface.kisa.database import Note
 
 #: By key: English, Korean.
 TEXTS: Final[dict[str, tuple[str, str]]] = {
@@ -24,6 +25,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "인식 성능을 나타내지 않습니다.",
     ),
     "synthetic_mark": ("synthetic sample", "합성 표본"),
+    "synthetic_note": (
+        "synthetic sample: procedural faces; the figures say nothing about real people",
+        "합성 표본: 프로그램이 그린 얼굴이며, 수치는 실제 사람에 대한 성능을 나타내지 않습니다",
+    ),
     "trained_synthetic": (
         "The network was trained on the synthetic sample: it has never seen a real face.",
         "이 신경망은 합성 표본으로 학습되었으며, 실제 얼굴을 본 적이 없습니다.",
@@ -238,6 +243,16 @@ class Words:
     def reason(self, text: str) -> str:
         """Return why a template failed; what has no translation is as it is."""
         return self(text) if text in TEXTS else text
+
+    def note(self, text: str) -> str:
+        """Return a note on a data base; one that a folder brings along is in its own language."""
+        if self._place and isinstance(text, Note):
+            return text.korean
+        return TEXTS["synthetic_note"][self._place] if text == TEXTS["synthetic_note"][0] else text
+
+    def database(self, title: str) -> str:
+        """Return a data base's title."""
+        return self("synthetic_mark") if title == TEXTS["synthetic_mark"][0] else title
 
     def category(self, category: Category) -> str:
         """Return a category's name."""

@@ -108,6 +108,18 @@ def test_no_bundle_is_one_line(folder, tmp_path, capfd, monkeypatch):
     assert error.count("\n") == 1
 
 
+def test_what_ends_early_leaves_no_empty_run(tmp_path, capfd):
+    root = write_folder(small_database(people=3), tmp_path / "faces")
+    (root / "index.csv").unlink()
+    first, second = sorted(root.glob("*/enrolment_neutral.png"))[:2]
+    second.write_bytes(first.read_bytes())
+    assert run(root, tmp_path) == 2
+    error = capfd.readouterr().err
+    assert "1 x same image twice" in error
+    assert error.count("\n") == 1
+    assert not list((tmp_path / "outputs").glob("*/*"))
+
+
 def test_a_directory_that_holds_something_else_is_refused(tmp_path):
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(ConfigError, match="holds a manifest.json"):
