@@ -18,7 +18,7 @@ LANGUAGES: Final = ("ko", "en")
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 #: Draws of people for an interval: more change no digit that is shown.
 MOST_DRAWS: Final = 100_000
-#: Pairs of a kind and category that are shown: more make a report that nobody reads.
+#: Pairs of a kind and category that are shown at most: a report with more would not be read.
 MOST_PAIRS: Final = 50
 
 
