@@ -72,7 +72,12 @@ def golden_documents():
     zeros, cosine = "0" * 64, {"fp32": 0.999, "fp16": 0.99, "int8": 0.9}
     common = {"embedder_sha256": zeros, "embeddings": [[0.6, 0.8]]}
     yield dict(common, schema=1, faces=1, size=112, pixels_sha256=zeros, tolerance=cosine)
-    face = {"crop": 0, "score": 0.995, "box": [-1.5, 2, 30, 40.25], "landmarks": [[5, 8], [20, 8], [12, 15], [7, 22], [19, 22]]}
+    face = {
+        "crop": 0,
+        "score": 0.995,
+        "box": [-1.5, 2, 30, 40.25],
+        "landmarks": [[5, 8], [20, 8], [12, 15], [7, 22], [19, 22]],
+    }
     pictures = [
         {"file": f"golden/picture{number}.png", "width": 64, "height": 48, "pixels_sha256": zeros, "faces": faces}
         for number, faces in enumerate(([face], []), 1)
