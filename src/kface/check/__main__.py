@@ -45,6 +45,13 @@ def _check(directory: str, names: Sequence[str]) -> int:
     if known is None:
         raise ModelError("has no golden vectors", directory, "export the bundle again: kface export")
     results = check_bundle(opened, known, chains(opened, known.detector, names))
+    unchecked = [name for name in names if name not in {one.runtime for one in results}]
+    if unchecked or not results:
+        raise ModelError(
+            "has no file that {} can run".format(", ".join(unchecked) or "an installed runtime"),
+            directory,
+            "choose another runtime, or export the bundle again: kface export",
+        )
     print(table(results))
     if not known.pictures:
         print(

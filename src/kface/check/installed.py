@@ -27,8 +27,10 @@ def chains(bundle: Bundle, settings: Optional[DetectorSettings], names: Sequence
     made: List[Chain] = []
     for name in names or runtimes(gpu=on_jetson()):
         if name != LIBRARY:
-            ending = RUNTIMES[name].formats[0] if name in RUNTIMES else ""
-            made.append(PythonChain(bundle, resolve(name, ending), settings))
+            # Nor "auto", which is any of them.
+            if name not in RUNTIMES:
+                raise ConfigError("unknown runtime", name, "choose one of: {}".format(", ".join([*RUNTIMES, LIBRARY])))
+            made.append(PythonChain(bundle, resolve(name, RUNTIMES[name].formats[0]), settings))
     if not names or LIBRARY in names:
         library = library_chain(bundle, settings)
         if library is not None:

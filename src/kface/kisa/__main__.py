@@ -1,5 +1,6 @@
 """``python -m kface.kisa``: KISA's certification test; configured by ``conf/kisa.yaml``."""
 
+import contextlib
 import sys
 from typing import Any
 
@@ -20,8 +21,15 @@ def main(config: Any) -> int:
     with job.open_engine() as engine:
         database = source.open(progress=job.progress).require_sound()
         directory = kisa.directory_of(job)
-        report = kisa.perform(job, engine, database)
-        written = kisa.write(report, directory, job.languages)
+        try:
+            report = kisa.perform(job, engine, database)
+            written = kisa.write(report, directory, job.languages)
+        except BaseException:
+            # What ends early leaves no empty run behind; one that holds something stays.
+            if job.out is None:
+                with contextlib.suppress(OSError):
+                    directory.rmdir()
+            raise
     print("\n" + kisa.table(report))
     print(f"\nreport: {directory} ({', '.join(path.name for path in written)})")
     return kisa.status(report, job.strict)

@@ -15,7 +15,7 @@ import numpy as np
 
 from kface.kisa.matching import KisaScores
 from kface.verification import Interval
-from kface.verification.bootstrap import interval
+from kface.verification.bootstrap import informative, interval
 from kface.verification.curves import crossing
 
 #: Pairs times draws that are weighed together: 8 MiB an array.
@@ -96,8 +96,8 @@ class Weighing:
         return np.einsum("bp,bp->b", counts.astype(np.float32) @ pairs, counts, dtype=np.float64)
 
     def eer(self, value: float) -> Interval | None:
-        """Return the interval of the EER, which is `value` where every pair counts once."""
-        return interval(self.eers(value))
+        """Return the interval of the EER, which is `value` where every pair counts once; None where it has no width."""
+        return informative(interval(self.eers(value)))
 
     def eers(self, value: float) -> np.ndarray:
         """Return the EER in each draw, float64 (b,); NaN where a draw has no genuine or no impostor pair."""
@@ -156,12 +156,12 @@ class Weighing:
         return found, inside
 
     def rates(self, threshold: float) -> tuple[Interval | None, Interval | None]:
-        """Return the intervals of FMR and FNMR at a threshold."""
+        """Return the intervals of FMR and FNMR at a threshold; None where they have no width."""
         genuine, impostor = self._totals
         accepted = self._weight_of_cells(self._impostor & (self.scores.scores >= threshold))
         rejected = self._weight_of(self._genuine & (self.scores.genuine < threshold))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return interval(accepted / impostor), interval(rejected / genuine)
+            return informative(interval(accepted / impostor)), informative(interval(rejected / genuine))
 
 
 def _at_rate(ranked: np.ndarray, rate: float) -> float:

@@ -10,11 +10,10 @@ from typing import ClassVar, Union
 
 import numpy as np
 
-from kface.errors import DatasetError, ImageError
+from kface.errors import DatasetError
 from kface.files import sha256_bytes
 from kface.images import decode_image, read_bytes
-from kface.kisa.conditions import CONDITIONS, ENROLMENT, SIZE, Category, Condition
-from kface.progress import progressing
+from kface.kisa.conditions import CONDITIONS, ENROLMENT, Category, Condition
 from kface.text import printable
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -106,6 +105,26 @@ class Fault:
 
     def __str__(self) -> str:
         return printable(f"{self.place}: {self.what}")
+
+
+class Note(str):
+    """A remark on a data base in English, which is its value, and in Korean.
+
+    Attributes:
+        korean: The same in Korean.
+    """
+
+    korean: str
+
+    def __new__(cls, english: str, korean: str) -> "Note":
+        """Make one of both texts."""
+        made = super().__new__(cls, english)
+        made.korean = korean
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """Return what a copy is made of."""
+        return str(self), self.korean
 
 
 class Form(str, enum.Enum):
@@ -273,28 +292,6 @@ def assemble(
     return KisaDatabase(title, synthetic, tuple(kept), tuple(found), absent, tuple(notes))
 
 
-def inspected(database: KisaDatabase, progress: bool = True) -> KisaDatabase:
-    """Read every image and return the data base with the faults that were found; no image is left out.
-
-    An image that cannot be read is an error: it stays, so that its failure is counted like any other (failure to enrol or
-    to acquire). One of another size than 640x480 is a warning.
-    """
-    found = list(database.faults)
-    for image in progressing(database.images, "KISA data base", "images", enabled=progress):
-        try:
-            height, width = image.read().shape[:2]
-        except ImageError as error:
-            what = f"{error.what}; it counts as a failure"
-            found.append(Fault(Severity.ERROR, "unreadable image", image.place, what))
-            continue
-        if (width, height) != SIZE:
-            what = f"{width}x{height} pixels instead of {SIZE[0]}x{SIZE[1]}"
-            found.append(Fault(Severity.WARNING, "other size", image.place, what))
-    return KisaDatabase(
-        database.title, database.synthetic, database.images, tuple(found), database.absent, database.notes
-    )
-
-
 class KisaSource(ABC):
     """Where a data base comes from. The members are :data:`kface.kisa.sources.SOURCES`; conf/kisa/source has one file each.
 
@@ -325,8 +322,8 @@ __all__ = [
     "KisaDatabase",
     "KisaImage",
     "KisaSource",
+    "Note",
     "PathLike",
     "Severity",
     "assemble",
-    "inspected",
 ]

@@ -61,6 +61,11 @@ def interval(figure: RateEstimate) -> str:
     return f"{100 * figure.interval.low:.2f} – {100 * figure.interval.high:.2f}{BLANK}%"
 
 
+def _with_interval(figure: RateEstimate) -> str:
+    value = percent(figure.value)
+    return value if figure.interval is None else f"{value} ({interval(figure)})"
+
+
 def _title(report: KisaReport, words: Words) -> list[Block]:
     facts, database, results = report.facts, report.database, report.results
     blocks: list[Block] = [
@@ -93,13 +98,17 @@ def _title(report: KisaReport, words: Words) -> list[Block]:
         ways = ", ".join(detector.get("brighten") or ()) or words("none")
         rows.append((words("detector"), words("detector_text", min_face=f"{detector['min_face']:g}", brighten=ways)))
     if report.bundle is not None:
-        rows += [(words("bundle_created"), report.bundle.created), (words("licence"), printable(report.bundle.licence))]
+        rows += [
+            (words("bundle_created"), _time(report.bundle.created)),
+            (words("licence"), printable(report.bundle.licence)),
+        ]
     mark = f" ({words('synthetic_mark')})" if database.synthetic else ""
+    title = printable(words.database(database.title))
     rows += [
-        (words("database"), printable(database.title) + mark),
+        (words("database"), title if title == words("synthetic_mark") else title + mark),
         (words("form"), words(f"form_{database.form.value}")),
         (words("people"), words("people_images", people=len(database.people), images=len(database.images))),
-        (words("made"), report.made),
+        (words("made"), _time(report.made)),
     ]
     blocks += [Heading(words("subject")), Table((), rows, (0.24, 0.76))]
     verdict = results.verdict
@@ -150,6 +159,8 @@ def remarks(report: KisaReport, category: Category, words: Words) -> str:
         parts.append(words("incomplete"))
     if verdict.straddles:
         parts.append(words("straddles"))
+    if found is not None and found.eer.interval is None and report.replicates:
+        parts.append(words("no_interval"))
     if report.database.synthetic:
         parts.append(words("synthetic_mark"))
     return "; ".join(parts)
@@ -209,8 +220,8 @@ def _rates(report: KisaReport, words: Words) -> list[Block]:
             f"{made.threshold:.4f}",
             percent(made.fmr),
             percent(made.fnmr),
-            f"{percent(made.fixed_fmr.value)} ({interval(made.fixed_fmr)})",
-            f"{percent(made.fixed_fnmr.value)} ({interval(made.fixed_fnmr)})",
+            _with_interval(made.fixed_fmr),
+            _with_interval(made.fixed_fnmr),
         )
         for name, made in named
     ]
@@ -335,7 +346,10 @@ def _notes(report: KisaReport, words: Words) -> list[Block]:
             *(Text(f"· {printable(line)}", "small") for line in missing),
         ]
     if database.notes:
-        blocks += [Heading(words("notes"), 3), *(Text(f"· {printable(line)}", "small") for line in database.notes)]
+        blocks += [
+            Heading(words("notes"), 3),
+            *(Text(f"· {printable(words.note(line))}", "small") for line in database.notes),
+        ]
     kinds: dict[tuple[Severity, str], list[str]] = {}
     for fault in database.faults:
         kinds.setdefault((fault.severity, fault.kind), []).append(str(fault))
@@ -358,10 +372,15 @@ def _missing(database: KisaDatabase, words: Words) -> list[str]:
     for condition, count in database.counts.items():
         name = words.condition(condition)
         if condition in database.absent:
-            lines.append(words("missing_source", condition=name, reason=database.absent[condition]))
+            lines.append(words("missing_source", condition=name))
         elif count < people:
             lines.append(words("missing_condition", condition=name, count=people - count, people=people))
     return lines
+
+
+def _time(text: str) -> str:
+    """Return a time in ISO 8601 as a reader writes it; UTC is named."""
+    return text.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _value(value: object) -> str:

@@ -180,8 +180,10 @@ def _indexed(index: Path, faults: list[Fault]) -> Iterator[FileImage]:
     """
     try:
         lines = read_lines(index)
-    except (OSError, ValueError) as error:
-        raise LayoutError(f"cannot be read ({getattr(error, 'strerror', None) or error})", index, "save it as UTF-8")
+    except OSError as error:
+        raise LayoutError(f"cannot be read ({error.strerror or error})", index, "give a CSV file that can be read")
+    except ValueError as error:
+        raise LayoutError(f"cannot be read ({error})", index, "save it as UTF-8")
     try:
         rows = list(csv.reader(lines, strict=True))
     except csv.Error as error:

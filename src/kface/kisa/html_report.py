@@ -60,7 +60,11 @@ def _block(block: object) -> str:
 def _table(table: Table) -> str:
     lines = []
     if table.head:
-        lines.append("<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in table.head) + "</tr>")
+        heads = [
+            f'<th class="number">{escape(cell)}</th>' if column in table.numbers else f"<th>{escape(cell)}</th>"
+            for column, cell in enumerate(table.head)
+        ]
+        lines.append("<tr>" + "".join(heads) + "</tr>")
     for row, cells in enumerate(table.rows):
         parts = []
         for column, cell in enumerate(cells):

@@ -41,7 +41,7 @@ from kface.data.protocols import TEST_SUBJECTS
 from kface.errors import ConfigError, LayoutError
 from kface.images import decode_image, encode_jpeg, read_bytes
 from kface.kisa.conditions import CONDITIONS, ENROLMENT, SIZE, Category, Condition
-from kface.kisa.database import KisaDatabase, KisaImage, KisaSource, PathLike, assemble
+from kface.kisa.database import KisaDatabase, KisaImage, KisaSource, Note, PathLike, assemble
 from kface.kisa.folder import directory
 from kface.kisa.naming import parse_stem
 
@@ -69,6 +69,22 @@ MAPPING: Final[dict[str, str | None]] = {
 
 #: JPEG quality of an image that was fitted to KISA's size.
 QUALITY: Final = 95
+
+#: K-Face's own terms in Korean, for the notes.
+_KOREAN: Final = {
+    "all": "전방향",
+    "horizontal": "수평",
+    "vertical": "수직",
+    "neutral": "무표정",
+    "broad smile": "활짝 웃음",
+    "frown": "찡그림",
+    "none": "없음",
+    "plain glasses": "일반 안경",
+    "horn-rimmed glasses": "뿔테 안경",
+    "sunglasses": "선글라스",
+    "cap": "모자",
+    "cap and horn-rimmed glasses": "모자와 뿔테 안경",
+}
 
 REMEDY = "give the directory that holds High_Resolution/"
 
@@ -180,18 +196,39 @@ class KFaceDatabase(KisaSource):
             )
         return sorted(set(wanted))
 
-    def _notes(self, people: Sequence[str]) -> list[str]:
-        notes = [f"{len(people)} people of K-Face; the conditions are K-Face's, mapped onto KISA's"]
+    def _notes(self, people: Sequence[str]) -> list[Note]:
+        notes = [
+            Note(
+                f"{len(people)} people of K-Face; the conditions are K-Face's, mapped onto KISA's",
+                f"K-Face {len(people)}명. K-Face의 조건을 KISA의 조건에 대응시켰습니다",
+            )
+        ]
         if not set(people) <= set(TEST_SUBJECTS):
-            notes.append("people beyond K-Face's 30 published test people: a network may have been trained on them")
+            notes.append(
+                Note(
+                    "people beyond K-Face's 30 published test people: a network may have been trained on them",
+                    "공개된 K-Face 시험 대상자 30명 밖의 사람이 있습니다. 신경망이 이들로 학습되었을 수 있습니다",
+                )
+            )
         for condition, capture in self.mapping.items():
             if capture is not None:
                 approximation = difference(condition, capture)
                 if approximation:
-                    notes.append(f"{condition}: approximated by {_short(capture)}, {approximation}")
+                    name = _short(capture)
+                    notes.append(
+                        Note(
+                            f"{condition}: approximated by {name}, {approximation}",
+                            f"{condition.korean}: 가장 가까운 K-Face 조건 {name}(으)로 대신함 ({approximation.korean})",
+                        )
+                    )
         width, height = SIZES[self.resolution]
         if self.fit:
-            notes.append(f"images cut from {width}x{height} to 4:3 and scaled to {SIZE[0]}x{SIZE[1]}")
+            notes.append(
+                Note(
+                    f"images cut from {width}x{height} to 4:3 and scaled to {SIZE[0]}x{SIZE[1]}",
+                    f"이미지를 {width}x{height}에서 4:3으로 자르고 {SIZE[0]}x{SIZE[1]}로 크기를 바꾸었습니다",
+                )
+            )
         return notes
 
 
@@ -231,17 +268,21 @@ def _mapping(changes: Mapping[str, str | None]) -> dict[Condition, Capture | Non
     return found
 
 
-def difference(condition: Condition, capture: Capture) -> str | None:
+def difference(condition: Condition, capture: Capture) -> Note | None:
     """Return in what a capture differs from the condition that it stands for, by K-Face's tables; None where in nothing."""
     light, camera = LIGHTS[capture.light], CAMERAS[capture.camera]
     wanted_yaw, wanted_expression, wanted_accessories = 0.0, 1, {1}
-    differs = []
+    differs: list[Note] = []
+    lamp = Note(
+        f"light {light.direction} {light.degrees:+d} degrees at {light.lux} lux",
+        f"조명 {_KOREAN[light.direction]} {light.degrees:+d}도 {light.lux} lx",
+    )
     if condition.category is Category.LIGHT:
         azimuth = (int(condition.name) + 180) % 360 - 180
         if light.direction != "horizontal" or light.degrees != azimuth:
-            differs.append(f"light {light.direction} {light.degrees:+d} degrees at {light.lux} lux")
+            differs.append(lamp)
     elif light.direction != "all":
-        differs.append(f"light {light.direction} {light.degrees:+d} degrees at {light.lux} lux")
+        differs.append(lamp)
     if condition.category is Category.POSE:
         side, _, degrees = condition.name.partition("-")
         wanted_yaw = float(degrees) * (-1 if side == "left" else 1)
@@ -254,12 +295,19 @@ def difference(condition: Condition, capture: Capture) -> str | None:
     elif condition.category is Category.ACCESSORY:
         wanted_accessories = set()
     if camera.yaw != wanted_yaw or camera.pitch:
-        differs.append(f"camera at yaw {camera.yaw:+d}, pitch {camera.pitch:+d} degrees")
+        differs.append(
+            Note(
+                f"camera at yaw {camera.yaw:+d}, pitch {camera.pitch:+d} degrees",
+                f"카메라 좌우각 {camera.yaw:+d}도, 상하각 {camera.pitch:+d}도",
+            )
+        )
     if capture.expression != wanted_expression:
-        differs.append(f"expression: {EXPRESSIONS[capture.expression]}")
+        shown = EXPRESSIONS[capture.expression]
+        differs.append(Note(f"expression: {shown}", f"표정: {_KOREAN[shown]}"))
     if capture.accessory not in wanted_accessories:
-        differs.append(f"accessory: {ACCESSORIES[capture.accessory]}")
-    return ", ".join(differs) or None
+        worn = ACCESSORIES[capture.accessory]
+        differs.append(Note(f"accessory: {worn}", f"액세서리: {_KOREAN[worn]}"))
+    return Note(", ".join(differs), ", ".join(note.korean for note in differs)) if differs else None
 
 
 def _short(capture: Capture) -> str:

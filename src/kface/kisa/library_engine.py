@@ -1,7 +1,7 @@
 """The C++ library under test, through :mod:`kface.library`: the very code that is handed in."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,11 @@ from kface import bundle
 from kface.errors import ConfigError, ImageError
 from kface.files import sha256_file
 from kface.kisa.engines import NO_TEMPLATE, Engine, EngineFacts, Enrolled
+from kface.mtcnn import settings as mtcnn
+from kface.recognizer.settings import read_settings
+
+#: The bundle's file of settings, which the library reads itself.
+DEPLOY = "deploy.yaml"
 
 
 class LibraryEngine(Engine):
@@ -20,11 +25,10 @@ class LibraryEngine(Engine):
         directory: The bundle's.
         library: The library's file or folder; by default where :mod:`kface.library` finds it.
         embedder: The file of the bundle to read: "onnx" or "pb"; None for the library's choice.
-        min_face: Side of the smallest face in pixels.
-        brighten: Ways to look again at an image without a face.
+        detector: ``min_face`` and ``brighten``, and ``thresholds`` and ``factor``, which the library reads from the bundle.
 
     Raises:
-        ConfigError: A setting is wrong.
+        ConfigError: A setting is wrong, or contradicts the bundle's deploy.yaml.
         ModelError: There is no library, or no bundle that it can run.
     """
 
@@ -33,14 +37,23 @@ class LibraryEngine(Engine):
         directory: Path,
         library: Path | None = None,
         embedder: str | None = None,
-        min_face: float | None = None,
-        brighten: Sequence[str] | None = None,
+        detector: Mapping[str, Any] | None = None,
     ) -> None:
         try:
             binding: Any = importlib.import_module("kface.library")
         except ImportError:
             raise ConfigError("this kface has no C++ library", "engine=library", "use engine=python")
         manifest = bundle.load(directory, check="sizes").manifest
+        detector = dict(detector or {})
+        cascade = _cascade(directory)
+        for key, value in cascade.items():
+            if key in detector and detector[key] != value:
+                raise ConfigError(
+                    f"is {detector[key]}, and engine=library reads {value} from {DEPLOY} of the bundle",
+                    f"detector.{key}",
+                    "set both to the same",
+                )
+        min_face, brighten = detector.get("min_face"), detector.get("brighten")
         opened = binding.Library(library)
         self._engine = opened.open(directory, embedder=embedder, min_face=min_face, brighten=brighten)
         self.template_bytes = int(self._engine.template_size)
@@ -54,7 +67,11 @@ class LibraryEngine(Engine):
                 "embedder": embedder or "the library's choice",
                 # The library may have read another file of the bundle, and reads the detector's too.
                 "bundle": sorted((file.path, file.sha256) for file in manifest.files if file.format in ("onnx", "pb")),
-                "detector": {"min_face": min_face, "brighten": None if brighten is None else list(brighten)},
+                "detector": {
+                    "min_face": min_face,
+                    "brighten": None if brighten is None else list(brighten),
+                    **cascade,
+                },
             },
         )
 
@@ -77,3 +94,11 @@ class LibraryEngine(Engine):
     def close(self) -> None:
         """Close the library's handle."""
         self._engine.close()
+
+
+def _cascade(directory: Path) -> dict[str, Any]:
+    """Return the detector's thresholds and factor in a bundle's deploy.yaml; the defaults where it has none."""
+    path = directory / DEPLOY
+    given = read_settings(path).get("detector", {}) if path.is_file() else {}
+    found = {"thresholds": mtcnn.THRESHOLDS, "factor": mtcnn.FACTOR, **given}
+    return {"thresholds": list(found["thresholds"]), "factor": found["factor"]}

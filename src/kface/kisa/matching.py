@@ -1,6 +1,5 @@
 """Every probe against the enrolments: genuine pairs, and impostor pairs by a policy."""
 
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from kface.errors import ConfigError
+from kface.errors import ConfigError, ModelError
 from kface.kisa.conditions import CONDITIONS, Category, Condition
 from kface.kisa.templates import KisaTemplates
 from kface.progress import Progress
@@ -20,6 +19,8 @@ FAILED_SCORE: Final = -1.0
 POLICIES: Final = ("full_cross", "one_direction", "random")
 #: Scores that are computed at once; bounds the memory at 4 MiB a block besides the templates.
 BLOCK: Final = 1 << 20
+#: How far rounding may take a similarity above 1 or below -1.
+ROUNDING: Final = 1e-3
 
 #: Scores templates, uint8 (n, size) and (m, size), against each other: float32 (n, m).
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -168,6 +169,9 @@ def match(templates: KisaTemplates, scorer: Scorer, policy: PairPolicy, progress
         scorer: The engine's.
         policy: Which impostor pairs count.
         progress: Whether to show progress bars.
+
+    Raises:
+        ModelError: A similarity is not a number from -1 to 1.
     """
     database = templates.database
     people = {person: number for number, person in enumerate(database.people)}
@@ -189,8 +193,7 @@ def match(templates: KisaTemplates, scorer: Scorer, policy: PairPolicy, progress
             some = good[start : start + step]
             if len(against):
                 found = np.asarray(scorer(templates.data[probes[some]], against), np.float32)
-                # A number that is none would be sorted anywhere.
-                scores[some[:, None], good_enrolments[None, :]] = np.where(np.isfinite(found), found, FAILED_SCORE)
+                scores[some[:, None], good_enrolments[None, :]] = _checked(found)
             shown.update(len(some))
     np.clip(scores, FAILED_SCORE, 1, out=scores)
     seconds = time.perf_counter() - began
@@ -206,8 +209,24 @@ def match(templates: KisaTemplates, scorer: Scorer, policy: PairPolicy, progress
     return Matching(made, seconds, len(good) * len(against), peak_bytes())
 
 
+def _checked(scores: np.ndarray) -> np.ndarray:
+    """Return an engine's scores; one that is not a similarity would be sorted anywhere, and no rate would show it."""
+    wrong = ~(np.abs(scores) <= 1 + ROUNDING)
+    if wrong.any():
+        raise ModelError(
+            f"gave {int(wrong.sum())} similarities that are not numbers from -1 to 1, such as {scores[wrong][0]:g}",
+            "the engine under test",
+            "delete the templates in data_dir and check the bundle: kface check",
+        )
+    return scores
+
+
 def peak_bytes() -> int:
-    """Return the most memory that this process has had, in bytes."""
+    """Return the most memory that this process has had, in bytes; 0 where the system does not count it (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in KiB, macOS in bytes.
     return int(peak if sys.platform == "darwin" else peak * 1024)

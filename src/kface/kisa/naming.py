@@ -12,7 +12,8 @@ pose        left-22.5, right-22.5, left-45                   포즈_왼쪽-22.5,
 accessory   hair-band, glasses                               액세서리_머리띠, 안경
 =========== ================================================ =====================================
 
-Case does not matter, nor do spaces, hyphens and underscores within a name, zeros before a number, or a sign for degrees.
+Case does not matter, nor do spaces, hyphens and underscores within a name, zeros before a number, or a sign for degrees. A
+number below 0 is not a condition: -45 degrees is 315.
 Light: where the lamp is around the person, seen from above: 0 in front, 90 at the picture's right, 180 behind. Pose:
 "left" is the person's own left, towards which the face is turned: the picture's right.
 """
@@ -50,7 +51,9 @@ def _plain(text: str) -> str:
     """Return a name without what does not matter in it; Hangul composed, as macOS takes it apart."""
     text = unicodedata.normalize("NFC", text).casefold()
     text = re.sub(r"(?<=\d)\s*(도|°|degrees?|deg)$", "", text.strip())
-    text = re.sub(r"[\s_-]+", "", text)
+    # -45 degrees is not 45 degrees with a hyphen.
+    sign = "-" if re.match(r"-\s*\d", text) else ""
+    text = sign + re.sub(r"[\s_-]+", "", text)
     return re.sub(r"(?<![\d.])0+(?=\d)", "", text)
 
 

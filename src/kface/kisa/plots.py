@@ -90,8 +90,12 @@ def distributions(scores: KisaScores, results: KisaResults, words: Words) -> byt
             axes.set_xlabel(words("score"))
         for axes in grid[:, 0]:
             axes.set_ylabel(words("share_of_pairs"))
-        handles, labels = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", frameon=False, ncols=3)
+        # A category without images has no distribution: the legend is of all of them.
+        entries = {
+            label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        order = sorted(entries, key=[words(key) for key in ("impostor", "genuine", "threshold_all")].index)
+        figure.legend([entries[label] for label in order], order, loc="outside lower center", frameon=False, ncols=3)
         return _png(figure)
 
 
@@ -100,7 +104,7 @@ def marks(results: KisaResults, words: Words) -> bytes:
     with _korean():
         figure = _figure(7.2, 1.85)
         axes = figure.add_subplot()
-        names, most = [], 0.03
+        names, most, labelled = [], 0.03, False
         for number, category in enumerate(PROBE_CATEGORIES):
             place = len(PROBE_CATEGORIES) - number
             names.append((place, words.category(category)))
@@ -112,7 +116,8 @@ def marks(results: KisaResults, words: Words) -> bytes:
                 continue
             low, high = found.eer.interval or (found.eer.value, found.eer.value)
             most = max(most, high, found.eer.value)
-            label = words("eer_interval") if number == 0 else None
+            label = None if labelled else words("eer_interval")
+            labelled = True
             axes.plot([100 * low, 100 * high], [place, place], color=COLOURS[0], linewidth=2)
             axes.plot([100 * found.eer.value], [place], "o", color=COLOURS[0], label=label)
         axes.set_yticks([place for place, _ in names], [name for _, name in names])

@@ -1,5 +1,6 @@
 """The Python chain under test: :class:`kface.recognizer.FaceRecognizer` on a bundle."""
 
+import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,23 @@ from kface import bundle
 from kface.bundle.directory import DETECTOR_MANIFEST
 from kface.errors import ImageError
 from kface.kisa.engines import NO_TEMPLATE, Engine, EngineFacts, Enrolled
+from kface.networks.registry import version
 from kface.recognizer import FaceRecognizer
+
+#: Packages of kface that no template passes through.
+ASIDE = ("kisa", "data", "evaluation", "verification", "commands", "check", "gallery", "library", "streams")
+
+
+def sources_sha256(package: Path = Path(kface.__file__).parent) -> str:
+    """Return the SHA-256 of kface's sources that make templates: an edited copy has the version number of the original."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        inside = path.relative_to(package)
+        if inside.parts[0] not in ASIDE:
+            content = path.read_bytes()
+            digest.update(f"{inside.as_posix()} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
 
 
 class PythonEngine(Engine):
@@ -48,6 +65,7 @@ class PythonEngine(Engine):
             manifest.fingerprint,
             {
                 "runtime": embedder.runtime,
+                "runtime_version": version(embedder.runtime),
                 "precision": precision,
                 "embedder_sha256": embedder.file.sha256,
                 "detector_sha256": manifest.file(DETECTOR_MANIFEST).sha256,
@@ -55,6 +73,7 @@ class PythonEngine(Engine):
                 # Another version decodes and resizes a little differently.
                 "opencv": cv2.__version__,
                 "python": platform.python_version(),
+                "sources_sha256": sources_sha256(),
             },
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from kface.kisa.bootstrap import Draws, Weighing
 from kface.kisa.conditions import CONDITIONS, PROBE_CATEGORIES, PROBES, Category, Condition
 from kface.kisa.database import KisaDatabase
-from kface.kisa.matching import KisaScores
+from kface.kisa.matching import FAILED_SCORE, KisaScores
 from kface.verification import Curve, RateEstimate, curve, eer_of
 
 #: The key of all probes together.
@@ -118,11 +118,12 @@ class KisaResults:
 
     @property
     def verdict(self) -> Verdict:
-        """Pass where all categories pass; fail where one fails; else not measured."""
+        """Pass where all categories pass and are complete; fail where one fails; else not measured."""
         found = {made.verdict for made in self.verdicts.values()}
         if Verdict.FAIL in found:
             return Verdict.FAIL
-        return Verdict.NOT_MEASURED if Verdict.NOT_MEASURED in found else Verdict.PASS
+        incomplete = any(made.incomplete for made in self.verdicts.values())
+        return Verdict.NOT_MEASURED if incomplete or Verdict.NOT_MEASURED in found else Verdict.PASS
 
 
 def compute(
@@ -146,7 +147,7 @@ def compute(
     """
     draws = Draws.of(scores.people, replicates, seed)
     made = curve(*flat(scores))
-    threshold = eer_of(made)[1]
+    threshold = _equal_error(made)[1]
     total = _figures(scores, draws, threshold, made)
     assert total is not None
     categories = {each: _figures(scores.of_category(each), draws, threshold) for each in PROBE_CATEGORIES}
@@ -186,7 +187,7 @@ def _figures(scores: KisaScores, draws: Draws, fixed: float, made: Curve | None 
     if not count or count == len(genuine):
         return None
     made = made or curve(pairs, genuine)
-    value, threshold = eer_of(made)
+    value, threshold = _equal_error(made)
     weighing = Weighing(scores, draws)
     fmr, fnmr = _rates(pairs, genuine, threshold)
     fixed_fmr, fixed_fnmr = _rates(pairs, genuine, fixed)
@@ -208,6 +209,14 @@ def _figures(scores: KisaScores, draws: Draws, fixed: float, made: Curve | None 
         probes=scores.probes,
         curve=thinned(made),
     )
+
+
+def _equal_error(made: Curve) -> tuple[float, float]:
+    """Return the EER and its threshold, which no failed pair reaches."""
+    value, threshold = eer_of(made)
+    if threshold <= FAILED_SCORE:
+        threshold = float(np.nextafter(np.float32(FAILED_SCORE), np.float32(1)))
+    return value, threshold
 
 
 def thinned(made: Curve, points: int = 1000) -> Curve:

@@ -6,7 +6,6 @@ each, 15 degrees above the eyes, at 400 lux with the room's light on. Poses are 
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,11 +15,10 @@ import numpy as np
 from kface.data.sample import accessories, head, lighting
 from kface.data.sample.identity import Identity, generator
 from kface.data.sample.scene import Scene, expose
-from kface.data.sample.writing import Refusal, unwritable
+from kface.data.sample.writing import Refusal, write_complete
 from kface.images import encode_jpeg
 from kface.kisa.conditions import SIZE, Category, Condition, condition, conditions_of
 from kface.kisa.naming import file_name
-from kface.workers import settle
 
 #: Increase when the same settings would give different pictures.
 VERSION: Final = 1
@@ -125,19 +123,10 @@ def write_person(folder: str, person: str, seed: int, parent: int) -> Refusal:
     Returns:
         The arguments of a KFaceError where the disk is full or read-only.
     """
-    settle(parent)
-    temporary = os.path.join(folder, f".tmp-{person}-{os.getpid()}")
-    try:
-        os.makedirs(temporary)
+
+    def write(temporary: str) -> None:
         for found, picture in images(person, seed):
             with open(os.path.join(temporary, file_name(found)), "wb") as stream:
                 stream.write(encode_jpeg(picture, QUALITY))
-        os.rename(temporary, os.path.join(folder, person))
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        refused = unwritable(error, folder)
-        return refused.what, str(refused.where), str(refused.remedy)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    return None
+
+    return write_complete(folder, person, parent, write)

@@ -13,8 +13,10 @@ from kface.kisa.database import PRELIMINARY_PEOPLE, KisaDatabase, KisaSource, Pa
 from kface.kisa.folder import DESCRIPTION, INDEX, FolderDatabase, description_of, write_index
 from kface.kisa.naming import file_name
 from kface.kisa.sample_images import VERSION, person_names, write_person
+from kface.kisa.wording import TEXTS
 
-NOTE = "synthetic sample: procedural faces; the figures say nothing about real people"
+#: Written to the sample's description, and so part of its settings; a report has it in its own language.
+NOTE = TEXTS["synthetic_note"][0]
 
 
 @dataclass(frozen=True)

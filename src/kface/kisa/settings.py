@@ -18,7 +18,7 @@ LANGUAGES: Final = ("ko", "en")
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 #: Draws of people for an interval: more change no digit that is shown.
 MOST_DRAWS: Final = 100_000
-#: Pairs of a kind and category that are shown: more make a report that nobody reads.
+#: Pairs of a kind and category that are shown at most: a report with more would not be read.
 MOST_PAIRS: Final = 50
 
 
@@ -80,6 +80,14 @@ class KisaJob:
         for key, only in (("library", "library"), ("embedder", "library")):
             if config[key] is not None and engine != only:
                 raise ConfigError(f"is for engine={only}", key, "leave it out")
+        for key, value, default in (
+            ("runtime", config["runtime"]["name"], "auto"),
+            ("precision", config["precision"], PRECISIONS[0]),
+        ):
+            if engine == "library" and value != default:
+                raise ConfigError(
+                    f"{value} is for engine=python", key, "leave it out: the library computes by OpenCV in fp32"
+                )
         embedder = None if config["embedder"] is None else _choice("embedder", config["embedder"], ("onnx", "pb"))
         seed = whole("seed", config["seed"], 0, 2**32 - 1)
         pairs = config["pairs"]
@@ -123,9 +131,7 @@ class KisaJob:
         if self.engine == "library":
             from kface.kisa.library_engine import LibraryEngine
 
-            return LibraryEngine(
-                self.bundle, self.library, self.embedder, self.detector["min_face"], self.detector["brighten"]
-            )
+            return LibraryEngine(self.bundle, self.library, self.embedder, self.detector)
         from kface.kisa.python_engine import PythonEngine
 
         return PythonEngine(self.bundle, self.runtime, self.precision, self.detector)

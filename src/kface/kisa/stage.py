@@ -17,6 +17,7 @@ from kface.kisa.engines import Engine
 from kface.kisa.matching import match
 from kface.kisa.report import KisaReport
 from kface.kisa.results import Verdict, compute
+from kface.kisa.sample_source import SampleDatabase
 from kface.kisa.settings import KisaJob
 from kface.kisa.templates import make_templates
 from kface.kisa.worst import failed_images, worst_pairs
@@ -36,9 +37,10 @@ def perform(job: KisaJob, engine: Engine, database: KisaDatabase) -> KisaReport:
         database: On what.
 
     Raises:
-        KFaceError: A file cannot be written, or there are no pairs to compare.
+        KFaceError: A file cannot be written, an image is there under two names, or there are no pairs to compare.
     """
     templates = make_templates(database, engine, job.data_dir / TEMPLATES, job.progress)
+    database = templates.database.require_sound()
     matching = match(templates, engine.scores, job.policy, job.progress)
     with Progress(None, "figures", enabled=job.progress):
         results = compute(matching.scores, database, job.criteria, job.bootstrap, job.seed)
@@ -145,10 +147,17 @@ def table(report: KisaReport) -> str:
             remarks.append(
                 f"{category}: the interval holds the criterion; other people might have given the other verdict"
             )
+        if spread is None and report.replicates:
+            remarks.append(f"{category}: no interval, as every draw of people gives this figure")
     synthetic = " (synthetic sample)" if database.synthetic else ""
+    # The sample's own title says so already.
+    mark = "" if database.title == SampleDatabase.title else synthetic
+    warnings = database.warnings
+    if warnings:
+        remarks.append(f"{len(warnings)} warnings about the data base, the first: {warnings[0]}")
     title = (
         f"KISA's criteria, {printable(report.facts.model)} by engine {report.facts.engine} {report.facts.version}, on "
-        f"{printable(database.title)}{synthetic}: {len(database.people)} people, {len(database.images)} images"
+        f"{printable(database.title)}{mark}: {len(database.people)} people, {len(database.images)} images"
     )
     total = results.total
     lines = [

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from kface.files import sha256_bytes
 from kface.images import decode_image
 from kface.kisa.database import KisaDatabase, KisaImage
 from kface.kisa.engines import Engine, EngineFacts, Enrolled
+from kface.kisa.seen import SeenImages
 from kface.progress import Progress
 
 #: Version of the file's form.
@@ -35,7 +36,7 @@ class KisaTemplates:
     """The templates of a data base.
 
     Attributes:
-        database: Of which.
+        database: Of which, with the faults that reading its images has shown.
         data: uint8 (n, size), in the order of the data base's images; zeros where one failed.
         failed: bool (n,).
         reasons: Why each failed; None where it did not.
@@ -159,7 +160,8 @@ class _Errors:
 def make_templates(database: KisaDatabase, engine: Engine, directory: Path, progress: bool = True) -> KisaTemplates:
     """Return the templates of a data base: those that were made before, and those that are made now.
 
-    An image that cannot be read, or in which the engine finds no face, has a template that failed.
+    An image that cannot be read, or in which the engine finds no face, has a template that failed. The same file under two
+    names, and images of another size than KISA's, become faults of the data base that the templates are of.
 
     Args:
         database: The data base.
@@ -175,16 +177,20 @@ def make_templates(database: KisaDatabase, engine: Engine, directory: Path, prog
     data = np.zeros((count, engine.template_bytes), np.uint8)
     reasons: list[str | None] = [None] * count
     made, seconds = 0, 0.0
+    seen = SeenImages()
     with (
         closing(TemplateCache(directory, engine.facts, engine.template_bytes)) as cache,
         Progress(count, "templates", "images", enabled=progress) as shown,
     ):
         for numbers in _batches(count):
-            fresh, took = _batch([database.images[number] for number in numbers], engine, cache, data, reasons, numbers)
+            images = [database.images[number] for number in numbers]
+            fresh, took = _batch(images, engine, cache, data, reasons, numbers, seen)
             made, seconds = made + fresh, seconds + took
             shown.update(len(numbers))
     failed = np.array([reason is not None for reason in reasons], bool)
     data[failed] = 0
+    faults = seen.faults({image for image, reason in zip(database.images, reasons, strict=True) if reason is not None})
+    database = replace(database, faults=(*database.faults, *faults))
     return KisaTemplates(database, data, failed, tuple(reasons), made, seconds)
 
 
@@ -200,6 +206,7 @@ def _batch(
     data: np.ndarray,
     reasons: list[str | None],
     numbers: range,
+    seen: SeenImages,
 ) -> tuple[int, float]:
     """Fill in the templates of some images; return how many were made, and the seconds that it took."""
     encoded: dict[int, bytes] = {}
@@ -209,6 +216,9 @@ def _batch(
         except ImageError as error:
             reasons[number] = error.what
     hashes = {number: sha256_bytes(content) for number, content in encoded.items()}
+    for number, image in zip(numbers, images, strict=True):
+        if number in hashes:
+            seen.add(image, hashes[number], encoded[number])
     known = cache.read(list(hashes.values()))
     pixels: dict[str, np.ndarray] = {}
     for number, image in zip(numbers, images, strict=True):

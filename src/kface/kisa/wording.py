@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from kface.kisa.conditions import Category, Condition
+from kface.kisa.database import Note
 
 #: By key: English, Korean.
 TEXTS: Final[dict[str, tuple[str, str]]] = {
@@ -12,7 +13,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "KISA 바이오인식정보시험센터(K-NBTC) 인증 기준",
     ),
     "own_test": (
-        "A test of the applicant's own, made with kface {version}. It is not a certificate.",
+        "The applicant's own test, run with kface {version}. It is not a certificate.",
         "kface {version}로 신청자가 직접 수행한 시험이며, 인증서가 아닙니다.",
     ),
     "synthetic": (
@@ -24,6 +25,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "인식 성능을 나타내지 않습니다.",
     ),
     "synthetic_mark": ("synthetic sample", "합성 표본"),
+    "synthetic_note": (
+        "synthetic sample: procedural faces; the figures say nothing about real people",
+        "합성 표본: 프로그램이 그린 얼굴이며, 수치는 실제 사람에 대한 성능을 나타내지 않습니다",
+    ),
     "trained_synthetic": (
         "The network was trained on the synthetic sample: it has never seen a real face.",
         "이 신경망은 합성 표본으로 학습되었으며, 실제 얼굴을 본 적이 없습니다.",
@@ -51,7 +56,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "none": ("none", "없음"),
     "bundle_created": ("Bundle exported", "번들 생성"),
     "licence": ("Licence", "라이선스"),
-    "made": ("Test made", "시험 일시"),
+    "made": ("Date of the test", "시험 일시"),
     "database": ("Data base", "데이터베이스"),
     "form": ("Form", "구성"),
     "form_full": ("full: 500 people by 18 images", "본시험: 500명 × 18장"),
@@ -65,7 +70,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "verdict_not measured": ("NOT MEASURED", "측정 불가"),
     "overall_pass": ("All four categories meet the criteria.", "네 항목 모두 기준을 만족합니다."),
     "overall_fail": ("Not met: {names}.", "기준 미달: {names}."),
-    "overall_not measured": ("Not all categories could be measured.", "측정하지 못한 항목이 있습니다."),
+    "overall_not measured": (
+        "Not all categories could be measured completely.",
+        "완전히 측정하지 못한 항목이 있습니다.",
+    ),
     "categories": ("The four categories and the criteria", "항목별 결과와 인증 기준"),
     "category": ("Category", "항목"),
     "criterion": ("Criterion", "인증 기준"),
@@ -82,6 +90,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Where the interval holds the criterion, other people might have given the other result.",
         "신뢰구간이 기준을 포함하면 다른 인원에서는 결과가 달라질 수 있습니다.",
     ),
+    "no_interval": ("no interval: every draw gives this figure", "신뢰구간 없음(모든 추출에서 같은 값)"),
     "incomplete": ("incomplete: images are missing", "불완전: 이미지 부족"),
     "missing_people": (
         "{people} people instead of 500 (or 50 in the preliminary form)",
@@ -91,7 +100,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{condition}: {count} of {people} people have no such image",
         "{condition}: {people}명 중 {count}명에게 이미지가 없음",
     ),
-    "missing_source": ("{condition}: not in this source ({reason})", "{condition}: 이 자료에 없음 ({reason})"),
+    "missing_source": ("{condition}: not in this source", "{condition}: 이 자료에 없음"),
     "fixed_fmr": ("FMR, common", "FMR(공통)"),
     "fixed_fnmr": ("FNMR, common", "FNMR(공통)"),
     "fixed_note": ("Common: {threshold}.", "공통: {threshold}."),
@@ -116,7 +125,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "genuine_pairs": ("Genuine pairs", "본인 쌍"),
     "impostor_pairs": ("Impostor pairs", "타인 쌍"),
     "failed_pairs": ("of these failed", "그중 실패"),
-    "total": ("all", "전체"),
+    "total": ("All", "전체"),
     "method": ("Method", "시험 방법"),
     "method_pairs": ("Pairs", "비교 쌍"),
     "method_genuine": (
@@ -128,8 +137,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "타인 쌍: 각 프로브를 다른 모든 사람의 등록 이미지와 비교합니다(전수 교차).",
     ),
     "policy_one_direction": (
-        "Impostor: each two people are compared in one direction only.",
-        "타인 쌍: 두 사람마다 한 방향으로만 비교합니다.",
+        "Impostor: each pair of people is compared in one direction only.",
+        "타인 쌍: 두 사람씩 한 방향으로만 비교합니다.",
     ),
     "policy_random": (
         "Impostor: {pairs} pairs of each category, drawn at random from the full cross (seed {seed}).",
@@ -187,9 +196,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "threshold_all": ("threshold at the EER of all", "전체 EER 임계값"),
     "conditions": ("Conditions", "조건별 결과"),
     "condition": ("Condition", "조건"),
-    "worst": ("Worst pairs", "최악의 비교 쌍"),
+    "worst": ("Worst pairs", "점수가 가장 나쁜 비교 쌍"),
     "worst_text": (
-        "Left the enrolment image, right the probe. Pairs that lack a template are left out.",
+        "Left: the enrolment image. Right: the probe. Pairs without a template are left out.",
         "왼쪽은 등록 이미지, 오른쪽은 프로브입니다. 템플릿이 없는 쌍은 제외했습니다.",
     ),
     "worst_genuine": ("{category}: lowest genuine scores", "{category}: 점수가 가장 낮은 본인 쌍"),
@@ -205,7 +214,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "image": ("Image", "이미지"),
     "reason": ("Reason", "이유"),
     "notes": ("Notes on the data base", "데이터베이스에 대한 참고 사항"),
-    "missing": ("What separates it from KISA's form", "KISA 구성과 다른 점"),
+    "missing": ("Deviations from KISA's form", "KISA 구성과 다른 점"),
     "faults": ("Faults", "결함"),
     "fault_line": ("{count} x {kind}, the first: {first}", "{kind} {count}건, 첫 번째: {first}"),
     "page": ("{page} / {pages}", "{page} / {pages}"),
@@ -234,6 +243,16 @@ class Words:
     def reason(self, text: str) -> str:
         """Return why a template failed; what has no translation is as it is."""
         return self(text) if text in TEXTS else text
+
+    def note(self, text: str) -> str:
+        """Return a note on a data base; one that a folder brings along is in its own language."""
+        if self._place and isinstance(text, Note):
+            return text.korean
+        return TEXTS["synthetic_note"][self._place] if text == TEXTS["synthetic_note"][0] else text
+
+    def database(self, title: str) -> str:
+        """Return a data base's title."""
+        return self("synthetic_mark") if title == TEXTS["synthetic_mark"][0] else title
 
     def category(self, category: Category) -> str:
         """Return a category's name."""

@@ -1,13 +1,13 @@
 """``python -m kface.kisa.write``: write a data base in KISA's form to a folder, or a contact sheet of the synthetic one."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from kface.errors import KFaceError
+from kface.commands.parser import Parser
+from kface.errors import DatasetError, KFaceError
 from kface.files import write_atomic
 from kface.images import encode_jpeg
 from kface.kisa.conditions import SIZE
@@ -16,12 +16,13 @@ from kface.kisa.folder import write_folder
 from kface.kisa.kface_mapping import KFaceDatabase
 from kface.kisa.sample_images import images, person_names
 from kface.kisa.sample_source import write_sample
+from kface.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m kface.kisa.write", description="Write a data base in the form of KISA's face recognition test."
+    parser = Parser(
+        prog="python -m kface.kisa.write", description="write a data base in the form of KISA's face recognition test"
     )
     parser.add_argument("root", nargs="?", metavar="DIR", help="folder: <person>/<category>_<condition>.jpg")
     parser.add_argument("--people", type=int, default=PRELIMINARY_PEOPLE, help="of the sample: 50 (default) or 500")
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give DIR or --sheet FILE")
     try:
         if arguments.sheet:
-            write_atomic(arguments.sheet, encode_jpeg(contact_sheet(arguments.seed), 88))
+            _write_sheet(arguments.sheet, arguments.seed)
         if arguments.root and arguments.kface:
             database = KFaceDatabase(arguments.kface, arguments.subjects).open()
             root = write_folder(database, arguments.root)
@@ -48,13 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"synthetic sample: {report.people} people, {report.images} images in {report.root} "
                 f"({report.kept} people already existed, {report.seconds:.0f} s)"
             )
-    except (KFaceError, OSError) as error:
+    except KFaceError as error:
         print(f"kisa: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("kisa: stopped; finished people are kept", file=sys.stderr)
         return 130
     return 0
+
+
+def _write_sheet(path: str, seed: int) -> None:
+    try:
+        write_atomic(path, encode_jpeg(contact_sheet(seed), 88))
+    except OSError as error:
+        raise DatasetError(f"cannot be written ({error.strerror or error})", printable(path), "give another file")
 
 
 def contact_sheet(seed: int = 0, people: int = 4, width: int = 240) -> np.ndarray:

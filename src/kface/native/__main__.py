@@ -13,7 +13,7 @@ from kface.native.build import build
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m kface.native", description="kface's kernels, compiled: faster, never needed."
+        prog="python -m kface.native", description="compile kface's kernels, which makes it faster and is optional"
     )
     parser.add_argument("command", choices=["build", "status"], help="compile them, once; or say which ones are used")
     parser.add_argument("--directory", type=Path, help="where to keep them (default: the user's cache)")

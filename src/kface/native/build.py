@@ -68,6 +68,7 @@ def build(folder: Optional[Path] = None) -> Path:
             "native kernels",
             "scripts/system-packages, or set CXX; without them kface computes the same in numpy",
         )
+    remedy = "set XDG_CACHE_HOME" if folder is None else "give another folder"
     folder = Path(folder) if folder is not None else loading.default_folder()
     path = folder / (loading.file_prefix() + _compiler_hash(compiler) + loading.SUFFIX)
     if path.is_file() and loading.untrusted(str(path)) is None:
@@ -78,7 +79,7 @@ def build(folder: Optional[Path] = None) -> Path:
         handle, temporary = tempfile.mkstemp(prefix=".tmp-", suffix=loading.SUFFIX, dir=str(folder))
         os.close(handle)
     except OSError as error:
-        raise KFaceError("cannot be written ({})".format(error.strerror or error), folder, "set XDG_CACHE_HOME")
+        raise KFaceError("cannot be written ({})".format(error.strerror or error), folder, remedy)
     try:
         _compile(compiler, temporary)
         tried = _run([sys.executable, "-c", _TRY, temporary, str(ABI)])
@@ -105,8 +106,8 @@ def _compile(compiler: str, out: str) -> None:
 
 def _compiler_hash(compiler: str) -> str:
     """Return 8 characters that change with the compiler, its version and the flags."""
-    told = _run([compiler, "--version"]).stdout
-    return hashlib.sha256("\n".join((compiler, told) + FLAGS).encode("utf-8", "replace")).hexdigest()[:8]
+    version = _run([compiler, "--version"]).stdout
+    return hashlib.sha256("\n".join((compiler, version) + FLAGS).encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def _run(command: List[str]) -> "subprocess.CompletedProcess[str]":

@@ -84,3 +84,12 @@ def interval(values: np.ndarray) -> Optional[Interval]:
         return None
     low, high = np.percentile(known, [2.5, 97.5])
     return Interval(float(low), float(high))
+
+
+def informative(found: Optional[Interval]) -> Optional[Interval]:
+    """Return an interval, or None where it has no width.
+
+    Without any error, or with nothing but errors, every draw of people gives the same figure. An interval of no width would
+    then claim certainty, however few the pairs and people are.
+    """
+    return found if found is not None and found.low < found.high else None

@@ -4,7 +4,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
 import numpy as np
 
-from kface.verification.bootstrap import Interval, Resampling
+from kface.verification.bootstrap import Interval, Resampling, informative
 from kface.verification.curves import Curve, Ranked, crossing, eer, ranked_pairs, rates, roc_area, within
 from kface.verification.kfold import fold_accuracies, folds_by_person
 from kface.verification.scores import FAILED
@@ -16,7 +16,8 @@ FARS = (1e-2, 1e-3, 1e-4)
 class RateEstimate(NamedTuple):
     """A rate or an accuracy, from 0 to 1, with its 95 % interval.
 
-    The interval is None where none was asked for, and where resampling cannot give one: see :func:`_informative`.
+    The interval is None where none was asked for, and where resampling cannot give one: see
+    :func:`~kface.verification.bootstrap.informative`.
     """
 
     value: float
@@ -134,16 +135,7 @@ def _intervals(
     figures = [crossing] + [_tar(far) for far in fars]
     found = dict(zip(names, resampling.of_rates(ranked, *figures)))
     found["accuracy"] = resampling.of_mean(right)
-    return {name: _informative(interval) for name, interval in found.items()}
-
-
-def _informative(interval: Optional[Interval]) -> Optional[Interval]:
-    """Return an interval, or None where it has no width.
-
-    Without any error, or with nothing but errors, every draw of people gives the same figure. An interval of no width would
-    then claim certainty, however few the pairs and people are.
-    """
-    return interval if interval is not None and interval.low < interval.high else None
+    return {name: informative(interval) for name, interval in found.items()}
 
 
 def _tar(far: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

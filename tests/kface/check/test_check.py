@@ -130,10 +130,24 @@ def test_without_pictures_only_embeddings_are_checked(opened, monkeypatch, capsy
     assert "all 1 ok" in printed
 
 
+@pytest.mark.parametrize("names", [[], ["--runtime", "fake"]])
+def test_nothing_checked_is_not_all_ok(opened, monkeypatch, capsys, names):
+    program = Program(opened)
+    program.files = []
+    known = golden.read(opened)._replace(pictures=(), detector=None)
+    monkeypatch.setattr(golden, "read", lambda _: known)
+    monkeypatch.setattr(command, "chains", lambda *_: [program])
+    assert command.main([str(opened.directory), *names]) == 2
+    captured = capsys.readouterr()
+    assert "can run; choose another runtime, or export the bundle again" in captured.err
+    assert captured.out == ""
+
+
 def test_what_is_not_installed_is_refused(opened, monkeypatch):
     monkeypatch.setattr(library_chain, "WRAPPER", "kface.no_such_library")
-    with pytest.raises(ConfigError, match="unknown runtime"):
-        chains(opened, SETTINGS, ["caffe"])
+    for name in ("caffe", "auto"):
+        with pytest.raises(ConfigError, match=f"{name}: unknown runtime; choose one of: .*, library"):
+            chains(opened, SETTINGS, [name])
     with pytest.raises(ConfigError, match="library: is not installed here"):
         chains(opened, SETTINGS, ["library"])
     assert [type(one) for one in chains(opened, SETTINGS, ["opencv"])] == [PythonChain]

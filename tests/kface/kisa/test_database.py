@@ -9,7 +9,7 @@ from kisa_fakes import jpeg
 
 from kface.errors import DatasetError, ImageError, LayoutError
 from kface.kisa.conditions import CONDITIONS, ENROLMENT, PROBE_CATEGORIES, PROBES, Category, condition, conditions_of
-from kface.kisa.database import FileImage, Form, KisaImage, Severity, assemble, inspected
+from kface.kisa.database import FileImage, Form, KisaImage, Severity, assemble
 
 
 @dataclass(frozen=True)
@@ -124,19 +124,6 @@ def test_a_person_without_enrolment_image_is_left_out_and_named():
 def test_one_person_is_no_data_base():
     with pytest.raises(DatasetError, match=r"base: has 1 people .* \(first fault: bob: no enrolment image.*; mend it"):
         assemble("base", visit("ann") + visit("bob", PROBES), remedy="mend it")
-
-
-def test_reading_finds_unreadable_images_and_other_sizes_and_drops_none():
-    images = people(2, data=jpeg())
-    images[3] = BytesImage("0000", images[3].condition, b"")
-    images[5] = BytesImage("0000", images[5].condition, jpeg(1, (320, 240)))
-    images[6] = BytesImage("0000", images[6].condition, jpeg()[:300])
-    database = inspected(assemble("base", images), progress=False)
-    assert len(database.images) == 36
-    assert sorted(fault.kind for fault in database.errors) == ["unreadable image"] * 2
-    assert [str(fault) for fault in database.warnings] == [
-        f"memory/0000/{images[5].condition}: 320x240 pixels instead of 640x480"
-    ]
 
 
 def test_a_file_is_hashed_read_and_pickled(tmp_path):

@@ -237,3 +237,9 @@ def test_a_folder_of_other_sizes_is_read(tmp_path):
     assert [image.read().shape for image in database.images] == [(48, 64, 3)] * 2
     assert database.probes(Category.LIGHT) == ()
     assert json.loads(json.dumps(database.missing()))[1] == "light_0: 2 of 2 people have no such image"
+
+
+@pytest.mark.parametrize("stem", ["light_-45", "light_- 45", "조명_-90도", "light_1350"])
+def test_an_angle_below_zero_is_not_the_one_above(stem):
+    with pytest.raises(LayoutError, match="is not a condition of the category light; choose one of: 0, 45"):
+        parse_stem(stem)

@@ -1,5 +1,7 @@
 """K-Face in KISA's form: which captures stand for what, what is approximated, and what K-Face lacks."""
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from kface.kisa.database import Form
 from kface.kisa.folder import FolderDatabase, write_folder
 from kface.kisa.kface_mapping import MAPPING, KFaceDatabase
 from kface.kisa.sources import SOURCES
+from kface.kisa.wording import Words
 from kface.stage import instantiate
 
 PEOPLE = ("19062421", "19062422")
@@ -66,6 +69,21 @@ def test_what_is_approximated_is_noted_and_what_is_not_is_not(tree):
         assert line in notes
     for exact in ("light_45", "light_315", "light_270", "expression_smile", "pose_left-45", "glasses", "enrolment_"):
         assert exact not in notes
+
+
+def test_notes_are_in_the_language_of_the_report(tree):
+    notes = KFaceDatabase(tree, subjects="all").open().notes
+    korean = "\n".join(Words("ko").note(note) for note in notes)
+    for line in (
+        "K-Face 2명.",
+        "조명 135도: 가장 가까운 K-Face 조건 S001/L18/E01/C7(으)로 대신함 (조명 수평 +90도 100 lx)",
+        "화남: 가장 가까운 K-Face 조건 S001/L1/E03/C7(으)로 대신함 (표정: 찡그림)",
+        "왼쪽 22.5도: 가장 가까운 K-Face 조건 S001/L1/E01/C8(으)로 대신함 (카메라 좌우각 -15도, 상하각 +0도)",
+        "이미지를 864x576에서 4:3으로 자르고 640x480로 크기를 바꾸었습니다",
+    ):
+        assert line in korean
+    assert [Words("en").note(note) for note in notes] == list(notes)
+    assert copy.deepcopy(notes[0]).korean == notes[0].korean
 
 
 def test_the_default_mapping_takes_the_direction_of_k_faces_own_tables():

@@ -12,7 +12,7 @@ from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 from kface.errors import ConfigError, ImageError
 from kface.kisa.engines import EngineFacts, NullEngine
 from kface.kisa.library_engine import LibraryEngine
-from kface.kisa.python_engine import PythonEngine
+from kface.kisa.python_engine import PythonEngine, sources_sha256
 from kface.verification import eer
 
 
@@ -114,7 +114,7 @@ def test_the_library_s_templates_and_similarities_are_its_own(tmp_path, monkeypa
     made = write_bundle(tmp_path / "bundle", tiny_embedder())
     library = tmp_path / "libkface.so"
     library.write_bytes(b"one")
-    engine = LibraryEngine(made, library, "onnx", 60.0, ["clahe"])
+    engine = LibraryEngine(made, library, "onnx", {"min_face": 60.0, "brighten": ["clahe"]})
     assert engine._engine.options == {"embedder": "onnx", "min_face": 60.0, "brighten": ["clahe"]}
     images = [np.full((2, 2, 3), value, np.uint8) for value in (10, 0)] + [np.zeros((0, 2, 3), np.uint8)]
     found = engine.enrol(images)
@@ -125,7 +125,7 @@ def test_the_library_s_templates_and_similarities_are_its_own(tmp_path, monkeypa
     np.testing.assert_allclose(engine.scores(rows, rows), [[1, 1 - 190 / 255], [1 - 190 / 255, 1]], atol=1e-6)
     assert (engine.facts.version, engine.facts.fingerprint) == ("9.9", "cd" * 32)
     library.write_bytes(b"two")
-    assert LibraryEngine(made, library, "onnx", 60.0, ["clahe"]).facts.key != engine.facts.key
+    assert LibraryEngine(made, library, "onnx", {"min_face": 60.0, "brighten": ["clahe"]}).facts.key != engine.facts.key
     engine.close()
     assert engine._engine.closed
 
@@ -134,3 +134,32 @@ def test_without_the_library_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "kface.library", None)
     with pytest.raises(ConfigError, match="engine=library: this kface has no C\\+\\+ library; use engine=python"):
         LibraryEngine(Path("nowhere"))
+
+
+@pytest.mark.parametrize(("key", "value"), [("thresholds", [0.5, 0.7, 0.8]), ("factor", 0.8)])
+def test_the_library_is_not_tested_with_settings_that_it_does_not_read(tmp_path, monkeypatch, key, value):
+    module = types.ModuleType("kface.library")
+    module.Library = FakeLibrary
+    monkeypatch.setitem(sys.modules, "kface.library", module)
+    made = write_bundle(tmp_path / "bundle", tiny_embedder())
+    library = tmp_path / "libkface.so"
+    library.write_bytes(b"one")
+    with pytest.raises(ConfigError, match=f"detector.{key}: is .*, and engine=library reads .* from deploy.yaml"):
+        LibraryEngine(made, library, detector={key: value})
+    default = LibraryEngine(made, library, detector={})
+    (made / "deploy.yaml").write_text(f"detector:\n  {key}: {value}\n", encoding="utf-8")
+    engine = LibraryEngine(made, library, detector={key: value})
+    assert engine.facts.settings["detector"][key] == value
+    assert engine.facts.key != default.facts.key
+
+
+def test_edited_sources_make_other_templates(tmp_path):
+    (tmp_path / "kisa").mkdir()
+    (tmp_path / "mtcnn").mkdir()
+    (tmp_path / "mtcnn" / "boxes.py").write_text("a", encoding="utf-8")
+    (tmp_path / "kisa" / "report.py").write_text("a", encoding="utf-8")
+    first = sources_sha256(tmp_path)
+    (tmp_path / "kisa" / "report.py").write_text("b", encoding="utf-8")
+    assert sources_sha256(tmp_path) == first
+    (tmp_path / "mtcnn" / "boxes.py").write_text("b", encoding="utf-8")
+    assert sources_sha256(tmp_path) != first

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_kisa import PixelEngine, small_database
 
-from kface.errors import ConfigError
+from kface.errors import ConfigError, ModelError
 from kface.kisa import matching
 from kface.kisa.conditions import PROBE_CATEGORIES, Category
 from kface.kisa.matching import FAILED_SCORE, PairPolicy, match
@@ -67,11 +67,23 @@ def test_a_failed_template_scores_minus_one_and_is_never_compared(tmp_path):
     assert scores.of_category(Category.LIGHT).genuine_failed.sum() == 9
 
 
-def test_what_is_no_number_counts_as_a_failure(tmp_path):
-    database = small_database()
-    templates = make_templates(database, PixelEngine(), tmp_path, progress=False)
-    made = match(templates, lambda a, b: np.full((len(a), len(b)), np.nan), PairPolicy(), progress=False)
-    assert (made.scores.scores == FAILED_SCORE).all()
+@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf, 1.1, -2.0])
+def test_what_is_not_a_similarity_is_an_error_and_no_figure(tmp_path, score):
+    templates = make_templates(small_database(), PixelEngine(), tmp_path, progress=False)
+
+    def scorer(probes, enrolments):
+        scores = np.zeros((len(probes), len(enrolments)))
+        scores[3, 1] = score
+        return scores
+
+    with pytest.raises(ModelError, match="gave 1 similarities that are not numbers from -1 to 1"):
+        match(templates, scorer, PairPolicy(), progress=False)
+
+
+def test_rounding_above_one_is_one(tmp_path):
+    templates = make_templates(small_database(), PixelEngine(), tmp_path, progress=False)
+    made = match(templates, lambda a, b: np.full((len(a), len(b)), 1.00001), PairPolicy(), progress=False)
+    assert (made.scores.scores == 1).all()
 
 
 def test_an_unknown_policy_is_refused():

@@ -13,12 +13,13 @@ from small_kisa import PixelEngine, job, small_database
 
 from kface.kisa import stage
 from kface.kisa.blocks import Pairs, Picture, Table, Text
-from kface.kisa.conditions import PROBE_CATEGORIES, Category
+from kface.kisa.conditions import PROBE_CATEGORIES, Category, conditions_of
 from kface.kisa.database import Form
 from kface.kisa.document import build
 from kface.kisa.fonts import font_file
 from kface.kisa.html_report import to_html
 from kface.kisa.pdf_report import to_pdf
+from kface.kisa.sample_source import NOTE, SampleDatabase
 from kface.kisa.wording import TEXTS, Words
 
 LANGUAGES = ("ko", "en")
@@ -214,3 +215,22 @@ def test_the_boxes_of_the_title_page_warn(documents):
     kinds = [block.kind for block in documents["en"].blocks if isinstance(block, Text)]
     assert kinds.count("warning") == 1
     assert kinds.count("fail") == 1
+
+
+def test_the_sample_s_note_and_title_are_in_the_language_of_the_report():
+    words = Words("ko")
+    assert words.note(NOTE) == "합성 표본: 프로그램이 그린 얼굴이며, 수치는 실제 사람에 대한 성능을 나타내지 않습니다"
+    assert words.database(SampleDatabase.title) == "합성 표본"
+    assert (Words("en").note(NOTE), words.note("찍은 날: 어제"), words.database("faces")) == (
+        NOTE,
+        "찍은 날: 어제",
+        "faces",
+    )
+
+
+def test_a_missing_first_category_leaves_the_plots_their_legends(tmp_path):
+    lights = tuple(found.key for found in conditions_of(Category.LIGHT))
+    database = small_database(left_out=lights)
+    made = stage.perform(job(tmp_path), PixelEngine(), database)
+    page = to_html(build(made, "en"))
+    assert page.count("data:image/png") == 3

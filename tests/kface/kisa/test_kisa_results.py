@@ -131,3 +131,26 @@ def test_a_thinned_curve_lies_on_the_curve():
     places = np.searchsorted(-made.thresholds, -small.thresholds)
     np.testing.assert_array_equal(made.fmr[places], small.fmr)
     np.testing.assert_array_equal(made.fnmr[places], small.fnmr)
+
+
+def test_where_every_probe_failed_nothing_is_accepted(tmp_path):
+    everything = [(number, probe.key) for number in range(5) for probe in PROBES]
+    _, _, found = computed(tmp_path, black=everything)
+    for part in (found.total, *found.categories.values()):
+        assert (part.fmr, part.fnmr) == (0, 1)
+        assert (part.fixed_fmr.value, part.fixed_fnmr.value) == (0, 1)
+        assert part.eer_acquired is None
+    assert found.verdict is Verdict.FAIL
+
+
+def test_without_an_error_there_is_no_interval_of_no_width(tmp_path):
+    _, _, found = computed(tmp_path, unlike=0.1)
+    assert found.verdict is Verdict.PASS
+    for part in found.categories.values():
+        assert (part.eer.value, part.eer.interval, part.fixed_fnmr.interval) == (0, None, None)
+
+
+def test_an_incomplete_category_does_not_pass_the_test(tmp_path):
+    _, _, found = computed(tmp_path, unlike=0.1, left_out=("expression_surprise",))
+    assert {verdict.verdict for verdict in found.verdicts.values()} == {Verdict.PASS}
+    assert found.verdict is Verdict.NOT_MEASURED

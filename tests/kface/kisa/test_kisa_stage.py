@@ -72,6 +72,8 @@ def test_strict_makes_a_failed_mark_a_status(folder, tmp_path):
         ("bundle=DIR", "bundle: is not read by engine=null"),
         ("library=a.so", "library: is for engine=library"),
         ("embedder=pb", "embedder: is for engine=library"),
+        ("engine=library precision=int8", "precision: int8 is for engine=python"),
+        ("engine=library runtime=onnxruntime", "runtime: onnxruntime is for engine=python"),
         ("criteria.light=1.5", "criteria.light: must be a number, at least 0, at most 1, not 1.5"),
         ("criteria.light=null", "criteria.light: must be a number"),
         ("pairs.impostors=all", "pairs.impostors: must be one of full_cross, one_direction, random, not 'all'"),
@@ -88,7 +90,7 @@ def test_strict_makes_a_failed_mark_a_status(folder, tmp_path):
     ],
 )
 def test_wrong_input_is_one_line(folder, tmp_path, capfd, argument, said):
-    assert run(folder, tmp_path, argument) == 2
+    assert run(folder, tmp_path, *argument.split()) == 2
     error = capfd.readouterr().err
     assert said in error
     assert error.count("\n") == 1
@@ -104,6 +106,18 @@ def test_no_bundle_is_one_line(folder, tmp_path, capfd, monkeypatch):
     error = capfd.readouterr().err
     assert "nowhere" in error
     assert error.count("\n") == 1
+
+
+def test_what_ends_early_leaves_no_empty_run(tmp_path, capfd):
+    root = write_folder(small_database(people=3), tmp_path / "faces")
+    (root / "index.csv").unlink()
+    first, second = sorted(root.glob("*/enrolment_neutral.png"))[:2]
+    second.write_bytes(first.read_bytes())
+    assert run(root, tmp_path) == 2
+    error = capfd.readouterr().err
+    assert "1 x same image twice" in error
+    assert error.count("\n") == 1
+    assert not list((tmp_path / "outputs").glob("*/*"))
 
 
 def test_a_directory_that_holds_something_else_is_refused(tmp_path):

@@ -9,6 +9,8 @@ int main(int argc, char **argv) {
     try {
         const auto given = tool::arguments(argc, argv);
         if (given.size() < 2 || given.size() > 4) return tool::fail("enroll", "usage: enroll IMAGE TEMPLATE [BUNDLE [LOG]]");
+        for (const auto &path : {given[0], given[1]})
+            if (!tool::loggable(path)) return tool::fail("enroll", path + ": has a tab or a line end in its name; rename it");
         const tool::Bundle bundle(tool::setting(given, 2, "KFACE_BUNDLE", "bundle"));
         if (bundle.status != KFACE_OK) return tool::fail("enroll", kface_last_error());
         std::vector<unsigned char> made(bundle.template_size());

@@ -9,12 +9,15 @@ int main(int argc, char **argv) {
     try {
         const auto given = tool::arguments(argc, argv);
         if (given.size() < 2 || given.size() > 4) return tool::fail("match", "usage: match IMAGE TEMPLATE [BUNDLE [LOG]]");
+        for (const auto &path : {given[0], given[1]})
+            if (!tool::loggable(path)) return tool::fail("match", path + ": has a tab or a line end in its name; rename it");
         const tool::Bundle bundle(tool::setting(given, 2, "KFACE_BUNDLE", "bundle"));
         if (bundle.status != KFACE_OK) return tool::fail("match", kface_last_error());
+        const auto kept = tool::read(given[1]);
+        if (kept.empty()) return tool::fail("match", given[1] + ": is empty; enrol its image again");
         std::vector<unsigned char> probe(bundle.template_size());
         const kface_status enrolled = kface_enroll_file(bundle.handle, given[0].c_str(), probe.data(), probe.size(), nullptr);
         if (enrolled != KFACE_OK) std::fprintf(stderr, "match: %s\n", kface_last_error());
-        const auto kept = tool::read(given[1]);
         double similarity = KFACE_FAILED_SIMILARITY;
         const kface_status status = kface_match(bundle.handle, probe.data(), probe.size(), kept.data(), kept.size(), &similarity);
         if (status < 0) std::fprintf(stderr, "match: %s\n", kface_last_error());

@@ -36,7 +36,8 @@ int main(int argc, char **argv) {
     try {
         const auto given = tool::arguments(argc, argv);
         if (given.size() < 3 || given.size() > 4) return tool::fail("replay", "usage: replay BUNDLE ENROLL_LOG MATCH_LOG [TOLERANCE]");
-        const double tolerance = given.size() > 3 ? std::stod(given[3]) : 1e-4;
+        const double tolerance = given.size() > 3 ? tool::number(given[3], "TOLERANCE") : 1e-4;
+        if (tolerance < 0) return tool::fail("replay", "TOLERANCE: is less than 0: " + given[3]);
         const tool::Bundle bundle(given[0]);
         if (bundle.status != KFACE_OK) return tool::fail("replay", kface_last_error());
         std::map<std::string, std::vector<unsigned char>> templates;
@@ -62,11 +63,13 @@ int main(int argc, char **argv) {
             double similarity = KFACE_FAILED_SIMILARITY;
             status = kface_match(bundle.handle, probe.data(), probe.size(), kept->second.data(), kept->second.size(), &similarity);
             ++count;
-            if (std::to_string(status) == line[3] && std::abs(similarity - std::stod(line[4])) <= tolerance) continue;
+            if (std::to_string(status) == line[3] && std::abs(similarity - tool::number(line[4], given[2])) <= tolerance) continue;
             ++differences;
             std::printf("match %s %s: status %d and %.6f, not %s and %s\n", line[0].c_str(), line[1].c_str(), int(status), similarity,
                         line[3].c_str(), line[4].c_str());
         }
+        // Nothing that was compared is nothing that was found equal.
+        if (!count) return tool::fail("replay", given[1] + " and " + given[2] + ": are empty; run enroll and match first");
         std::printf("%zu replayed by %s, %zu differ\n", count, kface_version(), differences);
         return differences ? 1 : 0;
     } catch (const std::exception &error) {

@@ -1,11 +1,13 @@
 // What the programs share: arguments in UTF-8, template files, and a log that only grows.
 #pragma once
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -43,8 +45,13 @@ inline std::string setting(const std::vector<std::string> &given, std::size_t pl
     return named && *named ? named : other;
 }
 
+/// A template file's content; throws where it cannot be read.
 inline std::vector<unsigned char> read(const std::string &path) {
-    std::ifstream stream(std::filesystem::u8path(path), std::ios::binary);
+    std::error_code error;
+    std::ifstream stream;
+    // A folder can be opened, and reads as nothing.
+    if (std::filesystem::is_regular_file(std::filesystem::u8path(path), error)) stream.open(std::filesystem::u8path(path), std::ios::binary);
+    if (!stream.is_open()) throw std::runtime_error(path + ": cannot be read (no such file, or no permission)");
     return std::vector<unsigned char>(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
 }
 
@@ -60,6 +67,22 @@ inline bool log(const std::string &path, const std::vector<std::string> &fields)
     for (std::size_t i = 0; i < fields.size(); ++i) stream << (i ? "\t" : "") << fields[i];
     stream << "\n";
     return bool(stream.flush());
+}
+
+/// Whether a path can stand in the log, whose fields end at a tab and whose lines at a line end.
+inline bool loggable(const std::string &path) { return path.find_first_of("\t\r\n") == std::string::npos; }
+
+/// A text as a number; throws where it is not a finite one.
+inline double number(const std::string &text, const std::string &what) {
+    std::size_t end = 0;
+    double value = 0;
+    try {
+        value = std::stod(text, &end);
+    } catch (const std::exception &) {
+        end = std::string::npos;
+    }
+    if (text.empty() || end != text.size() || !std::isfinite(value)) throw std::runtime_error(what + ": is not a number: " + text);
+    return value;
 }
 
 /// An open bundle that closes itself.

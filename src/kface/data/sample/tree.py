@@ -1,7 +1,6 @@
 """Writes the sample as a K-Face tree: one task per identity, each complete or absent."""
 
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple, Union
@@ -13,10 +12,9 @@ from kface.data.layout import ANNOTATED_LIGHTS, SIZES, Capture, Conditions, form
 from kface.data.protocols import PAPER
 from kface.data.sample.identity import Identity, generator, subject_names
 from kface.data.sample.scene import Scene, develop, noise_of, scaled
-from kface.data.sample.writing import remove_unfinished, same_settings, unwritable, write_people
+from kface.data.sample.writing import remove_unfinished, same_settings, unwritable, write_complete, write_people
 from kface.errors import ConfigError
 from kface.images import encode_jpeg
-from kface.workers import settle
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -171,9 +169,8 @@ def write_identity(
     Returns:
         The arguments of a KFaceError where the disk is full or read-only.
     """
-    settle(parent)
-    temporary = os.path.join(folder, ".tmp-{}-{}".format(subject, os.getpid()))
-    try:
+
+    def write(temporary: str) -> None:
         person = Identity(subject, seed)
         chosen = plan(subject, views, lights_per_view, seed, conditions)
         for (accessory, expression), cameras in sorted(chosen.items()):
@@ -190,17 +187,10 @@ def write_identity(
                     # K-Face annotates the captures without accessory, under some of its lights.
                     if accessory == 1 and light in ANNOTATED_LIGHTS:
                         text = format_annotation(scaled(view.annotation, resolution), camera)
-                        with open(path[: -len(".jpg")] + ".txt", "w", newline="\n") as stream:
-                            stream.write(text)
-        os.rename(temporary, os.path.join(folder, subject))
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        refused = unwritable(error, folder)
-        return refused.what, str(refused.where), str(refused.remedy)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    return None
+                        with open(path[: -len(".jpg")] + ".txt", "w", newline="\n") as annotation:
+                            annotation.write(text)
+
+    return write_complete(folder, subject, parent, write)
 
 
 def _numbers(wanted: Optional[FrozenSet[int]], count: int) -> List[int]:

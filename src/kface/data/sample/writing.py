@@ -8,7 +8,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 from kface.errors import KFaceError
 from kface.files import read_json, write_json
 from kface.progress import Progress
-from kface.workers import backend_of
+from kface.workers import backend_of, settle
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -34,6 +34,34 @@ def write_people(write: Callable[..., Refusal], calls: List[Tuple], jobs: int, w
             if refusal is not None:
                 raise KFaceError(*refusal)
             bar.update()
+
+
+def write_complete(folder: str, name: str, parent: int, write: Callable[[str], None]) -> Refusal:
+    """Write one person's folder, which is complete or absent afterwards; runs in a worker.
+
+    Args:
+        folder: Where the person's folder belongs.
+        name: The folder's name.
+        parent: The main process, see :func:`kface.workers.settle`.
+        write: Writes the content into the temporary folder that it is given.
+
+    Returns:
+        The arguments of a KFaceError where the disk is full or read-only.
+    """
+    settle(parent)
+    temporary = os.path.join(folder, ".tmp-{}-{}".format(name, os.getpid()))
+    try:
+        os.makedirs(temporary, exist_ok=True)
+        write(temporary)
+        os.rename(temporary, os.path.join(folder, name))
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        refused = unwritable(error, folder)
+        return refused.what, str(refused.where), str(refused.remedy)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return None
 
 
 def _results(write: Callable[..., Refusal], calls: List[Tuple], jobs: int) -> Iterator[Refusal]:
