@@ -68,8 +68,8 @@ deploy: setup ## recognise people in a stream: make deploy source=rtsp://HOST/PA
 app: setup ## the same in a window: see, register, rename, choose streams and models: make app source=rtsp://HOST/PATH
 	@$(PY) -m kface app $(OVERRIDES)
 
-screenshots: setup ## write pictures of every window and dialog, in both languages, light and dark, to outputs/screenshots
-	@$(PY) -m benchmarks.screenshots
+screenshots: setup ## write pictures of every window and dialog, in both languages, light and dark, to outputs/screenshots (bundle=DIR scale=2)
+	@$(PY) -m benchmarks.screenshots $(OVERRIDES)
 
 deploy-jetson: setup ## make the archive for a Jetson; with HOST=user@board send, install and start it there
 	@$(PY) -m kface pack $(call option,--host,HOST) $(call option,--port,SSH_PORT) $(OVERRIDES)

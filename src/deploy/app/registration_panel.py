@@ -161,14 +161,17 @@ def hints(candidate: FaceCandidate) -> List[str]:
 
 
 def _hint(one: QualityMeasure) -> str:
+    # What is short is rounded up: "60, 0 too little" would puzzle.
     by = abs(one.short)
     if not math.isfinite(by):
         return tr("RegistrationPanel", "Pose: the face cannot be seen from the front; look into the camera.")
     if one.what == "size":
-        return tr("RegistrationPanel", "Size: {:.0f} pixels, {:.0f} too few; come nearer.").format(one.value, by)
+        return tr("RegistrationPanel", "Size: {:.0f} pixels, {:.0f} too few; come nearer.").format(
+            math.floor(one.value), math.ceil(by)
+        )
     if one.what == "sharpness":
         return tr("RegistrationPanel", "Sharpness: {:.0f}, {:.0f} too little; hold still, in more light.").format(
-            one.value, by
+            math.floor(one.value), math.ceil(by)
         )
     if one.what == "yaw":
         return tr("RegistrationPanel", "Pose: turned aside by {:.0f}°, {:.0f}° too far; look into the camera.").format(

@@ -12,7 +12,10 @@ from deploy.app.bridge import SessionBridge
 from deploy.app.main_window import FACE_SETTINGS, MODEL, STREAM_SETTINGS, VIEW_SIZES, MainWindow
 from deploy.app.reasons import FILE, reason, table
 from deploy.app.registration_panel import hints
+from deploy.registration import measures_of
 from kface.errors import KFaceError
+from kface.gallery import Limits
+from kface.gallery.quality import Quality
 
 
 @pytest.fixture
@@ -85,6 +88,11 @@ def test_hints_say_what_is_short_and_by_how_much(fake_session, english):
         "✗ Size: 40 pixels, 20 too few; come nearer.",
         "✗ Sharpness: 22, 38 too little; hold still, in more light.",
         "✗ Pose: turned aside by 42°, 11° too far; look into the camera.",
+    ]
+    almost = measures_of(Quality(59.6, 59.9, 0.0, 0.5, 0.0, 0.0), Limits())
+    assert hints(fake_session.pick_track(2)._replace(measures=almost)) == [
+        "✗ Size: 59 pixels, 1 too few; come nearer.",
+        "✗ Sharpness: 59, 1 too little; hold still, in more light.",
     ]
     assert hints(fake_session.pick_track(1)) == ["✓ Size, sharpness and pose are good enough."]
 
