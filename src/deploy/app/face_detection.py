@@ -151,12 +151,13 @@ class DetectionPage(Translated, QWidget):
         before, state = self._state, self.state()
 
         def work() -> DetectionState:
-            faces = self._bridge.session.face_settings
+            session = self._bridge.session
+            faces = session.face_settings
             # A value that was not touched is not rounded to what its field can show.
             if abs(state.min_face - before.min_face) > 0.05:
                 faces.set_min_face(state.min_face)
             if state.tracks != before.tracks:
-                faces.set_tracks(state.tracks)
+                session.change_pipeline(session.settings.pipeline._replace(tracks=state.tracks))
             return DetectionState(faces.min_face, faces.tracks)
 
         def done(now: DetectionState) -> None:
