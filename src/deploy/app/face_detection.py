@@ -162,7 +162,7 @@ class DetectionPage(Translated, QWidget):
 
         def done(now: DetectionState) -> None:
             self._show(now)
-            self.done.setText(tr("DetectionPage", "Applied. Everybody in the picture is looked at anew."))
+            self.done.setText(tr("DetectionPage", "Applied. Everyone in the picture is recognised again."))
             self.applied.emit(now)
 
         self.error.clear_error()
