@@ -125,7 +125,7 @@ def use_bundle(session: Session, settings: DeploySettings, gallery_file: Optiona
             gallery.close()
         raise
     old.close()
-    # The old gallery is closed once nobody holds it: a reader of the status may be in the middle of it.
+    # The old gallery is closed once nothing refers to it: a reader of the status may be in the middle of it.
     return manifest
 
 

@@ -1,18 +1,14 @@
 """What a running session offers about faces: the paper's Table 7, for every front end and without any window."""
 
-import contextlib
 import threading
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from deploy.events import ENROLLED, GALLERY
-from deploy.gallery_watch import GalleryWatch
-from deploy.publishing import Publisher
-from deploy.recognition import Recognition
-from deploy.registration import Registrar
-from deploy.score_history import ScoreHistory, SeenScore
+from deploy.score_history import SeenScore
 from deploy.undo import Deletion, Deletions
+from deploy.watching import SessionParts, Watching
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
 from kface.gallery import (
@@ -33,39 +29,17 @@ from kface.recognizer import FaceRecognizer, TrackSettings
 from kface.recognizer.threshold_meaning import ThresholdMeaning, curve_range, threshold_meaning
 
 
-class SessionParts(NamedTuple):
-    """What a session is made of, as far as the settings of faces need it.
-
-    Attributes:
-        recognition: Its recogniser, thresholds and pipeline.
-        watch: Looks after its gallery.
-        registrar: Enrols.
-        publisher: Publishes its results.
-        scores: The scores seen live.
-        publishing: Held while a result is published.
-        changing: Held while stream or bundle are changed.
-        refuse: Raises KFaceError after the end.
-    """
-
-    recognition: Recognition
-    watch: GalleryWatch
-    registrar: Registrar
-    publisher: Publisher
-    scores: ScoreHistory
-    publishing: "contextlib.AbstractContextManager[object]"
-    changing: "contextlib.AbstractContextManager[object]"
-    refuse: Callable[[], None]
-
-
 class FaceSettings(object):
     """People, thresholds, detector and tracks of a session, to be looked at and changed. Safe to share between threads.
 
     Args:
         parts: Of the session.
+        watching: Runs it.
     """
 
-    def __init__(self, parts: SessionParts) -> None:
+    def __init__(self, parts: SessionParts, watching: Watching) -> None:
         self._parts = parts
+        self._watching = watching
         self._deletions = Deletions()
         self._ended = threading.Event()
 
@@ -211,26 +185,15 @@ class FaceSettings(object):
         Raises:
             ConfigError: It is out of its range.
         """
-        with self._anew():
+        with self._watching.other_tracks():
             recognition = self._parts.recognition
             recognition.recognizer = recognition.recognizer.with_min_face(pixels)
             self._parts.registrar.use(recognition.enrolment())
 
     @property
     def tracks(self) -> Optional[TrackSettings]:
-        """How faces are followed; None where each frame is decided by itself."""
+        """How faces are followed, None where each frame is decided by itself (``Session.change_pipeline`` changes it)."""
         return self._parts.recognition.tracks
-
-    def set_tracks(self, tracks: Optional[TrackSettings]) -> None:
-        """Follow faces in another way from the next frame on; all tracks start again.
-
-        Raises:
-            ConfigError: A setting is out of its range.
-        """
-        if tracks is not None:
-            tracks.check()
-        with self._anew():
-            self._parts.recognition.set_tracks(tracks)
 
     # ---- model
 
@@ -277,21 +240,13 @@ class FaceSettings(object):
                 progress(made[0])
             return out.vectors
 
-        @contextlib.contextmanager
-        def hold() -> "Iterator[None]":
-            with parts.recognition.networks, parts.publishing:
-                yield
-
         def committed() -> None:
-            before.append(parts.recognition.change_bundle(recognizer, model, thresholds))
-            parts.registrar.use(parts.recognition.enrolment())
-            parts.publisher.turn_over()
-            parts.scores.clear()
+            before.append(self._watching.put_bundle(recognizer, model, thresholds))
 
-        with parts.changing, parts.watch.own_change():
-            parts.refuse()
+        with self._watching.exchange(), parts.watch.own_change():
             recognizer.operating_point_for(self._gallery.size)
-            done = self._gallery.reenrol_in_use(ModelSwitch(recognizer.fingerprint, hold, committed), embed, discard)
+            switch = ModelSwitch(recognizer.fingerprint, self._watching.between_frames, committed)
+            done = self._gallery.reenrol_in_use(switch, embed, discard)
         parts.publisher.log.add(GALLERY, reason="recognised by {}".format(model))
         return before[0], done
 
@@ -300,18 +255,6 @@ class FaceSettings(object):
     @property
     def _gallery(self) -> Gallery:
         return self._parts.recognition.gallery
-
-    @contextlib.contextmanager
-    def _anew(self) -> "Iterator[None]":
-        """Change how frames are processed, and begin with new tracks."""
-        parts = self._parts
-        with parts.changing:
-            parts.refuse()
-            with parts.recognition.networks, parts.publishing:
-                yield
-                parts.recognition.begin_anew()
-                parts.publisher.turn_over()
-                parts.scores.turn_over()
 
     def _report_enrolled(self, made: EnrolledFace) -> None:
         self._parts.publisher.log.add(ENROLLED, name=made.name, reason=made.warning or "")

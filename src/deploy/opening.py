@@ -8,9 +8,10 @@ from typing import Callable, Iterator, NamedTuple, Tuple
 import numpy as np
 
 from deploy.outputs import OutputStream
-from deploy.session import Session, SourceMaker
+from deploy.session import Session
 from deploy.settings import DeploySettings
 from deploy.terminal import print_line
+from deploy.watching import SourceMaker
 from kface import bundle
 from kface.bundle.manifest import BundleManifest
 from kface.data.sample.clip import clip_path, write_clip

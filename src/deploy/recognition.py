@@ -50,19 +50,19 @@ class Recognition(object):
         self.networks = threading.Lock()
         self._settings = settings
         self._pipeline = settings.pipeline
-        self.begin_anew()
+        self.begin_again()
 
     @property
     def tracks(self) -> Optional[TrackSettings]:
         """How faces are followed; None where each frame is decided by itself."""
         return self._pipeline.tracks
 
-    def set_tracks(self, tracks: Optional[TrackSettings]) -> None:
-        """Follow faces in another way with the next :meth:`begin_anew`; :attr:`networks` is held by the caller."""
-        self._pipeline = self._pipeline._replace(tracks=tracks)
+    def set_pipeline(self, pipeline: PipelineSettings) -> None:
+        """Process frames in another way with the next :meth:`begin_again`; :attr:`networks` is held by the caller."""
+        self._pipeline = pipeline
 
-    def begin_anew(self) -> None:
-        """Forget the tracks, for another stream; :attr:`networks` is held by the caller."""
+    def begin_again(self) -> None:
+        """Begin with new tracks; :attr:`networks` is held by the caller."""
         self.pipeline = Pipeline(self.recognizer, self.gallery, self._pipeline)
         self.pipeline.set_operating_point(self.operating_point)
 
@@ -82,13 +82,8 @@ class Recognition(object):
         if recognizer.fingerprint != old.fingerprint:
             self.operating_point, self._set = operating_point, False
         self.model, self.thresholds = model, thresholds
-        self.begin_anew()
+        self.begin_again()
         return old
-
-    def change_pipeline(self, pipeline: PipelineSettings) -> None:
-        """See :meth:`deploy.session.Session.change_pipeline`; :attr:`networks` is held by the caller."""
-        self._pipeline = pipeline
-        self.begin_anew()
 
     def set_threshold(self, recognised: float, unknown: Optional[float]) -> None:
         """See :meth:`deploy.session.Session.set_threshold`."""

@@ -1,35 +1,29 @@
 """Streams, a recogniser and a gallery at work together: what every front end shows and commands, and none decides."""
 
 import os
-import threading
-import time
-from typing import Callable, List, Optional, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 import numpy as np
 
-from deploy.events import GALLERY, STREAM, Event
-from deploy.face_settings import FaceSettings, SessionParts
-from deploy.gallery_watch import GalleryWatch
-from deploy.line import NOTHING, Line, TaggedResult, added
+from deploy.events import Event
+from deploy.face_settings import FaceSettings
 from deploy.outputs.base import Output
 from deploy.publishing import Publisher
 from deploy.recognition import Recognition
 from deploy.recording import Recorder
-from deploy.registration import FaceCandidate, Registrar
-from deploy.score_history import ScoreHistory
+from deploy.registration import FaceCandidate
 from deploy.settings import DeploySettings
 from deploy.sightings import Sighting
 from deploy.status import Status
 from deploy.view import LivePicture
+from deploy.watching import SessionParts, SourceMaker, Watching
 from kface.bundle import Thresholds
 from kface.errors import KFaceError
 from kface.gallery import EnrolledFace, Gallery, Person
-from kface.recognizer import FaceRecognizer, OperatingPoint, Pipeline, PipelineSettings, Result
-from kface.streams import Frame, Shortfall, StateChange, VideoSource
+from kface.recognizer import FaceRecognizer, OperatingPoint, PipelineSettings, Result
+from kface.streams import Shortfall, VideoSource
 
 PathLike = Union[str, "os.PathLike[str]"]
-#: Makes the source: takes what to call with each change of its state.
-SourceMaker = Callable[[Callable[[StateChange], None]], VideoSource]
 
 
 class Session(object):
@@ -71,34 +65,12 @@ class Session(object):
     ) -> None:
         self.settings = settings
         self._recognition = Recognition(settings, gallery, recognizer, model, thresholds)
-        # Held while a result is published, so that none of an old pipeline comes after those of a new one.
-        self._publishing = threading.Lock()
         self._publisher = Publisher(settings.view, self._state, self._fail)
-        self._watch = GalleryWatch(gallery, self._publisher.log, self._recognition.people_changed)
-        self._registrar = Registrar(self._watch, self._publisher.log, self._recognition.enrolment())
+        parts = SessionParts(self._recognition, self._publisher)
+        self._registrar = parts.registrar
         self._recorder = Recorder(self._publisher, self._newest)
-        self._scores = ScoreHistory()
-        self._started = 0.0
-        self._closed = False
-        # Held while the stream or bundle is changed, and while the session ends.
-        self._changing = threading.Lock()
-        self.face_settings = FaceSettings(
-            SessionParts(
-                self._recognition,
-                self._watch,
-                self._registrar,
-                self._publisher,
-                self._scores,
-                self._publishing,
-                self._changing,
-                self._refuse_after_the_end,
-            )
-        )
-        # Set but for the moment in which another stream takes the place of the one that is there.
-        self._settled = threading.Event()
-        self._settled.set()
-        self._before = NOTHING
-        self._line = self._make_line(make_source, source, not drop)
+        self._watching = Watching(parts, make_source, source, not drop)
+        self.face_settings = FaceSettings(parts, self._watching)
 
     def add_output(self, output: Output) -> None:
         """Give every result from now on and its events to an output, which is closed at the end.
@@ -109,8 +81,7 @@ class Session(object):
 
     def start(self) -> "Session":
         """Begin; returns itself."""
-        self._line.runner.start()
-        self._started = self._started or time.time()
+        self._watching.start()
         return self
 
     def wait(self, timeout: Optional[float] = None) -> bool:
@@ -119,33 +90,14 @@ class Session(object):
         Raises:
             KFaceError: The stream, the networks or the gallery failed.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        line = None
-        # Another stream may have taken the place of the one that has ended.
-        while self._settled.wait(_left(deadline)) and line is not self._line:
-            line = self._line
-            if not line.runner.wait(_left(deadline)):
-                return False
-        return self._settled.is_set()
+        return self._watching.wait(timeout)
 
     def stop(self) -> None:
         """End now, and close everything but the gallery and the recogniser. May be called twice, from any thread."""
         self.face_settings.close()
         # First of all, as another stream may be waiting for an output to take this one's place.
         self._publisher.release()
-        with self._changing:
-            if self._closed:
-                return
-            self._closed = True
-            line = self._line
-            try:
-                line.runner.stop()
-            finally:
-                self._watch.report_damage()
-                more = [] if self.shortfall is None else ["ended: {}: {}".format(line.name, self.shortfall)]
-                self._publisher.close(more, line.complete)
-            # An output may have made a mistake with what was still queued.
-            line.runner.stop()
+        self._watching.stop()
 
     def __enter__(self) -> "Session":
         return self.start()
@@ -161,7 +113,7 @@ class Session(object):
     @property
     def stream(self) -> VideoSource:
         """What gives the frames."""
-        return self._line.source
+        return self._watching.line.source
 
     @property
     def recognizer(self) -> FaceRecognizer:
@@ -176,7 +128,7 @@ class Session(object):
     @property
     def shortfall(self) -> Optional[Shortfall]:
         """What a video file should have held and did not, at its end, or None."""
-        return self._line.source.shortfall
+        return self._watching.line.source.shortfall
 
     @property
     def failures(self) -> List[KFaceError]:
@@ -186,15 +138,15 @@ class Session(object):
     @property
     def running(self) -> bool:
         """Whether frames are still being processed."""
-        return self._line.runner.running
+        return self._watching.line.runner.running
 
     @property
     def status(self) -> Status:
         """How the session is doing."""
         state, reason = self._state()
         fps, p50, p95 = self._publisher.meter.read()
-        line = self._line
-        counts = added(self._before, line.runner.counts)
+        line = self._watching.line
+        counts = self._watching.counts()
         newest = self._publisher.viewer.newest()
         return Status(
             source=line.name,
@@ -209,7 +161,7 @@ class Session(object):
             captured=counts.captured,
             skipped=counts.skipped,
             processed=counts.processed,
-            started=self._started,
+            started=self._watching.started,
             model=self._recognition.model,
             runtime=self._recognition.recognizer.embedder.runtime,
             damaged=len(self.gallery.damage),
@@ -357,26 +309,7 @@ class Session(object):
         Raises:
             KFaceError: It cannot be opened, or the session has ended.
         """
-        with self._changing:
-            self._refuse_after_the_end()
-            old, line = self._line, self._make_line(make_source, name, not drop)
-            self._settled.clear()
-            try:
-                wrong = old.end()
-                with self._recognition.networks, self._publishing:
-                    self._before = added(self._before, old.runner.counts)
-                    self._line = line
-                    self._recognition.begin_anew()
-                    self._publisher.turn_over()
-                    self._scores.turn_over()
-                for trouble in (old.source.shortfall, wrong):
-                    if trouble is not None:
-                        self._publisher.log.add(STREAM, reason="ended: {}: {}".format(old.name, trouble))
-                self._publisher.log.add(STREAM, reason="changed to {}".format(name))
-                if self._started:
-                    line.runner.start()
-            finally:
-                self._settled.set()
+        self._watching.change_stream(make_source, name, not drop)
 
     def change_bundle(
         self,
@@ -404,17 +337,7 @@ class Session(object):
             ConfigError: The bundle has no thresholds, and none are given. Likewise.
             KFaceError: The session has ended.
         """
-        with self._changing, self._watch.own_change():
-            self._refuse_after_the_end()
-            with self._recognition.networks, self._publishing:
-                old = self._recognition.change_bundle(recognizer, model, thresholds, gallery)
-                if gallery is not None:
-                    self._watch.use(gallery)
-                self._registrar.use(self._recognition.enrolment())
-                self._publisher.turn_over()
-                self._scores.clear()
-            self._publisher.log.add(GALLERY, reason="recognised by {}".format(model))
-            return old
+        return self._watching.change_bundle(recognizer, model, thresholds, gallery)
 
     def change_view(self, size: Tuple[int, int]) -> None:
         """Show pictures that fit into another width and height, in pixels, from now on."""
@@ -429,55 +352,20 @@ class Session(object):
             KFaceError: The session has ended.
         """
         pipeline.check()
-        with self._changing:
-            self._refuse_after_the_end()
-            with self._recognition.networks, self._publishing:
-                self.settings = self.settings._replace(pipeline=pipeline)
-                self._recognition.change_pipeline(pipeline)
-                self._publisher.turn_over()
+        with self._watching.other_tracks():
+            self.settings = self.settings._replace(pipeline=pipeline)
+            self._recognition.set_pipeline(pipeline)
 
-    # ---- called from the line's threads
-
-    def _step(self, line: Line, frame: Frame) -> Optional[TaggedResult]:
-        self._watch.look()
-        with self._recognition.networks:
-            if line is not self._line:
-                return None
-            pipeline = self._recognition.pipeline
-            return pipeline, pipeline.process(frame)
-
-    def _publish(self, line: Line, pipeline: Pipeline, result: Result) -> None:
-        with self._publishing:
-            if pipeline is self._recognition.pipeline:
-                self._scores.take(result)
-                self._publisher.publish(result, self._recognition.operating_point.fmr, line.complete)
-
-    def _fail(self, error: BaseException) -> None:
-        """End because of a mistake in an output."""
-        self._line.runner.fail(error)
-
-    def _stream_changed(self, change: StateChange) -> None:
-        self._publisher.log.add(STREAM, reason=": ".join(part for part in (change.state.value, change.reason) if part))
-        self._publisher.viewer.changed()
-
-    # ---- what it is made of
-
-    def _make_line(self, make_source: SourceMaker, name: str, complete: bool) -> Line:
-        return Line(make_source(self._stream_changed), name, complete, self._step, self._publish)
-
-    def _refuse_after_the_end(self) -> None:
-        if self._closed:
-            raise KFaceError("has ended", "the session", "start another session")
+    # ---- for its parts
 
     def _state(self) -> Tuple[str, str]:
-        return self._line.state(self._closed)
+        return self._watching.state()
+
+    def _fail(self, error: BaseException) -> None:
+        self._watching.fail(error)
 
     def _newest(self) -> Result:
         result = self._publisher.viewer.newest()
         if result is None:
             raise KFaceError("no live picture", "the stream", "wait for the stream")
         return result
-
-
-def _left(deadline: Optional[float]) -> Optional[float]:
-    return None if deadline is None else max(deadline - time.monotonic(), 0.0)

@@ -234,11 +234,15 @@ def test_the_smallest_face_and_the_tracks_change_while_the_stream_goes_on(camera
             session.face_settings.set_min_face(3)
         assert session.face_settings.min_face == 80
         tracks = SIMPLE.tracks._replace(max_age=7)
-        session.face_settings.set_tracks(tracks)
+        session.change_pipeline(session.settings.pipeline._replace(tracks=tracks))
+        assert session.face_settings.tracks == tracks
+        # Whoever changes something else from the settings on keeps them.
+        assert session.settings.pipeline.tracks == tracks
+        session.change_pipeline(session.settings.pipeline._replace(dnn_size=(160, 90)))
         assert session.face_settings.tracks == tracks
         with pytest.raises(ConfigError, match="tracks.max_age"):
-            session.face_settings.set_tracks(tracks._replace(max_age=-1))
-        session.face_settings.set_tracks(None)
+            session.change_pipeline(session.settings.pipeline._replace(tracks=tracks._replace(max_age=-1)))
+        session.change_pipeline(session.settings.pipeline._replace(tracks=None))
         after = session.wait_view().number
         shown(session, lambda view: view.number > after and len(view.faces) == 2 and view.faces[0].track is None)
         # Enrolment looks with the new detector too.

@@ -26,11 +26,15 @@ WAIT_S = 0.25
 CLOSE_S = 1.5
 
 
+def _unexpected(error: Exception) -> str:
+    return "unexpected error: {}: {}".format(type(error).__name__, error)
+
+
 class Call(object):
     """A call that was given to :meth:`SessionBridge.call`.
 
     Attributes:
-        forgotten: Whether nobody waits for the answer any more.
+        forgotten: Whether the answer is not wanted any more.
     """
 
     def __init__(
@@ -46,7 +50,7 @@ class Call(object):
         self._error: Optional[str] = None
 
     def forget(self, *_: object) -> None:
-        """Answer nobody; what has begun is not undone."""
+        """Drop the answer; what has begun is not undone."""
         self.forgotten = True
 
     def run(self) -> None:
@@ -58,7 +62,7 @@ class Call(object):
         except Exception as error:
             # A mistake of ours: the window lives on, and the log has the traceback.
             LOGGER.exception("a call of the window failed")
-            self._error = "unexpected error: {}: {}".format(type(error).__name__, error)
+            self._error = _unexpected(error)
 
     def answer(self) -> None:
         """Hand over what came out; in Qt's thread."""
@@ -87,6 +91,7 @@ class SessionBridge(QObject):
         ended: Signal: the stream has ended; the reason in one line, empty where it is the end of a file.
         opened: Signal: there is a session now.
         failed: Signal: a session could not be opened; why, in one line.
+        trouble: Signal: picture, events or status could not be asked for, which is tried again; why, in one line.
 
     Example:
         >>> bridge = SessionBridge()  # doctest: +SKIP
@@ -101,6 +106,7 @@ class SessionBridge(QObject):
     ended = Signal(str)
     opened = Signal()
     failed = Signal(str)
+    trouble = Signal(str)
     # From the threads to Qt's; Qt queues them.
     _picture_came = Signal()
     _events_came = Signal()
@@ -236,8 +242,9 @@ class SessionBridge(QObject):
     @Slot()
     def _hand_status(self) -> None:
         status, end = self._status_place.get_nowait()
-        self.status.emit(status)
-        if end is not None:
+        if end is None:
+            self.status.emit(status)
+        else:
             self.ended.emit(end)
 
     @Slot(object)
@@ -263,7 +270,9 @@ class SessionBridge(QObject):
 
     def _pull_pictures(self) -> None:
         session, number = self.session, 0
-        while not self._closing.is_set():
+
+        def pull() -> None:
+            nonlocal number
             begun = time.monotonic()
             picture = session.wait_view(number, WAIT_S)
             if picture is not None:
@@ -273,9 +282,13 @@ class SessionBridge(QObject):
                 # A session that has ended does not wait.
                 self._closing.wait(WAIT_S)
 
+        self._repeat(pull)
+
     def _pull_events(self) -> None:
         session, number = self.session, 0
-        while not self._closing.is_set():
+
+        def pull() -> None:
+            nonlocal number
             begun = time.monotonic()
             events = session.wait_events(number, WAIT_S)
             if events:
@@ -284,18 +297,45 @@ class SessionBridge(QObject):
             elif time.monotonic() - begun < WAIT_S / 2:
                 self._closing.wait(WAIT_S)
 
+        self._repeat(pull)
+
     def _pull_status(self) -> None:
         session, ran = self.session, False
-        while not self._closing.is_set():
-            end = None
+
+        def pull() -> None:
+            nonlocal ran
             runs = session.running
             if ran and not runs:
                 end = self._reason(session)
                 # None where another stream has begun meanwhile.
                 runs = end is None
+                if end is not None:
+                    # By itself: it must not be lost where the status cannot be read.
+                    self._place(self._status_place, (None, end), self._status_came)
             ran = runs
-            self._place(self._status_place, (session.status, end), self._status_came)
+            self._place(self._status_place, (session.status, None), self._status_came)
             self._closing.wait(STATUS_EVERY_S)
+
+        self._repeat(pull)
+
+    def _repeat(self, pull: Callable[[], None]) -> None:
+        """Pull until the end. What fails is reported once as :attr:`trouble`, and again after it has gone well meanwhile."""
+        reported = None
+        while not self._closing.is_set():
+            try:
+                pull()
+                reported = None
+                continue
+            except KFaceError as error:
+                line = str(error)
+            except Exception as error:
+                line = _unexpected(error)
+                if line != reported:
+                    LOGGER.exception("the session failed")
+            if line != reported:
+                self._send(self.trouble, line)
+                reported = line
+            self._closing.wait(WAIT_S)
 
     @staticmethod
     def _reason(session: "Session") -> Optional[str]:

@@ -14,7 +14,7 @@ from deploy.app.stream_texts import plain
 from deploy.app.texts import tr
 from deploy.app.widgets import ErrorLine, Translated, image_of, named
 
-#: Seconds after which nobody waits for a connection test any more, even where its decoder hangs.
+#: Seconds after which a connection test is given up, even where its decoder hangs.
 LONGEST_TEST_S = PATIENCE_S + 5.0
 _PICTURE = (320, 180)
 

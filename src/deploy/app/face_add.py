@@ -65,7 +65,7 @@ class FaceAddDialog(Translated, QDialog):
         parent: Qt's.
 
     Attributes:
-        added: Signal: somebody has a picture more.
+        added: Signal: a person has one more picture.
         results: What became of each file.
     """
 

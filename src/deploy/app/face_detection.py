@@ -151,17 +151,18 @@ class DetectionPage(Translated, QWidget):
         before, state = self._state, self.state()
 
         def work() -> DetectionState:
-            faces = self._bridge.session.face_settings
+            session = self._bridge.session
+            faces = session.face_settings
             # A value that was not touched is not rounded to what its field can show.
             if abs(state.min_face - before.min_face) > 0.05:
                 faces.set_min_face(state.min_face)
             if state.tracks != before.tracks:
-                faces.set_tracks(state.tracks)
+                session.change_pipeline(session.settings.pipeline._replace(tracks=state.tracks))
             return DetectionState(faces.min_face, faces.tracks)
 
         def done(now: DetectionState) -> None:
             self._show(now)
-            self.done.setText(tr("DetectionPage", "Applied. Everybody in the picture is looked at anew."))
+            self.done.setText(tr("DetectionPage", "Applied. Everyone in the picture is recognised again."))
             self.applied.emit(now)
 
         self.error.clear_error()

@@ -1,12 +1,9 @@
 """The people enrolled, with their pictures: add, rename, merge, delete and undo (Table 7 of the paper)."""
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
-import numpy as np
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -22,21 +19,11 @@ from qtpy.QtWidgets import (
 from deploy.app import face_texts
 from deploy.app.bridge import SessionBridge
 from deploy.app.face_add import FaceAddDialog, dropped_files
+from deploy.app.face_person import PersonDetails
 from deploy.app.texts import tr
-from deploy.app.widgets import ErrorLine, ThumbnailList, Translated, named
+from deploy.app.widgets import ErrorLine, Translated, named
 from deploy.undo import Deletion
-from kface.errors import GalleryError
-from kface.gallery import Person, Template
-
-#: Pictures of one person that are shown.
-MOST_SHOWN = 200
-
-
-class ShownTemplate(NamedTuple):
-    """A template, and its crop where there is one that can be read."""
-
-    template: Template
-    crop: Optional[np.ndarray]
+from kface.gallery import Person
 
 
 class PeoplePage(Translated, QWidget):
@@ -48,6 +35,7 @@ class PeoplePage(Translated, QWidget):
 
     Attributes:
         changed: Signal: people have changed.
+        details: The person who was chosen, also while the search hides the name; its controls are the page's too.
         people: Who is enrolled, as was last seen.
     """
 
@@ -59,7 +47,6 @@ class PeoplePage(Translated, QWidget):
         self.people: List[Person] = []
         self._wanted: Optional[str] = None
         self._deletions: List[Deletion] = []
-        self._template: Optional[int] = None
         self.question: Optional[QMessageBox] = None
         self.adding: Optional[FaceAddDialog] = None
         self.setAcceptDrops(True)
@@ -79,7 +66,7 @@ class PeoplePage(Translated, QWidget):
             column.addWidget(widget)
         splitter = QSplitter()
         splitter.addWidget(left)
-        splitter.addWidget(self._make_details())
+        splitter.addWidget(self._make_details(bridge))
         splitter.setChildrenCollapsible(False)
         splitter.setSizes([240, 480])
         self.undo_label = QLabel()
@@ -99,46 +86,18 @@ class PeoplePage(Translated, QWidget):
         self.retranslate()
         self._show_person()
 
-    def _make_details(self) -> QWidget:
-        self.details = QGroupBox()
-        self.pictures = ThumbnailList("")
-        self.pictures.setMinimumHeight(110)
-        self.pictures.setIconSize(QSize(72, 72))
-        self.pictures.currentItemChanged.connect(lambda *_: self._enable())
-        self.none = QLabel()
-        self.none.setWordWrap(True)
-        self.new_name = QLineEdit()
+    def _make_details(self, bridge: SessionBridge) -> QWidget:
+        self.details = details = PersonDetails(bridge)
+        details.failed.connect(self._failed)
+        self.pictures, self.new_name, self.merge_with = details.pictures, details.new_name, details.merge_with
+        self.rename_button, self.merge_button = details.rename_button, details.merge_button
+        self.delete_picture, self.delete_person = details.delete_picture, details.delete_person
         self.new_name.returnPressed.connect(self.rename)
-        self.rename_button = QPushButton()
         self.rename_button.clicked.connect(self.rename)
-        self.merge_with = QComboBox()
-        self.merge_button = QPushButton()
         self.merge_button.clicked.connect(self.ask_merge)
-        self.delete_picture = QPushButton()
         self.delete_picture.clicked.connect(self.delete_template)
-        self.delete_person = QPushButton()
         self.delete_person.clicked.connect(self.ask_delete)
-        self._rename_label, self._merge_label = QLabel(), QLabel()
-        self._rename_label.setBuddy(self.new_name)
-        self._merge_label.setBuddy(self.merge_with)
-        column = QVBoxLayout(self.details)
-        column.addWidget(self.none)
-        column.addWidget(self.pictures, 1)
-        for label, field, button in (
-            (self._rename_label, self.new_name, self.rename_button),
-            (self._merge_label, self.merge_with, self.merge_button),
-        ):
-            row = QHBoxLayout()
-            row.addWidget(label)
-            row.addWidget(field, 1)
-            row.addWidget(button)
-            column.addLayout(row)
-        row = QHBoxLayout()
-        row.addWidget(self.delete_picture)
-        row.addStretch(1)
-        row.addWidget(self.delete_person)
-        column.addLayout(row)
-        return self.details
+        return details
 
     def retranslate(self) -> None:
         """Set every text again."""
@@ -151,28 +110,12 @@ class PeoplePage(Translated, QWidget):
             tr("PeoplePage", "Add pictures"),
             tr("PeoplePage", "Enrol from picture files; they can be dropped here"),
         )
-        named(self.pictures, tr("PeoplePage", "Pictures of this person"))
-        self._rename_label.setText(tr("PeoplePage", "&Name"))
-        named(self.new_name, tr("PeoplePage", "New name"))
-        self.rename_button.setText(tr("PeoplePage", "&Rename"))
-        self._merge_label.setText(tr("PeoplePage", "Same &person as"))
-        for widget in (self.merge_with, self.merge_with.view()):
-            named(widget, tr("PeoplePage", "Same person as"))
-        self.merge_button.setText(tr("PeoplePage", "&Merge..."))
-        named(
-            self.merge_button,
-            tr("PeoplePage", "Merge"),
-            tr("PeoplePage", "Gives all pictures to the other name, and forgets this one"),
-        )
-        self.delete_picture.setText(tr("PeoplePage", "Delete p&icture"))
-        self.delete_person.setText(tr("PeoplePage", "&Delete person..."))
         self.undo_button.setText(tr("PeoplePage", "&Undo"))
         named(
             self.undo_button, tr("PeoplePage", "Undo"), tr("PeoplePage", "Possible for five minutes after a deletion")
         )
         self._fill_list()
         self._show_undo()
-        self._head()
 
     # ---- what is there
 
@@ -232,66 +175,7 @@ class PeoplePage(Translated, QWidget):
             self.list.item(row).setHidden(wanted not in person.name.casefold())
 
     def _show_person(self) -> None:
-        person = self.current
-        self.pictures.clear()
-        self._template = None
-        self.merge_with.clear()
-        self.new_name.setText("" if person is None else person.name)
-        self._head()
-        self._enable()
-        if person is None:
-            return
-        self.merge_with.addItems([one.name for one in self.people if one.id != person.id])
-        self._enable()
-        self._bridge.call(
-            lambda: (person.id, self._read(person.id)), done=self._show_pictures, failed=self._failed, owner=self
-        )
-
-    def _head(self) -> None:
-        person = self.current
-        self.details.setTitle("" if person is None else person.name)
-        self.none.setVisible(person is None)
-        self.none.setText(
-            tr(
-                "PeoplePage",
-                "Nobody is enrolled yet. Add pictures, drop them here, or click a face in the live picture.",
-            )
-        )
-
-    def _enable(self) -> None:
-        there = self.current is not None
-        for widget in (self.new_name, self.rename_button, self.delete_person, self.pictures):
-            widget.setEnabled(there)
-        for widget in (self.merge_with, self.merge_button):
-            widget.setEnabled(there and self.merge_with.count() > 0)
-        self.delete_picture.setEnabled(there and self.pictures.currentItem() is not None)
-
-    def _read(self, person_id: str) -> List[ShownTemplate]:
-        """Read a person's pictures; in a thread of the bridge."""
-        faces = self._bridge.session.face_settings
-        shown = []
-        for template in faces.templates(person_id)[:MOST_SHOWN]:
-            try:
-                crop = faces.crop(template.id) if template.crop else None
-            except GalleryError:
-                # One damaged picture must not hide the others; the check names it.
-                crop = None
-            shown.append(ShownTemplate(template, crop))
-        return shown
-
-    def _show_pictures(self, found: Tuple[str, List[ShownTemplate]]) -> None:
-        person_id, shown = found
-        # Another person may have been chosen meanwhile.
-        if self.current is None or self.current.id != person_id:
-            return
-        self.pictures.clear()
-        for template, crop in shown:
-            when = template.created[:10]
-            about = tr("PeoplePage", "Template {}, enrolled {}").format(template.id, template.created)
-            if crop is None:
-                about += ". " + tr("PeoplePage", "Its picture was not kept.")
-            self.pictures.put(template.id, crop, when, about)
-        self._enable()
+        self.details.show_person(self.current, self.people)
 
     # ---- changes
 
@@ -313,13 +197,13 @@ class PeoplePage(Translated, QWidget):
 
     def rename(self) -> None:
         """Rename the person who is chosen."""
-        person, name = self.current, self.new_name.text()
+        person, name = self.details.person, self.new_name.text()
         if person is not None and name != person.name:
             self._change(lambda: self._bridge.session.rename(person.id, name), choose=name)
 
     def ask_merge(self) -> None:
         """Ask whether two names are one person."""
-        person, other = self.current, self.merge_with.currentText()
+        person, other = self.details.person, self.merge_with.currentText()
         if person is None or not other:
             return
         text = tr("PeoplePage", "Give all pictures of {name} to {other}?").format(name=person.name, other=other)
@@ -332,7 +216,7 @@ class PeoplePage(Translated, QWidget):
 
     def ask_delete(self) -> None:
         """Ask whether the person who is chosen is to be deleted."""
-        person = self.current
+        person = self.details.person
         if person is None:
             return
         text = tr("PeoplePage", "Delete {name}? Pictures: {count}").format(name=person.name, count=person.templates)
@@ -357,7 +241,7 @@ class PeoplePage(Translated, QWidget):
 
     def delete_template(self) -> None:
         """Delete the picture that is chosen."""
-        person, item = self.current, self.pictures.currentItem()
+        person, item = self.details.person, self.pictures.currentItem()
         if person is not None and item is not None:
             self.delete(person.id, int(item.data(Qt.UserRole)))
 

@@ -343,7 +343,7 @@ class ThresholdPage(Translated, QWidget):
     def _live(scores: Sequence[SeenScore], threshold: float) -> str:
         values: List[float] = [one.score for one in scores]
         if not values:
-            return tr("ThresholdPage", "Nobody has been seen yet with somebody enrolled.")
+            return tr("ThresholdPage", "No face has been compared with the people enrolled yet.")
         reach = sum(value >= threshold for value in values)
         text = tr("ThresholdPage", "Of the last {count} faces seen live, {reach} reach this threshold.")
         return text.format(count=len(values), reach=reach)

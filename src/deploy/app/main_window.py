@@ -156,6 +156,7 @@ class MainWindow(Translated, QMainWindow):
         bridge.happened.connect(self._show_event)
         bridge.opened.connect(self._opened)
         bridge.failed.connect(self._failed)
+        bridge.trouble.connect(self.show_error)
         bridge.ended.connect(self._ended)
         self.view.picked.connect(self._pick)
         self.strip.chosen.connect(self._pick_sighting)

@@ -278,7 +278,7 @@ class ModelDialog(Translated, QDialog):
                     " no picture left, and have to be enrolled again: {lost}.",
                 )
             else:
-                text = tr("ModelDialog", "All {templates} pictures were kept, so that nobody is lost.")
+                text = tr("ModelDialog", "All {templates} pictures were kept: everyone stays enrolled.")
             self._abouts[REENROL].setText(
                 text.format(crops=fit.crops, templates=fit.templates, without=without, lost=len(fit.lost))
             )

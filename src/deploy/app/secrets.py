@@ -207,7 +207,7 @@ class PasswordStore(object):
                 try:
                     entries = self._entries()
                 except ConfigError:
-                    # What nobody can read any more; the new one is kept all the same.
+                    # It can no longer be read; the new password is kept all the same.
                     os.replace(self._file, self._file + ".unreadable")
                     entries = {}
                 if entry is None and _name(camera) not in entries:

@@ -28,7 +28,7 @@ RESOLUTIONS: Tuple[Size, ...] = ((640, 360), (640, 480), (1280, 720), (1920, 108
 DNN_SIZES: Tuple[Size, ...] = ((320, 180), (480, 270), (640, 360), (960, 540), (1280, 720))
 
 
-#: What can be wrong with a field: its form, an id without which a password is for nobody, a file that is not there or cannot
+#: What can be wrong with a field: its form, a password without an id, a file that is not there or cannot
 #: be opened, a camera's address in its place, and a CSI camera elsewhere than on a Jetson.
 INVALID, ID_MISSING, FILE_ABSENT, FILE_UNUSABLE, FILE_NETWORK, NO_CSI = (
     "invalid",

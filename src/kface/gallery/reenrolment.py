@@ -20,7 +20,7 @@ class ModelSwitch(NamedTuple):
 
     Attributes:
         fingerprint: Of the new model.
-        hold: Makes a context in which nobody searches the gallery; entered before its lock.
+        hold: Makes a context in which nothing searches the gallery; entered before its lock.
         committed: Called in that context once the file has the new templates; lets the gallery be of the new model.
     """
 

@@ -177,7 +177,7 @@ def _judge(index: Index, best: _Best, row: int, recognised: Optional[float]) -> 
         return made(MISPLACED, other, int(best.other_row[row]))
     if recognised is not None and other >= recognised:
         return made(LOOKALIKE, other, int(best.other_row[row]))
-    # Of two equal ones the later is told, once.
+    # Of two equal ones only the later is reported.
     if has_own and own >= SAME_PICTURE and best.own_row[row] < row:
         return made(SAME_OWN, own, int(best.own_row[row]))
     return None

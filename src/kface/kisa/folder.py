@@ -108,7 +108,7 @@ def read_description(root: Path) -> dict[str, Any]:
     try:
         found = read_json(path, 1 << 20)
     except (OSError, ValueError) as error:
-        raise LayoutError(f"cannot be read ({error})", path, "remove it or write it anew")
+        raise LayoutError(f"cannot be read ({error})", path, "remove it or write it again")
     kinds = {"title": str, "synthetic": bool, "notes": list}
     if (
         not isinstance(found, dict)
@@ -117,7 +117,7 @@ def read_description(root: Path) -> dict[str, Any]:
         or not all(isinstance(found.get(key, kind()), kind) for key, kind in kinds.items())
         or not all(isinstance(note, str) for note in found.get("notes", ()))
     ):
-        raise LayoutError(f"does not describe a {KIND} of schema {SCHEMA}", path, "remove it or write it anew")
+        raise LayoutError(f"does not describe a {KIND} of schema {SCHEMA}", path, "remove it or write it again")
     return found
 
 

@@ -53,7 +53,7 @@ def _named(path: str, setting: str) -> str:
 
 
 def _folders() -> Iterator[Path]:
-    # Without the sources beside it this is somebody's site-packages, and build/ is nothing of ours.
+    # Without the sources beside it this is a site-packages folder, whose build/ is not the project's.
     if (REPOSITORY / "src" / "export" / "library" / "include" / "kface.h").is_file():
         for name in BUILT:
             yield REPOSITORY / name

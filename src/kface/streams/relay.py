@@ -3,8 +3,8 @@
 FFmpeg and GStreamer follow redirects to any address and log in there, print locations, cut long credentials off, and know only
 some of the logins. Here the decoder connects to a port of this machine and asks without a login; its requests (RFC 2326) go to
 the camera with the Authorization that the camera wants, and pictures come back as they are (RTP interleaved, section 10.12).
-A redirect is followed within the camera's own address only, and never told to the decoder. Who does not know the random word in
-the decoder's URL, another user of this machine, gets nothing.
+A redirect is followed within the camera's own address only, and the decoder never learns of it. Whoever does not know the
+random word in the decoder's URL, such as another user of this machine, gets nothing.
 """
 
 import binascii

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from deploy.app.bridge import SessionBridge
-from kface.errors import KFaceError
+from kface.errors import GalleryError, KFaceError
 
 
 def test_pictures_events_and_the_status_come_in_qt_s_thread(bridge, fake_session, qtbot):
@@ -68,7 +68,7 @@ def test_an_error_is_one_line(bridge, qtbot, caplog):
     assert "a call of the window failed" in caplog.text
 
 
-def test_a_forgotten_call_answers_nobody(bridge, qtbot):
+def test_a_forgotten_call_has_no_answer(bridge, qtbot):
     answers = []
     wait = threading.Event()
     bridge.call(wait.wait, done=answers.append).forget()
@@ -86,6 +86,70 @@ def test_the_stream_s_end_is_reported_once(bridge, fake_session, qtbot):
     qtbot.waitUntil(lambda: bool(ends))
     qtbot.wait(600)
     assert ends == [""]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            GalleryError("is damaged (row 3 missing)", "g.db", "restore it"),
+            "g.db: is damaged (row 3 missing); restore it",
+        ),
+        (ValueError("a mistake"), "unexpected error: ValueError: a mistake"),
+    ],
+)
+@pytest.mark.parametrize("asked", ["status", "wait_view", "wait_events"])
+def test_what_the_session_fails_with_is_one_line_and_is_tried_again(bridge, fake_session, qtbot, asked, error, line):
+    lines, came = [], []
+    real = getattr(type(fake_session), asked)
+    broken = threading.Event()
+
+    class Failing(type(fake_session)):
+        pass
+
+    def ask(self, *args):
+        if broken.is_set():
+            raise error
+        return real.fget(self) if isinstance(real, property) else real(self, *args)
+
+    setattr(Failing, asked, property(ask) if isinstance(real, property) else ask)
+    fake_session.__class__ = Failing
+    bridge.trouble.connect(lines.append)
+    broken.set()
+    qtbot.waitUntil(lambda: bool(lines))
+    # Asked again several times, and said once.
+    qtbot.wait(900)
+    assert lines == [line]
+    signal = {"status": bridge.status, "wait_view": bridge.picture, "wait_events": bridge.happened}[asked]
+    signal.connect(came.append)
+    broken.clear()
+    fake_session.happen("gallery", reason="x")
+    qtbot.waitUntil(lambda: bool(came))
+    broken.set()
+    qtbot.waitUntil(lambda: lines == [line, line])
+
+
+def test_the_end_is_reported_although_the_status_cannot_be_read(english, fake_session, qtbot, monkeypatch):
+    ends, lines = [], []
+
+    def wait(timeout=None):
+        raise KFaceError("is gone", "the camera")
+
+    def fail(self):
+        raise GalleryError("is damaged", "g.db")
+
+    made = SessionBridge(fake_session)
+    made.ended.connect(ends.append)
+    made.trouble.connect(lines.append)
+    qtbot.wait(300)
+    monkeypatch.setattr(fake_session, "wait", wait)
+    monkeypatch.setattr(type(fake_session), "status", property(fail))
+    fake_session.end()
+    qtbot.waitUntil(lambda: bool(ends and lines))
+    qtbot.wait(600)
+    assert ends == ["the camera: is gone"]
+    assert lines == ["g.db: is damaged"]
+    assert made.close()
 
 
 def test_a_session_is_opened_in_a_thread(english, fake_session, qtbot):

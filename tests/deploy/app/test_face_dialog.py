@@ -187,6 +187,18 @@ def test_a_person_who_is_gone_and_a_locked_data_base_are_explained(dialog, qtbot
     assert not page.error.isVisible()
 
 
+def test_a_search_that_hides_the_chosen_person_leaves_the_controls_at_work(dialog, qtbot):
+    page = dialog.people
+    choose(qtbot, page, "Kim")
+    page.search.setText("박")
+    assert page.details.title() == "Kim"
+    page.new_name.setText("Lee")
+    qtbot.mouseClick(page.rename_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: "Lee  (2)" in rows(page))
+    # People are enrolled, although none of them is chosen now.
+    assert not page.details.none.isVisible()
+
+
 # ---- files
 
 
@@ -306,7 +318,7 @@ def test_the_threshold_is_explained_and_set(dialog, qtbot, session):
     assert not page.error.isVisible()
 
 
-def test_beyond_what_was_measured_only_bounds_are_told(english):
+def test_beyond_what_was_measured_only_bounds_are_shown(english):
     assert face_texts.rate(Rate(AT_MOST, 1e-5)) == "at most 1 in 100,000"
     texts.use_language(english, "ko")
     assert face_texts.rate(Rate(AT_LEAST, 0.02)) == "2 % 이상"

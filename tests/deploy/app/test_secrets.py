@@ -119,7 +119,7 @@ def test_a_keyring_that_forgets_is_not_believed(file, keyring):
 
 
 @pytest.mark.parametrize("text", ["", "hush", "[]", '{"password": 7}', "{" * 100000])
-def test_somebody_elses_entry_is_an_error(file, keyring, text):
+def test_another_programs_entry_is_an_error(file, keyring, text):
     keyring.entries["kface camera", CAMERA] = text
     with pytest.raises(ConfigError) as caught:
         in_keyring(file, keyring).get(CAMERA)

@@ -199,7 +199,7 @@ def test_a_folder_that_is_no_data_base_is_refused_in_one_line(tmp_path):
 )
 def test_a_description_that_is_none_is_refused(folder, content):
     (folder / "database.json").write_text(content)
-    with pytest.raises(LayoutError, match=r"database\.json: .*; remove it or write it anew"):
+    with pytest.raises(LayoutError, match=r"database\.json: .*; remove it or write it again"):
         FolderDatabase(folder).open()
 
 

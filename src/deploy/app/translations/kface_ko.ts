@@ -51,7 +51,7 @@
         <translation>가장 작은 얼굴(&amp;S)</translation>
     </message>
     <message>
-        <source>Applied. Everybody in the picture is looked at anew.</source>
+        <source>Applied. Everyone in the picture is recognised again.</source>
         <translation>적용했습니다. 화면의 모든 사람을 다시 확인합니다.</translation>
     </message>
     <message>
@@ -506,7 +506,7 @@
         <translation>모든 파일</translation>
     </message>
     <message>
-        <source>All {templates} pictures were kept, so that nobody is lost.</source>
+        <source>All {templates} pictures were kept: everyone stays enrolled.</source>
         <translation>사진 {templates}장이 모두 보관되어 있어 아무도 빠지지 않습니다.</translation>
     </message>
     <message>
@@ -597,22 +597,6 @@
         <translation>사진 추가(&amp;A)...</translation>
     </message>
     <message>
-        <source>&amp;Delete person...</source>
-        <translation>사람 삭제(&amp;D)...</translation>
-    </message>
-    <message>
-        <source>&amp;Merge...</source>
-        <translation>합치기(&amp;M)...</translation>
-    </message>
-    <message>
-        <source>&amp;Name</source>
-        <translation>이름(&amp;N)</translation>
-    </message>
-    <message>
-        <source>&amp;Rename</source>
-        <translation>이름 변경(&amp;R)</translation>
-    </message>
-    <message>
         <source>&amp;Undo</source>
         <translation>되돌리기(&amp;U)</translation>
     </message>
@@ -633,10 +617,6 @@
         <translation>삭제</translation>
     </message>
     <message>
-        <source>Delete p&amp;icture</source>
-        <translation>사진 삭제(&amp;I)</translation>
-    </message>
-    <message>
         <source>Enrol from picture files; they can be dropped here</source>
         <translation>사진 파일로 등록합니다. 여기에 끌어다 놓아도 됩니다</translation>
     </message>
@@ -645,44 +625,16 @@
         <translation>{name} 님의 모든 사진을 {other} 님에게 옮길까요?</translation>
     </message>
     <message>
-        <source>Gives all pictures to the other name, and forgets this one</source>
-        <translation>모든 사진을 다른 이름으로 옮기고 이 이름은 지웁니다</translation>
-    </message>
-    <message>
-        <source>Its picture was not kept.</source>
-        <translation>사진이 보관되지 않았습니다.</translation>
-    </message>
-    <message>
         <source>Merge</source>
         <translation>합치기</translation>
-    </message>
-    <message>
-        <source>New name</source>
-        <translation>새 이름</translation>
-    </message>
-    <message>
-        <source>Nobody is enrolled yet. Add pictures, drop them here, or click a face in the live picture.</source>
-        <translation>아직 등록된 사람이 없습니다. 사진을 추가하거나 끌어다 놓거나, 실시간 화면의 얼굴을 클릭하세요.</translation>
     </message>
     <message>
         <source>People enrolled</source>
         <translation>등록된 사람</translation>
     </message>
     <message>
-        <source>Pictures of this person</source>
-        <translation>이 사람의 사진</translation>
-    </message>
-    <message>
         <source>Possible for five minutes after a deletion</source>
         <translation>삭제한 뒤 5분 동안 가능합니다</translation>
-    </message>
-    <message>
-        <source>Same &amp;person as</source>
-        <translation>같은 사람(&amp;P)</translation>
-    </message>
-    <message>
-        <source>Same person as</source>
-        <translation>같은 사람</translation>
     </message>
     <message>
         <source>Search</source>
@@ -691,10 +643,6 @@
     <message>
         <source>Search people</source>
         <translation>사람 검색</translation>
-    </message>
-    <message>
-        <source>Template {}, enrolled {}</source>
-        <translation>템플릿 {}, 등록 {}</translation>
     </message>
     <message>
         <source>Undo</source>
@@ -742,6 +690,65 @@
     <message>
         <source>{name}, {time}; click to register</source>
         <translation>{name}, {time}; 클릭하여 등록</translation>
+    </message>
+</context>
+<context>
+    <name>PersonDetails</name>
+    <message>
+        <source>&amp;Delete person...</source>
+        <translation>사람 삭제(&amp;D)...</translation>
+    </message>
+    <message>
+        <source>&amp;Merge...</source>
+        <translation>합치기(&amp;M)...</translation>
+    </message>
+    <message>
+        <source>&amp;Name</source>
+        <translation>이름(&amp;N)</translation>
+    </message>
+    <message>
+        <source>&amp;Rename</source>
+        <translation>이름 변경(&amp;R)</translation>
+    </message>
+    <message>
+        <source>Delete p&amp;icture</source>
+        <translation>사진 삭제(&amp;I)</translation>
+    </message>
+    <message>
+        <source>Gives all pictures to the other name, and forgets this one</source>
+        <translation>모든 사진을 다른 이름으로 옮기고 이 이름은 지웁니다</translation>
+    </message>
+    <message>
+        <source>Its picture was not kept.</source>
+        <translation>사진이 보관되지 않았습니다.</translation>
+    </message>
+    <message>
+        <source>Merge</source>
+        <translation>합치기</translation>
+    </message>
+    <message>
+        <source>New name</source>
+        <translation>새 이름</translation>
+    </message>
+    <message>
+        <source>Nobody is enrolled yet. Add pictures, drop them here, or click a face in the live picture.</source>
+        <translation>아직 등록된 사람이 없습니다. 사진을 추가하거나 끌어다 놓거나, 실시간 화면의 얼굴을 클릭하세요.</translation>
+    </message>
+    <message>
+        <source>Pictures of this person</source>
+        <translation>이 사람의 사진</translation>
+    </message>
+    <message>
+        <source>Same &amp;person as</source>
+        <translation>같은 사람(&amp;P)</translation>
+    </message>
+    <message>
+        <source>Same person as</source>
+        <translation>같은 사람</translation>
+    </message>
+    <message>
+        <source>Template {}, enrolled {}</source>
+        <translation>템플릿 {}, 등록 {}</translation>
     </message>
 </context>
 <context>
@@ -1496,7 +1503,7 @@
         <translation>얼굴과 등록된 사진이 얼마나 닮아야 하는지(코사인)</translation>
     </message>
     <message>
-        <source>Nobody has been seen yet with somebody enrolled.</source>
+        <source>No face has been compared with the people enrolled yet.</source>
         <translation>등록된 사람이 있는 상태에서 아직 아무도 보이지 않았습니다.</translation>
     </message>
     <message>

@@ -276,7 +276,7 @@ async function askWhy() {
 }
 
 function watch() {
-  // A page that nobody sees takes nothing from the board, and a browser has few connections to give.
+  // A hidden page takes nothing from the board, and a browser has few connections to give.
   if (document.hidden) {
     feed.stop();
     picture.stop();
