@@ -22,7 +22,8 @@ from waiting import until
 
 @pytest.fixture
 def no_thread_is_left():
-    assert threads() == []
+    # A test before may have closed what was still working.
+    assert until(lambda: threads() == []), threads()
     yield
     assert until(lambda: threads() == []), threads()
 
