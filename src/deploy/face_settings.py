@@ -105,9 +105,11 @@ class FaceSettings(object):
         Raises:
             GalleryError: One of them does not exist, or the two are one.
         """
+        stays, goes = self._name_of(into), self._name_of(other)
         with self._parts.watch.own_change():
             moved = self._gallery.merge(into, other)
-        self._log(into, "merged with {}".format(other))
+        self._parts.publisher.sightings.rename(goes, stays)
+        self._log(stays, "merged with {}".format(goes))
         return moved
 
     def delete(self, name: str, template: Optional[int] = None) -> Deletion:
@@ -118,6 +120,8 @@ class FaceSettings(object):
         """
         with self._parts.watch.own_change():
             made = self._deletions.put(self._gallery.take_out(name, template))
+        if made.complete:
+            self._parts.publisher.sightings.forget(made.name)
         self._log(made.name, "deleted" if template is None else "template {} deleted".format(template))
         return made
 
@@ -255,6 +259,10 @@ class FaceSettings(object):
     @property
     def _gallery(self) -> Gallery:
         return self._parts.recognition.gallery
+
+    def _name_of(self, person: str) -> str:
+        """Return the name of who is given by name or ID; what is given where there is none."""
+        return next((one.name for one in self._gallery.list() if person in (one.id, one.name)), person)
 
     def _report_enrolled(self, made: EnrolledFace) -> None:
         self._parts.publisher.log.add(ENROLLED, name=made.name, reason=made.warning or "")

@@ -105,12 +105,14 @@ class Sightings(object):
             self._all = [one for one in self._all if one.name != name]
 
     def rename(self, name: str, new_name: str) -> None:
-        """Call a person by another name."""
+        """Call a person by another name; where that person is here as well, the newer one of the two stays."""
         with self._lock:
-            self._all = [
+            renamed = [
                 one._replace(name=new_name, number=next(self._numbers)) if one.name == name else one
                 for one in self._all
             ]
+            newest = next((one.id for one in reversed(renamed) if one.name == new_name), None)
+            self._all = [one for one in renamed if one.name != new_name or one.id == newest]
 
     def take(self, result: Result, events: Sequence[Event]) -> None:
         """Take a result with its events; from one thread."""

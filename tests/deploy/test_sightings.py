@@ -145,3 +145,12 @@ def test_the_view_s_size_is_changed_and_a_click_still_finds_the_face(gallery):
         assert session.pick(AT_PARK[1] / 2, AT_PARK[2] / 2).box[0] > 150
         # A click into a picture of before the change.
         assert session.pick(AT_PARK[1], AT_PARK[2], (320, 180)).box[0] > 150
+
+
+def test_two_people_who_become_one_are_one_sighting_the_newer():
+    sightings = Sightings()
+    take(sightings, RECOGNISED, 1, "Kim")
+    take(sightings, RECOGNISED, 2, "Lee")
+    take(sightings, UNKNOWN, 3)
+    sightings.rename("Kim", "Lee")
+    assert [(one.name, one.track) for one in sightings.newest_first()] == [(None, 3), ("Lee", 2)]

@@ -7,8 +7,11 @@ import os
 import signal
 import sys
 import traceback
-from typing import Any, List, Optional
+from typing import Any, Collection, List, Optional
 
+from deploy.app.secrets import PasswordStore
+from deploy.app.settings_memory import SettingsMemory, given_by, remembered_bundle
+from deploy.app.stream_memory import StreamMemory
 from deploy.configuration import masked, resolve, write_file
 from deploy.run_command import CONFIG
 from deploy.settings import DeploySettings
@@ -16,6 +19,7 @@ from deploy.terminal import print_line
 from kface.commands.ending import exit_status
 from kface.commands.parser import SettingsParser
 from kface.errors import ConfigError
+from kface.gallery.keys import find_key
 
 #: What to install where Qt is absent.
 REMEDY = "install it: pip install 'kface[app]'; on a Jetson: apt install python3-pyqt5 and pip install qtpy"
@@ -32,7 +36,11 @@ def main(argv: Optional[List[str]] = None) -> int:
 def parser() -> SettingsParser:
     """Return what reads the arguments."""
     made = SettingsParser(
-        "deploy", prog="kface app", description="recognise people in a window; the settings are those of kface deploy"
+        "deploy",
+        prog="kface app",
+        description="recognise people in a window; the settings are those of kface deploy. The window is all there is to"
+        " see: no web page is opened, and the settings web and outputs.window are ignored. What is changed in the window is"
+        " remembered for the next start; a setting that is given as an argument counts more.",
     )
     made.add_argument(
         "--config",
@@ -41,6 +49,11 @@ def parser() -> SettingsParser:
         " the packaged settings)".format(CONFIG),
     )
     made.add_argument("--show", action="store_true", help="print the settings and exit")
+    made.add_argument(
+        "--forget",
+        action="store_true",
+        help="forget what the window remembers, with the password of the camera that was watched last, and exit",
+    )
     return made
 
 
@@ -55,18 +68,32 @@ def require_qt() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.forget:
+        return _forget()
     values = resolve(arguments.settings, arguments.config or os.environ.get(CONFIG))
     if arguments.show:
         print_line(write_file(masked(values)).rstrip("\n"))
         return 0
-    settings = DeploySettings.from_mapping(values)
+    settings = DeploySettings.from_mapping(remembered_bundle(values))
     require_qt()
     _require_screen()
-    return run(settings)
+    return run(settings, given_by(arguments.settings))
 
 
-def run(settings: DeploySettings) -> int:
-    """Show the window until it is closed, and return the exit status."""
+def _forget() -> int:
+    # Nothing is encrypted, so no key is asked for.
+    memory = SettingsMemory(StreamMemory(PasswordStore(find_key)))
+    print_line("app: forgot what the window had remembered" if memory.forget() else "app: nothing was remembered")
+    return 0
+
+
+def run(settings: DeploySettings, given: Collection[str] = ()) -> int:
+    """Show the window until it is closed, and return the exit status.
+
+    Args:
+        settings: The command's.
+        given: What counts more than what the window remembers; see :func:`deploy.app.settings_memory.given_by`.
+    """
     from qtpy.QtWidgets import QApplication
 
     from deploy.app.application import Application
@@ -75,7 +102,7 @@ def run(settings: DeploySettings) -> int:
     application.setApplicationName("kface")
     # PyQt5 aborts where a slot raises, unless somebody says what to do.
     sys.excepthook = _report
-    window = Application(application, settings)
+    window = Application(application, settings, given=given)
     for number in (signal.SIGINT, signal.SIGTERM):
         # Qt's loop gets to Python at least with every status of the session.
         signal.signal(number, lambda *_: window.window.close())

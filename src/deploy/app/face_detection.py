@@ -48,10 +48,10 @@ class DetectionPage(Translated, QWidget):
         parent: Qt's.
 
     Attributes:
-        applied: Signal: a :class:`DetectionState` that the session has now.
+        applied: Signal: a :class:`DetectionState` that the session has now, and the one before.
     """
 
-    applied = Signal(object)
+    applied = Signal(object, object)
 
     def __init__(self, bridge: SessionBridge, parent: Optional[QWidget] = None) -> None:
         super(DetectionPage, self).__init__(parent)
@@ -163,7 +163,7 @@ class DetectionPage(Translated, QWidget):
         def done(now: DetectionState) -> None:
             self._show(now)
             self.done.setText(tr("DetectionPage", "Applied. Everyone in the picture is recognised again."))
-            self.applied.emit(now)
+            self.applied.emit(now, before)
 
         self.error.clear_error()
         self.done.clear()

@@ -57,11 +57,13 @@ class MainWindow(Translated, QMainWindow):
         retried: Signal: the session is to be opened again.
         language_chosen: Signal: a key of :data:`deploy.app.texts.LANGUAGES`, or "system".
         view_chosen: Signal: a view's width and height were chosen.
+        closing: Signal: the window is being closed, and the session ends.
     """
 
     retried = Signal()
     language_chosen = Signal(str)
     view_chosen = Signal(object)
+    closing = Signal()
 
     def __init__(self, bridge: SessionBridge, folder: Optional[str] = None, parent: Optional[QWidget] = None) -> None:
         super(MainWindow, self).__init__(parent)
@@ -69,6 +71,7 @@ class MainWindow(Translated, QMainWindow):
         self._folder = folder
         self._dialogs: Dict[str, Callable[[], object]] = {}
         self._asked = False
+        self._notice = ""
         self.view = LiveView()
         self.registration = RegistrationPanel()
         self.strip = PeopleStrip()
@@ -216,8 +219,13 @@ class MainWindow(Translated, QMainWindow):
         """Show one line about what went wrong; the next thing that goes well takes it away."""
         self.error.show_error(reason(line))
 
+    def show_notice(self, line: str) -> None:
+        """Show one line that stays, whatever goes well by itself, until the user does something."""
+        self._notice = line
+        self.show_error(line)
+
     def _opened(self) -> None:
-        self._clear()
+        self._clear(notice=False)
         self._allow()
         self._ask_people()
 
@@ -236,8 +244,13 @@ class MainWindow(Translated, QMainWindow):
         for button in (self.again, self.other_stream, self.other_model):
             button.setVisible(button in ways)
 
-    def _clear(self) -> None:
-        self.error.clear_error()
+    def _clear(self, notice: bool = True) -> None:
+        if notice:
+            self._notice = ""
+        if self._notice:
+            self.show_error(self._notice)
+        else:
+            self.error.clear_error()
         for button in (self.again, self.other_stream, self.other_model):
             button.hide()
 
@@ -276,7 +289,7 @@ class MainWindow(Translated, QMainWindow):
         elif event.kind == STREAM and event.reason.startswith("lost"):
             self._trouble(event.reason, self.other_stream)
         elif event.kind == STREAM and (event.reason == "live" or event.reason.startswith("changed to")):
-            self._clear()
+            self._clear(notice=False)
 
     def _ask_people(self) -> None:
         if self._bridge.has_session:
@@ -411,6 +424,7 @@ class MainWindow(Translated, QMainWindow):
     def closeEvent(self, event: Any) -> None:
         """End the session; in any state, and at once for the user."""
         self.hide()
+        self.closing.emit()
         self._bridge.close()
         super(MainWindow, self).closeEvent(event)
 

@@ -150,6 +150,16 @@ class PasswordStore(object):
         if trouble:
             raise ConfigError("cannot be used ({})".format(trouble), "keyring", "remove the password there")
 
+    def remove_file(self) -> None:
+        """Forget everything that is not in the keyring; raises ConfigError where the file cannot be removed."""
+        for path in (self._file, self._file + ".unreadable"):
+            try:
+                os.remove(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise ConfigError("cannot be removed ({})".format(error.strerror or error), path, "check its folder")
+
     def _ask(self, ask: Callable[[Any], Any]) -> Tuple[Any, str]:
         """Return a keyring's answer, None where there is no keyring; and what kind of error it had instead, if any."""
         backend = self._keyring()

@@ -87,6 +87,17 @@ class StreamMemory(object):
         path = Secret(choice.path) if choice.secret_path else Secret()
         return self._passwords.put(camera_of(choice), CameraSecrets(choice.password, path))
 
+    def forget(self) -> None:
+        """Forget the secrets of the camera that was chosen last, and all that are in a file of their own.
+
+        Raises:
+            KFaceError: They cannot be removed.
+        """
+        choice = preferences.load(self.file)[0].stream
+        if choice is not None and choice.address:
+            self._passwords.remove(camera_of(choice))
+        self._passwords.remove_file()
+
     def place(self) -> str:
         """Return where a password would be kept: "keyring" or "file"."""
         return self._passwords.place()

@@ -2,61 +2,14 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 from app_flow import paper_flow
-from deploy_fakes import AT_KIM, FRAMES, PLAIN, install, open_test_gallery, picture, write_film
 from qtpy.QtCore import Qt
 
 from deploy import opening
 from deploy.app import command, preferences
-from deploy.app.application import Application
-from deploy.app.secrets import PasswordStore
-from deploy.app.stream_memory import StreamMemory
-from deploy.settings import DeploySettings
-from kface import yaml_file
 from kface.errors import ConfigError, GalleryError, KFaceError
-
-#: The drawn people are as sharp and large as they are; and files loop, as a camera goes on.
-MORE = {"enrolment": {"size": 20, "sharpness": 5, "yaw": 0.5, "pitch": [0, 1]}, "loop": True}
-
-
-@pytest.fixture
-def film(tmp_path):
-    return str(write_film(tmp_path / "film.avi", [picture(AT_KIM)] * FRAMES))
-
-
-@pytest.fixture
-def other(tmp_path):
-    return str(write_film(tmp_path / "문.avi", [picture(AT_KIM)] * FRAMES))
-
-
-@pytest.fixture
-def settings(film, tmp_path):
-    pytest.importorskip("yaml")
-    return DeploySettings.from_mapping(dict(yaml_file.parse(PLAIN, "plain"), source=film, **MORE))
-
-
-@pytest.fixture
-def make(english, settings, tmp_path, monkeypatch):
-    """Makes the application; closed at the end."""
-    made = []
-    install(monkeypatch.setattr, lambda _: open_test_gallery(tmp_path / "gallery.db"))
-
-    def start(**others):
-        memory = StreamMemory(PasswordStore(lambda: bytes(32)), str(tmp_path / "app.json"))
-        app = Application(english, others.get("settings", settings), memory, str(tmp_path / "saved"))
-        made.append(app)
-        app.start()
-        return app
-
-    yield start
-    for app in made:
-        begun = time.monotonic()
-        app.window.close()
-        assert time.monotonic() - begun < 2
-        assert app.bridge.wait_end(20)
 
 
 def test_the_paper_s_flow(make, qtbot, other):
@@ -133,3 +86,6 @@ def test_the_command_shows_its_settings_and_help():
         [sys.executable, "-m", "deploy", "app", "--help"], stdout=subprocess.PIPE, universal_newlines=True, check=True
     )
     assert "kface app - recognise people in a window" in shown.stdout
+    assert "no web page is opened, and the settings web and outputs.window are ignored" in " ".join(
+        shown.stdout.split()
+    )

@@ -406,3 +406,26 @@ def test_refusals_are_words(english):
     assert face_texts.refusals(found) == (
         "the face looks to the side (0.5; from -0.3 to 0.3), the face is not upright (50; at most 45)"
     )
+
+
+def test_the_strip_of_last_people_follows_renaming_merging_and_deleting(dialog, qtbot, session):
+    page = dialog.people
+
+    def seen():
+        return sorted(str(one.name) for one in session.sightings())
+
+    assert seen() == ["Kim", "박영희"]
+    choose(qtbot, page, "Kim")
+    page.new_name.setText("김철수")
+    qtbot.keyClick(page.new_name, Qt.Key_Return)
+    qtbot.waitUntil(lambda: seen() == ["김철수", "박영희"])
+    qtbot.waitUntil(lambda: page.current is not None and page.current.name == "김철수")
+    page.merge_with.setCurrentText("박영희")
+    qtbot.mouseClick(page.merge_button, Qt.LeftButton)
+    answer(qtbot, page, "Merge")
+    qtbot.waitUntil(lambda: seen() == ["박영희"])
+    qtbot.waitUntil(lambda: rows(page) == ["박영희  (3)"])
+    choose(qtbot, page, "박영희")
+    qtbot.mouseClick(page.delete_person, Qt.LeftButton)
+    answer(qtbot, page, "Delete")
+    qtbot.waitUntil(lambda: seen() == [])

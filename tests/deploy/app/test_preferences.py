@@ -3,19 +3,24 @@
 import json
 import os
 import stat
+import threading
 
 import pytest
 
 from deploy.app import preferences
-from deploy.app.preferences import Preferences
+from deploy.app.preferences import KeptThreshold, KeptTracks, Preferences
 from deploy.app.stream_choice import StreamChoice
 from kface.errors import ConfigError
+from kface.recognizer import TrackSettings
 from kface.streams import Secret
 
 CHOICE = StreamChoice(
     "rtsp", address="10.0.0.7", path="/live?password=hush", id="관리자", password=Secret("garden"), file="영상/정문.mp4"
 )
-FULL = Preferences(CHOICE, "ko", "/영상")
+THRESHOLD = KeptThreshold(0.55, 0.3, "a" * 64)
+FULL = Preferences(
+    CHOICE, "ko", "/영상", (960, 540), THRESHOLD, 60.5, KeptTracks(TrackSettings(max_age=4)), "/모델/하나", "/g.db"
+)
 
 
 @pytest.fixture
@@ -67,13 +72,22 @@ def changed(**change):
         (b"{}", "version: must be a whole number"),
         (b'{"version": 1, "version": 1}', "is not JSON"),
         (b" " * (1 << 17), "cannot be read (larger than"),
-        (changed(version=2), "is of a later version (2)"),
+        (changed(version=3), "is of a later version (3)"),
         (changed(version=0), "version: must be"),
         (changed(version=True), "version: must be"),
         (changed(surprise=1), "surprise: unknown setting"),
         (changed(password="garden"), "password: unknown setting"),
         (changed(language="de"), "language: must be one of system, en, ko"),
         (changed(folder=["a"]), "folder: must be a text"),
+        (changed(view="1x1"), "view: must be one of 320x240"),
+        (changed(min_face=5), "min_face: must be a number from 20"),
+        (changed(threshold={"recognised": 0.5}), "threshold.unknown: must be a number"),
+        (changed(threshold=dict(THRESHOLD._asdict(), unknown=0.9)), "match.unknown: is above match.recognised"),
+        (changed(threshold=dict(THRESHOLD._asdict(), model="x")), "threshold.model: must be"),
+        (changed(tracks={"max_age": 3}), "tracks.enabled: must be true or false"),
+        (changed(tracks={"enabled": True, "max_age": -1}), "tracks.max_age: must be"),
+        (changed(tracks={"enabled": True, "max_age": "3"}), "tracks.max_age: must be"),
+        (changed(bundle=7), "bundle: must be a text"),
         (changed(stream=7), "stream: must have settings of its own"),
         (changed(stream=dict(CHOICE.as_dict(), password="garden")), "stream.password: unknown setting"),
     ],
@@ -91,6 +105,40 @@ def test_a_damaged_file_is_one_line_and_the_defaults(path, data, message):
     preferences.save(FULL)
     assert (path.parent / "app.json.unreadable").read_bytes() == data
     assert preferences.load()[1] == ""
+
+
+def test_a_file_of_the_first_version_is_read(path):
+    path.parent.mkdir(parents=True)
+    path.write_bytes(
+        json.dumps({"version": 1, "stream": CHOICE.as_dict(), "language": "ko", "folder": "/영상"}).encode("utf-8")
+    )
+    read, trouble = preferences.load()
+    assert trouble == ""
+    assert read == Preferences(CHOICE._replace(password=Secret(), path="/"), "ko", "/영상")
+
+
+def test_tracks_that_are_off_are_remembered_as_such(path):
+    preferences.save(Preferences(tracks=KeptTracks(None)))
+    assert preferences.load()[0].tracks == KeptTracks(None)
+
+
+def test_changes_at_the_same_time_are_all_kept(path):
+    preferences.save(Preferences())
+    changes = [{"language": "ko"}, {"folder": "/f"}, {"view": (960, 540)}, {"min_face": 50.0}, {"bundle": "/b"}]
+    threads = [threading.Thread(target=preferences.change, kwargs=change) for change in changes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept = preferences.load()[0]
+    assert [getattr(kept, key) for change in changes for key in change] == ["ko", "/f", (960, 540), 50.0, "/b"]
+
+
+def test_forgetting_removes_the_file(path):
+    assert not preferences.forget()
+    preferences.save(FULL)
+    assert preferences.forget()
+    assert not path.exists()
 
 
 def test_a_file_that_cannot_be_written_is_an_error(path):
