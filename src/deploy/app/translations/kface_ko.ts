@@ -1504,7 +1504,7 @@
     </message>
     <message>
         <source>No face has been compared with the people enrolled yet.</source>
-        <translation>등록된 사람이 있는 상태에서 아직 아무도 보이지 않았습니다.</translation>
+        <translation>아직 등록된 사람과 비교한 얼굴이 없습니다.</translation>
     </message>
     <message>
         <source>Of the last {count} faces seen live, {reach} reach this threshold.</source>

@@ -59,6 +59,10 @@ const KOREAN = [
   [/cannot be written \((.*?)\)/, "쓸 수 없음($1)"],
   [/make room/, "공간을 확보하세요"], [/choose another path/, "다른 경로를 선택하세요"],
   [/free some space, or choose another (\S+)/, "공간을 확보하거나 $1을(를) 변경하세요"],
+  // What the window remembers.
+  [/the model that was chosen last is not there any more, so (.+) is used; choose a model in the settings/, "마지막으로 선택한 모델이 없어 $1을(를) 사용합니다; 설정에서 모델을 선택하세요"],
+  [/the stream that was chosen last cannot be used \((.+?)\)/, "마지막으로 선택한 스트림을 사용할 수 없음($1)"],
+  [/choose it again in the stream settings/, "스트림 설정에서 다시 선택하세요"],
   // Registration.
   [/no face at this point/, "이 위치에 얼굴이 없음"], [/click a face/, "얼굴을 클릭하세요"],
   [/is outside the picture/, "화면 밖"],
