@@ -143,9 +143,7 @@ class Watching(object):
         """
         with self.exchange(), self.between_frames():
             yield
-            self._parts.recognition.begin_again()
-            self._parts.publisher.turn_over()
-            self._parts.scores.turn_over()
+            self._begin_again()
 
     def change_stream(self, make_source: SourceMaker, name: str, complete: bool) -> None:
         """See :meth:`deploy.session.Session.change_stream`."""
@@ -158,9 +156,7 @@ class Watching(object):
                 with self.between_frames():
                     self._before = added(self._before, old.runner.counts)
                     self.line = line
-                    parts.recognition.begin_again()
-                    parts.publisher.turn_over()
-                    parts.scores.turn_over()
+                    self._begin_again()
                 for trouble in (old.source.shortfall, wrong):
                     if trouble is not None:
                         parts.publisher.log.add(STREAM, reason="ended: {}: {}".format(old.name, trouble))
@@ -197,6 +193,12 @@ class Watching(object):
         parts.publisher.turn_over()
         parts.scores.clear()
         return old
+
+    def _begin_again(self) -> None:
+        """Start with new tracks, and with nothing live of the old ones; for within :meth:`between_frames`."""
+        self._parts.recognition.begin_again()
+        self._parts.publisher.turn_over()
+        self._parts.scores.turn_over()
 
     # ---- called from the line's threads
 
