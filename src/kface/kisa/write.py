@@ -1,13 +1,15 @@
 """``python -m kface.kisa.write``: write a data base in KISA's form to a folder, or a contact sheet of the synthetic one."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from kface.commands.ending import exit_status
 from kface.commands.parser import Parser
-from kface.errors import DatasetError, KFaceError
+from kface.errors import DatasetError
 from kface.files import write_atomic
 from kface.images import encode_jpeg
 from kface.kisa.conditions import SIZE
@@ -34,27 +36,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if not arguments.root and not arguments.sheet:
         parser.error("give DIR or --sheet FILE")
-    try:
-        if arguments.sheet:
-            _write_sheet(arguments.sheet, arguments.seed)
-        if arguments.root and arguments.kface:
-            database = KFaceDatabase(arguments.kface, arguments.subjects).open()
-            root = write_folder(database, arguments.root)
-            print(f"{database.title}: {len(database.people)} people, {len(database.images)} images in {root}")
-            for line in (*database.notes, *database.missing()):
-                print(f"  {line}")
-        elif arguments.root:
-            report = write_sample(arguments.root, arguments.people, arguments.seed, arguments.jobs)
-            print(
-                f"synthetic sample: {report.people} people, {report.images} images in {report.root} "
-                f"({report.kept} people already existed, {report.seconds:.0f} s)"
-            )
-    except KFaceError as error:
-        print(f"kisa: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("kisa: stopped; finished people are kept", file=sys.stderr)
-        return 130
+    return exit_status("kisa", lambda: _write(arguments), "stopped; finished people are kept")
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    if arguments.sheet:
+        _write_sheet(arguments.sheet, arguments.seed)
+    if arguments.root and arguments.kface:
+        database = KFaceDatabase(arguments.kface, arguments.subjects).open()
+        root = write_folder(database, arguments.root)
+        print(f"{database.title}: {len(database.people)} people, {len(database.images)} images in {root}")
+        for line in (*database.notes, *database.missing()):
+            print(f"  {line}")
+    elif arguments.root:
+        report = write_sample(arguments.root, arguments.people, arguments.seed, arguments.jobs)
+        print(
+            f"synthetic sample: {report.people} people, {report.images} images in {report.root} "
+            f"({report.kept} people already existed, {report.seconds:.0f} s)"
+        )
     return 0
 
 

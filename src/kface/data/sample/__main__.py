@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import List, Optional
 
+from kface.commands.ending import exit_status
 from kface.errors import KFaceError
 
 
@@ -23,32 +24,29 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = parser.parse_args(argv)
     if not arguments.root and not arguments.sheet:
         parser.error("give --root DIR or --sheet FILE")
-    try:
-        if arguments.sheet:
-            _sheet(arguments.sheet, arguments.seed)
-        if arguments.root:
-            from kface.data.sample.tree import write_sample
+    return exit_status("sample", lambda: _write(arguments), "stopped; finished people are kept")
 
-            report = write_sample(
-                arguments.root,
-                identities=arguments.identities,
-                views=arguments.views,
-                lights_per_view=arguments.lights,
-                seed=arguments.seed,
-                jobs=arguments.jobs,
-                resolution=arguments.resolution,
+
+def _write(arguments: argparse.Namespace) -> int:
+    if arguments.sheet:
+        _sheet(arguments.sheet, arguments.seed)
+    if arguments.root:
+        from kface.data.sample.tree import write_sample
+
+        report = write_sample(
+            arguments.root,
+            identities=arguments.identities,
+            views=arguments.views,
+            lights_per_view=arguments.lights,
+            seed=arguments.seed,
+            jobs=arguments.jobs,
+            resolution=arguments.resolution,
+        )
+        print(
+            "synthetic sample: {} people, {} images in {} ({} people already existed, {:.0f} s)".format(
+                report.identities, report.images, report.root, report.kept, report.seconds
             )
-            print(
-                "synthetic sample: {} people, {} images in {} ({} people already existed, {:.0f} s)".format(
-                    report.identities, report.images, report.root, report.kept, report.seconds
-                )
-            )
-    except KFaceError as error:
-        print("sample: {}".format(error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("sample: stopped; finished people are kept", file=sys.stderr)
-        return 130
+        )
     return 0
 
 
