@@ -71,7 +71,7 @@ def test_a_bundle_without_tensorflow(place, tiny_manifest):
     done = run(place, "bundle=bundle", "out=report", f"data_set={tiny_manifest.directory}", "evaluate.pairs=40")
     assert done.returncode == 0, done.stderr
     assert "tiny (bundle tiny, fp32 on " in done.stdout
-    assert {path.name for path in (place / "report").iterdir()} == {"report.json", "roc.png", "det.png"}
+    assert {path.name for path in (place / "report").iterdir()} == {"report.json", "roc.png", "det.png", "scores"}
     report = read_report(place / "report" / "report.json")
     sets = [kface_set(tiny_manifest, 40, 0), bin_set(place / "agedb_30.bin", "agedb30", "AgeDB-30")]
     wanted = evaluate_network(means, sets, place / "wanted", report["run"], replicates=20)
