@@ -193,6 +193,8 @@ class SampleCorpus(Corpus):
         lights_per_view: Random lights a scene.
         seed: Same seed, same bytes.
         jobs: Processes; -1 for one a core.
+        variation: From 0 to 1: how far people, takes and pictures differ from one another beyond K-Face's conditions.
+        plain: Share of the people who are drawn without variation: those whom a protocol with this share tests.
     """
 
     synthetic = True
@@ -207,6 +209,8 @@ class SampleCorpus(Corpus):
         lights_per_view: int = 3,
         seed: int = 0,
         jobs: int = -1,
+        variation: float = 0.0,
+        plain: float = 0.25,
     ) -> None:
         for key, value, least in (
             ("identities", identities, 2),
@@ -214,12 +218,18 @@ class SampleCorpus(Corpus):
             ("lights_per_view", lights_per_view, 1),
         ):
             checks.whole("corpus." + key, value, least)
+        checks.number("corpus.variation", variation, 0, 1)
+        checks.number("corpus.plain", plain, 0, 1)
         self.identities = identities
         self.views = views
         self.lights_per_view = lights_per_view
         self.seed = seed
         self.jobs = jobs
+        self.variation = variation
+        self.plain = plain
         self.name = f"sample-{identities}x{views}x{lights_per_view}-seed{seed}"
+        if variation:
+            self.name += f"-varied{variation:g}-plain{plain:g}"
         self.root = _expanded(parent) / self.name
 
     def prepare(self, progress: bool = True) -> Path:
@@ -234,6 +244,8 @@ class SampleCorpus(Corpus):
             seed=self.seed,
             jobs=self.jobs,
             progress=progress,
+            variation=self.variation,
+            plain=self.plain,
         )
         return self.root
 
