@@ -25,6 +25,7 @@ def main(config: DictConfig) -> None:
     job, network = checks.check_settings(config, data)
     resumed = checks.check_resume(job)
     checks.check_packages(job.logger)
+    checks.check_teacher(job)
     checks.check_places(job, network)
     weights.clean(job.output_dir)
     test_sets.check_testsets(job.evaluation)

@@ -23,6 +23,7 @@ from train.callbacks import (
     StopAtNaN,
     TrainingContext,
 )
+from train.distil import Distillation, StudentModel, Targets, open_teacher, targets
 from train.heads import CosineHead
 from train.loggers import LoggerSettings, NoLogger
 from train.losses import Loss
@@ -46,6 +47,7 @@ class FitSettings:
         margin_full: Share of the run after which the margin is complete.
         label_smoothing: Share of the target spread evenly over all identities.
         augmentation: Changes to the images; None for no changes.
+        distil: The teacher, and its weight; None for none.
     """
 
     epochs: int = 20
@@ -56,6 +58,7 @@ class FitSettings:
     margin_full: float = 0.4
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    distil: Distillation | None = None
 
     def __post_init__(self) -> None:
         whole("fit.epochs", self.epochs, 1)
@@ -74,6 +77,8 @@ class FitSettings:
         number("fit.label_smoothing", self.label_smoothing, 0, 1, open_above=True)
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise ConfigError(f"must be a group of settings or null, not {self.augmentation!r}", "fit.augmentation")
+        if self.distil is not None and not isinstance(self.distil, Distillation):
+            raise ConfigError(f"must be a group of settings or null, not {self.distil!r}", "fit.distil")
 
 
 @dataclass(frozen=True)
@@ -121,20 +126,22 @@ def train_run(
         ConfigError: A setting is out of its range.
         TrainingError: Too little memory, nothing to train on, a checkpoint that does not fit, or a loss that is not finite.
     """
-    split = TrainingSplit.of(manifest)
+    split = training_split(manifest, settings)
+    learnt = None if settings.distil is None else _learnt(manifest, settings.distil)
     keras.utils.set_random_seed(settings.seed)
     network = backbone()
-    head = loss(len(split.subjects))
+    # A head of one class has nothing to tell apart; it is not trained where the labels do not count.
+    head = loss(max(2, len(split.subjects)))
     images = check_fits(network, split, settings)
     steps = images // settings.batch_size
 
-    model = FaceModel(network, head, settings.label_smoothing)
+    model = _model(network, head, settings, learnt)
     # XLA makes training on a CPU slower (1.85 times where it was measured).
     model.compile(
         optimizer=optimizer(steps, settings.epochs, settings.batch_size),
         jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
     )
-    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest)
+    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, learnt)
     folder = run_dir / "checkpoints"
     weights.remove_left_over(folder)
     first = 0
@@ -149,8 +156,18 @@ def train_run(
 
     if first < settings.epochs:
         batches = pipeline.batches(
-            split, settings.batch_size, images, settings.epochs, settings.seed, first, settings.augmentation, SIZE
+            split,
+            settings.batch_size,
+            images,
+            settings.epochs,
+            settings.seed,
+            first,
+            settings.augmentation,
+            SIZE,
+            numbered=learnt is not None,
         )
+        if learnt is not None:
+            batches = learnt.joined(batches)
         hooks: list[keras.callbacks.Callback] = [
             # These three make the margin and the files that a run consists of; the others are the user's choice.
             MarginRamp(head, settings.margin_start * settings.epochs, settings.margin_full * settings.epochs, steps),
@@ -199,6 +216,27 @@ def _fit(
                 hook.close()
 
 
+def training_split(manifest: DatasetManifest, settings: FitSettings) -> TrainingSplit:
+    """Return what is trained on; raises TrainingError where the labels count and there are fewer than two identities."""
+    unlabelled = settings.distil is not None and settings.distil.unlabelled
+    return TrainingSplit.of(manifest, least=1 if unlabelled else 2)
+
+
+def _learnt(manifest: DatasetManifest, distil: Distillation) -> Targets:
+    """Return the teacher's embeddings of the training crops."""
+    teacher = open_teacher(distil)
+    try:
+        return targets(manifest, teacher)
+    finally:
+        teacher.close()
+
+
+def _model(network: keras.Model, head: CosineHead, settings: FitSettings, learnt: Targets | None) -> FaceModel:
+    if settings.distil is None or learnt is None:
+        return FaceModel(network, head, settings.label_smoothing)
+    return StudentModel(network, head, learnt.values.shape[1], settings.distil.weight, settings.label_smoothing)
+
+
 def check_fits(network: keras.Model, split: TrainingSplit, settings: FitSettings) -> int:
     """Check whether a network can be trained on a data set with these settings; return the number of images per epoch.
 
@@ -229,6 +267,7 @@ def describe_run(
     settings: FitSettings,
     callbacks: Sequence[CallbackSettings],
     manifest: DatasetManifest,
+    learnt: Targets | None = None,
 ) -> Mapping[str, Json]:
     """Return everything that decides a run's weights; it must not change between a checkpoint and its resumption.
 
@@ -243,4 +282,6 @@ def describe_run(
         "callbacks": {callback.name: describe(callback) for callback in callbacks},
         "data_set": manifest.fingerprint,
     }
+    if learnt is not None:
+        described["teacher"] = learnt.teacher
     return described
