@@ -23,8 +23,9 @@ from train.callbacks import (
     StopAtNaN,
     TrainingContext,
 )
-from train.heads import CosineHead, Loss
+from train.heads import CosineHead
 from train.loggers import LoggerSettings, NoLogger
+from train.losses import Loss
 from train.model import FaceModel
 from train.optimizers import Optimizer
 from train.pipeline import TrainingSplit

@@ -13,8 +13,8 @@ from kface.evaluation.settings import EvaluateSettings
 from train.backbones import BACKBONES, Backbone
 from train.callbacks import CALLBACKS, CallbackSettings
 from train.fit import FitSettings
-from train.heads import LOSSES, Loss
 from train.loggers import LOGGERS, LoggerSettings
+from train.losses import LOSSES, Loss
 from train.optimizers import OPTIMIZERS, Optimizer
 from train.registry import Json
 
