@@ -11,8 +11,9 @@ from kface.data.dataset import DatasetManifest
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation import runs, test_sets
-from train import checkpoints, resuming
+from train import checkpoints, memory, resuming
 from train.fit import check_fits
+from train.hosts import devices
 from train.job import TrainJob
 from train.loggers import LoggerSettings
 from train.pipeline import TrainingSplit
@@ -76,8 +77,8 @@ def check_places(job: TrainJob, network: keras.Model) -> None:
         )
 
 
-def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifest) -> None:
-    """Check whether a data set can be trained on and verified afterwards.
+def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifest, hosts: int = 1) -> None:
+    """Check whether a data set can be trained on, by a number of hosts together, and verified afterwards.
 
     Raises:
         ConfigError: A batch is larger than an epoch, or the test people make no pairs.
@@ -85,8 +86,10 @@ def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifes
         TrainingError: It has too few people, or a batch does not fit into the memory.
     """
     split = TrainingSplit.of(manifest)
-    check_fits(network, split, job.fit)
-    job.loss(len(split.subjects))
+    classes = len(split.subjects)
+    job.sampling.check(classes, job.fit.batch_size, devices.count())
+    head = job.sampling.head(job.loss, classes, job.fit.batch_size, job.fit.seed)
+    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts)
     test_sets.check_own_set(job.evaluation, manifest)
 
 

@@ -144,6 +144,8 @@ class Cluster:
         line = str(error) if isinstance(error, KFaceError) else type(error).__name__
         link.end(f"host {self.index} has ended: {line}")
         status = 2 if isinstance(error, KFaceError) else 130 if isinstance(error, KeyboardInterrupt) else 1
+        if isinstance(error, SystemExit) and isinstance(error.code, int):
+            status = error.code
         # Else JAX would wait for the others at the end of the process, and abort it.
         atexit.register(_quit, status)
 

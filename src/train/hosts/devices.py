@@ -56,9 +56,7 @@ def all_devices() -> Iterator[None]:
     mesh = keras.distribution.DeviceMesh((len(names),), [AXIS], names)
     layout = keras.distribution.LayoutMap(mesh)
     layout[DIVIDED] = (AXIS, None)
-    distribution = keras.distribution.ModelParallel(
-        layout_map=layout, batch_dim_name=AXIS, auto_shard_dataset=False
-    )
+    distribution = keras.distribution.ModelParallel(layout_map=layout, batch_dim_name=AXIS, auto_shard_dataset=False)
     before = keras.distribution.distribution()
     keras.distribution.set_distribution(distribution)
     try:
