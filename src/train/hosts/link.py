@@ -60,7 +60,9 @@ class _Peer:
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
+            # Ends what a thread reads.
             self.connection.shutdown(socket.SHUT_RDWR)
+        self.lines.close()
         self.connection.close()
 
 
