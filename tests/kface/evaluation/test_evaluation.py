@@ -13,7 +13,7 @@ from kface.errors import ConfigError, KFaceError, TrainingError
 from kface.evaluation import evaluate as evaluation
 from kface.evaluation import runs, table5
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ABOUT = {"backbone": "resnet50", "loss": "arcface", "trained_on": "the synthetic sample", "seed": 0}
 
 
