@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kface.data.layout import ACCESSORIES, CAMERAS, EXPRESSIONS, LIGHTS
+from kface.data.layout import ACCESSORIES, CAMERAS, EXPRESSIONS, LIGHTS, Light
 from kface.evaluation.conditions import ByCondition, Cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Sequential, and readable in grey.
-MAP = "cividis_r"
+#: Sequential, and readable in grey and with colour vision deficiency.
+MAP = "YlOrRd"
 ABSENT = "0.88"
 #: Of lights that come from one direction, left to right as seen from the camera.
 DIRECTIONS = (("horizontal", -90), ("horizontal", -45), ("horizontal", 0), ("horizontal", 45), ("horizontal", 90))
 VERTICAL = (("vertical", 30), ("vertical", -15))
+#: Rows of a panel at most for which the numbers of pairs are shown.
+MOST_LABELLED = 20
 #: The highest EER that has a colour of its own.
 MOST = 0.5
 
@@ -38,7 +40,7 @@ def plot_conditions(found: ByCondition, path: Path, heading: str = "") -> None:
     FigureCanvasAgg(figure)
     highest = max((cell.eer.value for cell in found.cells if cell.eer is not None), default=MOST)
     scale = ScalarMappable(Normalize(0, min(max(highest, 0.05), MOST)), MAP)
-    rows = figure.add_gridspec(4, 6, height_ratios=[3, 5, 6, 16])
+    rows = figure.add_gridspec(4, 6, height_ratios=[4, 7, 6, 15])
     _cameras(figure.add_subplot(rows[0, :]), found, scale)
     _lights(figure.add_subplot(rows[1, :4]), found, scale)
     _grid(figure.add_subplot(rows[1, 4:]), found, scale, "accessory", "expression")
@@ -50,7 +52,7 @@ def plot_conditions(found: ByCondition, path: Path, heading: str = "") -> None:
     ticks = [tick for tick in bar.get_ticks() if scale.norm.vmin <= tick <= scale.norm.vmax]
     bar.set_ticks(ticks, labels=[f"{100 * tick:g}" for tick in ticks])
     figure.suptitle(f"Equal error rate by condition, against S001/L1/E01/C7. {heading}".strip(), fontsize=13)
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=90)
 
 
 def _cameras(axes: "Axes", found: ByCondition, scale: Any) -> None:
@@ -64,8 +66,8 @@ def _cameras(axes: "Axes", found: ByCondition, scale: Any) -> None:
         cells,
         scale,
         "Cameras where they stand",
-        [f"{yaw:+d}°" for yaw in yaws],
-        [f"pitch {pitch:+d}°" for pitch in pitches],
+        [_degrees(yaw) for yaw in yaws],
+        [f"pitch {_degrees(pitch)}" for pitch in pitches],
     )
     axes.set_xlabel("yaw")
 
@@ -77,7 +79,7 @@ def _lights(axes: "Axes", found: ByCondition, scale: Any) -> None:
     for number, light in LIGHTS.items():
         place = (luxes.index(light.lux), columns.index((light.direction, light.degrees)))
         cells[place] = (f"L{number}", found.find(light=number))
-    names = ["all"] + [f"{direction[:4]}.\n{degrees:+d}°" for direction, degrees in columns[1:]]
+    names = ["all"] + [f"{direction}\n{_degrees(degrees)}" for direction, degrees in columns[1:]]
     _panel(
         axes,
         (len(luxes), len(columns)),
@@ -95,13 +97,10 @@ def _grid(axes: "Axes", found: ByCondition, scale: Any, first: str, second: str)
             (number, f"S{number:03d} {name}".replace(" and ", "\nand ")) for number, name in ACCESSORIES.items()
         ],
         "expression": [(number, f"E{number:02d}\n{name}") for number, name in EXPRESSIONS.items()],
-        "light": [
-            (number, f"L{number} {light.direction[:5]} {light.degrees:+d}° {light.lux} lux")
-            for number, light in LIGHTS.items()
-        ],
+        "light": [(number, f"L{number} {_light(light)} {light.lux} lux") for number, light in LIGHTS.items()],
         # From left to right, then those above and below.
         "camera": [
-            (number, f"C{number}\n{camera.yaw:+d}°" + (f"\n{camera.pitch:+d}°" if camera.pitch else ""))
+            (number, f"C{number}\n{_degrees(camera.yaw)}" + (f"\n{camera.pitch:+d}°" if camera.pitch else ""))
             for number, camera in sorted(
                 CAMERAS.items(), key=lambda item: (item[1].pitch != 0, -item[1].pitch, item[1].yaw)
             )
@@ -124,6 +123,14 @@ def _grid(axes: "Axes", found: ByCondition, scale: Any, first: str, second: str)
     )
 
 
+def _degrees(angle: int) -> str:
+    return f"{angle:+d}°" if angle else "0°"
+
+
+def _light(light: Light) -> str:
+    return "all" if light.direction == "all" else f"{light.direction[:4]}. {_degrees(light.degrees)}"
+
+
 def _panel(
     axes: "Axes",
     shape: tuple[int, int],
@@ -133,29 +140,25 @@ def _panel(
     columns: list[str],
     rows: list[str],
 ) -> None:
+    from matplotlib.colors import to_rgba
+
     values = np.full((*shape, 4), 1.0)
     for (row, column), (name, cell) in cells.items():
+        lines = [name]
         if cell.eer is not None:
             values[row, column] = scale.to_rgba(cell.eer.value)
-            luminance = float(values[row, column, :3] @ [0.3, 0.59, 0.11])
-            colour = "white" if luminance < 0.5 else "black"
-            label = f"{name}\n" if name else ""
-            small = "" if shape[0] > 20 else f"\n{cell.genuine}"
-            axes.text(
-                column,
-                row,
-                f"{label}{100 * cell.eer.value:.1f}{small}",
-                ha="center",
-                va="center",
-                color=colour,
-                fontsize=7.5,
-            )
+            # Dark cells need light text.
+            colour = "white" if float(values[row, column, :3] @ [0.3, 0.59, 0.11]) < 0.5 else "black"
+            lines += [f"{100 * cell.eer.value:.1f}"] + ([] if shape[0] > MOST_LABELLED else [str(cell.genuine)])
         else:
-            from matplotlib.colors import to_rgba
-
             values[row, column] = to_rgba(ABSENT)
-            shown = name if cell.images == 0 else f"{name}\n{cell.images} img."
-            axes.text(column, row, shown.strip(), ha="center", va="center", color="0.45", fontsize=7.5)
+            colour = "0.45"
+            lines += [f"{cell.images} img."] if cell.images else []
+        shown = axes.text(
+            column, row, "\n".join(filter(None, lines)), ha="center", va="center", color=colour, fontsize=7.5
+        )
+        # The cells' texts lie inside the axes; measuring hundreds of them would take seconds.
+        shown.set_in_layout(False)
     axes.imshow(values, aspect="auto", interpolation="nearest")
     axes.set_xticks(range(len(columns)), columns, fontsize=8)
     axes.set_yticks(range(len(rows)), rows, fontsize=8)

@@ -94,7 +94,8 @@ def read_scores(path: Path) -> PairScores:
     """
     remedy = "run kface evaluate"
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        # From memory: NumPy leaves a file that is not an archive open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
             content = PairScores(*(kept[name] for name in PairScores._fields))
     except OSError as error:
         raise TrainingError(f"cannot be read ({error.strerror or error})", path, remedy)

@@ -51,9 +51,9 @@ def ijb_set(
         LayoutError: A list is missing or damaged, or an image that it names is missing.
         ImageError: An image cannot be read.
     """
-    media = _list(folder, "face_tid_mid")
-    labels = _list(folder, "template_pair_label")
-    landmarks = _list(folder, "name_5pts_score", needed=False)
+    media = _needed(folder, "face_tid_mid")
+    labels = _needed(folder, "template_pair_label")
+    landmarks = _list(folder, "name_5pts_score")
     rows = [_words(words, 3, number, media) for number, words in _lines(media)]
     names = list(dict.fromkeys(row[0] for row in rows))
     index = {image: number for number, image in enumerate(names)}
@@ -65,7 +65,7 @@ def ijb_set(
     people = connected(templates.count, pairs[genuine])
     if ((people[pairs[:, 0]] == people[pairs[:, 1]]) != genuine).any():
         raise LayoutError("has an impostor pair of one person, according to its genuine pairs", labels)
-    files = [_find(folder, media, image) for image in names]
+    files = [named_image(folder, media, image, IMAGE_FOLDERS) for image in names]
     if landmarks is None:
         images, failed = acquire(files, cache, title, progress, brighten)
     else:
@@ -87,20 +87,24 @@ def ijb_set(
     )
 
 
-def _list(folder: Path, name: str, needed: bool = True) -> Path | None:
-    """Return the list whose name ends so, in ``meta/`` or in the folder."""
+def _list(folder: Path, name: str) -> Path | None:
+    """Return the list whose name ends so, in ``meta/`` or in the folder; None where there is none."""
     for place in (folder / "meta", folder):
-        found = [path for path in listed(place) if path.stem.lower().endswith(name) and path.suffix.lower() == ".txt"]
-        if found:
-            return found[0]
-    if needed:
-        raise LayoutError(f"contains no list *{name}.txt in meta/", folder, "unpack the complete archive")
+        for path in listed(place):
+            if path.stem.lower().endswith(name) and path.suffix.lower() == ".txt":
+                return path
     return None
 
 
-def _lines(path: Path | None) -> Iterator[tuple[int, list[str]]]:
+def _needed(folder: Path, name: str) -> Path:
+    found = _list(folder, name)
+    if found is None:
+        raise LayoutError(f"contains no list *{name}.txt in meta/", folder, "unpack the complete archive")
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the words of each line and its number; IJB-C's list of pairs has 15 million."""
-    assert path is not None
     number = 0
     for number, line in enumerate(text_lines(path), 1):
         if line.strip():
@@ -109,13 +113,13 @@ def _lines(path: Path | None) -> Iterator[tuple[int, list[str]]]:
         raise LayoutError("has fewer than two lines", path)
 
 
-def _words(words: list[str], count: int, number: int, path: Path | None) -> list[str]:
+def _words(words: list[str], count: int, number: int, path: Path) -> list[str]:
     if len(words) != count:
         raise LayoutError(f"line {number} has {len(words)} words instead of {count}", path)
     return words
 
 
-def _pairs(path: Path | None, numbers: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(path: Path, numbers: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs, int64 (m, 2), and whether they are genuine, bool (m,)."""
     rows, genuine = array("q"), array("b")
     for number, words in _lines(path):
@@ -125,15 +129,6 @@ def _pairs(path: Path | None, numbers: dict[str, int]) -> tuple[np.ndarray, np.n
         rows.extend((numbers[a], numbers[b]))
         genuine.append(label == "1")
     return np.array(rows, np.int64).reshape(-1, 2), np.array(genuine, bool)
-
-
-def _find(folder: Path, path: Path | None, image: str) -> Path:
-    for place in IMAGE_FOLDERS:
-        file = folder / place / image
-        if file.is_file() and ".." not in Path(image).parts:
-            return file
-    assert path is not None
-    return named_image(folder, path, image)
 
 
 def _aligned(files: Sequence[Path], names: Sequence[str], path: Path, title: str, progress: bool) -> np.ndarray:

@@ -83,7 +83,7 @@ def listed_set(
     path = find_list(folder, title)
     pairs = read_image_pairs(path)
     names = sorted({image for pair in pairs for image in (pair.a, pair.b)})
-    files = {image: _find(folder, path, image) for image in names}
+    files = {image: named_image(folder, path, image.replace("\\", "/"), IMAGE_FOLDERS) for image in names}
     people = _people(names, pairs)
     aligned = all(read_image(files[image]).shape[:2] == (SIZE, SIZE) for image in names[:LOOKED_AT])
     rows = [(pair.a, pair.b) for pair in pairs]
@@ -152,16 +152,6 @@ def folds_of(pairs: Sequence[ImagePair]) -> np.ndarray:
     if len(set(given)) == FOLDS and None not in given:
         folds[genuine] = np.unique(given, return_inverse=True)[1].reshape(-1)
     return folds
-
-
-def _find(folder: Path, path: Path, image: str) -> Path:
-    """Return the file of an image that a list names."""
-    relative = image.replace("\\", "/")
-    for place in IMAGE_FOLDERS:
-        file = folder / place / relative
-        if file.is_file() and ".." not in Path(relative).parts:
-            return file
-    return named_image(folder, path, relative)
 
 
 def _people(names: Sequence[str], pairs: Sequence[ImagePair]) -> list[str] | None:

@@ -63,4 +63,7 @@ def insightface(people):
 def crops(count, seed=0, size=112):
     """Smooth pictures as JPEG."""
     random = np.random.default_rng(seed)
-    return [encode_jpeg(np.kron(random.integers(0, 256, (7, 7, 3)), np.ones((size // 7, size // 7, 1))).astype(np.uint8)) for _ in range(count)]
+    return [
+        encode_jpeg(np.kron(random.integers(0, 256, (7, 7, 3)), np.ones((size // 7, size // 7, 1))).astype(np.uint8))
+        for _ in range(count)
+    ]

@@ -105,7 +105,9 @@ def test_a_payload_that_contains_the_magic_number(tmp_path):
 def test_what_is_no_plain_jpeg_is_encoded_and_other_sizes_are_refused(tmp_path):
     picture = cv2.resize(np.random.default_rng(0).integers(0, 256, (7, 7, 3), np.uint8), (112, 112))
     jpeg = rec.crops(1)[0]
-    exif = b"\xff\xe1" + struct.pack(">H", 34) + b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
+    exif = (
+        b"\xff\xe1" + struct.pack(">H", 34) + b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
+    )
     _, grey = cv2.imencode(".jpg", picture[..., 0])
     people = {0: [jpeg, encode_png(picture)], 1: [grey.tobytes(), jpeg[:2] + exif + jpeg[2:]], 2: rec.crops(1, 5, 98)}
     people[2] += [b"no image", jpeg[:600], jpeg]
@@ -142,7 +144,10 @@ def test_a_damaged_image_is_one_refused_image(root, tmp_path):
     ("damage", "message"),
     [
         (lambda rec, idx: (rec[:-5], idx), "train.rec: record 14 is truncated"),
-        (lambda rec, idx: (rec[: len(rec) // 2], idx), r"train.rec: is truncated or belongs to another index: \d+ of 15"),
+        (
+            lambda rec, idx: (rec[: len(rec) // 2], idx),
+            r"train.rec: is truncated or belongs to another index: \d+ of 15",
+        ),
         (lambda rec, idx: (b"\0" + rec[1:], idx), "record 0 does not begin with a record's magic number"),
         (lambda rec, idx: (b"", idx), "is truncated or belongs to another index: 15 of 15"),
         (lambda rec, idx: (rec, b""), "train.idx: lists no record"),
