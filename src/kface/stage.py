@@ -261,6 +261,13 @@ def parses(override: str) -> bool:
     return True
 
 
+def sweeps(override: str) -> bool:
+    """Return whether an override lists several values, as in ``seed=0,1``; False where Hydra cannot parse it."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return parses(override) and bool(OverridesParser.create().parse_override(override).is_sweep_override())
+
+
 def _check_options(name: str, arguments: Sequence[str]) -> None:
     """Refuse an option that Hydra does not know, as its own error takes several lines; raises ConfigError."""
     for argument in arguments:

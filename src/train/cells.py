@@ -165,8 +165,7 @@ def _process(arguments: Sequence[str]) -> int:
 
     So each training has the memory of the machine to itself, and one that is killed takes no other with it.
     """
-    command = [sys.executable, "-m", "train.cells", str(os.getpid()), *arguments]
-    with subprocess.Popen(command) as process, _passing_on(process):
+    with subprocess.Popen(command(arguments)) as process, _passing_on(process):
         while True:
             try:
                 status = process.wait()
@@ -180,6 +179,11 @@ def _process(arguments: Sequence[str]) -> int:
         print(f"table5: killed by {signal.Signals(-status).name}; run again to continue", file=sys.stderr)
         return 128 - status
     return status
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """Return the command line of a training."""
+    return [sys.executable, "-m", "train.cells", str(os.getpid()), *arguments]
 
 
 class _passing_on:  # noqa: N801

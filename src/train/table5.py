@@ -102,12 +102,17 @@ def run_grid(arguments: Sequence[str]) -> int:
 
 
 def _check(words: Sequence[str]) -> None:
+    """Refuse options, and what the grid decides itself; raises ConfigError."""
     for word in words:
         if word.startswith("-"):
             raise ConfigError("unknown option", word, "see kface table5 run --help")
         parts = overrides.split(word)
         if parts is not None and parts[1] == "resume":
             raise ConfigError("is decided for each cell", word, "remove it")
+    # A comma in a path does not separate values.
+    for word in overrides.literal(without_axes(words), stage.parses):
+        if stage.sweeps(word):
+            raise ConfigError("lists several values", word, "only backbone and loss may; run this once for each value")
 
 
 def _locked(folder: Path) -> int:
@@ -154,7 +159,6 @@ def _launch(
     # Hydra's own settings choose the launcher; they are no settings of a training.
     settings = [word for word in rest if not word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     task = functools.partial(train_cell, cells=cells, arguments=[*mine, *settings])
-    # A comma in a path does not separate choices.
     swept = overrides.literal(rest, stage.parses)
     swept += [f"backbone={','.join(backbones)}", f"loss={','.join(losses)}"]
     try:
