@@ -29,6 +29,7 @@ from train.hosts import Cluster, devices
 from train.hosts.callbacks import OnEveryHost, SynchroniseForRamp
 from train.loggers import LoggerSettings, NoLogger
 from train.losses import Loss
+from train.model import FaceModel
 from train.optimizers import Optimizer
 from train.partial import Sampling
 from train.pipeline import TrainingSplit
