@@ -53,6 +53,8 @@ class CallbackSettings(ABC):
 
     #: Its name in conf/callbacks/*.yaml.
     name: ClassVar[str]
+    #: Whether it runs on every host, as what changes the training does; else on the first alone.
+    everywhere: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(self, training: TrainingContext) -> keras.callbacks.Callback:
@@ -84,6 +86,7 @@ class ProgressLine(CallbackSettings):
     """
 
     name: ClassVar[str] = "progress"
+    everywhere: ClassVar[bool] = False
 
     enabled: bool = True
 

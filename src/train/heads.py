@@ -31,20 +31,22 @@ class CosineHead(keras.layers.Layer):
         self.final_margin = float(loss.margin)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the class weights, the margin in force and the loss's own variables.
-
-        The weights are (embedding, classes * sub-centres); those of class c are the columns from c * sub-centres.
-        """
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(int(input_shape[-1] or 0), self.classes * self.loss.sub_centres),
-            initializer="glorot_uniform",
-        )
+        """Make the class weights, the margin in force and the loss's own variables."""
+        self.make_weights(int(input_shape[-1] or 0))
         self.margin = self._scalar("margin", self.final_margin)
         self.loss_state = {name: self._scalar(name, value) for name, value in self.loss.state().items()}
         # Only where it changes, so that checkpoints of runs with a constant scale have no variable for it.
         self.ramped_scale = None if self.loss.scale_start is None else self._scalar("scale", self.scale)
         super().build(input_shape)
+
+    def make_weights(self, embedding: int) -> None:
+        """Make the class weights.
+
+        They are (embedding, classes * sub-centres); those of class c are the columns from c * sub-centres.
+        """
+        self.kernel = self.add_weight(
+            name="kernel", shape=(embedding, self.classes * self.loss.sub_centres), initializer="glorot_uniform"
+        )
 
     def _scalar(self, name: str, value: float) -> keras.Variable:
         return self.add_weight(name=name, shape=(), initializer=keras.initializers.Constant(value), trainable=False)
@@ -77,13 +79,17 @@ class CosineHead(keras.layers.Layer):
         norms = ops.sqrt(ops.maximum(squares, 1e-12))
         return HeadBatch(
             cosines=self.cosines(embeddings),
-            labels=labels,
+            labels=self.columns_of(labels),
             embeddings=normalise(embeddings, axis=-1),
             norms=norms,
             margin=self.margin,
             scale=self.scale if self.ramped_scale is None else self.ramped_scale,
             state=self.loss_state,
         )
+
+    def columns_of(self, labels: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the columns of identities, integers (n,)."""
+        return labels
 
     def logits(self, batch: HeadBatch) -> keras.KerasTensor:
         """Return float32 (n, classes), the scaled cosines, those of the true classes with the margin."""

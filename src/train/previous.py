@@ -47,6 +47,8 @@ def settings(config: Mapping[str, Json]) -> dict[str, Json]:
     if isinstance(fit, dict):
         # The log is chosen by the group "logger" now.
         translated["fit"] = {key: value for key, value in fit.items() if key != "tensorboard"}
+    # Every step computed all identities.
+    translated.setdefault("head", {"_target_": "train.partial.Sampling", "sample_rate": 1.0, "shards": 8})
     return renamed(translated)
 
 
