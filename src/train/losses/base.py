@@ -11,7 +11,7 @@ The contract between a loss and the head (:class:`train.heads.CosineHead`) that 
 - With sub-centres, a cosine is already the largest of its identity.
 - A row has one identity. For a mixture of two images (mixup, CutMix), the head makes one batch for each of the two label
   vectors, and the mixture's loss is the sum of :meth:`Loss.rows` of the two, weighted by the shares; :meth:`Loss.update` is
-  called for one of them only. A margin therefore applies to either identity as if the image showed nobody else.
+  called for one of them only. A margin therefore applies to either identity as if the image showed that person alone.
 - Variables of a loss (:meth:`Loss.state`) change in :meth:`Loss.update` alone, which is called once a training step, before
   the other methods. The other methods have no effects.
 """
