@@ -19,7 +19,7 @@ HAIR_EDGE = 0.9
 #: By how many degrees more the head is turned, lifted and tilted in the takes of a person of full variation (standard deviation).
 TURNED = np.array([11.0, 5.0, 4.0])
 #: Share of the takes for which a person of full variation has other hair.
-OTHER_HAIR = 0.6
+OTHER_HAIR = 0.35
 
 
 class CameraView(NamedTuple):
@@ -226,6 +226,7 @@ def expose(
     wall = float(weights.sum()) * 0.55
     cover, backdrop = view.cover[..., None], view.backdrop
     if variation:
+        variation *= snapshot.STRENGTH
         given = view.lamps @ snapshot.lights(weights, random, variation)
         if random.uniform() < variation:
             backdrop = snapshot.background(random)
