@@ -61,7 +61,7 @@ def job_of(*overrides):
         ("backbone.bn_momentum=x", "backbone.bn_momentum"),
         ("backbone.stem_stride=x", "backbone.stem_stride"),
         ("backbone._target_=train.backbones.VGG", "backbone"),
-        ("backbone._target_=train.heads.ArcFace", "backbone"),
+        ("backbone._target_=train.losses.ArcFace", "backbone"),
         ("backbone.neck=none", "backbone.neck"),
         *[(f"evaluate.pairs={value}", "evaluate.pairs") for value in ("0", "1", "-5", "true", "1.5", "nan")],
         *[(f"evaluate.bootstrap={value}", "evaluate.bootstrap") for value in ("-1", "nan", "1000000000", "x")],
