@@ -83,6 +83,8 @@ def own_sets(
         ConfigError: Protocols are wanted of a corpus without conditions.
         ProtocolError: The images make no pairs, or a list names images that do not exist.
     """
+    if pairs is None and not protocols and not conditions:
+        return OwnSets()
     captures = kface_pairs.distinct(read_captures(manifest, "test"))
     wanted: dict[str, tuple[Chosen, str]] = {}
     if pairs is not None:
