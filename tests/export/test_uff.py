@@ -77,6 +77,7 @@ def test_resnet50_as_in_the_paper(resnet, frozen):
         ("mobilenetv2", {"neck": "flatten", "stem_stride": 1}),
         ("resnet50", {"neck": "gap", "stem_stride": 1}),
         ("resnet50", {"neck": "gdc"}),
+        ("resnet12", {"neck": "gdc"}),
     ],
 )
 def test_every_neck_and_stem(name, arguments):

@@ -17,7 +17,7 @@ def test_the_networks_are_of_the_papers_size(name, millions):
     assert sum(isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)) for layer in network.layers) >= 50
 
 
-@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2"])
+@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2", "resnet12"])
 @pytest.mark.parametrize(("neck", "stride"), [("flatten", 2), ("gdc", 1), ("gap", 2)])
 def test_necks_and_strides(name, neck, stride):
     network = backbones.build(name, neck=neck, stem_stride=stride, width=0.125, embedding=16, size=64, dropout=0.1)
@@ -26,7 +26,7 @@ def test_necks_and_strides(name, neck, stride):
     assert np.isfinite(np.asarray(out)).all()
 
 
-@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2"])
+@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2", "resnet12"])
 def test_what_the_exporter_needs(name):
     for layer in backbones.build(name, width=0.125, embedding=8).layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -38,7 +38,7 @@ def test_what_the_exporter_needs(name):
 
 
 def test_wrong_arguments_are_one_line():
-    with pytest.raises(ConfigError, match="choose one of: mobilenetv2, resnet50"):
+    with pytest.raises(ConfigError, match="choose one of: mobilenetv2, resnet12, resnet50"):
         backbones.build("resnet51")
     with pytest.raises(ConfigError, match="depth"):
         backbones.build("resnet50", depth=3)

@@ -161,7 +161,7 @@ def test_the_samples_command_line_has_the_same_defaults():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["backbone=resnet51"], "backbone=resnet51: unknown choice; choose one of: resnet50, mobilenetv2"),
+        (["backbone=resnet51"], "backbone=resnet51: unknown choice; choose one of: resnet50, resnet12, mobilenetv2"),
         (["loss=triplet"], "choose one of: arcface, cosface, softmax"),
         (["fit.epoch=3"], "unknown key; the keys in fit are: epochs"),
         (["learning_rate=3"], "learning_rate=3: unknown key"),
@@ -237,5 +237,5 @@ def test_the_program_ends_with_one_line_and_two():
         env=dict(os.environ),
     )
     assert process.returncode == 2
-    assert re.fullmatch(r"train: backbone=resnet51: .*choose one of: resnet50, mobilenetv2\n", process.stderr)
+    assert re.fullmatch(r"train: backbone=resnet51: .*choose one of: resnet50, resnet12, mobilenetv2\n", process.stderr)
     assert process.stdout == ""

@@ -132,7 +132,7 @@ def test_what_is_not_a_member_is_refused(monkeypatch):
         ConfigError, match=r"^loss: AdamW is not a train\.losses\.base\.Loss; derive it from train\.losses\.base\.Loss"
     ):
         TrainJob.of(config)
-    with pytest.raises(ConfigError, match="unknown backbone 'vgg'; choose one of: mobilenetv2, resnet50"):
+    with pytest.raises(ConfigError, match="unknown backbone 'vgg'; choose one of: mobilenetv2, resnet12, resnet50"):
         BACKBONES.make("vgg", {})
     with pytest.raises(ConfigError, match=r"^backbone\.depth: no such setting; choose one of: embedding"):
         BACKBONES.make("resnet50", {"depth": 3})

@@ -194,7 +194,7 @@ class SampleCorpus(Corpus):
         seed: Same seed, same bytes.
         jobs: Processes; -1 for one a core.
         variation: From 0 to 1: how far people, takes and pictures differ from one another beyond K-Face's conditions.
-        plain: Share of the people who are drawn without variation: those whom a protocol with this share tests.
+        plain: Share of the people who are drawn without variation: first those whom a protocol tests, so at least its share.
     """
 
     synthetic = True
@@ -210,7 +210,7 @@ class SampleCorpus(Corpus):
         seed: int = 0,
         jobs: int = -1,
         variation: float = 1.0,
-        plain: float = 0.25,
+        plain: float = 0.5,
     ) -> None:
         for key, value, least in (
             ("identities", identities, 2),

@@ -11,9 +11,10 @@ import keras
 from kface.errors import ConfigError
 from train.backbones.base import BACKBONES, Backbone
 from train.backbones.mobilenetv2 import MobileNetV2
+from train.backbones.resnet12 import ResNet12
 from train.backbones.resnet50 import ResNet50
 
-__all__ = ["BACKBONES", "Backbone", "MobileNetV2", "ResNet50", "build", "of_description"]
+__all__ = ["BACKBONES", "Backbone", "MobileNetV2", "ResNet12", "ResNet50", "build", "of_description"]
 
 
 def of_description(described: Mapping[str, object]) -> Backbone:

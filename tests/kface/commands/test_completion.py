@@ -31,7 +31,7 @@ def offered(*words):
     [
         (["t"], ["train", "table5"], False),
         (["train", "loss="], ["loss=arcface", "loss=cosface", "loss=softmax"], False),
-        (["train", "backbone=r"], ["backbone=resnet50"], False),
+        (["train", "backbone=m"], ["backbone=mobilenetv2"], False),
         (["train", "lo"], ["loss=", "logger=", "loss.", "logger."], False),
         (["train", "fit.e"], ["fit.epochs="], False),
         (["train", "evaluate.mirror="], ["evaluate.mirror=true", "evaluate.mirror=false"], False),
@@ -146,7 +146,7 @@ def bash(tmp_path):
     ("line", "words"),
     [
         ("tra", "<train>"),
-        ("train backbone=r", "<train><backbone=resnet50>"),
+        ("train backbone=m", "<train><backbone=mobilenetv2>"),
         ("train loss=cosface fit.ep", "<train><loss=cosface><fit.epochs=>"),
         ("train fit.augm", "<train><fit.augmentation.>"),
         ("train data_dir=dat", "<train><data_dir=data/>"),

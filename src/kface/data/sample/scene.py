@@ -16,7 +16,7 @@ from kface.data.sample.surfels import Surfels, join, surfels
 HAIR_EDGE = 0.9
 
 
-#: By how many degrees more the head is turned, lifted and tilted in the takes of a person of full variation (standard deviation).
+#: Standard deviation in degrees by which the head is turned, lifted and tilted more in takes of a person of full variation.
 TURNED = np.array([11.0, 5.0, 4.0])
 #: Share of the takes for which a person of full variation has other hair.
 OTHER_HAIR = 0.35

@@ -111,7 +111,7 @@ def degrade(picture: np.ndarray, random: np.random.RandomState, variation: float
         quality = int(25 + 65 * amounts[4])
         rounded = np.clip(picture, 0, 255).astype(np.uint8)
         coded = cv2.imencode(".jpg", rounded, [int(cv2.IMWRITE_JPEG_QUALITY), quality])[1]
-        picture = cv2.imdecode(coded, cv2.IMREAD_COLOR).astype(np.float32)
+        picture = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.float32)
     return picture
 
 

@@ -97,7 +97,7 @@ def write_sample(
     progress: bool = True,
     resolution: str = "High",
     variation: float = 0.0,
-    plain: float = 0.25,
+    plain: float = 0.5,
 ) -> SampleReport:
     """Write the sample, or its missing people.
 
@@ -167,13 +167,14 @@ def write_sample(
 
 
 def plain_people(names: Sequence[str], share: float) -> FrozenSet[str]:
-    """Return the people who are drawn without variation: those whom the protocols' default split tests.
+    """Return the people who are drawn without variation: first those whom the protocols' default split tests.
 
-    So the people of the test stay comparable, whatever is varied for training: K-Face's conditions and no others.
+    So the people of the test stay comparable, whatever is varied for training: K-Face's conditions and no others. A share
+    above that of ``protocol.test`` leaves some of them for training.
 
     Args:
         names: All people.
-        share: Of them, as ``protocol.test``; the split's seed is 0, as ``seed``.
+        share: Of them; the order is that of the split with seed 0.
     """
     if not 0 < share < 1 or len(names) < 2:
         return frozenset(names if share == 1 else ())
