@@ -55,7 +55,7 @@ def identification(report: dict[str, Any]) -> str:
         result = report["sets"].get(key)
         found = None if result is None else result.get("identification")
         if found and found["false_positive"]:
-            parts.append(_identification(str(result["title"]), found))  # type: ignore[index]
+            parts.append(_identification(str(result["title"]), found))
     return "\n\n".join(parts)
 
 
