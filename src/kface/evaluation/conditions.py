@@ -6,7 +6,7 @@ guard compares a visitor with a passport photograph.
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +14,18 @@ import numpy as np
 from kface.data.layout import ACCESSORIES, CAMERAS, EXPRESSIONS, LIGHTS, Capture
 from kface.data.testsets.kface_pairs import people_of
 from kface.data.testsets.references import REFERENCE, REFERENCE_NAME, is_reference, references
-from kface.verification import RateEstimate, Resampling, score_pairs
+from kface.verification import Interval, RateEstimate, Resampling, score_pairs
 from kface.verification.bootstrap import informative
 from kface.verification.curves import crossing, operating_point, ranked_pairs, rates, within
 from kface.verification.curves import curve as curve_of
 
 #: The conditions, with their values in K-Face.
-FACTORS = {"accessory": ACCESSORIES, "light": LIGHTS, "expression": EXPRESSIONS, "camera": CAMERAS}
+FACTORS: dict[str, Collection[int]] = {
+    "accessory": ACCESSORIES,
+    "light": LIGHTS,
+    "expression": EXPRESSIONS,
+    "camera": CAMERAS,
+}
 #: Pairs of conditions that are shown together.
 GRIDS = (("accessory", "expression"), ("accessory", "camera"), ("light", "camera"))
 #: False accept rates at which TAR is given.
@@ -216,7 +221,7 @@ def _cell(
     fmr, fnmr = rates(ranked)
     fars = [far for far in FARS if len(others) * far >= 1 - 1e-9]
     figures = [crossing, *((lambda fmr, fnmr, far=far: within(fmr, fnmr, far)) for far in fars)]
-    found = [None] * len(figures)
+    found: list[Interval | None] = [None] * len(figures)
     if replicates:
         found = Resampling(pairs, replicates, int(random.randint(1 << 31))).of_rates(ranked, *figures)
     estimates = [

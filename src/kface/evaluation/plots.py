@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Distinguishable with colour vision deficiency (Okabe and Ito).
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 STYLES = ("-", "--", "-.", ":")
 TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 
@@ -28,9 +28,7 @@ def plot_roc(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None
         fmr = np.concatenate([[1.0 / curve.impostors], curve.fmr[seen]])
         first = 1 - operating_point(curve, 0)[2]
         tar = np.concatenate([[first], 1 - curve.fnmr[seen]])
-        axes.step(
-            fmr, tar, where="post", label=_label(title, curve), color=COLOURS[number % 4], linestyle=STYLES[number % 4]
-        )
+        axes.step(fmr, tar, where="post", label=_label(title, curve), **_line(number))
     chance = np.logspace(np.log10(lowest), 0, 200)
     axes.plot(chance, chance, color="0.6", linewidth=1, label="chance")
     axes.set_xscale("log")
@@ -55,8 +53,7 @@ def plot_det(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None
             probit(curve.fmr[inside]),
             probit(curve.fnmr[inside]),
             label=_label(title, curve),
-            color=COLOURS[number % 4],
-            linestyle=STYLES[number % 4],
+            **_line(number),
         )
     ends = [normal.inv_cdf(low), normal.inv_cdf(0.8)]
     axes.plot(ends, ends, color="0.6", linewidth=1, label="FMR = FNMR")
@@ -71,6 +68,11 @@ def plot_det(curves: Mapping[str, Curve], path: Path, heading: str = "") -> None
     axes.set_ylabel("false non-match rate (FNMR)")
     axes.set_title(f"DET {heading}".strip())
     _save(figure, path)
+
+
+def _line(number: int) -> dict[str, Any]:
+    """Return a curve's colour and style; 28 curves differ in at least one of them."""
+    return {"color": COLOURS[number % len(COLOURS)], "linestyle": STYLES[number % len(STYLES)]}
 
 
 def _label(title: str, curve: Curve) -> str:

@@ -9,6 +9,8 @@ from kface.text import columns
 
 #: Conditions that are listed at most.
 WORST = 5
+#: Genuine pairs of a condition from which on it is listed, where there are such.
+LEAST_PAIRS = 10
 #: FMR of the thresholds at which the chance of a stranger is printed.
 SHOWN_FMRS = (1e-3, 1e-4, 1e-5)
 
@@ -16,7 +18,7 @@ SHOWN_FMRS = (1e-3, 1e-4, 1e-5)
 def text(report: dict[str, Any]) -> str:
     """Return the complete text of a report."""
     parts = [table5.row(report), others(report), identification(report), conditions(report)]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(part.rstrip() for part in parts if part)
 
 
 def others(report: dict[str, Any]) -> str:
@@ -53,7 +55,7 @@ def identification(report: dict[str, Any]) -> str:
         result = report["sets"].get(key)
         found = None if result is None else result.get("identification")
         if found and found["false_positive"]:
-            parts.append(_identification(str(result["title"]), found))  # type: ignore[index]
+            parts.append(_identification(str(result["title"]), found))
     return "\n\n".join(parts)
 
 
@@ -92,6 +94,8 @@ def conditions(report: dict[str, Any]) -> str:
     cells = [cell for cell in found["cells"] if cell["panel"] in FACTORS and not cell["only"] and cell["eer"]]
     if not cells:
         return ""
+    # The rate of a handful of pairs says little.
+    cells = [cell for cell in cells if cell["genuine"] >= LEAST_PAIRS] or cells
     cells.sort(key=lambda cell: -cell["eer"]["value"])
     rows = [("worst conditions", "EER %", "genuine pairs")]
     for cell in cells[:WORST]:

@@ -39,7 +39,7 @@ def cfp_set(
         name = f"cfp_{kind.lower()}"
         raise ConfigError("is not a directory", folder, f"give CFP's folder with evaluate.{name}=DIR, or leave it out")
     protocol = folder / "Protocol"
-    first, second = kind
+    first, second = kind[0], kind[1]
     lists = {letter: _image_list(folder, _list_file(protocol, letter)) for letter in sorted(set(kind))}
     rows: list[tuple[tuple[str, int], tuple[str, int]]] = []
     folds: list[int] = []

@@ -145,11 +145,11 @@ def _one_line(words: Sequence[str], number: int, path: Path) -> ImagePair:
 def folds_of(pairs: Sequence[ImagePair]) -> np.ndarray:
     """Return the folds of pairs, int64 (m,): those of the list, else tenths of the genuine and of the impostor pairs."""
     genuine = np.array([pair.genuine for pair in pairs])
-    given = [pair.fold for pair in pairs if pair.genuine]
+    given = [pair.fold for pair in pairs if pair.genuine and pair.fold is not None]
     folds = np.zeros(len(pairs), np.int64)
     for kind in (genuine, ~genuine):
         folds[kind] = np.arange(kind.sum()) * FOLDS // max(int(kind.sum()), 1)
-    if len(set(given)) == FOLDS and None not in given:
+    if len(set(given)) == FOLDS and len(given) == genuine.sum():
         folds[genuine] = np.unique(given, return_inverse=True)[1].reshape(-1)
     return folds
 

@@ -6,6 +6,7 @@ import pytest
 
 from kface.data.layout import LIGHTS, Capture, walk_listing
 from kface.data.protocols import (
+    ALL,
     PAPER,
     PROTOCOLS,
     Q1,
@@ -73,7 +74,9 @@ class TestTables:
         assert PAPER.identities == 400
 
     def test_the_dark_light_is_always_out(self):
-        assert all(7 not in protocol.conditions.lights for protocol in PROTOCOLS.values())
+        assert all(7 not in protocol.conditions.lights for protocol in PROTOCOLS.values() if protocol is not ALL)
+        # Unless everything is wanted.
+        assert ALL.conditions.count(1) == 10800
 
     def test_pairs(self):
         assert [protocol.pair_count(5) for protocol in (Q1, Q2, Q3, Q4)] == [1000, 100000, 100000, 100000]
@@ -82,6 +85,7 @@ class TestTables:
     def test_get(self):
         assert get("t3") is T3
         assert get("PAPER") is PAPER
+        assert get("all") is ALL
         with pytest.raises(ProtocolError, match=r"T9.*T1, T2"):
             get("T9")
 
