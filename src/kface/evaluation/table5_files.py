@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kface.errors import ConfigError, TrainingError
-from kface.evaluation.reports import SETS, read_report
+from kface.evaluation.reports import SETS, TITLES, read_report
 from kface.evaluation.table5 import PAPER, measured_on, percent, shown_title
 from kface.files import write_atomic
 from kface.kisa.fonts import font_file, korean
@@ -95,7 +95,8 @@ def comma_separated(reports: Iterable[dict[str, Any]]) -> str:
     )
     for report in reports:
         run = report["run"]
-        for key, result in report["sets"].items():
+        for key in TITLES:
+            result = report["sets"].get(key)
             if result is None:
                 continue
             paper = PAPER.get(_key(report), {}).get(key) if shown_title(key, result) == SETS.get(key) else None
@@ -126,7 +127,7 @@ def draw(reports: Sequence[dict[str, Any]], unfinished: Sequence[str] = ()) -> b
     rows = len(reports) + len(unfinished)
     widths = [2.6, *(2.5 if column.paper else 1.9 for column in shown)]
     width, height = sum(widths) + 0.4, 0.62 * rows + 1.9
-    with _font():
+    with drawing():
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
@@ -211,7 +212,8 @@ def _rows(reports: Iterable[dict[str, Any]], shown: Sequence[Column]) -> list[li
 def _error_rows(reports: Iterable[dict[str, Any]]) -> list[list[str]]:
     rows = []
     for report in reports:
-        for key, result in report["sets"].items():
+        for key in TITLES:
+            result = report["sets"].get(key)
             if result is None:
                 continue
             tars = [percent(result["tar_at_far"].get(far), 1) for far in ("1e-02", "1e-03", "1e-04")]
@@ -265,7 +267,7 @@ def _foot(reports: Sequence[dict[str, Any]], shown: Sequence[Column]) -> str:
     return "\n".join(lines)
 
 
-def _font() -> "contextlib.AbstractContextManager[None]":
+def drawing() -> "contextlib.AbstractContextManager[None]":
     """Draw with a font that has Hangul where it is installed: a corpus may have a Korean name."""
     try:
         font_file(bold=True)
