@@ -70,7 +70,7 @@ def markdown(reports: Sequence[dict[str, Any]], unfinished: Sequence[str] = ()) 
     lines = ["# Table 5: verification accuracy in %", "", *_table([["network", *heads], *_rows(reports, shown)]), ""]
     lines += [
         f"In brackets the 95 % interval, by bootstrap over people. paper: {SOURCE}, trained on K-Face.",
-        *(f"{', '.join(names)}: trained on {corpus}." for corpus, names in _trained_on(reports).items()),
+        *_trained_on(reports),
     ]
     if any(not column.paper for column in shown):
         names = ", ".join(column.title for column in shown if not column.paper)
@@ -229,11 +229,14 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
 
 
-def _trained_on(reports: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+def _trained_on(reports: Iterable[dict[str, Any]]) -> list[str]:
+    """Return a line for each corpus: what was trained on it."""
     corpora: dict[str, list[str]] = {}
     for report in reports:
         corpora.setdefault(report["run"]["trained_on"], []).append(short(report))
-    return corpora
+    if len(corpora) == 1:
+        return [f"Ours: trained on {corpus}." for corpus in corpora]
+    return [f"{', '.join(names)}: trained on {corpus}." for corpus, names in corpora.items()]
 
 
 def _limits(figure: dict[str, Any] | None) -> list[str]:
@@ -256,12 +259,8 @@ def _draw_cell(axes: Any, left: float, top: float, report: dict[str, Any], colum
 
 
 def _foot(reports: Sequence[dict[str, Any]], shown: Sequence[Column]) -> str:
-    corpora = _trained_on(reports)
     lines = [f"In brackets: 95 % interval by bootstrap over people. paper: {SOURCE}, trained on K-Face."]
-    if len(corpora) == 1:
-        lines.append(f"Ours: trained on {next(iter(corpora))}.")
-    else:
-        lines += [f"{', '.join(names)}: trained on {corpus}." for corpus, names in corpora.items()]
+    lines += _trained_on(reports)
     if any(not column.paper for column in shown):
         lines[-1] += " Its people are not K-Face's: that column cannot be compared with the paper's figures on K-Face."
     return "\n".join(lines)

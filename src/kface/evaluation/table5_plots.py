@@ -108,6 +108,7 @@ def error_curves(runs: Sequence[ReportedRun], key: str) -> bytes:
         chance = np.geomspace(lowest, 1, 100)
         roc.plot(chance, chance, color="0.6", linewidth=1, linestyle=":", label="chance")
         roc.set_xscale("log")
+        roc.xaxis.set_major_formatter(lambda rate, _: f"{100 * rate:g} %")
         roc.set(xlim=(lowest, 1), ylim=(0, 1.01), xlabel="false match rate (FMR)", ylabel="true accept rate (1 - FNMR)")
         low = max(min(lowest, 0.01), 1e-5)
         ends = [normal.inv_cdf(low), normal.inv_cdf(0.95)]
