@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from kface.alignment import SIZE
 from kface.errors import TrainingError
 from kface.evaluation.plots import COLOURS, STYLES, TICKS
 from kface.evaluation.reports import SETS, TITLES
@@ -27,6 +28,9 @@ DPI = 100
 BINS = 60
 #: Conditions that are shown: panels of the report, and the letter of each condition's number.
 FACTORS = {"accessory": "S{:03d}", "light": "L{}", "expression": "E{:02d}", "camera": "C{}"}
+#: Pixels between faces, and of a face with the gap.
+GAP = 8
+SIDE = SIZE + GAP
 #: The highest EER that has a colour of its own.
 MOST = 0.5
 
@@ -164,22 +168,27 @@ def hardest(run: ReportedRun, key: str) -> bytes | None:
     groups = [np.flatnonzero(genuine), np.flatnonzero(~genuine)]
     columns = max(len(group) for group in groups)
     with drawing():
-        figure = _figure(1.55 * columns + 0.3, 8.4)
-        parts = figure.subfigures(2, 1)
-        for part, group, kind in zip(parts, groups, ("genuine pairs, lowest", "impostor pairs, highest"), strict=True):
-            part.suptitle(f"{kind} scores, {run.name}, {_title([run], key)}", fontsize=10)
-            panels = part.subplots(2, columns, squeeze=False)
-            for column in range(columns):
-                for row in range(2):
-                    axes = panels[row, column]
-                    axes.set_axis_off()
-                    if column < len(group):
-                        axes.imshow(scores.hardest_faces[group[column], row])
-                if column < len(group):
-                    pair = scores.hardest[group[column]]
-                    panels[0, column].set_title(_verdict(float(scores.scores[pair]), scores.genuine[pair], threshold))
-                    panels[0, column].title.set_fontsize(8)
+        figure = _figure(1.5 * columns + 0.3, 8.2)
+        for number, (group, kind) in enumerate(zip(groups, ("genuine", "impostor"), strict=True)):
+            axes = figure.add_subplot(2, 1, number + 1)
+            axes.set_axis_off()
+            # One picture of all faces is drawn much faster than one for each.
+            axes.imshow(_mosaic(scores.hardest_faces[group], columns))
+            for column, pair in enumerate(scores.hardest[group]):
+                text = _verdict(float(scores.scores[pair]), bool(scores.genuine[pair]), threshold)
+                axes.text(SIDE * column + SIZE / 2, -6, text, fontsize=8, ha="center", va="bottom")
+            which = "lowest" if number == 0 else "highest"
+            axes.set_title(f"{kind} pairs, {which} scores, {run.name}, {_title([run], key)}", fontsize=10, pad=24)
         return _png(figure)
+
+
+def _mosaic(faces: np.ndarray, columns: int) -> np.ndarray:
+    """Return pairs of faces, uint8 (k, 2, 112, 112, 3), as one picture: a column for each pair, on white."""
+    canvas = np.full((2 * SIDE - GAP, columns * SIDE - GAP, 3), 255, np.uint8)
+    for column, pair in enumerate(faces):
+        for row, face in enumerate(pair):
+            canvas[row * SIDE : row * SIDE + SIZE, column * SIDE : column * SIDE + SIZE] = face
+    return canvas
 
 
 def by_condition(runs: Sequence[ReportedRun]) -> bytes | None:
