@@ -110,7 +110,8 @@ class Cell:
         own = ["kface"] if evaluate.get("pairs") else []
         protocols = evaluate.get("protocols")
         # Recipes older than the list lack it.
-        return [key for key in TITLES if key != "kface" and evaluate.get(key)] + own + list(protocols or ())
+        own += [str(name) for name in protocols] if isinstance(protocols, list) else []
+        return [key for key in TITLES if key != "kface" and evaluate.get(key)] + own
 
     def _teacher(self, settings: Mapping[str, Json]) -> Json:
         """Return the teacher's file: a run may be resumed with a copy of it, but another file may be another teacher."""

@@ -134,17 +134,17 @@ def draw(reports: Sequence[dict[str, Any]], unfinished: Sequence[str] = ()) -> b
         axes.set_axis_off()
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
-        axes.text(0.2, 0.35, "Table 5: verification accuracy in %", fontsize=14, fontweight="bold", va="center")
+        axes.text(0.2, 0.35, "Table 5: verification accuracy in %", fontsize=14, va="center")
         lefts = [0.2 + sum(widths[:number]) for number in range(len(widths))]
         for left, column in zip(lefts[1:], shown, strict=True):
-            axes.text(left, 0.85, column.title, fontsize=11, fontweight="bold", va="center")
+            axes.text(left, 0.85, column.title, fontsize=11, va="center")
             if column.paper:
                 axes.text(left + 1.65, 0.85, "paper", fontsize=10, color="0.45", va="center")
         axes.plot([0.2, width - 0.2], [1.05, 1.05], color="0.2", linewidth=1)
         for number, report in enumerate(reports):
             top = 1.36 + 0.62 * number
             if number % 2:
-                axes.axhspan(top - 0.31, top + 0.31, color="0.96")
+                axes.fill_between([0.1, width - 0.1], top - 0.31, top + 0.31, color="0.96", linewidth=0)
             axes.text(lefts[0], top, short(report), fontsize=11, va="center")
             for left, column in zip(lefts[1:], shown, strict=True):
                 _draw_cell(axes, left, top, report, column)

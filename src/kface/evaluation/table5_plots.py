@@ -103,7 +103,11 @@ def error_curves(runs: Sequence[ReportedRun], key: str) -> bytes:
                 continue
             made = curve(scores.scores, scores.genuine)
             lowest = min(lowest, 1 / made.impostors)
-            style = {"color": COLOURS[number % 4], "linestyle": STYLES[number // 4 % 4], "linewidth": 1.4}
+            style: dict[str, Any] = {
+                "color": COLOURS[number % 4],
+                "linestyle": STYLES[number // 4 % 4],
+                "linewidth": 1.4,
+            }
             seen = made.fmr > 0
             roc.step(made.fmr[seen], 1 - made.fnmr[seen], where="post", label=name, **style)
             inside = (made.fmr > 0) & (made.fmr < 1) & (made.fnmr > 0) & (made.fnmr < 1)
@@ -141,7 +145,7 @@ def histograms(runs: Sequence[ReportedRun], key: str) -> bytes:
             acquired = scores.scores > FAILED
             edges = np.linspace(scores.scores[acquired].min(), scores.scores[acquired].max(), BINS + 1)
             for wanted, colour in ((scores.genuine, COLOURS[0]), (~scores.genuine, COLOURS[1])):
-                axes.hist(scores.scores[wanted & acquired], edges, density=True, color=colour, alpha=0.55)
+                axes.hist(scores.scores[wanted & acquired], edges.tolist(), density=True, color=colour, alpha=0.55)
             threshold, failures = (run.result(key) or {}).get("threshold_at_eer"), int((~acquired).sum())
             if threshold is not None and edges[0] <= threshold <= edges[-1]:
                 axes.axvline(threshold, color="0.2", linewidth=1, linestyle="--")
@@ -207,15 +211,14 @@ def by_condition(runs: Sequence[ReportedRun]) -> bytes | None:
     with drawing():
         width = sum(len(numbers) for numbers in panels.values())
         figure = _figure(0.46 * width + 3.6, 0.42 * len(found) + 2.0)
-        from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
-        scale = ScalarMappable(Normalize(0, MOST), "YlOrRd")
+        shades = Normalize(0, MOST)
         grid = figure.add_gridspec(1, len(panels), width_ratios=[len(numbers) for numbers in panels.values()])
         for place, (factor, numbers) in enumerate(panels.items()):
             axes = figure.add_subplot(grid[place])
             values = np.array([[_condition(run, factor, number) for number in numbers] for run in found], float)
-            axes.imshow(np.ma.masked_invalid(values), cmap=scale.cmap, norm=scale.norm, aspect="auto")
+            axes.imshow(np.ma.masked_invalid(values), cmap="YlOrRd", norm=shades, aspect="auto")
             axes.set_facecolor("0.88")
             for (row, column), value in np.ndenumerate(values):
                 if not np.isnan(value):
