@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Sequence
 
 import cv2
 
+from kface import checks
 from kface.errors import ConfigError
 from kface.text import first_line
 
@@ -69,10 +70,9 @@ def check_backend(backend: object) -> str:
         ConfigError: It is not a name, or one of :data:`GONE`.
     """
     if not isinstance(backend, str) or backend in GONE:
-        raise ConfigError(
-            "unknown backend", "backend={}".format(backend), "choose one of: {}".format(", ".join(BACKENDS))
-        )
-    return backend
+        choices = "choose one of: {}".format(", ".join(BACKENDS))
+        checks.refuse(ConfigError("unknown backend", "backend={}".format(backend), choices))
+    return str(backend)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from kface.alignment import TEMPLATE, align
 from kface.data.dataset import DatasetSettings, build, choose, load, read, read_arrays, read_captures
 from kface.data.dataset import items as items_module
 from kface.data.layout import Annotation, Capture, format_annotation, parse
+from kface.data.sample.writing import write_people
 from kface.errors import ConfigError, DatasetError, LayoutError, ProtocolError
 from kface.faces import Faces
 from kface.images import encode_jpeg, encode_png, read_image
@@ -308,6 +309,8 @@ class TestParallel:
         for jobs in (1, 2):
             with pytest.raises(ConfigError, match=line):
                 make(root, tmp_path / "out", jobs=jobs, backend=backend)
+        with pytest.raises(ConfigError, match=line):
+            write_people(print, [("folder",)], 1, "people", False, backend)
 
 
 class TestLandmarks:
