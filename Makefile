@@ -50,9 +50,9 @@ evaluate: setup ## verify a run (run=DIR, by default the newest), bundle=DIR or 
 table5: setup ## train Table 5's grid (finished cells are kept) and write its table to outputs/table5; backbone=A,B loss=C,D, corpus=kface corpus.root=DIR, evaluate.lfw=DIR
 	@$(PY) -m kface table5 run $(OVERRIDES)
 
-notebooks: ## open the reports in notebooks/ with JupyterLab, which it installs (JUPYTER_ARGS="--no-browser --port 8889")
-	@$(MAKE) --no-print-directory setup EXTRAS=$(EXTRAS),notebooks
-	@.venv/bin/jupyter lab --notebook-dir=. $(value JUPYTER_ARGS) notebooks/table5.ipynb
+notebooks: setup ## open the reports in notebooks/ with JupyterLab, which it installs (JUPYTER_ARGS="--no-browser --port 8889")
+	@[ -x .venv/bin/jupyter-lab ] || scripts/setup $(call quote,$(value EXTRAS)),notebooks
+	@.venv/bin/jupyter lab --ServerApp.root_dir=. $(value JUPYTER_ARGS) notebooks/table5.ipynb
 
 kisa: setup ## KISA's certification test of a bundle (bundle=DIR, engine=library, database=folder database.root=DIR), with a report
 	@$(PY) -m kface kisa $(OVERRIDES)
@@ -133,7 +133,8 @@ attack: setup ## run the attack campaigns: HTTP, JSON, gallery, bundles, images,
 	@$(PY) tests/attack $(call option,--seed,ATTACK_SEED) $(call option,--scale,ATTACK_SCALE)
 
 lock: setup ## update constraints.txt: the newest versions that resolve together on Python 3.10-3.13
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra kisa --extra deploy --extra app --extra openvino --extra dev \
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra kisa --extra deploy --extra app --extra openvino \
+	    --extra launchers --extra cluster --extra notebooks --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay
