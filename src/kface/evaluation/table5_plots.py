@@ -63,8 +63,8 @@ class ReportedRun(NamedTuple):
 
 
 def sets_with_scores(runs: Sequence[ReportedRun]) -> list[str]:
-    """Return the keys of the test sets of which a run has kept scores."""
-    return [key for key in TITLES if any("scores" in (run.result(key) or {}) for run in runs)]
+    """Return the keys of the test sets of which a run has kept scores that can be read."""
+    return [key for key in TITLES if any(run.scores(key) is not None for run in runs)]
 
 
 def accuracy(runs: Sequence[ReportedRun]) -> bytes:
@@ -91,7 +91,7 @@ def accuracy(runs: Sequence[ReportedRun]) -> bytes:
 
 
 def error_curves(runs: Sequence[ReportedRun], key: str) -> bytes:
-    """Draw ROC (left) and DET (right) of all runs on a test set."""
+    """Draw ROC (left) and DET (right) of all runs on a test set; of :func:`sets_with_scores`."""
     found = [(run.name, run.scores(key)) for run in runs]
     normal = NormalDist()
     with drawing():
@@ -134,7 +134,7 @@ def error_curves(runs: Sequence[ReportedRun], key: str) -> bytes:
 
 
 def histograms(runs: Sequence[ReportedRun], key: str) -> bytes:
-    """Draw the distribution of the genuine and the impostor pairs' scores, a panel for each run."""
+    """Draw the distribution of the genuine and the impostor pairs' scores, a panel for each run that has kept them."""
     found = [(run, scores) for run in runs if (scores := run.scores(key)) is not None]
     columns = min(3, max(len(found), 1))
     rows = -(-len(found) // columns) or 1

@@ -288,7 +288,7 @@ def test_run_directories(tmp_path):
 
 def test_the_notebook_reads_what_the_runs_wrote(outputs, monkeypatch):
     monkeypatch.chdir(outputs[0].parent)
-    monkeypatch.setenv("KFACE_OUTPUTS", str(outputs[0]))
+    monkeypatch.setenv("KFACE_OUTPUTS", str(outputs[1]))
     notebook = json.loads((ROOT / "notebooks" / "table5.ipynb").read_text())
     names = {}
     out = io.StringIO()

@@ -155,6 +155,7 @@ def test_runs_without_scores_have_no_pictures_of_them(run):
     assert table5_plots.hardest(run, "kface") is None
     (run.directory / "scores" / "lfw.npz").write_bytes(b"PK")
     assert run.scores("lfw") is None
+    assert table5_plots.sets_with_scores([run]) == []
     assert table5_plots.hardest(run, "lfw") is None
     assert table5_plots.by_condition([run]) is None
 
