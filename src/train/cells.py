@@ -148,7 +148,7 @@ def without_axes(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in arguments if (split(argument) or ("", "", ""))[1] not in AXES]
 
 
-def train_cell(config: DictConfig, cells: Mapping[tuple[str, str], Cell], arguments: Sequence[str]) -> int:
+def train_cell(config: DictConfig, cells: Mapping[tuple[str, str], Cell], arguments: Sequence[str], parent: int) -> int:
     """Train the cell of a configuration in a process of its own, unless it is finished; return the exit status.
 
     It runs where a launcher of Hydra takes it, perhaps on another machine, and decides there what is left to do.
@@ -157,7 +157,11 @@ def train_cell(config: DictConfig, cells: Mapping[tuple[str, str], Cell], argume
         config: Not used: the process composes its own.
         cells: By the choices of backbone and loss.
         arguments: Of ``kface train``, without these choices.
+        parent: ID of the process that runs the grid.
     """
+    if os.getppid() == parent:
+        # A worker of joblib's, which would outlive a grid that is killed.
+        workers.end_with(parent)
     from hydra.core.hydra_config import HydraConfig
 
     choices = HydraConfig.get().runtime.choices
