@@ -11,14 +11,14 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # What also runs on a board, under Python 3.6; the rest of kface runs only on workstations.
 FLOOR := $(filter-out src/kface/conf src/kface/data src/kface/evaluation src/kface/kisa,$(wildcard src/kface/*)) src/kface/data/layout src/kface/data/protocols src/kface/data/sample src/deploy
 
-TARGETS := help setup sample dataset train evaluate table5 kisa export verify-engines check deploy app screenshots deploy-jetson test test-slow test-nano \
+TARGETS := help setup sample dataset train evaluate table5 notebooks kisa export verify-engines check deploy app screenshots deploy-jetson test test-slow test-nano \
     library library-test kisa-windows lint format floor bench bench-networks bench-realtime bench-app bench-identity soak attack lock clean
 .PHONY: $(TARGETS)
 $(foreach goal,$(filter-out $(TARGETS),$(MAKECMDGOALS)),$(error $(goal): is not a target; write $(goal)=VALUE, or see make help))
 
 # Every other key=value given to make is an override for Hydra. Values are never expanded, as they may contain what make or the shell
 # would run; and none is exported, as make expands what it exports.
-OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE IMAGES OPENCV JOBS HOST SSH_PORT SOAK_SECONDS ATTACK_SEED ATTACK_SCALE
+OWN := SHELL EXTRAS PYTHON NANO PYTEST_ARGS BUNDLE IMAGES OPENCV JOBS HOST SSH_PORT SOAK_SECONDS JUPYTER_ARGS ATTACK_SEED ATTACK_SCALE
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command line,$(origin $(v))),$(v)))
 $(foreach v,$(GIVEN),$(eval unexport $(v)))
 quote = '$(subst ','\'',$(1))'
@@ -49,6 +49,10 @@ evaluate: setup ## verify a run (run=DIR, by default the newest), bundle=DIR or 
 
 table5: setup ## train Table 5's grid (finished cells are kept) and write its table to outputs/table5; backbone=A,B loss=C,D, corpus=kface corpus.root=DIR, evaluate.lfw=DIR
 	@$(PY) -m kface table5 run $(OVERRIDES)
+
+notebooks: setup ## open the reports in notebooks/ with JupyterLab, which it installs (JUPYTER_ARGS="--no-browser --port 8889")
+	@[ -x .venv/bin/jupyter-lab ] || scripts/setup $(call quote,$(value EXTRAS)),notebooks
+	@.venv/bin/jupyter lab --ServerApp.root_dir=. $(value JUPYTER_ARGS) notebooks/table5.ipynb
 
 kisa: setup ## KISA's certification test of a bundle (bundle=DIR, engine=library, database=folder database.root=DIR), with a report
 	@$(PY) -m kface kisa $(OVERRIDES)
@@ -129,7 +133,8 @@ attack: setup ## run the attack campaigns: HTTP, JSON, gallery, bundles, images,
 	@$(PY) tests/attack $(call option,--seed,ATTACK_SEED) $(call option,--scale,ATTACK_SCALE)
 
 lock: setup ## update constraints.txt: the newest versions that resolve together on Python 3.10-3.13
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra kisa --extra deploy --extra app --extra openvino --extra dev \
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra kisa --extra deploy --extra app --extra openvino \
+	    --extra launchers --extra cluster --extra notebooks --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay

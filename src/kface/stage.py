@@ -188,7 +188,7 @@ def run(
     except JobFailed as failed:
         status.append(int(failed.args[0]))
     except _errors_of_hydra() as error:
-        status.append(_end(name, ConfigError(first_line(error), stage)))
+        status.append(_end(name, _wrong_sweep(stage, error)))
     except KeyboardInterrupt:
         print("{}: stopped; finished work is kept".format(name), file=sys.stderr)
         status.append(130)
@@ -212,6 +212,14 @@ def _raising(multirun: bool) -> Iterator[None]:
             os.environ.pop("HYDRA_FULL_ERROR", None)
         else:
             os.environ["HYDRA_FULL_ERROR"] = given
+
+
+def _wrong_sweep(stage: str, error: Exception) -> ConfigError:
+    from hydra.errors import MissingConfigException
+
+    if isinstance(error, MissingConfigException):
+        return _unknown_choice(stage, error, configuration_directory())
+    return ConfigError(first_line(error), stage)
 
 
 def _errors_of_hydra() -> Tuple[Any, ...]:

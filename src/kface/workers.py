@@ -5,12 +5,22 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List, Sequence
 
 import cv2
 
+from kface import checks
+from kface.errors import ConfigError
+from kface.text import first_line
+
 #: Seconds between two checks of a worker that its parent process still runs.
 WATCH_SECONDS = 0.5
+#: What runs the tasks; :func:`joblib.register_parallel_backend` adds others.
+BACKENDS = ("loky", "threading", "multiprocessing", "dask")
+#: Backends of earlier versions.
+GONE = ("ray", "spark")
+#: Seconds to wait for the scheduler of a cluster.
+CONNECT_SECONDS = 10
 
 _local = threading.local()
 
@@ -53,21 +63,98 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-@contextlib.contextmanager
-def backend_of(backend: str, jobs: int) -> Iterator[None]:
-    """Choose joblib's backend and number of processes for a ``with`` block; workers on this machine end with this process.
+def check_backend(backend: object) -> str:
+    """Return the name of a backend.
 
     Raises:
-        ValueError: joblib has no such backend.
-        ImportError: It is not installed.
+        ConfigError: It is not a name, or one of :data:`GONE`.
+    """
+    if not isinstance(backend, str) or backend in GONE:
+        choices = "choose one of: {}".format(", ".join(BACKENDS))
+        checks.refuse(ConfigError("unknown backend", "backend={}".format(backend), choices))
+    return str(backend)
+
+
+@contextlib.contextmanager
+def backend_of(backend: str, jobs: int, shared: Sequence[str] = ()) -> Iterator[None]:
+    """Choose joblib's backend and number of processes for a ``with`` block; workers on this machine end with this process.
+
+    Args:
+        backend: One of :data:`BACKENDS`, or one that was registered with joblib. "dask" connects to the scheduler that the
+            environment variable DASK_SCHEDULER_ADDRESS names, else it starts a cluster of its own on this machine.
+        jobs: Processes; -1 for one per core. A cluster that runs already has its own number.
+        shared: Absolute paths that the workers of a cluster must see.
+
+    Raises:
+        ConfigError: There is no such backend, its package is not installed, the scheduler cannot be reached, or a worker
+            lacks kface or a path.
     """
     import joblib
 
+    check_backend(backend)
     here: Dict[str, Any] = {}
     if backend in ("loky", "multiprocessing"):
         here = {"initializer": settle_here, "initargs": (os.getpid(),)}
-    with joblib.parallel_config(backend=backend, n_jobs=jobs, **here):
+    with contextlib.ExitStack() as stack:
+        if backend == "dask":
+            stack.enter_context(_dask(jobs, shared))
+        try:
+            stack.enter_context(joblib.parallel_config(backend=backend, n_jobs=jobs, **here))
+        except (ValueError, ImportError) as error:
+            raise ConfigError(
+                "cannot be used by joblib ({})".format(first_line(error)), backend, "backend=loky works everywhere"
+            )
         yield
+
+
+@contextlib.contextmanager
+def _dask(jobs: int, shared: Sequence[str]) -> Iterator[None]:
+    """Connect to a Dask cluster for a ``with`` block."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ConfigError("is not installed here ({})".format(error), "backend=dask", "pip install 'kface[cluster]'")
+    import dask
+
+    address = dask.config.get("scheduler-address", None)
+    name = "the Dask scheduler {}".format(address or "of this machine")
+    try:
+        if address:
+            client = Client(address, timeout=CONNECT_SECONDS)
+        else:
+            client = Client(n_workers=cores() if jobs < 0 else jobs, threads_per_worker=1, dashboard_address=None)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            "cannot be reached ({})".format(first_line(error)),
+            name,
+            "start dask scheduler there, or correct DASK_SCHEDULER_ADDRESS",
+        )
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        # Its own exception is a TimeoutError of the standard library in later versions only.
+        except Exception as error:
+            raise ConfigError(
+                "has no workers ({})".format(first_line(error)), name, "start dask worker {}".format(address or "")
+            )
+        try:
+            found = client.run(unseen, list(shared))
+        except Exception as error:
+            raise ConfigError("cannot run kface ({})".format(first_line(error)), "a worker", "install kface there")
+        for worker, paths in sorted(found.items()):
+            if paths:
+                # Otherwise it would report every image as missing.
+                raise ConfigError(
+                    "does not see {}".format(paths[0]),
+                    "the worker {}".format(worker),
+                    "mount the same file system there",
+                )
+        yield
+
+
+def unseen(paths: Sequence[str]) -> List[str]:
+    """Return those of the paths that do not exist on this machine."""
+    return [path for path in paths if not os.path.exists(path)]
 
 
 def end_with(parent: int) -> None:

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from kface import workers, yaml_file
 from kface.errors import ConfigError, KFaceError
 from kface.evaluation import runs
-from kface.evaluation.reports import SETS, read_report
+from kface.evaluation.reports import TITLES, read_report
 from kface.overrides import split
 from train import previous, resuming
 from train.registry import Json
@@ -82,8 +82,10 @@ class Cell:
         try:
             old, _ = yaml_file.read(directory / runs.CONFIG, "is damaged: it holds no settings")
             about = runs.read_about(directory)
-            return about.get("data_set_fingerprint") == self.data_set and not resuming.differences(
-                previous.settings(old), self.settings
+            return (
+                about.get("data_set_fingerprint") == self.data_set
+                and not resuming.differences(previous.settings(old), self.settings)
+                and self._teacher(old) == self._teacher(self.settings)
             )
         except (KFaceError, TypeError, ValueError, RecursionError):
             return False
@@ -105,7 +107,17 @@ class Cell:
     def _asked(self) -> list[str]:
         evaluate = self.settings["evaluate"]
         assert isinstance(evaluate, dict)
-        return [key for key in SETS if evaluate.get("pairs" if key == "kface" else key)]
+        own = ["kface"] if evaluate.get("pairs") else []
+        protocols = evaluate.get("protocols")
+        # Recipes older than the list lack it.
+        own += [str(name) for name in protocols] if isinstance(protocols, list) else []
+        return [key for key in TITLES if key != "kface" and evaluate.get(key)] + own
+
+    def _teacher(self, settings: Mapping[str, Json]) -> Json:
+        """Return the teacher's file: a run may be resumed with a copy of it, but another file may be another teacher."""
+        fit = settings.get("fit")
+        distil = fit.get("distil") if isinstance(fit, dict) else None
+        return distil.get("teacher") if isinstance(distil, dict) else None
 
 
 def settings_of(config: DictConfig) -> dict[str, Json]:
@@ -136,7 +148,7 @@ def without_axes(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in arguments if (split(argument) or ("", "", ""))[1] not in AXES]
 
 
-def train_cell(config: DictConfig, cells: Mapping[tuple[str, str], Cell], arguments: Sequence[str]) -> int:
+def train_cell(config: DictConfig, cells: Mapping[tuple[str, str], Cell], arguments: Sequence[str], parent: int) -> int:
     """Train the cell of a configuration in a process of its own, unless it is finished; return the exit status.
 
     It runs where a launcher of Hydra takes it, perhaps on another machine, and decides there what is left to do.
@@ -145,7 +157,11 @@ def train_cell(config: DictConfig, cells: Mapping[tuple[str, str], Cell], argume
         config: Not used: the process composes its own.
         cells: By the choices of backbone and loss.
         arguments: Of ``kface train``, without these choices.
+        parent: ID of the process that runs the grid.
     """
+    if os.getppid() == parent:
+        # A worker of joblib's, which would outlive a grid that is killed.
+        workers.end_with(parent)
     from hydra.core.hydra_config import HydraConfig
 
     choices = HydraConfig.get().runtime.choices

@@ -24,6 +24,7 @@ FREE = (
     "backend",
     "callbacks.progress",
     "callbacks.stop_at_nan",
+    "corpus.backend",
     "corpus.jobs",
     "corpus.parent",
     "corpus.root",

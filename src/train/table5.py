@@ -158,7 +158,7 @@ def _launch(
     mine = [] if own is None else ["--config", str(own)]
     # Hydra's own settings choose the launcher; they are no settings of a training.
     settings = [word for word in rest if not word.lstrip("+~").startswith(("hydra.", "hydra/"))]
-    task = functools.partial(train_cell, cells=cells, arguments=[*mine, *settings])
+    task = functools.partial(train_cell, cells=cells, arguments=[*mine, *settings], parent=os.getpid())
     swept = overrides.literal(rest, stage.parses)
     swept += [f"backbone={','.join(backbones)}", f"loss={','.join(losses)}"]
     try:

@@ -110,6 +110,41 @@ def test_an_interrupt_is_no_traceback(capfd):
     assert capfd.readouterr()[1] == "job: stopped; finished work is kept\n"
 
 
+def test_an_interrupt_ends_a_sweep(capfd):
+    seen = []
+
+    def task(config):
+        seen.append(config.fit.epochs)
+        raise KeyboardInterrupt
+
+    assert stage.run("job", task, ["-m", "fit.epochs=1,2"]) == 130
+    assert seen == [1]
+
+
+def test_a_sweep_goes_on_after_a_failure_and_returns_it(capfd):
+    seen = []
+
+    def task(config):
+        seen.append(config.fit.epochs)
+        if config.fit.epochs == 1:
+            raise ImageError("is a truncated JPEG", "a.jpg", "copy it again")
+
+    assert stage.run("job", task, ["--multirun", "fit.epochs=1,2"]) == 2
+    assert seen == [1, 2]
+
+
+def test_a_wrong_choice_in_a_sweep_is_one_line(capfd):
+    assert stage.run("job", lambda config: 0, ["-m", "net=small,huge"]) == 2
+    assert capfd.readouterr()[1] == "job: net=huge: unknown choice; choose one of: large, small\n"
+
+
+def test_jobs_in_other_processes_return_their_status(capfd):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="hydra-joblib-launcher is not installed")
+    words = ["-m", "fit.epochs=1,2,3", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert stage.run("job", lambda config: 0, words) == 0
+    assert stage.run("job", lambda config: 3 if config.fit.epochs == 2 else 0, words) == 3
+
+
 def test_instantiate_names_the_setting():
     config = stage.compose("job")
     assert stage.instantiate(config.net, "net", extra=3) == {"width": 1, "extra": 3}

@@ -59,7 +59,7 @@ COMMANDS: Dict[str, Command] = {
         stage="dataset",
         hydra=True,
         extra="data",
-        only=("corpus", "data_dir", "jobs", "progress"),
+        only=("corpus", "data_dir", "jobs", "backend", "progress"),
         examples=("kface sample", "kface sample corpus=sample-small", "kface sample corpus.identities=200 jobs=4"),
     ),
     "dataset": Command(

@@ -195,6 +195,7 @@ class SampleCorpus(Corpus):
         jobs: Processes; -1 for one a core.
         variation: From 0 to 1: how far people, takes and pictures differ from one another beyond K-Face's conditions.
         plain: Share of the people who are drawn without variation: first those whom a protocol tests, so at least its share.
+        backend: What runs the processes, see :func:`kface.workers.backend_of`.
     """
 
     synthetic = True
@@ -211,6 +212,7 @@ class SampleCorpus(Corpus):
         jobs: int = -1,
         variation: float = 1.0,
         plain: float = 0.5,
+        backend: str = "loky",
     ) -> None:
         for key, value, least in (
             ("identities", identities, 2),
@@ -227,6 +229,7 @@ class SampleCorpus(Corpus):
         self.jobs = jobs
         self.variation = variation
         self.plain = plain
+        self.backend = backend
         self.name = f"sample-{identities}x{views}x{lights_per_view}-seed{seed}"
         if variation:
             self.name += f"-varied{variation:g}-plain{plain:g}"
@@ -246,6 +249,7 @@ class SampleCorpus(Corpus):
             progress=progress,
             variation=self.variation,
             plain=self.plain,
+            backend=self.backend,
         )
         return self.root
 

@@ -126,14 +126,19 @@ def shown_title(key: str, result: dict[str, Any]) -> str:
 
 
 def collect(*places: Path) -> list[dict[str, Any]]:
-    """Return the newest report of each backbone, loss and network, in Table 5's order.
+    """Return the newest report of each backbone, loss and network, in Table 5's order; see :func:`collect_runs`."""
+    return [report for _, report in collect_runs(*places)]
+
+
+def collect_runs(*places: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the newest report of each backbone, loss and network, in Table 5's order, with its directory.
 
     Unreadable reports are left out, with a line on standard error.
 
     Args:
         places: Output directories (``<date>/<run>/report.json``), or directories with a report.
     """
-    newest: dict[tuple[str, str, str], dict[str, Any]] = {}
+    newest: dict[tuple[str, str, str], tuple[Path, dict[str, Any]]] = {}
     for path in _reports(places):
         try:
             report = read_report(path)
@@ -142,8 +147,8 @@ def collect(*places: Path) -> list[dict[str, Any]]:
             continue
         run = report["run"]
         key = (run["backbone"], run["loss"] or "", run.get("network") or "")
-        if key not in newest or report["made"] >= newest[key]["made"]:
-            newest[key] = report
+        if key not in newest or report["made"] >= newest[key][1]["made"]:
+            newest[key] = path.parent, report
     order = list(PAPER)
     return [
         newest[key]

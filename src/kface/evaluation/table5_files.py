@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kface.errors import ConfigError, TrainingError
-from kface.evaluation.reports import SETS, read_report
+from kface.evaluation.reports import SETS, TITLES, read_report
 from kface.evaluation.table5 import PAPER, measured_on, percent, shown_title
 from kface.files import write_atomic
 from kface.kisa.fonts import font_file, korean
@@ -70,7 +70,7 @@ def markdown(reports: Sequence[dict[str, Any]], unfinished: Sequence[str] = ()) 
     lines = ["# Table 5: verification accuracy in %", "", *_table([["network", *heads], *_rows(reports, shown)]), ""]
     lines += [
         f"In brackets the 95 % interval, by bootstrap over people. paper: {SOURCE}, trained on K-Face.",
-        *(f"{', '.join(names)}: trained on {corpus}." for corpus, names in _trained_on(reports).items()),
+        *_trained_on(reports),
     ]
     if any(not column.paper for column in shown):
         names = ", ".join(column.title for column in shown if not column.paper)
@@ -95,7 +95,8 @@ def comma_separated(reports: Iterable[dict[str, Any]]) -> str:
     )
     for report in reports:
         run = report["run"]
-        for key, result in report["sets"].items():
+        for key in TITLES:
+            result = report["sets"].get(key)
             if result is None:
                 continue
             paper = PAPER.get(_key(report), {}).get(key) if shown_title(key, result) == SETS.get(key) else None
@@ -126,24 +127,24 @@ def draw(reports: Sequence[dict[str, Any]], unfinished: Sequence[str] = ()) -> b
     rows = len(reports) + len(unfinished)
     widths = [2.6, *(2.5 if column.paper else 1.9 for column in shown)]
     width, height = sum(widths) + 0.4, 0.62 * rows + 1.9
-    with _font():
+    with drawing():
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
-        axes.text(0.2, 0.35, "Table 5: verification accuracy in %", fontsize=14, fontweight="bold", va="center")
+        axes.text(0.2, 0.35, "Table 5: verification accuracy in %", fontsize=14, va="center")
         lefts = [0.2 + sum(widths[:number]) for number in range(len(widths))]
         for left, column in zip(lefts[1:], shown, strict=True):
-            axes.text(left, 0.85, column.title, fontsize=11, fontweight="bold", va="center")
+            axes.text(left, 0.85, column.title, fontsize=11, va="center")
             if column.paper:
                 axes.text(left + 1.65, 0.85, "paper", fontsize=10, color="0.45", va="center")
         axes.plot([0.2, width - 0.2], [1.05, 1.05], color="0.2", linewidth=1)
         for number, report in enumerate(reports):
             top = 1.36 + 0.62 * number
             if number % 2:
-                axes.axhspan(top - 0.31, top + 0.31, color="0.96")
+                axes.fill_between([0.1, width - 0.1], top - 0.31, top + 0.31, color="0.96", linewidth=0)
             axes.text(lefts[0], top, short(report), fontsize=11, va="center")
             for left, column in zip(lefts[1:], shown, strict=True):
                 _draw_cell(axes, left, top, report, column)
@@ -211,7 +212,8 @@ def _rows(reports: Iterable[dict[str, Any]], shown: Sequence[Column]) -> list[li
 def _error_rows(reports: Iterable[dict[str, Any]]) -> list[list[str]]:
     rows = []
     for report in reports:
-        for key, result in report["sets"].items():
+        for key in TITLES:
+            result = report["sets"].get(key)
             if result is None:
                 continue
             tars = [percent(result["tar_at_far"].get(far), 1) for far in ("1e-02", "1e-03", "1e-04")]
@@ -227,11 +229,14 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
 
 
-def _trained_on(reports: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+def _trained_on(reports: Iterable[dict[str, Any]]) -> list[str]:
+    """Return a line for each corpus: what was trained on it."""
     corpora: dict[str, list[str]] = {}
     for report in reports:
         corpora.setdefault(report["run"]["trained_on"], []).append(short(report))
-    return corpora
+    if len(corpora) == 1:
+        return [f"Ours: trained on {corpus}." for corpus in corpora]
+    return [f"{', '.join(names)}: trained on {corpus}." for corpus, names in corpora.items()]
 
 
 def _limits(figure: dict[str, Any] | None) -> list[str]:
@@ -254,18 +259,14 @@ def _draw_cell(axes: Any, left: float, top: float, report: dict[str, Any], colum
 
 
 def _foot(reports: Sequence[dict[str, Any]], shown: Sequence[Column]) -> str:
-    corpora = _trained_on(reports)
     lines = [f"In brackets: 95 % interval by bootstrap over people. paper: {SOURCE}, trained on K-Face."]
-    if len(corpora) == 1:
-        lines.append(f"Ours: trained on {next(iter(corpora))}.")
-    else:
-        lines += [f"{', '.join(names)}: trained on {corpus}." for corpus, names in corpora.items()]
+    lines += _trained_on(reports)
     if any(not column.paper for column in shown):
         lines[-1] += " Its people are not K-Face's: that column cannot be compared with the paper's figures on K-Face."
     return "\n".join(lines)
 
 
-def _font() -> "contextlib.AbstractContextManager[None]":
+def drawing() -> "contextlib.AbstractContextManager[None]":
     """Draw with a font that has Hangul where it is installed: a corpus may have a Korean name."""
     try:
         font_file(bold=True)

@@ -79,8 +79,7 @@ def build(
         out: The data set's directory.
         settings: Determine the content.
         jobs: Number of worker processes; -1 for one per core.
-        backend: Any joblib backend: "loky", "multiprocessing", "threading", "dask", "ray", "spark", or one that was
-            registered before.
+        backend: What runs the processes, see :func:`kface.workers.backend_of`.
         progress: Whether to show a progress bar, or that nothing is to be done.
         detector: Finds the faces, except in aligned crops. MTCNN by default.
         name: The corpus's name; by default its directory's.
@@ -104,7 +103,8 @@ def build(
         detector = NoDetector()
     elif detector is None:
         detector = Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)
-    source = open_source(root, settings)
+    # A cluster's workers may run in another directory.
+    source = open_source(os.path.abspath(root) if backend == "dask" else root, settings)
     people = _split(source, settings)
     header = {"settings": settings.as_dict(), "detector": detector.describe(), "people": _people(people)}
     origin = {
@@ -127,7 +127,7 @@ def build(
         built = sum(work.images for work in pending)
         if pending:
             workspace.drop_manifest()
-            _make(source, settings, detector, pending, entries, workspace, jobs, backend, progress)
+            _make(source, settings, detector, pending, entries, workspace, jobs, backend, progress, root)
         manifest = _manifest(workspace.directory, origin, source.rules, header, problems, plan, entries)
         _publish(workspace, manifest, plan)
     if progress and not pending:
@@ -199,12 +199,13 @@ def _make(
     jobs: int,
     backend: str,
     progress: bool,
+    root: PathLike,
 ) -> None:
     """Make the pending shards, and write each as soon as it is finished."""
     by_key = {work.key: work for work in pending}
     chunks = _chunks(source, settings, detector, pending)
     bar = Progress(sum(work.images for work in pending), "data set", "images", enabled=progress)
-    with bar, _one_thread(), results_of(chunks, jobs, backend) as results:
+    with bar, _one_thread(), results_of(chunks, jobs, backend, root) as results:
         for done in results:
             work = by_key[done.key]
             entries[done.key] = entry = _entry(work, done)

@@ -15,6 +15,7 @@ from kface.mtcnn import settings as cascade
 from kface.networks import RUNTIMES
 from kface.stage import instantiate
 from kface.text import printable
+from kface.workers import check_backend
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class DatasetJob:
                 settings=settings,
                 corpus=corpus,
                 jobs=jobs,
-                backend=config["backend"],
+                backend=check_backend(config["backend"]),
                 data_dir=Path(checks.text("data_dir", config["data_dir"])),
                 out=Path(str(config["out"])) if config.get("out") else None,
                 progress=checks.flag("progress", config["progress"]),

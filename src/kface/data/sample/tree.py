@@ -98,6 +98,7 @@ def write_sample(
     resolution: str = "High",
     variation: float = 0.0,
     plain: float = 0.5,
+    backend: str = "loky",
 ) -> SampleReport:
     """Write the sample, or its missing people.
 
@@ -113,9 +114,10 @@ def write_sample(
         resolution: ``High``, ``Middle`` or ``Low``.
         variation: From 0 to 1: how far people, takes and pictures differ from one another beyond K-Face's conditions.
         plain: Share of the people, from 0 to 1, who are drawn without variation, see :func:`plain_people`.
+        backend: What runs the processes, see :func:`kface.workers.backend_of`.
 
     Raises:
-        ConfigError: A number is out of its range.
+        ConfigError: A number is out of its range, or the backend cannot be used.
         KFaceError: The root holds a sample of other settings, or cannot be written.
     """
     started = time.time()
@@ -161,8 +163,14 @@ def write_sample(
     if missing:
         common = (views, lights_per_view, seed, conditions, resolution, os.getpid())
         unvaried = plain_people(names, plain)
-        calls = [(str(folder), name) + common + (0.0 if name in unvaried else variation,) for name in missing]
-        write_people(write_identity, calls, jobs, "synthetic sample", progress)
+        # A cluster's workers may run in another directory.
+        calls = [
+            (os.path.abspath(str(folder)), name) + common + (0.0 if name in unvaried else variation,)
+            for name in missing
+        ]
+        write_people(write_identity, calls, jobs, "synthetic sample", progress, backend)
+        # Of a cluster's worker that was killed, and whose people another one has written.
+        remove_unfinished(folder)
     return SampleReport(root, identities, images, identities - len(missing), time.time() - started)
 
 

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import uuid
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from kface.errors import KFaceError
 from kface.files import read_json, write_json
 from kface.progress import Progress
-from kface.workers import backend_of, settle
+from kface.workers import backend_of, check_backend, settle
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -16,21 +17,25 @@ PathLike = Union[str, "os.PathLike[str]"]
 Refusal = Optional[Tuple[str, str, str]]
 
 
-def write_people(write: Callable[..., Refusal], calls: List[Tuple], jobs: int, what: str, progress: bool) -> None:
+def write_people(
+    write: Callable[..., Refusal], calls: List[Tuple], jobs: int, what: str, progress: bool, backend: str = "loky"
+) -> None:
     """Call a function once per person, in worker processes.
 
     Args:
         write: Writes one person; returns the arguments of a KFaceError where it could not. It can be pickled.
-        calls: Its arguments, one tuple per person.
+        calls: Its arguments, one tuple per person; the first one is the folder, which the workers of a cluster must see.
         jobs: Processes; -1 for one per core.
         what: What is written, for the progress bar.
         progress: Whether to show one.
+        backend: See :func:`kface.workers.backend_of`.
 
     Raises:
+        ConfigError: The backend cannot be used.
         KFaceError: A person could not be written; finished people are kept.
     """
     with Progress(len(calls), what, "people", enabled=progress) as bar:
-        for refusal in _results(write, calls, jobs):
+        for refusal in _results(write, calls, jobs, backend):
             if refusal is not None:
                 raise KFaceError(*refusal)
             bar.update()
@@ -49,13 +54,17 @@ def write_complete(folder: str, name: str, parent: int, write: Callable[[str], N
         The arguments of a KFaceError where the disk is full or read-only.
     """
     settle(parent)
-    temporary = os.path.join(folder, ".tmp-{}-{}".format(name, os.getpid()))
+    # Workers of a cluster share the folder: two machines may have a process of the same ID.
+    temporary = os.path.join(folder, ".tmp-{}-{}".format(name, uuid.uuid4().hex))
     try:
         os.makedirs(temporary, exist_ok=True)
         write(temporary)
         os.rename(temporary, os.path.join(folder, name))
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if os.path.isdir(os.path.join(folder, name)):
+            # A cluster may give the work of a worker that it has lost to another, although the first one finishes it.
+            return None
         refused = unwritable(error, folder)
         return refused.what, str(refused.where), str(refused.remedy)
     except BaseException:
@@ -64,14 +73,15 @@ def write_complete(folder: str, name: str, parent: int, write: Callable[[str], N
     return None
 
 
-def _results(write: Callable[..., Refusal], calls: List[Tuple], jobs: int) -> Iterator[Refusal]:
-    if jobs == 1:
+def _results(write: Callable[..., Refusal], calls: List[Tuple], jobs: int, backend: str) -> Iterator[Refusal]:
+    check_backend(backend)
+    if jobs == 1 and backend == "loky":
         for call in calls:
             yield write(*call)
         return
     import joblib
 
-    with backend_of("loky", jobs):
+    with backend_of(backend, jobs, [os.path.abspath(calls[0][0])] if calls else []):
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
         for refusal in parallel(joblib.delayed(write)(*call) for call in calls):
             yield refusal

@@ -1,9 +1,9 @@
 import errno
-import importlib.util
 import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from kface.alignment import TEMPLATE, align
 from kface.data.dataset import DatasetSettings, build, choose, load, read, read_arrays, read_captures
 from kface.data.dataset import items as items_module
 from kface.data.layout import Annotation, Capture, format_annotation, parse
+from kface.data.sample.writing import write_people
 from kface.errors import ConfigError, DatasetError, LayoutError, ProtocolError
 from kface.faces import Faces
 from kface.images import encode_jpeg, encode_png, read_image
@@ -270,9 +271,8 @@ class TestParallel:
             supports_return_generator = False
 
         joblib.register_parallel_backend("whole", Whole)
-        make(root, tmp_path / "one")
-        make(root, tmp_path / "two", jobs=2, backend="whole")
-        assert contents(tmp_path / "one") == contents(tmp_path / "two")
+        with pytest.raises(ConfigError, match="^whole: cannot be used here .*; backend=loky works everywhere"):
+            make(root, tmp_path / "out", jobs=2, backend="whole")
 
     def test_a_dead_worker_ends_in_one_line(self, root, tmp_path):
         pytest.importorskip("joblib", minversion="1.4")
@@ -295,13 +295,22 @@ class TestParallel:
         with pytest.raises(ConfigError, match="abacus"):
             make(root, tmp_path / "out", backend="abacus")
 
-    @pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray"), ("spark", "joblibspark")])
-    def test_a_cluster_that_is_not_installed(self, root, tmp_path, backend, module):
+    def test_a_cluster_that_is_not_installed(self, root, tmp_path, monkeypatch):
         pytest.importorskip("joblib", minversion="1.4")
-        if importlib.util.find_spec(module) is not None:
-            pytest.skip(f"{module} is installed here")
-        with pytest.raises(ConfigError, match=f"pip install {module}"):
-            make(root, tmp_path / "out", backend=backend)
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        with pytest.raises(
+            ConfigError, match=r"^backend=dask: is not installed here .*; pip install 'kface\[cluster\]'"
+        ):
+            make(root, tmp_path / "out", backend="dask")
+
+    @pytest.mark.parametrize("backend", ["ray", "spark", 3])
+    def test_a_backend_that_is_gone(self, root, tmp_path, backend):
+        line = f"^backend={backend}: unknown backend; choose one of: loky, threading, multiprocessing, dask$"
+        for jobs in (1, 2):
+            with pytest.raises(ConfigError, match=line):
+                make(root, tmp_path / "out", jobs=jobs, backend=backend)
+        with pytest.raises(ConfigError, match=line):
+            write_people(print, [("folder",)], 1, "people", False, backend)
 
 
 class TestLandmarks:

@@ -6,6 +6,9 @@ import pytest
 pytest.importorskip("hydra")
 
 from kface.data.corpora import FolderCorpus
+from kface.data.dataset.stage import DatasetJob
+from kface.errors import ConfigError
+from kface.stage import compose
 
 
 def test_two_folders_are_two_data_sets(tmp_path):
@@ -28,3 +31,13 @@ def test_a_setting_of_the_wrong_kind_is_one_line(override, key, tmp_path):
     assert done.returncode == 2
     assert done.stdout.count("\n") == 1
     assert key + ": must be" in done.stdout
+
+
+def test_a_backend_that_is_gone_is_reported_with_the_other_settings():
+    config = compose("dataset", ["backend=spark", "jobs=0"])
+    with pytest.raises(ConfigError) as caught:
+        DatasetJob.of(config)
+    assert [line.partition(";")[0] for line in caught.value.lines] == [
+        "jobs: must be a number of processes, or -1 for one per core, not 0",
+        "backend=spark: unknown backend",
+    ]
