@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kface.alignment import SIZE
-from kface.checks import number, whole
+from kface.checks import flag, number, whole
 from kface.data.dataset import DatasetManifest
 from kface.errors import ConfigError, TrainingError
-from train import checkpoints, history, memory, pipeline, weights
+from train import checkpoints, history, memory, nan, pipeline, position, weights
 from train.augment import Augmentation
 from train.backbones import Backbone
 from train.callbacks import (
@@ -24,12 +25,15 @@ from train.callbacks import (
     TrainingContext,
 )
 from train.heads import CosineHead, Loss
-from train.loggers import LoggerSettings, NoLogger
+from train.loggers import LoggerSettings
 from train.model import FaceModel
 from train.optimizers import Optimizer
 from train.pipeline import TrainingSplit
+from train.position import Position
 from train.registry import Json, describe, fields_of
 from train.trained import save_backbone
+from train.usage import Measures
+from train.validation import Validation, Validator, validation_set, without
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class FitSettings:
         margin_full: Share of the run after which the margin is complete.
         label_smoothing: Share of the target spread evenly over all identities.
         augmentation: Changes to the images; None for no changes.
+        validation: On which people of the training to validate instead, and which network is kept.
+        deterministic: Whether TensorFlow computes the same bits in every run, which takes more time.
     """
 
     epochs: int = 20
@@ -55,6 +61,8 @@ class FitSettings:
     margin_full: float = 0.4
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    validation: Validation = field(default_factory=Validation)
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         whole("fit.epochs", self.epochs, 1)
@@ -73,6 +81,9 @@ class FitSettings:
         number("fit.label_smoothing", self.label_smoothing, 0, 1, open_above=True)
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise ConfigError(f"must be a group of settings or null, not {self.augmentation!r}", "fit.augmentation")
+        if not isinstance(self.validation, Validation):
+            raise ConfigError(f"must be a group of settings, not {self.validation!r}", "fit.validation")
+        flag("fit.deterministic", self.deterministic)
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ def train_run(
     optimizer: Optimizer,
     settings: FitSettings,
     callbacks: Sequence[CallbackSettings] = (StopAtNaN(),),
-    logger: LoggerSettings | None = None,
+    loggers: Sequence[LoggerSettings] = (),
     resume: bool = False,
     on_start: Callable[[int], None] | None = None,
 ) -> TrainResult:
@@ -106,20 +117,26 @@ def train_run(
 
     Args:
         manifest: The data set.
-        run_dir: Takes ``checkpoints/``, ``history.csv``, ``model.json`` and the logger's files.
+        run_dir: Takes ``checkpoints/``, ``history.csv``, ``model.json`` and the loggers' files.
         backbone: Makes the network.
         loss: Makes the margin head.
         optimizer: Makes the optimizer.
         settings: How long, and on what.
         callbacks: Run between batches and epochs, beside the margin ramp, the history and the checkpoints.
-        logger: Logs the training; None for ``history.csv`` alone.
+        loggers: Log the training, beside ``history.csv``.
         resume: Continue from the run's last checkpoint.
         on_start: Called with the number of finished epochs once all checks have passed.
 
     Raises:
         ConfigError: A setting is out of its range.
         TrainingError: Too little memory, nothing to train on, a checkpoint that does not fit, or a loss that is not finite.
+        StoppedError: A signal ended the training; its state is saved.
     """
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    complete = manifest
+    unseen = settings.validation.kept_people(complete, settings.seed)
+    manifest = without(complete, unseen)
     split = TrainingSplit.of(manifest)
     keras.utils.set_random_seed(settings.seed)
     network = backbone()
@@ -134,58 +151,86 @@ def train_run(
         jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
     )
     described = describe_run(backbone, head, optimizer, settings, callbacks, manifest)
-    folder = run_dir / "checkpoints"
+    folder = run_dir / checkpoints.FOLDER
     weights.remove_left_over(folder)
-    first = 0
+    start, run_memory = Position(), checkpoints.RunMemory()
     if resume:
         state = checkpoints.read_state(folder)
         checkpoints.compare(folder, state, described)
-        first = checkpoints.load(folder, model, state)
-    training = TrainingContext(run_dir, head, settings.epochs, first, steps, settings.batch_size)
-    recorder = history.History(run_dir / history.FILE, head, steps * settings.batch_size, first)
-    if on_start is not None:
-        on_start(first)
+        start = checkpoints.load(folder, model, state)
+        run_memory = checkpoints.RunMemory(state.best, state.ended and checkpoints.epochs_of(state) == settings.epochs)
 
-    if first < settings.epochs:
-        batches = pipeline.batches(
-            split, settings.batch_size, images, settings.epochs, settings.seed, first, settings.augmentation, SIZE
+    def batches(epoch: int, step: int, augmentation: Augmentation | None = settings.augmentation) -> tf.data.Dataset:
+        return pipeline.batches(
+            split, settings.batch_size, images, settings.epochs, settings.seed, epoch, augmentation, SIZE, step
         )
+
+    def batch(epoch: int, step: int, augmented: bool = True, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        made = batches(epoch, step, settings.augmentation if augmented else None).take(count)
+        parts = list(made.as_numpy_iterator())
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    measures = Measures(head, settings.batch_size, start)
+    training = TrainingContext(
+        run_dir,
+        head,
+        settings.epochs,
+        start.epoch,
+        steps,
+        settings.batch_size,
+        start.step,
+        complete,
+        split.subjects,
+        described,
+        measures,
+        run_memory,
+        batch,
+    )
+    recorder = history.History(run_dir / history.FILE, start.epoch)
+    validators = []
+    if unseen:
+        testset = validation_set(complete, unseen, settings.validation, settings.seed)
+        validators = [Validator(training, testset, settings.validation, settings.seed)]
+    if on_start is not None:
+        on_start(start.epoch)
+
+    if start.epoch < settings.epochs and not run_memory.ended:
+        ramp = (settings.margin_start * settings.epochs, settings.margin_full * settings.epochs)
         hooks: list[keras.callbacks.Callback] = [
-            # These three make the margin and the files that a run consists of; the others are the user's choice.
-            MarginRamp(head, settings.margin_start * settings.epochs, settings.margin_full * settings.epochs, steps),
+            # These make the margin, the figures and the files that a run consists of; the others are the user's choice.
+            MarginRamp(head, *ramp, steps, start.epoch, start.step),
+            measures,
+            *validators,
             recorder,
-            Checkpoint(folder, described),
-            *(logger or NoLogger())(training),
+            Checkpoint(training),
+            *(hook for logger in loggers for hook in logger(training)),
             *(callback(training) for callback in callbacks),
         ]
-        _fit(model, batches, hooks, training)
+        _fit(model, batches, hooks, training, start)
+    pipeline.forget()
     rows = history.read_history(run_dir / history.FILE)
-    if first < settings.epochs and (
-        not rows or int(rows[-1]["epoch"]) < settings.epochs or not math.isfinite(float(rows[-1]["loss"]))
+    if (
+        start.epoch < settings.epochs
+        and not run_memory.ended
+        and (not rows or int(rows[-1]["epoch"]) < settings.epochs or not math.isfinite(float(rows[-1]["loss"])))
     ):
-        raise TrainingError(
-            "the loss is not finite",
-            run_dir,
-            "start a new run with a lower optimizer.learning_rate or a higher fit.margin_full",
-        )
+        raise TrainingError("the loss is not finite", run_dir, nan.REMEDY)
+    if settings.validation.keep == "best" and run_memory.best is not None:
+        checkpoints.load_best(folder, network, run_memory.best)
     save_backbone(run_dir, network, split.subjects, described)
-    return TrainResult(network, rows, settings.epochs)
+    return TrainResult(network, rows, int(rows[-1]["epoch"]) if rows and run_memory.ended else settings.epochs)
 
 
 def _fit(
-    model: FaceModel, batches: tf.data.Dataset, hooks: list[keras.callbacks.Callback], training: TrainingContext
+    model: FaceModel,
+    batches: position.Batches,
+    hooks: list[keras.callbacks.Callback],
+    training: TrainingContext,
+    start: Position,
 ) -> None:
     """Run Keras's training loop; raises TrainingError where the memory does not suffice."""
     try:
-        model.fit(
-            batches,
-            epochs=training.epochs,
-            initial_epoch=training.first_epoch,
-            steps_per_epoch=training.steps_per_epoch,
-            callbacks=hooks,
-            shuffle=False,
-            verbose=0,
-        )
+        position.fit(model, batches, hooks, start, training.epochs, training.steps_per_epoch)
     except (tf.errors.ResourceExhaustedError, MemoryError):
         raise TrainingError(
             f"does not suffice for a batch of {training.batch_size}",

@@ -4,6 +4,7 @@ The order and every augmentation follow from the seed, the epoch and the positio
 killed and resumed sees the same images as an undisturbed one.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,7 @@ def batches(
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
     size: int = 112,
+    first_step: int = 0,
 ) -> tf.data.Dataset:
     """Return the batches of the epochs from ``first_epoch`` to ``epochs``, one after the other.
 
@@ -84,6 +86,7 @@ def batches(
         first_epoch: Number of finished epochs of a resumed run.
         augmentation: Changes to the images; None for no changes.
         size: Side of the crops in pixels.
+        first_step: Number of finished steps of ``first_epoch``, whose batches are left out.
 
     Returns:
         A data set of (float32 (batch, size, size, 3) normalised, int32 (batch,) labels).
@@ -99,11 +102,13 @@ def batches(
                 image = augmentation(image, tf.stack([tf.constant(seed, tf.int64), number]))
             return normalise(image), example[1]
 
-        dataset = examples.take(images_per_epoch).enumerate()
+        # The numbers are kept, as the augmentations follow from them.
+        done = tf.where(tf.equal(tf.cast(epoch, tf.int64), first_epoch), first_step * batch_size, 0)
+        dataset = examples.take(images_per_epoch).enumerate().skip(tf.cast(done, tf.int64))
         return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
 
     if split.images * size * size * 3 <= CACHE_BYTES:
-        images, labels = (tf.constant(values) for values in load(split, size))
+        images, labels = _decoded(split, size)
 
         def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
             order = _order(split.images, images_per_epoch, seed, epoch)
@@ -121,6 +126,18 @@ def batches(
     options = tf.data.Options()
     options.deterministic = True
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+@functools.lru_cache(maxsize=1)
+def _decoded(split: TrainingSplit, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return what :func:`load` does, as tensors; a training keeps them, and makes single batches of them again."""
+    images, labels = load(split, size)
+    return tf.constant(images), tf.constant(labels)
+
+
+def forget() -> None:
+    """Give back the memory of decoded crops."""
+    _decoded.cache_clear()
 
 
 def load(split: TrainingSplit, size: int = 112) -> tuple[np.ndarray, np.ndarray]:
