@@ -235,8 +235,8 @@ def read_state(directory: Path) -> RunState:
         check_schema(value, SCHEMA, path, AGAIN)
     state = parse(_state, value, path, AGAIN)
     if value["schema"] != previous.STATE_SCHEMA:
-        return state
-    return RunState(state.saved, previous.state(state.run), partial=True)
+        return state._replace(run=previous.renamed(state.run))
+    return RunState(state.saved, previous.renamed(previous.state(state.run)), partial=True)
 
 
 def _state(fields: Fields) -> RunState:

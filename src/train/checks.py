@@ -6,17 +6,20 @@ import tempfile
 from collections.abc import Iterable
 
 import keras
+import numpy as np
 from omegaconf import DictConfig
 
+from kface.alignment import SIZE
 from kface.data.dataset import DatasetManifest
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation import runs, test_sets
-from train import checkpoints, reproducing, resuming
-from train.fit import check_fits
+from train import checkpoints, memory, reproducing, resuming
+from train.callbacks import EarlyStopping
+from train.distil import open_teacher
+from train.fit import check_fits, checked_head, training_split
 from train.job import TrainJob
 from train.loggers import LoggerSettings
-from train.pipeline import TrainingSplit
 from train.validation import validation_set, without
 
 #: Upper limit of the size of a run's logs, reports and plots, in bytes.
@@ -30,6 +33,11 @@ def check_settings(config: DictConfig, data: DatasetJob | None = None) -> tuple[
         ConfigError: A value has the wrong type, is out of its range or contradicts another.
     """
     job = TrainJob.of(config, data)
+    early = any(isinstance(callback, EarlyStopping) for callback in job.callbacks)
+    if early and not job.fit.validation.people:
+        raise ConfigError(
+            "needs people who are not trained on", "callbacks.early_stopping", "add fit.validation.people=8"
+        )
     return job, job.backbone()
 
 
@@ -39,6 +47,21 @@ def check_packages(loggers: Iterable[LoggerSettings]) -> None:
         raise ConfigError("is not installed, and the plots need it", "matplotlib", "run make setup")
     for logger in loggers:
         logger.check()
+
+
+def check_teacher(job: TrainJob) -> None:
+    """Open the teacher and embed a grey face, where there is a teacher.
+
+    Raises:
+        ConfigError: It does not exist, or its preprocessing is not known.
+        ModelError: It is damaged, or is not a network that maps faces to embeddings.
+    """
+    if job.fit.distil is not None:
+        teacher = open_teacher(job.fit.distil)
+        try:
+            teacher.embed(np.full((1, SIZE, SIZE, 3), 128, np.uint8))
+        finally:
+            teacher.close()
 
 
 def check_resume(job: TrainJob) -> runs.Resumed | None:
@@ -80,8 +103,8 @@ def check_places(job: TrainJob, network: keras.Model) -> None:
         )
 
 
-def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifest) -> None:
-    """Check whether a data set can be trained on and verified afterwards.
+def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifest, hosts: int = 1) -> None:
+    """Check whether a data set can be trained on, by a number of hosts together, and verified afterwards.
 
     Raises:
         ConfigError: A batch is larger than an epoch, or the test people make no pairs.
@@ -89,11 +112,11 @@ def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifes
         TrainingError: It has too few people, or a batch does not fit into the memory.
     """
     unseen = job.fit.validation.kept_people(manifest, job.fit.seed)
-    split = TrainingSplit.of(without(manifest, unseen))
-    check_fits(network, split, job.fit)
+    split = training_split(without(manifest, unseen), job.fit)
+    head = checked_head(split, job.loss, job.fit, job.sampling)
+    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts)
     if unseen:
         validation_set(manifest, unseen, job.fit.validation, job.fit.seed)
-    job.loss(len(split.subjects))
     test_sets.check_own_set(job.evaluation, manifest)
 
 
@@ -121,5 +144,8 @@ def title(job: TrainJob, manifest: DatasetManifest) -> str:
     unseen = len(job.fit.validation.kept_people(manifest, job.fit.seed))
     people = len(manifest.subjects("train")) - unseen
     validated = f", validated on {unseen} others" if unseen else ""
+    if job.fit.distil is not None and job.fit.distil.unlabelled:
+        images = f"{about(job, manifest)['images']} images without labels"
+        return f"{job.backbone.name} distilled from {job.fit.distil.teacher}, {images}{validated}"
     scale = job.loss(people).scale
     return f"{job.backbone.name} with {job.loss_name} (scale {scale:.1f}), {people} people{validated}"

@@ -3,30 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import keras
-import numpy as np
 
 from kface.data.dataset import DatasetManifest
+from train.batches import Batches
 from train.checkpoints import RunMemory
 from train.heads import CosineHead
 from train.registry import Json
 from train.usage import Measures
-
-
-class MakesBatch(Protocol):
-    """Makes batches of the training again."""
-
-    def __call__(self, epoch: int, step: int, augmented: bool = True, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Return images, float32 (n, size, size, 3), RGB, normalised, and int32 (n,) labels.
-
-        Args:
-            epoch: From 0.
-            step: Of the epoch, from 0.
-            augmented: Whether the images are augmented.
-            count: Batches in a row, as one.
-        """
 
 
 @dataclass(frozen=True)
@@ -46,7 +31,8 @@ class TrainingContext:
         described: What decides the run's weights.
         measures: Counts the steps of an epoch.
         memory: What the run's state holds beside the position.
-        batch: Makes a batch again.
+        batches: Makes batches again.
+        host: Number of this host, from 0, and of hosts that train together.
     """
 
     run_dir: Path
@@ -61,7 +47,13 @@ class TrainingContext:
     described: Mapping[str, Json] = field(default_factory=dict)
     measures: Measures | None = None
     memory: RunMemory = field(default_factory=RunMemory)
-    batch: MakesBatch | None = None
+    batches: Batches | None = None
+    host: tuple[int, int] = (0, 1)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this host writes the run's directory."""
+        return self.host[0] == 0
 
     def step(self, epoch: int, batch: int) -> int:
         """Return the step of an epoch, from 0, of Keras's batch number, which begins at 0 where a run is resumed."""

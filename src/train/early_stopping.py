@@ -51,5 +51,6 @@ class StopEarly(keras.callbacks.Callback):
         eers = [float(row["validation_eer"]) for row in rows if row["validation_eer"]]
         if exhausted(eers, self.patience, self.least):
             self.training.memory.ended = True
-            checkpoints.end(self.training.run_dir / checkpoints.FOLDER)
+            if self.training.writes:
+                checkpoints.end(self.training.run_dir / checkpoints.FOLDER)
             self.model.stop_training = True

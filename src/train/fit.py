@@ -6,31 +6,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from kface.alignment import SIZE
 from kface.checks import flag, number, whole
 from kface.data.dataset import DatasetManifest
-from kface.errors import ConfigError, TrainingError
-from train import checkpoints, history, memory, nan, pipeline, position, weights
+from kface.errors import ConfigError, KFaceError, TrainingError
+from train import checkpoints, history, memory, nan, position, weights
 from train.augment import Augmentation
 from train.backbones import Backbone
+from train.batches import Batches
 from train.callbacks import (
     CallbackSettings,
     Checkpoint,
     ClosingCallback,
     MarginRamp,
     StopAtNaN,
-    TrainingContext,
 )
-from train.heads import CosineHead, Loss
+from train.context import TrainingContext
+from train.distil import Distillation, StudentModel, Targets, open_teacher, targets
+from train.heads import CosineHead
+from train.hosts import Cluster, devices
+from train.hosts.callbacks import OnEveryHost, SynchroniseForRamp
 from train.loggers import LoggerSettings
+from train.losses import Loss
 from train.model import FaceModel
 from train.optimizers import Optimizer
+from train.partial import Sampling
 from train.pipeline import TrainingSplit
 from train.position import Position
 from train.registry import Json, describe, fields_of
+from train.stopping import StoppedError
 from train.trained import save_backbone
 from train.usage import Measures
 from train.validation import Validation, Validator, validation_set, without
@@ -49,6 +55,7 @@ class FitSettings:
         margin_full: Share of the run after which the margin is complete.
         label_smoothing: Share of the target spread evenly over all identities.
         augmentation: Changes to the images; None for no changes.
+        distil: The teacher, and its weight; None for none.
         validation: On which people of the training to validate instead, and which network is kept.
         deterministic: Whether TensorFlow computes the same bits in every run, which takes more time.
     """
@@ -61,6 +68,7 @@ class FitSettings:
     margin_full: float = 0.4
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    distil: Distillation | None = None
     validation: Validation = field(default_factory=Validation)
     deterministic: bool = False
 
@@ -81,6 +89,8 @@ class FitSettings:
         number("fit.label_smoothing", self.label_smoothing, 0, 1, open_above=True)
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise ConfigError(f"must be a group of settings or null, not {self.augmentation!r}", "fit.augmentation")
+        if self.distil is not None and not isinstance(self.distil, Distillation):
+            raise ConfigError(f"must be a group of settings or null, not {self.distil!r}", "fit.distil")
         if not isinstance(self.validation, Validation):
             raise ConfigError(f"must be a group of settings, not {self.validation!r}", "fit.validation")
         flag("fit.deterministic", self.deterministic)
@@ -101,6 +111,7 @@ class TrainResult:
     epochs: int
 
 
+@devices.all_devices()
 def train_run(
     manifest: DatasetManifest,
     run_dir: Path,
@@ -112,6 +123,8 @@ def train_run(
     loggers: Sequence[LoggerSettings] = (),
     resume: bool = False,
     on_start: Callable[[int], None] | None = None,
+    sampling: Sampling | None = None,
+    cluster: Cluster | None = None,
 ) -> TrainResult:
     """Train a backbone on a data set's training split.
 
@@ -126,6 +139,8 @@ def train_run(
         loggers: Log the training, beside ``history.csv``.
         resume: Continue from the run's last checkpoint.
         on_start: Called with the number of finished epochs once all checks have passed.
+        sampling: How many identities a step computes; None for all.
+        cluster: The hosts that train together, of which the first writes the run directory; None for this one alone.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -137,22 +152,25 @@ def train_run(
     complete = manifest
     unseen = settings.validation.kept_people(complete, settings.seed)
     manifest = without(complete, unseen)
-    split = TrainingSplit.of(manifest)
+    split = training_split(manifest, settings)
+    learnt = None if settings.distil is None else _learnt(manifest, settings.distil)
     keras.utils.set_random_seed(settings.seed)
     network = backbone()
-    head = loss(len(split.subjects))
-    images = check_fits(network, split, settings)
+    sampling, cluster = sampling or Sampling(), cluster or Cluster()
+    head = checked_head(split, loss, settings, sampling)
+    images = check_fits(network, split, settings, memory.HeadSize.of(head, cluster.count), cluster.count)
     steps = images // settings.batch_size
 
-    model = FaceModel(network, head, settings.label_smoothing)
-    # XLA makes training on a CPU slower (1.85 times where it was measured).
+    model = _model(network, head, settings, sampling, learnt)
+    # XLA makes training on a CPU slower (1.85 times where it was measured); JAX has nothing else.
     model.compile(
         optimizer=optimizer(steps, settings.epochs, settings.batch_size),
-        jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
+        jit_compile="auto" if devices.on_jax() or tf.config.list_physical_devices("GPU") else False,
     )
-    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest)
+    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt)
     folder = run_dir / checkpoints.FOLDER
-    weights.remove_left_over(folder)
+    if cluster.first:
+        weights.remove_left_over(folder)
     start, run_memory = Position(), checkpoints.RunMemory()
     if resume:
         state = checkpoints.read_state(folder)
@@ -160,17 +178,16 @@ def train_run(
         start = checkpoints.load(folder, model, state)
         run_memory = checkpoints.RunMemory(state.best, state.ended and checkpoints.epochs_of(state) == settings.epochs)
 
-    def batches(epoch: int, step: int, augmentation: Augmentation | None = settings.augmentation) -> tf.data.Dataset:
-        return pipeline.batches(
-            split, settings.batch_size, images, settings.epochs, settings.seed, epoch, augmentation, SIZE, step
-        )
-
-    def batch(epoch: int, step: int, augmented: bool = True, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        made = batches(epoch, step, settings.augmentation if augmented else None).take(count)
-        parts = list(made.as_numpy_iterator())
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-    measures = Measures(head, settings.batch_size, start)
+    batches = Batches(
+        split,
+        settings.batch_size,
+        images,
+        settings.epochs,
+        settings.seed,
+        settings.augmentation,
+        learnt,
+        (cluster.index, cluster.count),
+    )
     training = TrainingContext(
         run_dir,
         head,
@@ -182,9 +199,10 @@ def train_run(
         complete,
         split.subjects,
         described,
-        measures,
+        Measures(head, settings.batch_size, start),
         run_memory,
-        batch,
+        batches,
+        (cluster.index, cluster.count),
     )
     recorder = history.History(run_dir / history.FILE, start.epoch)
     validators = []
@@ -194,20 +212,24 @@ def train_run(
     if on_start is not None:
         on_start(start.epoch)
 
-    if start.epoch < settings.epochs and not run_memory.ended:
+    goes_on = start.epoch < settings.epochs and not run_memory.ended
+    if goes_on:
         ramp = (settings.margin_start * settings.epochs, settings.margin_full * settings.epochs)
         hooks: list[keras.callbacks.Callback] = [
             # These make the margin, the figures and the files that a run consists of; the others are the user's choice.
+            SynchroniseForRamp(ramp[1], steps),
             MarginRamp(head, *ramp, steps, start.epoch, start.step),
-            measures,
+            training.measures,
             *validators,
-            recorder,
-            Checkpoint(training),
-            *(hook for logger in loggers for hook in logger(training)),
-            *(callback(training) for callback in callbacks),
+            *([recorder] if cluster.first else []),
+            OnEveryHost(Checkpoint(training), cluster.first),
+            *(hook for logger in loggers if cluster.first for hook in logger(training)),
+            *(callback(training) for callback in callbacks if cluster.first or callback.everywhere),
         ]
-        _fit(model, batches, hooks, training, start)
-    pipeline.forget()
+        with batches.kept():
+            _fit(model, batches, hooks, training, start, cluster)
+    if not cluster.first:
+        return TrainResult(network, [], settings.epochs)
     rows = history.read_history(run_dir / history.FILE)
     if (
         start.epoch < settings.epochs
@@ -222,16 +244,25 @@ def train_run(
 
 
 def _fit(
-    model: FaceModel,
-    batches: position.Batches,
+    model: keras.Model,
+    batches: Batches,
     hooks: list[keras.callbacks.Callback],
     training: TrainingContext,
     start: Position,
+    cluster: Cluster,
 ) -> None:
     """Run Keras's training loop; raises TrainingError where the memory does not suffice."""
     try:
         position.fit(model, batches, hooks, start, training.epochs, training.steps_per_epoch)
-    except (tf.errors.ResourceExhaustedError, MemoryError):
+    except Exception as error:
+        if not isinstance(error, (KFaceError, StoppedError)):
+            cluster.explain()
+        # JAX has one exception for everything.
+        exhausted = isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)) or (
+            devices.on_jax() and "RESOURCE_EXHAUSTED" in str(error)
+        )
+        if not exhausted:
+            raise
         raise TrainingError(
             f"does not suffice for a batch of {training.batch_size}",
             "memory",
@@ -243,11 +274,58 @@ def _fit(
                 hook.close()
 
 
-def check_fits(network: keras.Model, split: TrainingSplit, settings: FitSettings) -> int:
+def training_split(manifest: DatasetManifest, settings: FitSettings) -> TrainingSplit:
+    """Return what is trained on; raises TrainingError where the labels count and there are fewer than two identities."""
+    unlabelled = settings.distil is not None and settings.distil.unlabelled
+    return TrainingSplit.of(manifest, least=1 if unlabelled else 2)
+
+
+def _learnt(manifest: DatasetManifest, distil: Distillation) -> Targets:
+    """Return the teacher's embeddings of the training crops."""
+    teacher = open_teacher(distil)
+    try:
+        return targets(manifest, teacher)
+    finally:
+        teacher.close()
+
+
+def checked_head(split: TrainingSplit, loss: Loss, settings: FitSettings, sampling: Sampling) -> CosineHead:
+    """Return the margin head; raises ConfigError where identities, batch, devices and settings do not suit."""
+    if sampling.used and settings.distil is not None:
+        raise ConfigError("does not work with a teacher", "head.sample_rate", "add head.sample_rate=1")
+    # A head of one class has nothing to tell apart; it is not trained where the labels do not count.
+    classes = max(2, len(split.subjects))
+    sampling.check(classes, settings.batch_size, devices.count())
+    return sampling.head(loss, classes, settings.batch_size, settings.seed)
+
+
+def _model(
+    network: keras.Model, head: CosineHead, settings: FitSettings, sampling: Sampling, learnt: Targets | None
+) -> FaceModel:
+    if settings.distil is None or learnt is None:
+        return sampling.model(network, head, settings.label_smoothing)
+    return StudentModel(network, head, learnt.values.shape[1], settings.distil.weight, settings.label_smoothing)
+
+
+def check_fits(
+    network: keras.Model,
+    split: TrainingSplit,
+    settings: FitSettings,
+    head: memory.HeadSize | None = None,
+    hosts: int = 1,
+) -> int:
     """Check whether a network can be trained on a data set with these settings; return the number of images per epoch.
 
+    Args:
+        network: The backbone.
+        split: What it is trained on.
+        settings: How long, and on what.
+        head: The size of the head; None for one weight for each identity.
+        hosts: Number of hosts that share a batch.
+
     Raises:
-        ConfigError: A batch is larger than an epoch, or the network takes images of another size than the crops.
+        ConfigError: The devices cannot share a batch evenly, a batch is larger than an epoch, or the network takes images of
+            another size than the crops.
         TrainingError: A batch does not fit into the memory.
     """
     if int(network.input_shape[1]) != SIZE:
@@ -260,7 +338,9 @@ def check_fits(network: keras.Model, split: TrainingSplit, settings: FitSettings
             "fit.batch_size",
             f"add fit.batch_size={fits}" if fits > 1 else "give more images",
         )
-    error = memory.too_large(network, len(split.subjects), settings.batch_size, memory.available())
+    devices.check_batch(settings.batch_size, devices.count())
+    head = head or memory.HeadSize(len(split.subjects), len(split.subjects))
+    error = memory.too_large(network, head, settings.batch_size, memory.available(), hosts)
     if error is not None:
         raise error
     return images
@@ -273,6 +353,8 @@ def describe_run(
     settings: FitSettings,
     callbacks: Sequence[CallbackSettings],
     manifest: DatasetManifest,
+    sampling: Sampling,
+    learnt: Targets | None = None,
 ) -> Mapping[str, Json]:
     """Return everything that decides a run's weights; it must not change between a checkpoint and its resumption.
 
@@ -286,5 +368,8 @@ def describe_run(
         "fit": fields_of(settings),
         "callbacks": {callback.name: describe(callback) for callback in callbacks},
         "data_set": manifest.fingerprint,
+        **sampling.described(),
     }
+    if learnt is not None:
+        described["teacher"] = learnt.teacher
     return described

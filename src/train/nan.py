@@ -1,7 +1,7 @@
 """What is kept where a loss or a gradient is not finite: the batch, and which part of the network it comes from.
 
-With TensorFlow a step whose gradients are not finite changes no weights, so that they can still be looked at; this costs one norm
-of all gradients, which gradient clipping computes anyway.
+With TensorFlow a step whose gradients are not finite changes no weights, so that they can still be looked at; this costs one
+norm of all gradients, which gradient clipping computes anyway.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from kface.files import write_atomic, write_json
 from kface.images import encode_png
 from train import pictures, usage
 from train.context import ClosingCallback, TrainingContext
-from train.position import synchronise
+from train.hosts.devices import synchronise
 from train.registry import Json
 
 FOLDER = "nan"
@@ -111,10 +111,11 @@ class NanWatch(ClosingCallback):
         step = self.training.step(self._epoch, batch)
         what = "the gradients are" if math.isfinite(loss) else "the loss is"
         kept = ""
-        # What cannot be explained must not hide what has happened.
+        # What cannot be kept must not hide what has happened.
         with contextlib.suppress(Exception):
             synchronise(self.model)
-            kept = f" (kept in {keep(self.training, self.model, self._epoch, step)})"
+            if self.training.writes:
+                kept = f" (kept in {keep(self.training, self.model, self._epoch, step)})"
         where = f"step {step + 1} of epoch {self._epoch + 1}"
         raise TrainingError(f"{what} not finite in {where}{kept}", self.training.run_dir, REMEDY)
 
@@ -140,31 +141,42 @@ def keep(training: TrainingContext, model: keras.Model, epoch: int, step: int) -
         "margin": float(training.head.margin),
         "weights_not_finite": _not_finite(model.variables),
     }
-    if training.batch is not None:
-        images, labels = training.batch(epoch, step)
+    if training.batches is not None:
+        images, labels = training.batches.again(epoch, step)
         names = [training.subjects[label] for label in labels]
         np.savez_compressed(folder / "batch.npz", images=images, labels=labels, names=np.array(names))
         columns = math.ceil(math.sqrt(len(images)))
         write_atomic(folder / "batch.png", encode_png(pictures.grid(pictures.pixels(images), columns)))
-        report.update(_explained(model, images, labels, names))
+        # Models differ in what they need to compute a loss.
+        with contextlib.suppress(Exception):
+            report.update(_explained(model, *training.batches.seen(epoch, step), names))
     # Numbers that are not finite are texts: JSON has none.
     write_json(folder / "report.json", _plain(report))
     return folder
 
 
-def _explained(model: keras.Model, images: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> dict[str, Json]:
-    """Return the terms of the loss, the gradients, and each image's part in them."""
+def _explained(model: keras.Model, x: tf.Tensor, y: object, names: Sequence[str]) -> dict[str, Json]:
+    """Return the terms of the loss, the gradients, and each image's part in them.
+
+    Args:
+        model: The model.
+        x: Images, normalised.
+        y: What the model takes for labels.
+        names: Those of the labels.
+    """
+    images = np.asarray(x)
+    labels = np.asarray(y[0] if isinstance(y, tuple) else y)
     made: dict[str, Json] = {"first_layer_not_finite": _first_layer(model.backbone, images)}
     weights = model.trainable_variables
     if keras.backend.backend() == "tensorflow":
         with tf.GradientTape() as tape:
-            embeddings = model(tf.constant(images), training=True)
-            loss = model.compute_loss(y=tf.constant(labels), y_pred=embeddings)
+            embeddings = model(x, training=True)
+            loss = model.compute_loss(y=y, y_pred=embeddings)
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         made["gradients_not_finite"] = _not_finite(weights, gradients)
     else:
         embeddings = model(images, training=True)
-        loss = model.compute_loss(y=labels, y_pred=embeddings)
+        loss = model.compute_loss(y=keras.tree.map_structure(np.asarray, y), y_pred=embeddings)
     made["loss"] = float(np.asarray(loss))
     made["penalties"] = [float(np.asarray(one)) for one in model.losses]
     vectors = np.asarray(embeddings, np.float32)
@@ -173,9 +185,9 @@ def _explained(model: keras.Model, images: np.ndarray, labels: np.ndarray, names
     # The parts of a head differ from one kind to the other.
     with contextlib.suppress(Exception):
         batch = model.head.batch(embeddings, labels)
-        logits = model.head.logits(batch)
-        terms = np.asarray(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
-        made["logits"] = [float(np.asarray(logits).min()), float(np.asarray(logits).max())]
+        terms = np.asarray(model.head.loss.rows(batch, model.label_smoothing))
+        logits = np.asarray(model.head.logits(batch))
+        made["logits"] = [float(logits.min()), float(logits.max())]
         penalty = model.head.loss.penalty(batch)
         made["penalty"] = None if penalty is None else float(np.asarray(penalty))
     made["images"] = [

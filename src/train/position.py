@@ -38,7 +38,7 @@ class Position:
 
     @classmethod
     def of(cls, model: keras.Model, epoch: int, step: int = 0, seconds: float = 0.0) -> "Position":
-        """Return the position of a model in training; :func:`synchronise` it first."""
+        """Return the position of a model in training; :func:`train.hosts.devices.synchronise` it first."""
         metrics = {
             metric.name: [float(np.asarray(variable)) for variable in metric.variables]
             for metric in (model.metrics if step else ())
@@ -83,13 +83,6 @@ class Position:
             if len(values) == len(metric.variables):
                 for variable, value in zip(metric.variables, values, strict=True):
                     variable.assign(value)
-
-
-def synchronise(model: keras.Model) -> None:
-    """Bring the variables of a model up to date within an epoch, which Keras on JAX does at its end only."""
-    sync = getattr(model, "jax_state_sync", None)
-    if sync is not None:
-        sync()
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:

@@ -20,7 +20,7 @@ from train.registry import Json
 #: Packages whose versions a run writes down.
 PACKAGES = ("kface", "tensorflow", "tensorflow-cpu", "keras", "jax", "numpy", "opencv-python-headless", "h5py")
 #: Settings of this machine and this start, which a recipe does not replace.
-OWN = ("backend", "data_dir", "jobs", "output_dir", "progress", "recipe", "resume")
+OWN = ("backend", "data_dir", "hosts", "jobs", "output_dir", "progress", "recipe", "resume")
 
 
 def resolved(config: DictConfig, given: Sequence[str] = ()) -> DictConfig:

@@ -32,6 +32,9 @@ FREE = (
     "corpus.root",
     "data_dir",
     "evaluate",
+    # The teacher itself is compared by its fingerprint.
+    "fit.distil.teacher",
+    "hosts",
     "jobs",
     "logger",
     "output_dir",
@@ -126,6 +129,11 @@ def _complete(node: Mapping[str, Json], kind: type, named: bool) -> dict[str, Js
         elif default is not dataclasses.MISSING:
             made.setdefault(field.name, json.loads(json.dumps(default)))
     return made
+
+
+def compared(settings: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the settings that affect the weights, by key."""
+    return {key: value for key, value in flat(json.loads(json.dumps(settings))) if not free(key)}
 
 
 def free(key: str) -> bool:

@@ -11,7 +11,8 @@ from types import FrameType
 
 from train import checkpoints
 from train.context import ClosingCallback, TrainingContext
-from train.position import Position, synchronise
+from train.hosts.devices import synchronise
+from train.position import Position
 
 #: Signals that can be chosen, by the names that Slurm and kill use.
 SIGNALS = ("TERM", "INT", "USR1", "USR2", "HUP")

@@ -22,7 +22,7 @@ from kface.evaluation.evaluate import verify_set
 from kface.verification import VerificationReport
 from train import checkpoints
 from train.context import TrainingContext
-from train.position import synchronise
+from train.hosts.devices import synchronise
 from train.trained import KerasEmbedder
 
 KEPT = ("last", "best")
@@ -185,6 +185,10 @@ class Validator(keras.callbacks.Callback):
         if tar is not None:
             logs["validation_tar"] = tar.value
         memory = self.training.memory
-        if self.settings.keep == "best" and (memory.best is None or report.eer.value < memory.best.eer):
+        if (
+            self.settings.keep == "best"
+            and self.training.writes
+            and (memory.best is None or report.eer.value < memory.best.eer)
+        ):
             folder = self.training.run_dir / checkpoints.FOLDER
             memory.best = checkpoints.save_best(folder, self.model.backbone, epoch + 1, report.eer.value)

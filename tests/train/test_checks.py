@@ -75,7 +75,7 @@ def job_of(*overrides):
         ("backbone.bn_momentum=x", "backbone.bn_momentum"),
         ("backbone.stem_stride=x", "backbone.stem_stride"),
         ("backbone._target_=train.backbones.VGG", "backbone"),
-        ("backbone._target_=train.heads.ArcFace", "backbone"),
+        ("backbone._target_=train.losses.ArcFace", "backbone"),
         ("backbone.neck=none", "backbone.neck"),
         *[(f"evaluate.pairs={value}", "evaluate.pairs") for value in ("0", "1", "-5", "true", "1.5", "nan")],
         *[(f"evaluate.bootstrap={value}", "evaluate.bootstrap") for value in ("-1", "nan", "1000000000", "x")],
@@ -106,6 +106,13 @@ def test_the_momentum_of_sgd():
     for value in ("nan", "1", "-1", "x"):
         with pytest.raises(ConfigError, match=r"^optimizer\.momentum: "):
             checks.check_settings(config_of("optimizer=sgd", f"optimizer.momentum={value}"))
+
+
+def test_early_stopping_needs_a_validation():
+    with pytest.raises(ConfigError, match=r"^callbacks\.early_stopping: needs people .*; add fit\.validation\.people=8"):
+        checks.check_settings(config_of("callbacks=early_stopping"))
+    job, _ = checks.check_settings(config_of("callbacks=early_stopping", "fit.validation.people=8"))
+    assert job.callbacks[-1].patience == 5
 
 
 def test_the_defaults_pass():

@@ -22,8 +22,8 @@ from kface.errors import ConfigError, TrainingError
 from train import backbones, checkpoints, memory, optimizers
 from train.callbacks import MarginRamp, ProgressLine, StopAtNaN, TrainingProgress
 from train.fit import FitSettings, train_run
-from train.heads import ArcFace, Softmax
 from train.history import read_history
+from train.losses import ArcFace, Softmax
 from train.trained import KerasEmbedder, load_backbone
 
 

@@ -20,10 +20,10 @@ from train import checks, loggers
 from train.backbones import BACKBONES
 from train.callbacks import CALLBACKS, TrainingContext
 from train.fit import FitSettings, train_run
-from train.heads import LOSSES, ArcFace
 from train.job import TrainJob
 from train.loggers import LOGGERS, Csv, MLflow, NoLogger, TensorBoard
 from train.loggers.steps import StepLog
+from train.losses import LOSSES, ArcFace
 from train.model import FaceModel
 from train.optimizers import OPTIMIZERS, SGD, AdamW
 from train.registry import Registry, describe, fields_of
@@ -129,7 +129,7 @@ def test_what_is_not_a_member_is_refused(monkeypatch):
     config = stage.compose("train", [])
     config.loss = {"_target_": "train.optimizers.AdamW"}
     with pytest.raises(
-        ConfigError, match=r"^loss: AdamW is not a train\.heads\.Loss; derive it from train\.heads\.Loss"
+        ConfigError, match=r"^loss: AdamW is not a train\.losses\.base\.Loss; derive it from train\.losses\.base\.Loss"
     ):
         TrainJob.of(config)
     with pytest.raises(ConfigError, match="unknown backbone 'vgg'; choose one of: mobilenetv2, resnet50"):

@@ -24,10 +24,10 @@ from train.augment import Augmentation
 from train.callbacks import EarlyStopping, StopAtNaN
 from train.early_stopping import exhausted
 from train.fit import FitSettings, train_run
-from train.heads import ArcFace
 from train.history import read_history
 from train.loggers import MLflow, TensorBoard
 from train.loggers.mlflow_runs import parameters, reported
+from train.losses import ArcFace
 from train.trained import load_backbone
 from train.validation import Validation, Validator, validation_set, without
 

@@ -9,7 +9,7 @@ import keras
 from train.backbones import BACKBONES, Backbone
 from train.callbacks import StopAtNaN
 from train.fit import FitSettings, train_run
-from train.heads import ArcFace
+from train.losses import ArcFace
 from train.optimizers import AdamW
 
 

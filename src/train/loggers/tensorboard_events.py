@@ -119,7 +119,7 @@ class TensorBoardLog(ClosingCallback):
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Draw what is trained on."""
         begun = self.training.first_epoch or self.training.first_step
-        if self.settings.faces and self.training.batch is not None and not begun:
+        if self.settings.faces and self.training.batches is not None and not begun:
             with self._writing():
                 for tag, picture in drawn(self.training, self.settings.faces).items():
                     tf.summary.image(tag, picture[np.newaxis], step=0)
@@ -161,13 +161,13 @@ def drawn(training: TrainingContext, faces: int) -> dict[str, np.ndarray]:
     """Return the pictures of what is trained on, uint8 (h, w, 3), RGB, by their tags.
 
     Args:
-        training: The training, with :attr:`~train.context.TrainingContext.batch`.
+        training: The training, with :attr:`~train.context.TrainingContext.batches`.
         faces: Of the first batch that are shown.
     """
-    assert training.batch is not None
+    assert training.batches is not None
     count = max(1, min(training.steps_per_epoch, -(-MEAN_IMAGES // training.batch_size)))
-    plain, labels = training.batch(0, 0, augmented=False, count=count)
-    augmented, _ = training.batch(0, 0, count=count)
+    plain, labels = training.batches.again(0, 0, augmented=False, count=count)
+    augmented, _ = training.batches.again(0, 0, count=count)
     before, after = pictures.pixels(plain), pictures.pixels(augmented)
     many = np.bincount(labels, minlength=len(training.subjects)).argsort(kind="stable")[::-1][:MEAN_FACES]
     return {
