@@ -90,9 +90,11 @@ class TrainingProgress(ClosingCallback):
         return max(self.progress.done - 1, 1) / max(time.monotonic() - self._began, 1e-9)
 
     def _figures(self, logs: Mapping[str, float]) -> str:
+        # The first step is compiled, and says nothing about the others.
+        speed = f"{self._rate() * self.batch_size:.0f} images/s  " if self.progress.done > 1 else ""
         line = (
             f"epoch {self._epoch + 1}/{self.epochs}  "
             f"loss {float(logs.get('loss', math.nan)):.3f}  accuracy {float(logs.get('accuracy', math.nan)):.3f}  "
-            f"{self._rate() * self.batch_size:.0f} images/s  {self._used}"
+            f"{speed}{self._used}"
         )
         return line.rstrip()

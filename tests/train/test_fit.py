@@ -240,7 +240,7 @@ def test_progress_without_a_terminal(monkeypatch):
     shown.on_epoch_begin(1)
     shown.on_train_batch_end(0, {"loss": 2.5, "accuracy": 0.25})
     wait_for("training: 1/4 steps, 25 %")
-    wait_for("images/s  memory ")
+    wait_for("loss 2.500  accuracy 0.250  memory ")
     shown.on_epoch_end(1, {"loss": 2.5, "accuracy": 0.25, "validation_eer": 0.125})
     wait_for("\nepoch 2/3  loss 2.500  accuracy 0.250")
     wait_for("GiB  EER 12.5 %  ")
