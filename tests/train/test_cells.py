@@ -179,27 +179,29 @@ def grid(place, monkeypatch):
     return trained, failing
 
 
-GRID = [(b, loss) for b in ("resnet50", "mobilenetv2") for loss in ("arcface", "cosface", "softmax")]
+ROW = ["backbone=mobilenetv2", *SMALL]
+
+
+def test_the_grid_is_the_paper_s():
+    assert table5.BACKBONES == ["resnet50", "mobilenetv2"]
+    assert table5.LOSSES == ["arcface", "cosface", "softmax"]
 
 
 def test_the_grid_is_trained_and_kept(grid, capfd):
     trained, _ = grid
-    assert table5.main(["run", *SMALL]) == 0
-    assert trained == [(*key, "") for key in GRID]
+    words = ["run", *SMALL, "loss=arcface", "backbone=resnet50,mobilenetv2"]
+    assert table5.main(words) == 0
+    assert trained == [("resnet50", "arcface", ""), ("mobilenetv2", "arcface", "")]
     out = capfd.readouterr().out
     assert out.count("data set: ready") == 1
     text = Path("outputs/table5/table5.md").read_text()
     assert text in out
-    assert [line.split(" | ")[0] for line in text.splitlines()[4:10]] == [
-        "| ResNet-50 + ArcFace", "| ResNet-50 + CosFace", "| ResNet-50 + Softmax",
-        "| MobileNetV2 + ArcFace", "| MobileNetV2 + CosFace", "| MobileNetV2 + Softmax",
+    assert [line.split(" | ")[0] for line in text.splitlines()[4:6]] == [
+        "| ResNet-50 + ArcFace", "| MobileNetV2 + ArcFace"
     ]  # fmt: skip
-    assert table5.main(["run", *SMALL]) == 0
-    assert len(trained) == 6
-    assert capfd.readouterr().out.count(": kept, outputs") == 6
-
-
-ROW = ["backbone=mobilenetv2", *SMALL]
+    assert table5.main(words) == 0
+    assert len(trained) == 2
+    assert capfd.readouterr().out.count(": kept, outputs") == 2
 
 
 def test_a_failed_cell_stops_no_other_and_is_named(grid, capfd):

@@ -204,12 +204,12 @@ class SampleCorpus(Corpus):
     def __init__(
         self,
         parent: PathLike = "data",
-        identities: int = 72,
-        views: int = 16,
-        lights_per_view: int = 3,
+        identities: int = 112,
+        views: int = 8,
+        lights_per_view: int = 4,
         seed: int = 0,
         jobs: int = -1,
-        variation: float = 0.0,
+        variation: float = 1.0,
         plain: float = 0.25,
     ) -> None:
         for key, value, least in (

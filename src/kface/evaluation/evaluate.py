@@ -248,14 +248,15 @@ def _compare(
         if found is None:
             return None
         write_atomic(run_dir / "conditions.csv", found.to_csv().encode())
+        report = described(found, faces.title, faces.synthetic)
         try:
             from kface.evaluation.condition_plots import plot_conditions
-        except ImportError:
-            # The note about the plots comes with the others.
-            pass
+        except ImportError as error:
+            print(f"note: there is no picture of the conditions ({error}); run make setup")
+            report["picture"] = None
         else:
-            plot_conditions(found, run_dir / "conditions.png", f"{title}, {found.people} people of {faces.title}")
-    return described(found, faces.title, faces.synthetic)
+            plot_conditions(found, run_dir / report["picture"], f"{title}, {found.people} people of {faces.title}")
+    return report
 
 
 def heading(about: About) -> str:

@@ -118,8 +118,9 @@ def _identification(fields: Fields) -> None:
 
 
 def _conditions(fields: Fields) -> None:
-    for key in ("reference", "title", "file", "picture"):
+    for key in ("reference", "title", "file"):
         fields.text(key)
+    fields.optional("picture", fields.text)
     fields.flag("synthetic_sample")
     for key in ("people", "substitutes"):
         fields.whole(key)

@@ -16,8 +16,10 @@ from kface.data.sample.surfels import Surfels, join, surfels
 HAIR_EDGE = 0.9
 
 
+#: By how many degrees more the head is turned, lifted and tilted in the takes of a person of full variation (standard deviation).
+TURNED = np.array([11.0, 5.0, 4.0])
 #: Share of the takes for which a person of full variation has other hair.
-OTHER_HAIR = 0.6
+OTHER_HAIR = 0.35
 
 
 class CameraView(NamedTuple):
@@ -64,13 +66,13 @@ class Scene(object):
         names = (person.subject, accessory, expression) + ((session,) if session else ())
         self.random = generator(person.seed, "take", *names)
         moved = heads.EXPRESSIONS[expression]
-        haired, turned = person, 2.0
+        haired, turned = person, np.array([2.0, 2.0, 2.0])
         if person.variation:
             varied = generator(person.seed, "varied take", *names)
             moved = _graded(moved, varied, person.variation)
             if varied.uniform() < OTHER_HAIR * person.variation:
                 haired = person.with_other_hair(varied)
-            turned += 4.0 * person.variation
+            turned = turned + person.variation * TURNED
         head = heads.build(person, moved)
         albedo, gloss = paint.paint(person, moved, head)
         albedo = hair.scalp(haired, head, albedo)
@@ -224,6 +226,7 @@ def expose(
     wall = float(weights.sum()) * 0.55
     cover, backdrop = view.cover[..., None], view.backdrop
     if variation:
+        variation *= snapshot.STRENGTH
         given = view.lamps @ snapshot.lights(weights, random, variation)
         if random.uniform() < variation:
             backdrop = snapshot.background(random)

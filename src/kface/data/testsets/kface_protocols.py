@@ -83,18 +83,20 @@ def own_sets(
         ConfigError: Protocols are wanted of a corpus without conditions.
         ProtocolError: The images make no pairs, or a list names images that do not exist.
     """
+    if pairs is None and not protocols and not conditions:
+        return OwnSets()
     captures = kface_pairs.distinct(read_captures(manifest, "test"))
     wanted: dict[str, tuple[Chosen, str]] = {}
     if pairs is not None:
         wanted["kface"] = (kface_pairs.choose(manifest, captures, pairs, seed), "")
     for each in protocol_pairs(manifest, captures, protocols, lists, seed):
         wanted[each.name] = (each.chosen, each.note)
-    compared = _compared(manifest, captures, seed) if conditions else np.zeros(0, np.int64)
+    none = np.zeros(0, np.int64)
+    # By condition, and in 1:N, all of a person's images are used.
+    spread_out = _compared(captures, seed) if conditions or pairs is not None else none
+    compared = spread_out if conditions else none
     used = [np.unique(chosen.pairs[chosen.pairs < len(captures)]) for chosen, _ in wanted.values()]
-    needed = np.unique(np.concatenate([compared, *used]))
-    if "kface" in wanted:
-        # 1:N wants each of a person's images.
-        needed = np.union1d(needed, _compared(manifest, captures, seed))
+    needed = np.unique(np.concatenate([spread_out, *used]))
     images = kface_pairs.read_some(manifest, needed)
     kept = [captures[number] for number in needed]
     sets = tuple(
@@ -175,7 +177,7 @@ def _title(manifest: DatasetManifest, name: str) -> str:
     return title if name == "kface" else f"{title} {name.upper()}"
 
 
-def _compared(manifest: DatasetManifest, captures: Sequence[Capture], seed: int) -> np.ndarray:
+def _compared(captures: Sequence[Capture], seed: int) -> np.ndarray:
     """Return the numbers of the images to compare by condition: all, or as many of each person spread over the conditions."""
     if len(captures) <= MOST_BY_CONDITION:
         return np.arange(len(captures))
