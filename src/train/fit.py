@@ -12,7 +12,7 @@ from kface.alignment import SIZE
 from kface.checks import number, whole
 from kface.data.dataset import DatasetManifest
 from kface.errors import ConfigError, TrainingError
-from train import checkpoints, history, memory, pipeline, weights
+from train import averaging, checkpoints, history, memory, pipeline, precision, weights
 from train.augment import Augmentation
 from train.backbones import Backbone
 from train.callbacks import (
@@ -47,6 +47,7 @@ class FitSettings:
         label_smoothing: Share of the target spread evenly over all identities.
         augmentation: Changes to the images; None for no changes.
         distil: The teacher, and its weight; None for none.
+        precision: Of the layers: float32, mixed_bfloat16, mixed_float16, or auto, mixed on a GPU.
     """
 
     epochs: int = 20
@@ -58,6 +59,7 @@ class FitSettings:
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     distil: Distillation | None = None
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         whole("fit.epochs", self.epochs, 1)
@@ -76,6 +78,7 @@ class FitSettings:
         number("fit.label_smoothing", self.label_smoothing, 0, 1, open_above=True)
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise ConfigError(f"must be a group of settings or null, not {self.augmentation!r}", "fit.augmentation")
+        precision.check("fit.precision", self.precision)
         if self.distil is not None and not isinstance(self.distil, Distillation):
             raise ConfigError(f"must be a group of settings or null, not {self.distil!r}", "fit.distil")
 
@@ -128,7 +131,9 @@ def train_run(
     split = training_split(manifest, settings)
     learnt = None if settings.distil is None else _learnt(manifest, settings.distil)
     keras.utils.set_random_seed(settings.seed)
-    network = backbone()
+    computed_in = precision.resolved(settings.precision)
+    with precision.policy(computed_in):
+        network = backbone()
     # A head of one class has nothing to tell apart; it is not trained where the labels do not count.
     head = loss(max(2, len(split.subjects)))
     images = check_fits(network, split, settings)
@@ -137,7 +142,7 @@ def train_run(
     model = _model(network, head, settings, learnt)
     # XLA makes training on a CPU slower (1.85 times where it was measured).
     model.compile(
-        optimizer=optimizer(steps, settings.epochs, settings.batch_size),
+        optimizer=precision.scaled(optimizer(steps, settings.epochs, settings.batch_size), computed_in),
         jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
     )
     described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, learnt)
@@ -153,20 +158,21 @@ def train_run(
     if on_start is not None:
         on_start(first)
 
-    if first < settings.epochs:
-        batches = pipeline.batches(
+    def batches(epoch: int) -> tf.data.Dataset:
+        made = pipeline.batches(
             split,
             settings.batch_size,
             images,
             settings.epochs,
             settings.seed,
-            first,
+            epoch,
             settings.augmentation,
             SIZE,
             numbered=learnt is not None,
         )
-        if learnt is not None:
-            batches = learnt.joined(batches)
+        return made if learnt is None else learnt.joined(made)
+
+    if first < settings.epochs:
         hooks: list[keras.callbacks.Callback] = [
             # These three make the margin and the files that a run consists of; the others are the user's choice.
             MarginRamp(head, settings.margin_start * settings.epochs, settings.margin_full * settings.epochs, steps),
@@ -175,7 +181,7 @@ def train_run(
             *(logger or NoLogger())(training),
             *(callback(training) for callback in callbacks),
         ]
-        _fit(model, batches, hooks, training)
+        _fit(model, batches(first), hooks, training)
     rows = history.read_history(run_dir / history.FILE)
     if first < settings.epochs and (
         not rows or int(rows[-1]["epoch"]) < settings.epochs or not math.isfinite(float(rows[-1]["loss"]))
@@ -185,6 +191,12 @@ def train_run(
             run_dir,
             "start a new run with a lower optimizer.learning_rate or a higher fit.margin_full",
         )
+    if averaging.is_averaged(model):
+        last = batches(settings.epochs - 1).take(averaging.BATCHES)
+        averaging.put_in_place(model, network, (batch[0] for batch in last))
+    if computed_in != precision.FULL:
+        mixed, network = network, backbone()
+        network.set_weights(mixed.get_weights())
     save_backbone(run_dir, network, split.subjects, described)
     return TrainResult(network, rows, settings.epochs)
 
