@@ -33,14 +33,14 @@ class FixedDetector:
         return [Faces(box, np.array([0.99], np.float32), LANDMARKS[None]) for _ in images]
 
 
-def make_tiny_data_set(root, out):
-    """Build six people, ten images each, told apart by their colour; four of them train. Return the manifest."""
+def make_tiny_data_set(root, out, people=6, images=10):
+    """Build a few people, told apart by their colour, of whom all but two train; return the manifest."""
     random = np.random.default_rng(0)
-    for person in range(6):
+    for person in range(people):
         folder = root / f"person{person}"
         folder.mkdir(parents=True)
         colour = random.integers(40, 216, 3)
-        for number in range(10):
+        for number in range(images):
             image = np.clip(colour + random.normal(0, 12, (120, 120, 3)), 0, 255).astype(np.uint8)
             (folder / f"{number}.jpg").write_bytes(encode_jpeg(image))
     settings = DatasetSettings(layout="folders", test=2, seed=1)

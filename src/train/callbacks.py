@@ -53,6 +53,8 @@ class CallbackSettings(ABC):
 
     #: Its name in conf/callbacks/*.yaml.
     name: ClassVar[str]
+    #: Whether it runs on every host, as what changes the training does; else on the first alone.
+    everywhere: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(self, training: TrainingContext) -> keras.callbacks.Callback:
@@ -84,6 +86,7 @@ class ProgressLine(CallbackSettings):
     """
 
     name: ClassVar[str] = "progress"
+    everywhere: ClassVar[bool] = False
 
     enabled: bool = True
 
@@ -104,6 +107,8 @@ class ProgressLine(CallbackSettings):
 class MarginRamp(keras.callbacks.Callback):
     """Starts with the normalised softmax (margin 0) and raises the margin linearly, batch by batch.
 
+    Where the loss has a ``scale_start``, the scale grows too, from the start of the run until the margin is complete.
+
     Args:
         head: The margin head.
         start: Epochs, or a part of one, without a margin.
@@ -121,19 +126,21 @@ class MarginRamp(keras.callbacks.Callback):
 
     def margin_at(self, epochs_done: float) -> float:
         """Return the margin after a number of epochs."""
-        if self.full <= self.start:
-            share = float(epochs_done >= self.start)
-        else:
-            share = min(1.0, max(0.0, (epochs_done - self.start) / (self.full - self.start)))
-        return share * self.head.final_margin
+        return _share(epochs_done, self.start, self.full) * self.head.final_margin
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Note the epoch."""
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Set the margin."""
-        self.head.margin.assign(self.margin_at(self._epoch + batch / self.steps_per_epoch))
+        """Set the margin and the scale."""
+        done = self._epoch + batch / self.steps_per_epoch
+        self.head.ramp(_share(done, self.start, self.full), _share(done, 0, self.full))
+
+
+def _share(done: float, start: float, full: float) -> float:
+    """Return how far a ramp has come, 0 to 1."""
+    return float(done >= start) if full <= start else min(1.0, max(0.0, (done - start) / (full - start)))
 
 
 class Checkpoint(keras.callbacks.Callback):

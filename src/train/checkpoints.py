@@ -133,8 +133,8 @@ def read_state(directory: Path) -> RunState:
         check_schema(value, SCHEMA, path, AGAIN)
     state = parse(_state, value, path, AGAIN)
     if value["schema"] == SCHEMA:
-        return state
-    return RunState(state.saved, previous.state(state.run), partial=True)
+        return RunState(state.saved, previous.renamed(state.run))
+    return RunState(state.saved, previous.renamed(previous.state(state.run)), partial=True)
 
 
 def _state(fields: Fields) -> RunState:

@@ -13,9 +13,9 @@ from kface.data.dataset import DatasetManifest
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation import runs, test_sets
-from train import checkpoints, resuming
+from train import checkpoints, memory, resuming
 from train.distil import open_teacher
-from train.fit import check_fits, training_split
+from train.fit import check_fits, checked_head, training_split
 from train.job import TrainJob
 from train.loggers import LoggerSettings
 
@@ -93,8 +93,8 @@ def check_places(job: TrainJob, network: keras.Model) -> None:
         )
 
 
-def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifest) -> None:
-    """Check whether a data set can be trained on and verified afterwards.
+def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifest, hosts: int = 1) -> None:
+    """Check whether a data set can be trained on, by a number of hosts together, and verified afterwards.
 
     Raises:
         ConfigError: A batch is larger than an epoch, or the test people make no pairs.
@@ -102,8 +102,8 @@ def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifes
         TrainingError: It has too few people, or a batch does not fit into the memory.
     """
     split = training_split(manifest, job.fit)
-    check_fits(network, split, job.fit)
-    job.loss(max(2, len(split.subjects)))
+    head = checked_head(split, job.loss, job.fit, job.sampling)
+    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts)
     test_sets.check_own_set(job.evaluation, manifest)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from kface.alignment import SIZE
 from kface.checks import number, whole
 from kface.data.dataset import DatasetManifest
-from kface.errors import ConfigError, TrainingError
+from kface.errors import ConfigError, KFaceError, TrainingError
 from train import averaging, checkpoints, history, memory, pipeline, precision, weights
 from train.augment import Augmentation
 from train.backbones import Backbone
@@ -24,10 +24,14 @@ from train.callbacks import (
     TrainingContext,
 )
 from train.distil import Distillation, StudentModel, Targets, open_teacher, targets
-from train.heads import CosineHead, Loss
+from train.heads import CosineHead
+from train.hosts import Cluster, devices
+from train.hosts.callbacks import OnEveryHost, SynchroniseForRamp
 from train.loggers import LoggerSettings, NoLogger
+from train.losses import Loss
 from train.model import FaceModel
 from train.optimizers import Optimizer
+from train.partial import Sampling
 from train.pipeline import TrainingSplit
 from train.registry import Json, describe, fields_of
 from train.trained import save_backbone
@@ -98,6 +102,7 @@ class TrainResult:
     epochs: int
 
 
+@devices.all_devices()
 def train_run(
     manifest: DatasetManifest,
     run_dir: Path,
@@ -109,6 +114,8 @@ def train_run(
     logger: LoggerSettings | None = None,
     resume: bool = False,
     on_start: Callable[[int], None] | None = None,
+    sampling: Sampling | None = None,
+    cluster: Cluster | None = None,
 ) -> TrainResult:
     """Train a backbone on a data set's training split.
 
@@ -123,6 +130,8 @@ def train_run(
         logger: Logs the training; None for ``history.csv`` alone.
         resume: Continue from the run's last checkpoint.
         on_start: Called with the number of finished epochs once all checks have passed.
+        sampling: How many identities a step computes; None for all.
+        cluster: The hosts that train together, of which the first writes the run directory; None for this one alone.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -134,20 +143,21 @@ def train_run(
     computed_in = precision.resolved(settings.precision)
     with precision.policy(computed_in):
         network = backbone()
-    # A head of one class has nothing to tell apart; it is not trained where the labels do not count.
-    head = loss(max(2, len(split.subjects)))
-    images = check_fits(network, split, settings)
+    sampling, cluster = sampling or Sampling(), cluster or Cluster()
+    head = checked_head(split, loss, settings, sampling)
+    images = check_fits(network, split, settings, memory.HeadSize.of(head, cluster.count), cluster.count)
     steps = images // settings.batch_size
 
-    model = _model(network, head, settings, learnt)
-    # XLA makes training on a CPU slower (1.85 times where it was measured).
+    model = _model(network, head, settings, sampling, learnt)
+    # XLA makes training on a CPU slower (1.85 times where it was measured); JAX has nothing else.
     model.compile(
         optimizer=precision.scaled(optimizer(steps, settings.epochs, settings.batch_size), computed_in),
-        jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
+        jit_compile="auto" if devices.on_jax() or tf.config.list_physical_devices("GPU") else False,
     )
-    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, learnt)
+    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt)
     folder = run_dir / "checkpoints"
-    weights.remove_left_over(folder)
+    if cluster.first:
+        weights.remove_left_over(folder)
     first = 0
     if resume:
         state = checkpoints.read_state(folder)
@@ -169,19 +179,23 @@ def train_run(
             settings.augmentation,
             SIZE,
             numbered=learnt is not None,
+            host=(cluster.index, cluster.count),
         )
         return made if learnt is None else learnt.joined(made)
 
     if first < settings.epochs:
         hooks: list[keras.callbacks.Callback] = [
-            # These three make the margin and the files that a run consists of; the others are the user's choice.
+            # These make the margin and the files that a run consists of; the others are the user's choice.
+            SynchroniseForRamp(settings.margin_full * settings.epochs, steps),
             MarginRamp(head, settings.margin_start * settings.epochs, settings.margin_full * settings.epochs, steps),
-            recorder,
-            Checkpoint(folder, described),
-            *(logger or NoLogger())(training),
-            *(callback(training) for callback in callbacks),
+            *([recorder] if cluster.first else []),
+            OnEveryHost(Checkpoint(folder, described), cluster.first),
+            *((logger or NoLogger())(training) if cluster.first else []),
+            *(callback(training) for callback in callbacks if cluster.first or callback.everywhere),
         ]
-        _fit(model, batches(first), hooks, training)
+        _fit(model, batches(first), hooks, training, cluster)
+    if not cluster.first:
+        return TrainResult(network, [], settings.epochs)
     rows = history.read_history(run_dir / history.FILE)
     if first < settings.epochs and (
         not rows or int(rows[-1]["epoch"]) < settings.epochs or not math.isfinite(float(rows[-1]["loss"]))
@@ -202,7 +216,11 @@ def train_run(
 
 
 def _fit(
-    model: FaceModel, batches: tf.data.Dataset, hooks: list[keras.callbacks.Callback], training: TrainingContext
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    hooks: list[keras.callbacks.Callback],
+    training: TrainingContext,
+    cluster: Cluster,
 ) -> None:
     """Run Keras's training loop; raises TrainingError where the memory does not suffice."""
     try:
@@ -215,7 +233,15 @@ def _fit(
             shuffle=False,
             verbose=0,
         )
-    except (tf.errors.ResourceExhaustedError, MemoryError):
+    except Exception as error:
+        if not isinstance(error, KFaceError):
+            cluster.explain()
+        # JAX has one exception for everything.
+        exhausted = isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)) or (
+            devices.on_jax() and "RESOURCE_EXHAUSTED" in str(error)
+        )
+        if not exhausted:
+            raise
         raise TrainingError(
             f"does not suffice for a batch of {training.batch_size}",
             "memory",
@@ -242,17 +268,43 @@ def _learnt(manifest: DatasetManifest, distil: Distillation) -> Targets:
         teacher.close()
 
 
-def _model(network: keras.Model, head: CosineHead, settings: FitSettings, learnt: Targets | None) -> FaceModel:
+def checked_head(split: TrainingSplit, loss: Loss, settings: FitSettings, sampling: Sampling) -> CosineHead:
+    """Return the margin head; raises ConfigError where identities, batch, devices and settings do not suit."""
+    if sampling.used and settings.distil is not None:
+        raise ConfigError("does not work with a teacher", "head.sample_rate", "add head.sample_rate=1")
+    # A head of one class has nothing to tell apart; it is not trained where the labels do not count.
+    classes = max(2, len(split.subjects))
+    sampling.check(classes, settings.batch_size, devices.count())
+    return sampling.head(loss, classes, settings.batch_size, settings.seed)
+
+
+def _model(
+    network: keras.Model, head: CosineHead, settings: FitSettings, sampling: Sampling, learnt: Targets | None
+) -> FaceModel:
     if settings.distil is None or learnt is None:
-        return FaceModel(network, head, settings.label_smoothing)
+        return sampling.model(network, head, settings.label_smoothing)
     return StudentModel(network, head, learnt.values.shape[1], settings.distil.weight, settings.label_smoothing)
 
 
-def check_fits(network: keras.Model, split: TrainingSplit, settings: FitSettings) -> int:
+def check_fits(
+    network: keras.Model,
+    split: TrainingSplit,
+    settings: FitSettings,
+    head: memory.HeadSize | None = None,
+    hosts: int = 1,
+) -> int:
     """Check whether a network can be trained on a data set with these settings; return the number of images per epoch.
 
+    Args:
+        network: The backbone.
+        split: What it is trained on.
+        settings: How long, and on what.
+        head: The size of the head; None for one weight for each identity.
+        hosts: Number of hosts that share a batch.
+
     Raises:
-        ConfigError: A batch is larger than an epoch, or the network takes images of another size than the crops.
+        ConfigError: The devices cannot share a batch evenly, a batch is larger than an epoch, or the network takes images of
+            another size than the crops.
         TrainingError: A batch does not fit into the memory.
     """
     if int(network.input_shape[1]) != SIZE:
@@ -265,7 +317,9 @@ def check_fits(network: keras.Model, split: TrainingSplit, settings: FitSettings
             "fit.batch_size",
             f"add fit.batch_size={fits}" if fits > 1 else "give more images",
         )
-    error = memory.too_large(network, len(split.subjects), settings.batch_size, memory.available())
+    devices.check_batch(settings.batch_size, devices.count())
+    head = head or memory.HeadSize(len(split.subjects), len(split.subjects))
+    error = memory.too_large(network, head, settings.batch_size, memory.available(), hosts)
     if error is not None:
         raise error
     return images
@@ -278,6 +332,7 @@ def describe_run(
     settings: FitSettings,
     callbacks: Sequence[CallbackSettings],
     manifest: DatasetManifest,
+    sampling: Sampling,
     learnt: Targets | None = None,
 ) -> Mapping[str, Json]:
     """Return everything that decides a run's weights; it must not change between a checkpoint and its resumption.
@@ -292,6 +347,7 @@ def describe_run(
         "fit": fields_of(settings),
         "callbacks": {callback.name: describe(callback) for callback in callbacks},
         "data_set": manifest.fingerprint,
+        **sampling.described(),
     }
     if learnt is not None:
         described["teacher"] = learnt.teacher

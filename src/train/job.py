@@ -13,9 +13,10 @@ from kface.evaluation.settings import EvaluateSettings
 from train.backbones import BACKBONES, Backbone
 from train.callbacks import CALLBACKS, CallbackSettings
 from train.fit import FitSettings
-from train.heads import LOSSES, Loss
 from train.loggers import LOGGERS, LoggerSettings
+from train.losses import LOSSES, Loss
 from train.optimizers import OPTIMIZERS, Optimizer
+from train.partial import Sampling
 from train.registry import Json
 
 
@@ -30,6 +31,7 @@ class TrainJob:
         loss_name: The choice of ``conf/loss/``, which names the run's directory.
         loss: Makes the margin head.
         optimizer: Makes the optimizer.
+        sampling: How many identities a step computes.
         callbacks: Run between batches and epochs.
         logger: Logs the training.
         fit: How long, and on what.
@@ -45,6 +47,7 @@ class TrainJob:
     loss_name: str
     loss: Loss
     optimizer: Optimizer
+    sampling: Sampling
     callbacks: tuple[CallbackSettings, ...]
     logger: LoggerSettings
     fit: FitSettings
@@ -76,6 +79,7 @@ class TrainJob:
             loss_name=_choice_of_loss(loss),
             loss=loss,
             optimizer=OPTIMIZERS.instantiate(config["optimizer"]),
+            sampling=stage.instantiate(config["head"], "head"),
             callbacks=_callbacks(config["callbacks"]),
             logger=LOGGERS.instantiate(config["logger"]),
             fit=stage.instantiate(config["fit"], "fit"),

@@ -1,7 +1,6 @@
 """A backbone and a margin head as one Keras model whose output is the embedding."""
 
 import keras
-from keras import ops
 
 from train.heads import CosineHead
 
@@ -39,22 +38,20 @@ class FaceModel(keras.Model):
         sample_weight: keras.KerasTensor | None = None,
         training: bool = True,
     ) -> keras.KerasTensor:
-        """Return the mean cross-entropy of the head's logits plus the loss's penalty; the accuracy is of the plain cosines.
+        """Return the value of the head's loss plus those of the backbone's layers; the accuracy is of the plain cosines.
 
         Args:
             x: Images, unused.
             y: Labels, integers (n,).
             y_pred: Embeddings, (n, d).
             sample_weight: Unused.
-            training: Unused.
+            training: Whether the loss updates its variables.
         """
         batch = self.head.batch(y_pred, y)
-        logits = self.head.logits(batch)
-        target = ops.one_hot(y, self.head.classes, dtype="float32")
-        target = target * (1 - self.label_smoothing) + self.label_smoothing / self.head.classes
-        loss = ops.mean(keras.losses.categorical_crossentropy(target, logits, from_logits=True))
-        self.accuracy.update_state(y, batch.cosines)
-        penalty = self.head.loss.penalty(batch)
-        for extra in (*self.losses, *(() if penalty is None else (penalty,))):
+        if training:
+            self.head.loss.update(batch)
+        loss = self.head.loss.value(batch, self.label_smoothing)
+        self.accuracy.update_state(batch.labels, batch.cosines)
+        for extra in self.losses:
             loss = loss + extra
         return loss

@@ -82,12 +82,13 @@ def batches(
     augmentation: Augmentation | None = None,
     size: int = 112,
     numbered: bool = False,
+    host: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Return the batches of the epochs from ``first_epoch`` to ``epochs``, one after the other.
 
     Args:
         split: What to train on.
-        batch_size: Images per batch; the last, partial batch of an epoch is dropped.
+        batch_size: Images per batch, of all hosts together; the last, partial batch of an epoch is dropped.
         images_per_epoch: Images per epoch; may be fewer or more than the split has.
         epochs: Of the complete run.
         seed: Of the order and the augmentations.
@@ -96,10 +97,14 @@ def batches(
         size: Side of the crops in pixels.
         numbered: Whether the labels are tuples: the labels, and int64 (batch,), the images' numbers in the order of
             :func:`load`.
+        host: Number of this host, from 0, and number of hosts: each gets an equal part of every batch, the first host the
+            first images. Their parts, one after the other, are the batch that a single host would get.
 
     Returns:
-        A data set of (float32 (batch, size, size, 3) normalised, int32 (batch,) labels).
+        A data set of (float32 (batch_size / hosts, size, size, 3) normalised, int32 (batch,) labels).
     """
+    part, parts = host
+    share = batch_size // parts
 
     def prepared(examples: tf.data.Dataset, epoch: tf.Tensor | int) -> tf.data.Dataset:
         """Augment and normalise an epoch's (uint8 image, label, number) triples, and batch them."""
@@ -111,8 +116,10 @@ def batches(
                 image = augmentation(image, tf.stack([tf.constant(seed, tf.int64), number]))
             return normalise(image), (example[1], example[2]) if numbered else example[1]
 
-        dataset = examples.take(images_per_epoch).enumerate()
-        return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
+        dataset = examples.take(images_per_epoch // batch_size * batch_size).enumerate()
+        if parts > 1:
+            dataset = dataset.filter(lambda position, _: position % batch_size // share == part)
+        return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).batch(share, drop_remainder=True)
 
     if split.images * size * size * 3 <= CACHE_BYTES:
         images, labels = (tf.constant(values) for values in load(split, size))

@@ -4,8 +4,18 @@ from collections.abc import Mapping
 
 from train.registry import Json
 
-#: Targets in ``config.yaml`` that have another name now.
-TARGETS = {"train.optimizers.adamw": "train.optimizers.AdamW", "train.optimizers.sgd": "train.optimizers.SGD"}
+#: Targets in ``config.yaml`` and ``state.json`` that have another name now.
+TARGETS = {
+    "train.heads.ArcFace": "train.losses.arcface.ArcFace",
+    "train.heads.CosFace": "train.losses.cosface.CosFace",
+    "train.heads.Softmax": "train.losses.softmax.Softmax",
+    "train.optimizers.adamw": "train.optimizers.AdamW",
+    "train.optimizers.sgd": "train.optimizers.SGD",
+}
+#: Settings that were added later, with the value that has the effect of their absence.
+ADDED: dict[str, dict[str, Json]] = {
+    "loss": {"scale_start": None, "sub_centres": 1},
+}
 #: Backbones were named by ``backbone.name``.
 BACKBONES = {
     "mobilenetv2": "train.backbones.MobileNetV2",
@@ -37,15 +47,27 @@ def settings(config: Mapping[str, Json]) -> dict[str, Json]:
     if isinstance(fit, dict):
         # The log is chosen by the group "logger" now.
         translated["fit"] = {key: value for key, value in fit.items() if key != "tensorboard"}
-    group = translated.get("optimizer")
-    if isinstance(group, dict):
-        target = str(group.get("_target_"))
-        translated["optimizer"] = {**group, "_target_": TARGETS.get(target, target)}
+    # Every step computed all identities.
+    translated.setdefault("head", {"_target_": "train.partial.Sampling", "sample_rate": 1.0, "shards": 8})
+    return renamed(translated)
+
+
+def renamed(described: Mapping[str, Json]) -> dict[str, Json]:
+    """Give groups of settings their present targets, and the settings that did not exist the value of their absence."""
+    translated = dict(described)
+    for name, group in translated.items():
+        if not isinstance(group, dict):
+            continue
+        new = {**ADDED.get(name, {}), **group}
+        target = new.get("_target_")
+        if isinstance(target, str):
+            new["_target_"] = TARGETS.get(target, target)
+        translated[name] = new
     return translated
 
 
 def state(run: Mapping[str, Json]) -> dict[str, Json]:
-    """Translate what a ``state.json`` of schema version 2 says of its run.
+    """Translate what a ``state.json`` of schema version 2 says of its run; later ones need :func:`renamed` alone.
 
     It described the optimizer by Keras's own configuration, which does not compare with its settings here; ``config.yaml``
     does. The optimizer is therefore left out.

@@ -31,6 +31,7 @@ FREE = (
     "evaluate",
     # The teacher itself is compared by its fingerprint.
     "fit.distil.teacher",
+    "hosts",
     "jobs",
     "logger",
     "output_dir",
@@ -75,6 +76,11 @@ def differences(old: Mapping[str, Json], new: Mapping[str, Json]) -> dict[str, C
         for key, pair in changed.items()
         if key.endswith("._target_") or not any(key.startswith(f"{group}.") for group in groups)
     }
+
+
+def compared(settings: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the settings that affect the weights, by key."""
+    return {key: value for key, value in flat(json.loads(json.dumps(settings))) if not free(key)}
 
 
 def free(key: str) -> bool:

@@ -1,7 +1,7 @@
 """A trained network: saved at the end of a run, loaded again, and run on faces."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from kface.evaluation.json_files import check_schema, parse, read_json
 from kface.fields import Fields
 from kface.files import sha256_file, write_json
 from train import backbones, previous, weights
+from train.hosts import devices
 from train.registry import Json
 
 #: Version 1 called a backbone's ``neck`` its ``head``; :mod:`train.previous` translates it.
@@ -116,22 +117,47 @@ class KerasEmbedder:
         self.backbone = backbone
         self.batch_size = batch_size
         self.mirror = mirror
-        self._call = tf.function(
-            lambda batch: backbone((batch - 127.5) / 128.0, training=False),
-            input_signature=[tf.TensorSpec((None, *backbone.input_shape[1:]), tf.float32)],
-        )
+        self._call = _on_jax(backbone, batch_size) if devices.on_jax() else _on_tensorflow(backbone)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return float32 (n, d), L2-normalised, of uint8 (n, h, w, 3), RGB."""
         parts = []
         for start in range(0, len(images), self.batch_size):
             batch = images[start : start + self.batch_size].astype(np.float32)
-            values = self._call(batch).numpy()
+            values = self._call(batch)
             if self.mirror:
-                values = values + self._call(np.ascontiguousarray(batch[:, :, ::-1])).numpy()
+                values = values + self._call(np.ascontiguousarray(batch[:, :, ::-1]))
             parts.append(values)
         if not parts:
             return np.zeros((0, int(self.backbone.output_shape[-1])), np.float32)
         embeddings = np.concatenate(parts)
         norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
         return (embeddings / np.maximum(norms, 1e-12)).astype(np.float32)
+
+
+def _on_tensorflow(backbone: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    call = tf.function(
+        lambda batch: backbone((batch - 127.5) / 128.0, training=False),
+        input_signature=[tf.TensorSpec((None, *backbone.input_shape[1:]), tf.float32)],
+    )
+    return lambda batch: call(batch).numpy()
+
+
+def _on_jax(backbone: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
+    import jax
+
+    @jax.jit
+    def call(trainable: list[jax.Array], other: list[jax.Array], batch: jax.Array) -> jax.Array:
+        return backbone.stateless_call(trainable, other, (batch - 127.5) / 128.0, training=False)[0]
+
+    def embed(batch: np.ndarray) -> np.ndarray:
+        # Another number of images would be compiled again.
+        filled = np.zeros((batch_size, *batch.shape[1:]), np.float32)
+        filled[: len(batch)] = batch
+        weights = [
+            [variable.value for variable in group]
+            for group in (backbone.trainable_variables, backbone.non_trainable_variables)
+        ]
+        return np.asarray(call(*weights, filled))[: len(batch)]
+
+    return embed

@@ -31,7 +31,7 @@ def workplace(tmp_path_factory):
     from train import optimizers
     from train.backbones import MobileNetV2
     from train.fit import FitSettings, train_run
-    from train.heads import Softmax
+    from train.losses import Softmax
     from train.trained import KerasEmbedder
 
     place = tmp_path_factory.mktemp("workplace")

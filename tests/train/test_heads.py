@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kface.errors import ConfigError
-from train.heads import EPSILON, ArcFace, CosFace, Loss, Softmax, default_scale
+from train.losses import EPSILON, ArcFace, CosFace, Loss, Softmax, default_scale
 from train.model import FaceModel
 
 
@@ -158,10 +158,12 @@ class NormMargin(Loss):
     def state(self):
         return {"mean_norm": 20.0}
 
-    def target(self, batch):
+    def update(self, batch):
         mean = batch.state["mean_norm"]
         mean.assign(self.momentum * mean + (1 - self.momentum) * keras.ops.mean(batch.norms))
-        return batch.cosines - batch.margin * batch.norms / mean
+
+    def target(self, batch):
+        return batch.own - batch.margin * batch.norms / batch.state["mean_norm"]
 
     def penalty(self, batch):
         return self.weight * keras.ops.mean(1 / batch.norms)
@@ -176,6 +178,7 @@ def test_a_loss_sees_norms_and_keeps_state(batch):
     np.testing.assert_allclose(seen.norms.numpy()[:, 0], norms, rtol=1e-5)
     assert (np.asarray(seen.labels) == labels).all()
 
+    head.loss.update(seen)
     logits = head(tf.constant(embeddings), labels).numpy()
     mean = 0.5 * 20 + 0.5 * norms.mean()
     expected = 10 * np.cos(angles(head, embeddings.astype(np.float64)))

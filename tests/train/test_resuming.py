@@ -15,9 +15,9 @@ from kface.evaluation import runs, table5
 from train import augment, checkpoints, optimizers, resuming
 from train.checks import check_resume
 from train.fit import FitSettings, train_run
-from train.heads import ArcFace
 from train.history import read_history
 from train.job import TrainJob, plain
+from train.losses import ArcFace
 
 #: Another value for each kind of setting.
 OTHER = {int: lambda value: value + 1, float: lambda value: value + 0.01, str: lambda value: value + "x"}

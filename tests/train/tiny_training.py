@@ -8,7 +8,7 @@ import keras
 
 from train.backbones import BACKBONES, Backbone
 from train.fit import FitSettings, train_run
-from train.heads import ArcFace
+from train.losses import ArcFace
 from train.optimizers import AdamW
 
 

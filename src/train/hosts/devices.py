@@ -1,0 +1,113 @@
+"""Batches over all devices, with Keras on JAX: each device gets its part of a batch, and the weights are on all of them.
+
+What is computed is that of one device with the same batch: normalisations, losses, metrics and gradients are of the complete
+batch. Rows of class weights that are sampled (:mod:`train.partial`) are divided among the devices.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from kface.errors import ConfigError
+
+#: The only axis of the devices.
+AXIS = "batch"
+#: Variables whose first axis is divided among the devices, by their path.
+DIVIDED = ".*class_rows.*"
+
+
+def on_jax() -> bool:
+    """Return whether Keras computes with JAX."""
+    return bool(keras.backend.backend() == "jax")
+
+
+def check_backend() -> None:
+    """Raise ConfigError where Keras computes with something that is not supported."""
+    name = keras.backend.backend()
+    if name not in ("tensorflow", "jax"):
+        raise ConfigError(f"must be tensorflow or jax, not {name}", "KERAS_BACKEND")
+
+
+def count() -> int:
+    """Return the number of devices that a training uses, those of all hosts; 1 with TensorFlow."""
+    return len(keras.distribution.list_devices()) if on_jax() else 1
+
+
+def check_batch(batch_size: int, devices: int) -> None:
+    """Raise ConfigError where a batch cannot be divided among the devices."""
+    if batch_size % devices:
+        more = batch_size + devices - batch_size % devices
+        raise ConfigError(
+            f"must be a multiple of {devices}, the number of devices, not {batch_size}",
+            "fit.batch_size",
+            f"add fit.batch_size={more}",
+        )
+
+
+@contextmanager
+def all_devices() -> Iterator[None]:
+    """Use all devices for the models that are built inside; nothing changes where there is one."""
+    if count() == 1:
+        yield
+        return
+    names = keras.distribution.list_devices()
+    mesh = keras.distribution.DeviceMesh((len(names),), [AXIS], names)
+    layout = keras.distribution.LayoutMap(mesh)
+    layout[DIVIDED] = (AXIS, None)
+    distribution = keras.distribution.ModelParallel(layout_map=layout, batch_dim_name=AXIS, auto_shard_dataset=False)
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(distribution)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
+
+
+def divided(value: Any, axis: int) -> Any:
+    """Keep a tensor divided among the devices along an axis; nothing changes without a distribution."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return value
+    from keras.src.backend.jax.distribution_lib import distribute_tensor
+
+    axes: list[str | None] = [None] * len(value.shape)
+    axes[axis] = AXIS
+    return distribute_tensor(value, keras.distribution.TensorLayout(axes, distribution.device_mesh))
+
+
+@contextmanager
+def gathered(variables: list[keras.Variable]) -> Iterator[None]:
+    """Inside, variables whose parts are on other hosts hold all their parts, as arrays in memory, so that they can be saved.
+
+    All hosts enter it together.
+    """
+    if not on_jax():
+        yield
+        return
+    from jax.experimental import multihost_utils
+
+    kept: list[tuple[keras.Variable, Any]] = []
+    try:
+        for variable in variables:
+            value = variable.value
+            if not value.is_fully_addressable and not value.is_fully_replicated:
+                kept.append((variable, value))
+                variable._value = multihost_utils.process_allgather(value, tiled=True)
+        yield
+    finally:
+        for variable, value in kept:
+            variable._value = value
+
+
+def assign_in_training(model: keras.Model, variable: keras.Variable, value: float) -> None:
+    """Assign to a variable between two batches; with JAX, the training holds the values outside the variables meanwhile."""
+    synchronise(model)
+    variable.assign(value)
+
+
+def synchronise(model: keras.Model) -> None:
+    """Let a model's variables hold their values between two batches, so that they can be read."""
+    if on_jax():
+        model.jax_state_sync()

@@ -1,0 +1,98 @@
+"""Trainings of one host among several, for test_hosts_training.py: run by file, with a JSON of what to do."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+TESTS = Path(__file__).resolve().parents[1]
+#: Rows are drawn from two parts of the identities, one for each device.
+SAMPLED = {"sample_rate": 0.3, "shards": 2}
+
+
+def main(task):
+    from train import backend
+    from train.hosts import Cluster, HostsSettings
+
+    hosts = HostsSettings(**task["hosts"])
+    backend.start_quietly(hosts)
+    with Cluster.connect(hosts) as cluster:
+        out = Path(task["out"])
+        results = {name: train(name, task, cluster, out / name) for name in task["trainings"]}
+        cluster.finish()
+        (out / f"{task['name']}-{cluster.index}.json").write_text(json.dumps(results))
+
+
+def train(name, task, cluster, directory):
+    """Train; return the loss and accuracy of each epoch, and the weights of the backbone."""
+    import keras
+    import tiny_training
+
+    from kface.data.dataset import load
+    from kface.errors import TrainingError
+    from train.callbacks import CallbackSettings
+    from train.fit import FitSettings, train_run
+    from train.losses import ArcFace
+    from train.partial import Sampling
+
+    logs = []
+
+    @dataclass(frozen=True)
+    class Watch(CallbackSettings):
+        name: ClassVar[str] = "watch"
+
+        def __call__(self, training):
+            return Watcher()
+
+    class Watcher(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, now=None):
+            if task.get("killed") == cluster.index and batch == 1:
+                print(f"host {cluster.index} is killed", flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def on_epoch_end(self, epoch, now=None):
+            logs.append([float(now["loss"]), float(now["accuracy"])])
+
+        def on_epoch_begin(self, epoch, now=None):
+            if epoch == 2 and interrupted:
+                raise TrainingError("interrupted")
+
+    tiny_training.register(dict.__setitem__)
+    single = task.get("single", False)
+    settings = FitSettings(epochs=3, batch_size=4, seed=3)
+
+    def run(resume=False):
+        # Undecorated, it uses one of the devices.
+        kind = train_run.__wrapped__ if single else train_run
+        return kind(
+            load(Path(task["data"])),
+            directory,
+            tiny_training.TINY,
+            ArcFace(margin=0.3),
+            tiny_training.SMALL_ADAMW,
+            settings,
+            (Watch(),),
+            resume=resume,
+            sampling=Sampling(**SAMPLED) if "sampled" in name else None,
+            cluster=cluster,
+        )
+
+    interrupted = "resumed" in name
+    if interrupted:
+        with contextlib.suppress(TrainingError):
+            run()
+        interrupted = False
+        cluster.exchange("interrupted")
+        result = run(resume=True)
+    else:
+        result = run()
+    return {"logs": logs, "weights": [weight.tolist() for weight in result.backbone.get_weights()]}
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(TESTS), str(TESTS / "train")]
+    main(json.loads(sys.argv[1]))
