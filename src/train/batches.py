@@ -1,7 +1,6 @@
 """The batches of one training, from any of its steps on, and single ones of them again."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,13 +63,10 @@ class Batches:
         images, labels = next(iter(self(epoch, step).take(1)))
         return images, labels
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Inside, decoded crops are kept, so that batches can be made again without decoding them all."""
-        try:
-            yield
-        finally:
-            pipeline.forget()
+    def images(self, epoch: int, count: int) -> Iterator[tf.Tensor]:
+        """Yield the images of the first batches of an epoch."""
+        for images, _ in self(epoch, 0).take(count):
+            yield images
 
     def _made(self, epoch: int, step: int, augmentation: Augmentation | None, numbered: bool) -> tf.data.Dataset:
         return pipeline.batches(

@@ -12,7 +12,7 @@ from kface.alignment import SIZE
 from kface.checks import flag, number, whole
 from kface.data.dataset import DatasetManifest
 from kface.errors import ConfigError, KFaceError, TrainingError
-from train import checkpoints, history, memory, nan, position, weights
+from train import averaging, checkpoints, history, memory, nan, pipeline, position, precision, weights
 from train.augment import Augmentation
 from train.backbones import Backbone
 from train.batches import Batches
@@ -56,6 +56,7 @@ class FitSettings:
         label_smoothing: Share of the target spread evenly over all identities.
         augmentation: Changes to the images; None for no changes.
         distil: The teacher, and its weight; None for none.
+        precision: Of the layers: float32, mixed_bfloat16, mixed_float16, or auto, mixed on a GPU.
         validation: On which people of the training to validate instead, and which network is kept.
         deterministic: Whether TensorFlow computes the same bits in every run, which takes more time.
     """
@@ -69,6 +70,7 @@ class FitSettings:
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     distil: Distillation | None = None
+    precision: str = "auto"
     validation: Validation = field(default_factory=Validation)
     deterministic: bool = False
 
@@ -89,6 +91,7 @@ class FitSettings:
         number("fit.label_smoothing", self.label_smoothing, 0, 1, open_above=True)
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise ConfigError(f"must be a group of settings or null, not {self.augmentation!r}", "fit.augmentation")
+        precision.check("fit.precision", self.precision)
         if self.distil is not None and not isinstance(self.distil, Distillation):
             raise ConfigError(f"must be a group of settings or null, not {self.distil!r}", "fit.distil")
         if not isinstance(self.validation, Validation):
@@ -112,6 +115,7 @@ class TrainResult:
 
 
 @devices.all_devices()
+@pipeline.decoded_once()
 def train_run(
     manifest: DatasetManifest,
     run_dir: Path,
@@ -155,7 +159,9 @@ def train_run(
     split = training_split(manifest, settings)
     learnt = None if settings.distil is None else _learnt(manifest, settings.distil)
     keras.utils.set_random_seed(settings.seed)
-    network = backbone()
+    computed_in = precision.resolved(settings.precision)
+    with precision.policy(computed_in):
+        network = backbone()
     sampling, cluster = sampling or Sampling(), cluster or Cluster()
     head = checked_head(split, loss, settings, sampling)
     images = check_fits(network, split, settings, memory.HeadSize.of(head, cluster.count), cluster.count)
@@ -164,7 +170,7 @@ def train_run(
     model = _model(network, head, settings, sampling, learnt)
     # XLA makes training on a CPU slower (1.85 times where it was measured); JAX has nothing else.
     model.compile(
-        optimizer=optimizer(steps, settings.epochs, settings.batch_size),
+        optimizer=precision.scaled(optimizer(steps, settings.epochs, settings.batch_size), computed_in),
         jit_compile="auto" if devices.on_jax() or tf.config.list_physical_devices("GPU") else False,
     )
     described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt)
@@ -226,8 +232,7 @@ def train_run(
             *(hook for logger in loggers if cluster.first for hook in logger(training)),
             *(callback(training) for callback in callbacks if cluster.first or callback.everywhere),
         ]
-        with batches.kept():
-            _fit(model, batches, hooks, training, start, cluster)
+        _fit(model, batches, hooks, training, start, cluster)
     if not cluster.first:
         return TrainResult(network, [], settings.epochs)
     rows = history.read_history(run_dir / history.FILE)
@@ -238,7 +243,13 @@ def train_run(
     ):
         raise TrainingError("the loss is not finite", run_dir, nan.REMEDY)
     if settings.validation.keep == "best" and run_memory.best is not None:
+        # Of a run with averages it is an average.
         checkpoints.load_best(folder, network, run_memory.best)
+    elif averaging.is_averaged(model):
+        averaging.put_in_place(model, network, batches.images(settings.epochs - 1, averaging.BATCHES))
+    if computed_in != precision.FULL:
+        mixed, network = network, backbone()
+        network.set_weights(mixed.get_weights())
     save_backbone(run_dir, network, split.subjects, described)
     return TrainResult(network, rows, int(rows[-1]["epoch"]) if rows and run_memory.ended else settings.epochs)
 

@@ -5,6 +5,8 @@ killed and resumed sees the same images as an undisturbed one.
 """
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -154,9 +156,13 @@ def _decoded(split: TrainingSplit, size: int) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(images), tf.constant(labels)
 
 
-def forget() -> None:
-    """Give back the memory of decoded crops."""
-    _decoded.cache_clear()
+@contextmanager
+def decoded_once() -> Iterator[None]:
+    """Inside, decoded crops are kept, so that single batches can be made again; their memory is given back at the end."""
+    try:
+        yield
+    finally:
+        _decoded.cache_clear()
 
 
 def load(split: TrainingSplit, size: int = 112) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from kface.data.testsets.kface_pairs import choose
 from kface.errors import ConfigError, KFaceError
 from kface.evaluation.evaluate import verify_set
 from kface.verification import VerificationReport
-from train import checkpoints
+from train import averaging, checkpoints
 from train.context import TrainingContext
 from train.hosts.devices import synchronise
 from train.trained import KerasEmbedder
@@ -174,6 +174,11 @@ class Validator(keras.callbacks.Callback):
         if logs is None or not due or not finite:
             return
         synchronise(self.model)
+        seen = () if self.training.batches is None else self.training.batches.images(epoch, averaging.BATCHES)
+        with averaging.averaged(self.model, self.model.backbone, seen):
+            self._validate(epoch, logs)
+
+    def _validate(self, epoch: int, logs: dict[str, float]) -> None:
         try:
             report = self.report()
         except KFaceError:
