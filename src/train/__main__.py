@@ -84,6 +84,7 @@ def _train(config: DictConfig, data: DatasetJob, cluster: Cluster, started: floa
         on_start=started_at,
         sampling=job.sampling,
         cluster=cluster,
+        sampler=job.sampler,
     )
     cluster.finish()
     if not cluster.first:

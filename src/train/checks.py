@@ -103,7 +103,7 @@ def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifes
     """
     split = training_split(manifest, job.fit)
     head = checked_head(split, job.loss, job.fit, job.sampling)
-    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts)
+    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts, job.sampler)
     test_sets.check_own_set(job.evaluation, manifest)
 
 
@@ -112,7 +112,8 @@ def about(job: TrainJob, manifest: DatasetManifest) -> runs.About:
     return {
         "backbone": job.backbone.name,
         "loss": job.loss_name,
-        "trained_on": "the synthetic sample" if manifest.source.get("synthetic") else manifest.source["name"],
+        "trained_on": manifest.source.get("trained_on")
+        or ("the synthetic sample" if manifest.source.get("synthetic") else manifest.source["name"]),
         "protocol": job.data.settings.protocol,
         "images": manifest.images("train"),
         "people": len(manifest.subjects("train")),
