@@ -108,6 +108,7 @@ floor: setup
 bench: setup ## measure detector, data set and KISA test speed, side by side with the mtcnn package
 	@$(PY) -m benchmarks.detector
 	@$(PY) -m benchmarks.dataset
+	@$(PY) -m benchmarks.pipeline
 	@$(PY) -m benchmarks.kisa
 
 bench-networks: setup ## compare the runtimes on the newest bundle's embedder and on the detector

@@ -88,6 +88,7 @@ def _train(config: DictConfig, data: DatasetJob, cluster: Cluster, started: floa
             on_start=started_at,
             sampling=job.sampling,
             cluster=cluster,
+            sampler=job.sampler,
         )
     except StoppedError as stopped:
         print(f"train: {run_dir}: {stopped}", file=sys.stderr)

@@ -11,6 +11,7 @@ from train import pipeline
 from train.augment import Augmentation
 from train.distil import Targets
 from train.pipeline import TrainingSplit
+from train.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Batches:
         augmentation: Changes to the images; None for no changes.
         learnt: The teacher's embeddings, which are beside the labels then; None without a teacher.
         host: Number of this host, and of hosts.
+        sampler: Draws the images of each epoch; None for each image once.
     """
 
     split: TrainingSplit
@@ -36,6 +38,7 @@ class Batches:
     augmentation: Augmentation | None
     learnt: Targets | None = None
     host: tuple[int, int] = (0, 1)
+    sampler: Sampler | None = None
 
     def __call__(self, epoch: int, step: int) -> tf.data.Dataset:
         """Return what the model sees from a step of an epoch on; both count from 0."""
@@ -78,6 +81,7 @@ class Batches:
             epoch,
             augmentation,
             SIZE,
+            sampler=self.sampler,
             numbered=numbered,
             host=self.host,
             first_step=step,

@@ -114,7 +114,7 @@ def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifes
     unseen = job.fit.validation.kept_people(manifest, job.fit.seed)
     split = training_split(without(manifest, unseen), job.fit)
     head = checked_head(split, job.loss, job.fit, job.sampling)
-    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts)
+    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts, job.sampler)
     if unseen:
         validation_set(manifest, unseen, job.fit.validation, job.fit.seed)
     test_sets.check_own_set(job.evaluation, manifest)
@@ -126,7 +126,8 @@ def about(job: TrainJob, manifest: DatasetManifest) -> runs.About:
     return {
         "backbone": job.backbone.name,
         "loss": job.loss_name,
-        "trained_on": "the synthetic sample" if manifest.source.get("synthetic") else manifest.source["name"],
+        "trained_on": manifest.source.get("trained_on")
+        or ("the synthetic sample" if manifest.source.get("synthetic") else manifest.source["name"]),
         "protocol": job.data.settings.protocol,
         "images": training.images("train"),
         "people": len(training.subjects("train")),

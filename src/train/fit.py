@@ -36,6 +36,7 @@ from train.partial import Sampling
 from train.pipeline import TrainingSplit
 from train.position import Position
 from train.registry import Json, describe, fields_of
+from train.samplers import Natural, Sampler
 from train.stopping import StoppedError
 from train.trained import save_backbone
 from train.usage import Measures
@@ -129,6 +130,7 @@ def train_run(
     on_start: Callable[[int], None] | None = None,
     sampling: Sampling | None = None,
     cluster: Cluster | None = None,
+    sampler: Sampler | None = None,
 ) -> TrainResult:
     """Train a backbone on a data set's training split.
 
@@ -145,6 +147,7 @@ def train_run(
         on_start: Called with the number of finished epochs once all checks have passed.
         sampling: How many identities a step computes; None for all.
         cluster: The hosts that train together, of which the first writes the run directory; None for this one alone.
+        sampler: Draws the images of each epoch; None for each image once.
 
     Raises:
         ConfigError: A setting is out of its range.
@@ -162,9 +165,9 @@ def train_run(
     computed_in = precision.resolved(settings.precision)
     with precision.policy(computed_in):
         network = backbone()
-    sampling, cluster = sampling or Sampling(), cluster or Cluster()
+    sampling, cluster, sampler = sampling or Sampling(), cluster or Cluster(), sampler or Natural()
     head = checked_head(split, loss, settings, sampling)
-    images = check_fits(network, split, settings, memory.HeadSize.of(head, cluster.count), cluster.count)
+    images = check_fits(network, split, settings, memory.HeadSize.of(head, cluster.count), cluster.count, sampler)
     steps = images // settings.batch_size
 
     model = _model(network, head, settings, sampling, learnt)
@@ -173,7 +176,7 @@ def train_run(
         optimizer=precision.scaled(optimizer(steps, settings.epochs, settings.batch_size), computed_in),
         jit_compile="auto" if devices.on_jax() or tf.config.list_physical_devices("GPU") else False,
     )
-    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt)
+    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt, sampler)
     folder = run_dir / checkpoints.FOLDER
     if cluster.first:
         weights.remove_left_over(folder)
@@ -193,6 +196,7 @@ def train_run(
         settings.augmentation,
         learnt,
         (cluster.index, cluster.count),
+        sampler,
     )
     training = TrainingContext(
         run_dir,
@@ -288,7 +292,7 @@ def _fit(
 def training_split(manifest: DatasetManifest, settings: FitSettings) -> TrainingSplit:
     """Return what is trained on; raises TrainingError where the labels count and there are fewer than two identities."""
     unlabelled = settings.distil is not None and settings.distil.unlabelled
-    return TrainingSplit.of(manifest, least=1 if unlabelled else 2)
+    return TrainingSplit.of(manifest, labelled=not unlabelled)
 
 
 def _learnt(manifest: DatasetManifest, distil: Distillation) -> Targets:
@@ -324,6 +328,7 @@ def check_fits(
     settings: FitSettings,
     head: memory.HeadSize | None = None,
     hosts: int = 1,
+    sampler: Sampler | None = None,
 ) -> int:
     """Check whether a network can be trained on a data set with these settings; return the number of images per epoch.
 
@@ -333,15 +338,16 @@ def check_fits(
         settings: How long, and on what.
         head: The size of the head; None for one weight for each identity.
         hosts: Number of hosts that share a batch.
+        sampler: Draws the images of each epoch; None for each image once.
 
     Raises:
-        ConfigError: The devices cannot share a batch evenly, a batch is larger than an epoch, or the network takes images of
-            another size than the crops.
+        ConfigError: The devices cannot share a batch evenly, a batch is larger than an epoch, the network takes images of
+            another size than the crops, or the sampler cannot fill an epoch.
         TrainingError: A batch does not fit into the memory.
     """
     if int(network.input_shape[1]) != SIZE:
         raise ConfigError(f"must be {SIZE}, the side of the crops, not {network.input_shape[1]}", "backbone.size")
-    images = settings.images_per_epoch or split.images
+    images = (sampler or Natural()).images(split.population, settings.images_per_epoch, settings.batch_size)
     if images < settings.batch_size:
         fits = 1 << (images.bit_length() - 1)
         raise ConfigError(
@@ -366,6 +372,7 @@ def describe_run(
     manifest: DatasetManifest,
     sampling: Sampling,
     learnt: Targets | None = None,
+    sampler: Sampler | None = None,
 ) -> Mapping[str, Json]:
     """Return everything that decides a run's weights; it must not change between a checkpoint and its resumption.
 
@@ -383,4 +390,7 @@ def describe_run(
     }
     if learnt is not None:
         described["teacher"] = learnt.teacher
+    # Runs of earlier versions, which had no samplers, do not name this one.
+    if sampler is not None and sampler != Natural():
+        described["sampler"] = describe(sampler)
     return described

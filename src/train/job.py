@@ -19,6 +19,7 @@ from train.losses import LOSSES, Loss
 from train.optimizers import OPTIMIZERS, Optimizer
 from train.partial import Sampling
 from train.registry import Json
+from train.samplers import SAMPLERS, Sampler
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class TrainJob:
         callbacks: Run between batches and epochs.
         loggers: Log the training.
         fit: How long, and on what.
+        sampler: Draws the images of each epoch.
         output_dir: Directory of the runs.
         resume: Whether to continue the newest run of this backbone and loss; or a run's directory.
         settings: All settings with references resolved, compared when the run is resumed.
@@ -52,6 +54,7 @@ class TrainJob:
     callbacks: tuple[CallbackSettings, ...]
     loggers: tuple[LoggerSettings, ...]
     fit: FitSettings
+    sampler: Sampler
     output_dir: Path
     resume: bool | str
     settings: dict[str, Json]
@@ -84,6 +87,7 @@ class TrainJob:
             callbacks=_callbacks(config["callbacks"]),
             loggers=_loggers(config["logger"]),
             fit=stage.instantiate(config["fit"], "fit"),
+            sampler=SAMPLERS.instantiate(config["sampler"]),
             output_dir=output_dir,
             resume=resume,
             settings=plain(config),

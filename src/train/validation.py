@@ -78,7 +78,8 @@ class Validation:
         """
         if not self.people:
             return ()
-        subjects = manifest.subjects("train")
+        # Photographs without identities, for a teacher, make no pairs.
+        subjects = {shard.subject for shard in manifest.of("train") if manifest.labelled(manifest.member_of(shard))}
         count = int(self.people) if self.people >= 1 else round(self.people * len(subjects))
         if count < 2 or len(subjects) - count < 2:
             raise ConfigError(

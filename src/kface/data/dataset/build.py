@@ -106,6 +106,7 @@ def build(
         detector = Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)
     source = open_source(root, settings)
     people = _split(source, settings)
+    source.tested = frozenset(people.test)
     header = {"settings": settings.as_dict(), "detector": detector.describe(), "people": _people(people)}
     origin = {
         "name": name or os.path.basename(os.path.abspath(os.fspath(root))),
