@@ -15,8 +15,9 @@ import numpy as np
 from kface import checks
 from kface.checks import number, whole
 from kface.data.dataset import DatasetManifest, read, read_captures
+from kface.data.protocols import make_pairs
 from kface.data.testsets import TestSet
-from kface.data.testsets.kface_pairs import choose
+from kface.data.testsets.kface_pairs import distinct
 from kface.errors import ConfigError, KFaceError
 from kface.evaluation.evaluate import verify_set
 from kface.verification import VerificationReport
@@ -130,15 +131,18 @@ def validation_set(manifest: DatasetManifest, people: Sequence[str], settings: V
         )
     pairs = min(settings.pairs, 2 * min(genuine, impostor))
     training = without(manifest, people)
-    rows, who = choose(training, [captures[index] for index in chosen], pairs, seed)
+    drawn = distinct([captures[index] for index in chosen])
+    number = {capture: place for place, capture in enumerate(drawn)}
+    person = {subject: place for place, subject in enumerate(sorted(of_person))}
+    compared = make_pairs(drawn, pairs, seed=seed, train=training.subjects("train"))
     wanted = set(chosen)
     images = [face.image for index, face in enumerate(read(manifest, "train", people)) if index in wanted]
     return TestSet(
         name="validation",
         title="people of the validation",
         images=np.stack(images),
-        pairs=rows,
-        people=who,
+        pairs=np.array([(number[pair.a], number[pair.b]) for pair in compared], np.int64),
+        people=np.array([person[capture.subject] for capture in drawn], np.int64),
         failed=np.zeros(len(images), bool),
         synthetic=bool(manifest.source.get("synthetic")),
     )
