@@ -14,7 +14,7 @@ from kface.errors import ConfigError
 from kface.evaluation.runs import CONFIG
 from kface.files import sha256_bytes, sha256_file
 from kface.redaction import redact
-from train import previous, resuming
+from train import previous
 from train.registry import Json
 
 #: Packages whose versions a run writes down.
@@ -45,10 +45,12 @@ def resolved(config: DictConfig, given: Sequence[str] = ()) -> DictConfig:
     settings = previous.settings(yaml_file.read(path, "is damaged: it holds no settings")[0])
     if not {"corpus", "backbone", "loss", "fit"} <= set(settings):
         raise ConfigError("holds no settings of a training", path, f"give a run's directory, or its {CONFIG}")
-    made = OmegaConf.create(resuming.completed(settings))
+    made = OmegaConf.create(settings)
     OmegaConf.set_struct(config, False)
-    for key in OWN:
-        made[key] = config.get(key)
+    for key in config:
+        # A group that is newer than the recipe.
+        if key in OWN or key not in made:
+            made[key] = config[key]
     for override in given:
         key, _, _ = override.lstrip("+~").partition("=")
         if key in OWN:
@@ -63,7 +65,11 @@ def resolved(config: DictConfig, given: Sequence[str] = ()) -> DictConfig:
                 )
             made[key] = node
         else:
-            OmegaConf.update(made, key, node, force_add=True)
+            # Of a group within a group that is newer than the recipe, all settings are needed.
+            parts = key.split(".")
+            groups = (".".join(parts[:count]) for count in range(1, len(parts)))
+            key = next((group for group in groups if OmegaConf.select(made, group) is None), key)
+            OmegaConf.update(made, key, OmegaConf.select(config, key), force_add=True)
     return made
 
 

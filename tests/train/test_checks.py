@@ -110,7 +110,9 @@ def test_the_momentum_of_sgd():
 
 
 def test_early_stopping_needs_a_validation():
-    with pytest.raises(ConfigError, match=r"^callbacks\.early_stopping: needs people .*; add fit\.validation\.people=8"):
+    with pytest.raises(
+        ConfigError, match=r"^callbacks\.early_stopping: needs people .*; add fit\.validation\.people=8"
+    ):
         checks.check_settings(config_of("callbacks=early_stopping"))
     job, _ = checks.check_settings(config_of("callbacks=early_stopping", "fit.validation.people=8"))
     assert job.callbacks[-1].patience == 5

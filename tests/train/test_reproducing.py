@@ -42,6 +42,11 @@ def test_the_same_training_again(recipe):
 
 def test_single_settings_can_be_changed(recipe):
     _, run_dir = recipe
+    older = OmegaConf.load(run_dir / "config.yaml")
+    del older.fit["validation"], older["recipe"]
+    OmegaConf.save(older, run_dir / "config.yaml")
+    again = TrainJob.of(composed(f"recipe={run_dir}", "fit.validation.people=8"))
+    assert (again.fit.validation.people, again.fit.epochs) == (8, 3)
     again = TrainJob.of(composed(f"recipe={run_dir}", "fit.epochs=7", "logger=[tensorboard,csv]"))
     assert (again.fit.epochs, again.loss.margin) == (7, 0.1)
     assert [logger.name for logger in again.loggers] == ["tensorboard", "csv"]
