@@ -72,7 +72,7 @@ class TrainingProgress(ClosingCallback):
             self._began = time.monotonic()
         self.progress.update()
         now = time.monotonic()
-        # The learning rate follows from a schedule, which is computed anew: not at every step of a small network.
+        # The learning rate follows from a schedule, which takes time to compute: not at every step of a small network.
         if now >= self._looked + EVERY or not self._used:
             self._looked = now
             rate = f"lr {usage.learning_rate(self.model):.1e}  " if getattr(self, "model", None) is not None else ""
