@@ -82,12 +82,13 @@ def given() -> list[str]:
 
 def redacted(config: DictConfig) -> str:
     """Return a configuration as YAML for a run's directory: resolved, and without the logins of loggers' addresses."""
-    kept = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    if kept.get("logger") is not None:
-        kept["logger"] = _without_logins(OmegaConf.to_container(kept["logger"]))
+    kept = OmegaConf.to_container(config, resolve=True)
+    if not isinstance(kept, dict):
+        raise ConfigError("must be a group of settings", "the configuration")
+    kept["logger"] = _without_logins(kept.get("logger"))
     if "recipe" in kept:
         kept["recipe"] = None
-    return OmegaConf.to_yaml(kept)
+    return OmegaConf.to_yaml(OmegaConf.create(kept))
 
 
 def _without_logins(value: object) -> object:
