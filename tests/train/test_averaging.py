@@ -69,11 +69,11 @@ def test_for_a_while(network):
 def test_a_run_saves_the_averages_and_is_resumed(tiny_manifest, tmp_path, monkeypatch):
     save, last = checkpoints.save, {}
 
-    def then_copy(place, model, epoch, *more):
-        save(place, model, epoch, *more)
+    def then_copy(place, model, position, *more):
+        save(place, model, position, *more)
         last["model"] = model
         last["raw"] = model.backbone.get_weights()
-        if epoch == 1:
+        if position.epoch == 1:
             shutil.copytree(place.parent, tmp_path / "killed")
 
     monkeypatch.setattr(checkpoints, "save", then_copy)

@@ -162,7 +162,7 @@ def test_without_labels_and_resumed(data_set, settings, tmp_path, monkeypatch):
 
     def then_copy(place, model, epoch, *more):
         save(place, model, epoch, *more)
-        if epoch == 2:
+        if position.epoch == 2:
             shutil.copytree(place.parent, tmp_path / "killed")
 
     monkeypatch.setattr(checkpoints, "save", then_copy)
