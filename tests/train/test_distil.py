@@ -160,8 +160,8 @@ def fit(weight, settings, epochs=4):
 def test_without_labels_and_resumed(data_set, settings, tmp_path, monkeypatch):
     save = checkpoints.save
 
-    def then_copy(place, model, epoch, *more):
-        save(place, model, epoch, *more)
+    def then_copy(place, model, position, *more):
+        save(place, model, position, *more)
         if position.epoch == 2:
             shutil.copytree(place.parent, tmp_path / "killed")
 
