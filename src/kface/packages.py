@@ -8,7 +8,7 @@ from kface.errors import ConfigError, KFaceError
 #: Extras that `make setup` installs by default.
 DEFAULT = "train,export,kisa,deploy,openvino,dev"
 #: By module, the extra of ``pyproject.toml`` that installs it, where the default does not.
-EXTRAS = {"qtpy": "gui", "PySide6": "gui", "PyQt5": "gui"}
+EXTRAS = {"qtpy": "gui", "PySide6": "gui", "PyQt5": "gui", "mlflow": "mlflow"}
 #: Extras for all commands in an installation without a checkout.
 INSTALLED = "train,export,kisa,deploy,openvino"
 #: A missing module of these packages is a defect of the program.

@@ -342,7 +342,11 @@ def _problem(stage: str, kept: Sequence[str], override: Optional[str], directory
 
 def _unknown_choice(stage: str, error: Any, directory: Path) -> ConfigError:
     missing = error.missing_cfg_file
-    if not error.options or not missing or "/" not in missing:
+    options = error.options
+    if not options and missing and "/" in missing:
+        # Of several choices, as in logger=[csv,mlflow], Hydra does not say which there are.
+        options = [path.stem for path in (directory / missing.rpartition("/")[0]).glob("*.yaml")]
+    if not options or not missing or "/" not in missing:
         roots = [path.stem for path in directory.glob("*.yaml")]
         return ConfigError("unknown stage", stage, "choose one of: {}".format(", ".join(sorted(roots))))
     group, _, choice = missing.rpartition("/")
@@ -350,7 +354,7 @@ def _unknown_choice(stage: str, error: Any, directory: Path) -> ConfigError:
     return ConfigError(
         "unknown choice",
         "{}={}".format(group, choice.replace(".yaml", "")),
-        "choose one of: {}".format(", ".join(_nearest(choice, error.options))),
+        "choose one of: {}".format(", ".join(_nearest(choice, options))),
     )
 
 

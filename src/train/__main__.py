@@ -15,8 +15,10 @@ from train.hosts import Cluster
 def main(config: DictConfig) -> None:
     """Run the stage."""
     started = time.monotonic()
+    from train import backend, reproducing
+
+    config = reproducing.resolved(config, reproducing.given())
     data = DatasetJob.of(config)
-    from train import backend
 
     hosts = stage.instantiate(config["hosts"], "hosts")
     backend.start_quietly(hosts)
@@ -29,6 +31,7 @@ def _train(config: DictConfig, data: DatasetJob, cluster: Cluster, started: floa
     from kface.evaluation import runs, test_sets
     from train import checks, resuming, weights
     from train.fit import train_run
+    from train.stopping import StoppedError
     from train.verification import verify_run
 
     # Checks come before anything that takes minutes: first the settings, then test sets and disk, then the data set.
@@ -38,7 +41,7 @@ def _train(config: DictConfig, data: DatasetJob, cluster: Cluster, started: floa
     cluster.agree(
         "the run to resume", {} if resumed is None else {"run": resumed.directory.name, "epoch": resumed.epoch}
     )
-    checks.check_packages(job.logger)
+    checks.check_packages(job.loggers)
     checks.check_teacher(job)
     checks.check_places(job, network)
     if cluster.first:
@@ -71,24 +74,32 @@ def _train(config: DictConfig, data: DatasetJob, cluster: Cluster, started: floa
     if cluster.first:
         together = f", with {cluster.count} hosts" if cluster.count > 1 else ""
         print(f"training: {checks.title(job, report.manifest)}{together}, in {run_dir}", flush=True)
-    train_run(
-        report.manifest,
-        run_dir,
-        job.backbone,
-        job.loss,
-        job.optimizer,
-        job.fit,
-        job.callbacks,
-        job.logger,
-        resume=resumed is not None,
-        on_start=started_at,
-        sampling=job.sampling,
-        cluster=cluster,
-    )
+    try:
+        result = train_run(
+            report.manifest,
+            run_dir,
+            job.backbone,
+            job.loss,
+            job.optimizer,
+            job.fit,
+            job.callbacks,
+            job.loggers,
+            resume=resumed is not None,
+            on_start=started_at,
+            sampling=job.sampling,
+            cluster=cluster,
+            sampler=job.sampler,
+        )
+    except StoppedError as stopped:
+        print(f"train: {run_dir}: {stopped}", file=sys.stderr)
+        # It ends a multirun as well, whose other runs could not be finished either.
+        sys.exit(stopped.exit_status)
     cluster.finish()
     if not cluster.first:
         return
     row = verify_run(job.evaluation, run_dir, report.manifest, about)
+    for logger in job.loggers:
+        logger.finish(run_dir, report.manifest, result.backbone)
     print(f"\n{row}\n\nreport, plots and checkpoints: {run_dir} ({(time.monotonic() - started) / 60:.1f} minutes)")
 
 

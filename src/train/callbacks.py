@@ -1,50 +1,39 @@
 """What runs between batches and epochs: the margin ramp, the checkpoints, and the callbacks of ``conf/callbacks/``."""
 
 import math
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, TextIO
+from typing import ClassVar
 
 import keras
 
-from kface.checks import flag
-from kface.errors import TrainingError
-from kface.progress import Progress, clock
+from kface import checks
+from kface.checks import flag, number, whole
+from kface.errors import ConfigError
 from train import checkpoints
+from train.context import ClosingCallback, TrainingContext
+from train.early_stopping import StopEarly
 from train.heads import CosineHead
-from train.registry import Json, Registry
+from train.nan import NanWatch
+from train.position import Position
+from train.progress_line import TrainingProgress
+from train.registry import Registry
+from train.stopping import SIGNALS, StopWhenSignalled
 
-
-@dataclass(frozen=True)
-class TrainingContext:
-    """The training that a callback or a logger belongs to.
-
-    Attributes:
-        run_dir: The run's directory.
-        head: The margin head.
-        epochs: Of the complete run.
-        first_epoch: Number of finished epochs; 0 unless the run is resumed.
-        steps_per_epoch: Batches per epoch.
-        batch_size: Images per batch.
-    """
-
-    run_dir: Path
-    head: CosineHead
-    epochs: int
-    first_epoch: int
-    steps_per_epoch: int
-    batch_size: int
-
-
-class ClosingCallback(keras.callbacks.Callback):
-    """A callback that holds something open; Keras calls ``on_train_end`` only where the training succeeds."""
-
-    def close(self) -> None:
-        """Give it back; may be called more than once."""
-        raise NotImplementedError
+__all__ = [
+    "CALLBACKS",
+    "CallbackSettings",
+    "Checkpoint",
+    "ClosingCallback",
+    "EarlyStopping",
+    "MarginRamp",
+    "ProgressLine",
+    "StopAtNaN",
+    "StopOnSignal",
+    "TrainingContext",
+    "TrainingProgress",
+]
 
 
 @dataclass(frozen=True)
@@ -67,13 +56,69 @@ CALLBACKS: Registry[CallbackSettings] = Registry("callbacks", CallbackSettings)
 @CALLBACKS.register
 @dataclass(frozen=True)
 class StopAtNaN(CallbackSettings):
-    """Ends the training where the loss is not finite; :func:`train.fit.train_run` then raises TrainingError."""
+    """Ends the training at the step whose loss or gradient is not finite, and keeps the batch in the run's ``nan/``."""
 
     name: ClassVar[str] = "stop_at_nan"
 
     def __call__(self, training: TrainingContext) -> keras.callbacks.Callback:
         """Return the callback."""
-        return keras.callbacks.TerminateOnNaN()
+        return NanWatch(training)
+
+
+@CALLBACKS.register
+@dataclass(frozen=True)
+class StopOnSignal(CallbackSettings):
+    """Saves the run at the next step after a signal and ends the training; it can be resumed from there.
+
+    Where several hosts train together, a signal has its usual effect, and the last epoch's checkpoint remains.
+
+    Args:
+        signals: Names of signals, of :data:`train.stopping.SIGNALS`.
+    """
+
+    name: ClassVar[str] = "stop_on_signal"
+
+    signals: tuple[str, ...] = ("TERM", "INT")
+
+    def __post_init__(self) -> None:
+        given = self.signals
+        if isinstance(given, str) or not all(name in SIGNALS for name in given):
+            checks.refuse(
+                ConfigError(
+                    f"must be a list of {', '.join(SIGNALS)}, not {given!r}", "callbacks.stop_on_signal.signals"
+                )
+            )
+        else:
+            object.__setattr__(self, "signals", tuple(given))
+
+    def __call__(self, training: TrainingContext) -> keras.callbacks.Callback:
+        """Return the callback."""
+        # Several hosts would have to agree on the step.
+        return StopWhenSignalled(self.signals if training.host[1] == 1 else (), training)
+
+
+@CALLBACKS.register
+@dataclass(frozen=True)
+class EarlyStopping(CallbackSettings):
+    """Ends the training where the EER on the people of ``fit.validation`` no longer falls.
+
+    Args:
+        patience: Validations in a row without a new lowest EER.
+        least: By how much the EER must fall to count as lower.
+    """
+
+    name: ClassVar[str] = "early_stopping"
+
+    patience: int = 5
+    least: float = 0.0
+
+    def __post_init__(self) -> None:
+        whole("callbacks.early_stopping.patience", self.patience, 1)
+        number("callbacks.early_stopping.least", self.least, 0, 1)
+
+    def __call__(self, training: TrainingContext) -> keras.callbacks.Callback:
+        """Return the callback."""
+        return StopEarly(training, self.patience, self.least)
 
 
 @CALLBACKS.register
@@ -101,6 +146,7 @@ class ProgressLine(CallbackSettings):
             training.batch_size,
             training.first_epoch,
             enabled=self.enabled,
+            first_step=training.first_step,
         )
 
 
@@ -114,14 +160,26 @@ class MarginRamp(keras.callbacks.Callback):
         start: Epochs, or a part of one, without a margin.
         full: Epochs after which the margin is complete.
         steps_per_epoch: Batches per epoch.
+        first_epoch: Number of finished epochs of a resumed run.
+        first_step: Number of finished steps of the next one.
     """
 
-    def __init__(self, head: CosineHead, start: float, full: float, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        head: CosineHead,
+        start: float,
+        full: float,
+        steps_per_epoch: int,
+        first_epoch: int = 0,
+        first_step: int = 0,
+    ) -> None:
         super().__init__()
         self.head = head
         self.start = start
         self.full = full
         self.steps_per_epoch = steps_per_epoch
+        self.first_epoch = first_epoch
+        self.first_step = first_step
         self._epoch = 0
 
     def margin_at(self, epochs_done: float) -> float:
@@ -134,7 +192,9 @@ class MarginRamp(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Set the margin and the scale."""
-        done = self._epoch + batch / self.steps_per_epoch
+        # Keras counts from 0 where a run is resumed within an epoch.
+        step = batch + (self.first_step if self._epoch == self.first_epoch else 0)
+        done = self._epoch + step / self.steps_per_epoch
         self.head.ramp(_share(done, self.start, self.full), _share(done, 0, self.full))
 
 
@@ -147,84 +207,16 @@ class Checkpoint(keras.callbacks.Callback):
     """Saves the complete state of the run after every epoch.
 
     Args:
-        directory: The run's ``checkpoints``.
-        described: What decides the run's weights.
+        training: The training.
     """
 
-    def __init__(self, directory: Path, described: Mapping[str, Json]) -> None:
+    def __init__(self, training: TrainingContext) -> None:
         super().__init__()
-        self.directory = directory
-        self.described = described
+        self.training = training
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Save, unless the loss is not finite."""
         if math.isfinite(float((logs or {}).get("loss", 0.0))):
-            checkpoints.save(self.directory, self.model, epoch + 1, self.described)
-
-
-class TrainingProgress(ClosingCallback):
-    """The progress of a training, and a permanent line for each epoch: loss, accuracy, images per second, time left.
-
-    Args:
-        epochs: Of the complete run.
-        steps_per_epoch: Batches per epoch.
-        batch_size: Images per batch.
-        first_epoch: Number of finished epochs.
-        stream: Where it is printed; standard error by default.
-        enabled: False prints nothing.
-    """
-
-    def __init__(
-        self,
-        epochs: int,
-        steps_per_epoch: int,
-        batch_size: int,
-        first_epoch: int = 0,
-        stream: TextIO | None = None,
-        enabled: bool = True,
-    ) -> None:
-        super().__init__()
-        self.epochs = epochs
-        self.steps_per_epoch = steps_per_epoch
-        self.batch_size = batch_size
-        steps = (epochs - first_epoch) * steps_per_epoch
-        self.progress = Progress(steps, "training", "steps", enabled=enabled, stream=stream)
-        self.progress.note = "compiling the first step"
-        self._epoch = first_epoch
-        self._began = 0.0
-
-    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Start the display."""
-        self.progress.__enter__()
-
-    def close(self) -> None:
-        """End the line, however the training ended; may be called more than once."""
-        complete = self.progress.done == self.progress.total
-        self.progress.__exit__(None, None if complete else TrainingError("stopped"), None)
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Note the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Count the step."""
-        if self.progress.done == 0:
-            # The first batch compiles the step, so the rate is measured from here.
-            self._began = time.monotonic()
-        self.progress.update()
-        self.progress.note = self._figures(logs or {})
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Print the epoch's line."""
-        left = ((self.progress.total or 0) - self.progress.done) / self._rate()
-        self.progress.milestone(f"{self._figures(logs or {})}  {clock(left)} left")
-
-    def _rate(self) -> float:
-        return max(self.progress.done - 1, 1) / max(time.monotonic() - self._began, 1e-9)
-
-    def _figures(self, logs: Mapping[str, float]) -> str:
-        return (
-            f"epoch {self._epoch + 1}/{self.epochs}  "
-            f"loss {float(logs.get('loss', math.nan)):.3f}  accuracy {float(logs.get('accuracy', math.nan)):.3f}  "
-            f"{self._rate() * self.batch_size:.0f} images/s"
-        )
+            position = Position.of(self.model, epoch + 1)
+            folder = self.training.run_dir / checkpoints.FOLDER
+            checkpoints.save(folder, self.model, position, self.training.described, self.training.memory)

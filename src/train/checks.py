@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import tempfile
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -13,11 +14,13 @@ from kface.data.dataset import DatasetManifest
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation import runs, test_sets
-from train import checkpoints, memory, resuming
+from train import checkpoints, memory, reproducing, resuming
+from train.callbacks import EarlyStopping
 from train.distil import open_teacher
 from train.fit import check_fits, checked_head, training_split
 from train.job import TrainJob
 from train.loggers import LoggerSettings
+from train.validation import validation_set, without
 
 #: Upper limit of the size of a run's logs, reports and plots, in bytes.
 SMALL_FILES = 50 << 20
@@ -30,14 +33,20 @@ def check_settings(config: DictConfig, data: DatasetJob | None = None) -> tuple[
         ConfigError: A value has the wrong type, is out of its range or contradicts another.
     """
     job = TrainJob.of(config, data)
+    early = any(isinstance(callback, EarlyStopping) for callback in job.callbacks)
+    if early and not job.fit.validation.people:
+        raise ConfigError(
+            "needs people who are not trained on", "callbacks.early_stopping", "add fit.validation.people=8"
+        )
     return job, job.backbone()
 
 
-def check_packages(logger: LoggerSettings) -> None:
-    """Raise ConfigError where a package is not installed that is imported during or after the training."""
+def check_packages(loggers: Iterable[LoggerSettings]) -> None:
+    """Raise ConfigError where a package is not installed that is needed during or after the training, or a logger fails."""
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("is not installed, and the plots need it", "matplotlib", "run make setup")
-    logger.check()
+    for logger in loggers:
+        logger.check()
 
 
 def check_teacher(job: TrainJob) -> None:
@@ -82,8 +91,9 @@ def check_places(job: TrainJob, network: keras.Model) -> None:
                 pass
         except OSError as error:
             raise TrainingError(f"cannot be written ({error.strerror or error})", path, f"add {key}=DIR")
-    # Each checkpoint holds weights and two moments; one more exists while it is written, and the final weights are added.
-    need = (3 * (checkpoints.KEPT + 1) + 1) * 4 * network.count_params() + SMALL_FILES
+    # Each checkpoint holds weights and two moments; one more exists while it is written. The final weights are added, and the
+    # best ones.
+    need = (3 * (checkpoints.KEPT + 1) + 2) * 4 * network.count_params() + SMALL_FILES
     free = shutil.disk_usage(job.output_dir).free
     if free < need:
         raise TrainingError(
@@ -101,33 +111,42 @@ def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifes
         ProtocolError: A file of pairs names images that do not exist.
         TrainingError: It has too few people, or a batch does not fit into the memory.
     """
-    split = training_split(manifest, job.fit)
+    unseen = job.fit.validation.kept_people(manifest, job.fit.seed)
+    split = training_split(without(manifest, unseen), job.fit)
     head = checked_head(split, job.loss, job.fit, job.sampling)
-    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts)
+    check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts, job.sampler)
+    if unseen:
+        validation_set(manifest, unseen, job.fit.validation, job.fit.seed)
     test_sets.check_own_set(job.evaluation, manifest)
 
 
 def about(job: TrainJob, manifest: DatasetManifest) -> runs.About:
     """Return the contents of a run's ``run.json``."""
+    training = without(manifest, job.fit.validation.kept_people(manifest, job.fit.seed))
     return {
         "backbone": job.backbone.name,
         "loss": job.loss_name,
-        "trained_on": "the synthetic sample" if manifest.source.get("synthetic") else manifest.source["name"],
+        "trained_on": manifest.source.get("trained_on")
+        or ("the synthetic sample" if manifest.source.get("synthetic") else manifest.source["name"]),
         "protocol": job.data.settings.protocol,
-        "images": manifest.images("train"),
-        "people": len(manifest.subjects("train")),
+        "images": training.images("train"),
+        "people": len(training.subjects("train")),
         "epochs": job.fit.epochs,
         "seed": job.fit.seed,
         "data_set": str(manifest.directory),
         "data_set_fingerprint": manifest.fingerprint,
         "backbone_arguments": job.backbone.described(),
+        "environment": reproducing.environment(),
     }
 
 
 def title(job: TrainJob, manifest: DatasetManifest) -> str:
     """Return the training's title, such as "resnet50 with arcface (scale 11.2), 54 people"."""
-    people = len(manifest.subjects("train"))
+    unseen = len(job.fit.validation.kept_people(manifest, job.fit.seed))
+    people = len(manifest.subjects("train")) - unseen
+    validated = f", validated on {unseen} others" if unseen else ""
     if job.fit.distil is not None and job.fit.distil.unlabelled:
-        return f"{job.backbone.name} distilled from {job.fit.distil.teacher}, {manifest.images('train')} images without labels"
+        images = f"{about(job, manifest)['images']} images without labels"
+        return f"{job.backbone.name} distilled from {job.fit.distil.teacher}, {images}{validated}"
     scale = job.loss(people).scale
-    return f"{job.backbone.name} with {job.loss_name} (scale {scale:.1f}), {people} people"
+    return f"{job.backbone.name} with {job.loss_name} (scale {scale:.1f}), {people} people{validated}"

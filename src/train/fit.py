@@ -9,32 +9,38 @@ import keras
 import tensorflow as tf
 
 from kface.alignment import SIZE
-from kface.checks import number, whole
+from kface.checks import flag, number, whole
 from kface.data.dataset import DatasetManifest
 from kface.errors import ConfigError, KFaceError, TrainingError
-from train import checkpoints, history, memory, pipeline, weights
+from train import averaging, checkpoints, history, memory, nan, pipeline, position, precision, weights
 from train.augment import Augmentation
 from train.backbones import Backbone
+from train.batches import Batches
 from train.callbacks import (
     CallbackSettings,
     Checkpoint,
     ClosingCallback,
     MarginRamp,
     StopAtNaN,
-    TrainingContext,
 )
+from train.context import TrainingContext
 from train.distil import Distillation, StudentModel, Targets, open_teacher, targets
 from train.heads import CosineHead
 from train.hosts import Cluster, devices
 from train.hosts.callbacks import OnEveryHost, SynchroniseForRamp
-from train.loggers import LoggerSettings, NoLogger
+from train.loggers import LoggerSettings
 from train.losses import Loss
 from train.model import FaceModel
 from train.optimizers import Optimizer
 from train.partial import Sampling
 from train.pipeline import TrainingSplit
+from train.position import Position
 from train.registry import Json, describe, fields_of
+from train.samplers import Natural, Sampler
+from train.stopping import StoppedError
 from train.trained import save_backbone
+from train.usage import Measures
+from train.validation import Validation, Validator, validation_set, without
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,9 @@ class FitSettings:
         label_smoothing: Share of the target spread evenly over all identities.
         augmentation: Changes to the images; None for no changes.
         distil: The teacher, and its weight; None for none.
+        precision: Of the layers: float32, mixed_bfloat16, mixed_float16, or auto, mixed on a GPU.
+        validation: On which people of the training to validate instead, and which network is kept.
+        deterministic: Whether TensorFlow computes the same bits in every run, which takes more time.
     """
 
     epochs: int = 20
@@ -62,6 +71,9 @@ class FitSettings:
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     distil: Distillation | None = None
+    precision: str = "auto"
+    validation: Validation = field(default_factory=Validation)
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         whole("fit.epochs", self.epochs, 1)
@@ -80,8 +92,12 @@ class FitSettings:
         number("fit.label_smoothing", self.label_smoothing, 0, 1, open_above=True)
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise ConfigError(f"must be a group of settings or null, not {self.augmentation!r}", "fit.augmentation")
+        precision.check("fit.precision", self.precision)
         if self.distil is not None and not isinstance(self.distil, Distillation):
             raise ConfigError(f"must be a group of settings or null, not {self.distil!r}", "fit.distil")
+        if not isinstance(self.validation, Validation):
+            raise ConfigError(f"must be a group of settings, not {self.validation!r}", "fit.validation")
+        flag("fit.deterministic", self.deterministic)
 
 
 @dataclass(frozen=True)
@@ -100,6 +116,7 @@ class TrainResult:
 
 
 @devices.all_devices()
+@pipeline.decoded_once()
 def train_run(
     manifest: DatasetManifest,
     run_dir: Path,
@@ -108,121 +125,152 @@ def train_run(
     optimizer: Optimizer,
     settings: FitSettings,
     callbacks: Sequence[CallbackSettings] = (StopAtNaN(),),
-    logger: LoggerSettings | None = None,
+    loggers: Sequence[LoggerSettings] = (),
     resume: bool = False,
     on_start: Callable[[int], None] | None = None,
     sampling: Sampling | None = None,
     cluster: Cluster | None = None,
+    sampler: Sampler | None = None,
 ) -> TrainResult:
     """Train a backbone on a data set's training split.
 
     Args:
         manifest: The data set.
-        run_dir: Takes ``checkpoints/``, ``history.csv``, ``model.json`` and the logger's files.
+        run_dir: Takes ``checkpoints/``, ``history.csv``, ``model.json`` and the loggers' files.
         backbone: Makes the network.
         loss: Makes the margin head.
         optimizer: Makes the optimizer.
         settings: How long, and on what.
         callbacks: Run between batches and epochs, beside the margin ramp, the history and the checkpoints.
-        logger: Logs the training; None for ``history.csv`` alone.
+        loggers: Log the training, beside ``history.csv``.
         resume: Continue from the run's last checkpoint.
         on_start: Called with the number of finished epochs once all checks have passed.
         sampling: How many identities a step computes; None for all.
         cluster: The hosts that train together, of which the first writes the run directory; None for this one alone.
+        sampler: Draws the images of each epoch; None for each image once.
 
     Raises:
         ConfigError: A setting is out of its range.
         TrainingError: Too little memory, nothing to train on, a checkpoint that does not fit, or a loss that is not finite.
+        StoppedError: A signal ended the training; its state is saved.
     """
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    complete = manifest
+    unseen = settings.validation.kept_people(complete, settings.seed)
+    manifest = without(complete, unseen)
     split = training_split(manifest, settings)
     learnt = None if settings.distil is None else _learnt(manifest, settings.distil)
     keras.utils.set_random_seed(settings.seed)
-    network = backbone()
-    sampling, cluster = sampling or Sampling(), cluster or Cluster()
+    computed_in = precision.resolved(settings.precision)
+    with precision.policy(computed_in):
+        network = backbone()
+    sampling, cluster, sampler = sampling or Sampling(), cluster or Cluster(), sampler or Natural()
     head = checked_head(split, loss, settings, sampling)
-    images = check_fits(network, split, settings, memory.HeadSize.of(head, cluster.count), cluster.count)
+    images = check_fits(network, split, settings, memory.HeadSize.of(head, cluster.count), cluster.count, sampler)
     steps = images // settings.batch_size
 
     model = _model(network, head, settings, sampling, learnt)
     # XLA makes training on a CPU slower (1.85 times where it was measured); JAX has nothing else.
     model.compile(
-        optimizer=optimizer(steps, settings.epochs, settings.batch_size),
+        optimizer=precision.scaled(optimizer(steps, settings.epochs, settings.batch_size), computed_in),
         jit_compile="auto" if devices.on_jax() or tf.config.list_physical_devices("GPU") else False,
     )
-    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt)
-    folder = run_dir / "checkpoints"
+    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt, sampler)
+    folder = run_dir / checkpoints.FOLDER
     if cluster.first:
         weights.remove_left_over(folder)
-    first = 0
+    start, run_memory = Position(), checkpoints.RunMemory()
     if resume:
         state = checkpoints.read_state(folder)
         checkpoints.compare(folder, state, described)
-        first = checkpoints.load(folder, model, state)
-    training = TrainingContext(run_dir, head, settings.epochs, first, steps, settings.batch_size)
-    recorder = history.History(run_dir / history.FILE, head, steps * settings.batch_size, first)
-    if on_start is not None:
-        on_start(first)
+        start = checkpoints.load(folder, model, state)
+        run_memory = checkpoints.RunMemory(state.best, state.ended and checkpoints.epochs_of(state) == settings.epochs)
 
-    if first < settings.epochs:
-        batches = pipeline.batches(
-            split,
-            settings.batch_size,
-            images,
-            settings.epochs,
-            settings.seed,
-            first,
-            settings.augmentation,
-            SIZE,
-            numbered=learnt is not None,
-            host=(cluster.index, cluster.count),
-        )
-        if learnt is not None:
-            batches = learnt.joined(batches)
+    batches = Batches(
+        split,
+        settings.batch_size,
+        images,
+        settings.epochs,
+        settings.seed,
+        settings.augmentation,
+        learnt,
+        (cluster.index, cluster.count),
+        sampler,
+    )
+    training = TrainingContext(
+        run_dir,
+        head,
+        settings.epochs,
+        start.epoch,
+        steps,
+        settings.batch_size,
+        start.step,
+        complete,
+        split.subjects,
+        described,
+        Measures(head, settings.batch_size, start),
+        run_memory,
+        batches,
+        (cluster.index, cluster.count),
+    )
+    recorder = history.History(run_dir / history.FILE, start.epoch)
+    validators = []
+    if unseen:
+        testset = validation_set(complete, unseen, settings.validation, settings.seed)
+        validators = [Validator(training, testset, settings.validation, settings.seed)]
+    if on_start is not None:
+        on_start(start.epoch)
+
+    goes_on = start.epoch < settings.epochs and not run_memory.ended
+    if goes_on:
+        ramp = (settings.margin_start * settings.epochs, settings.margin_full * settings.epochs)
         hooks: list[keras.callbacks.Callback] = [
-            # These make the margin and the files that a run consists of; the others are the user's choice.
-            SynchroniseForRamp(settings.margin_full * settings.epochs, steps),
-            MarginRamp(head, settings.margin_start * settings.epochs, settings.margin_full * settings.epochs, steps),
+            # These make the margin, the figures and the files that a run consists of; the others are the user's choice.
+            SynchroniseForRamp(ramp[1], steps),
+            MarginRamp(head, *ramp, steps, start.epoch, start.step),
+            training.measures,
+            *validators,
             *([recorder] if cluster.first else []),
-            OnEveryHost(Checkpoint(folder, described), cluster.first),
-            *((logger or NoLogger())(training) if cluster.first else []),
+            OnEveryHost(Checkpoint(training), cluster.first),
+            *(hook for logger in loggers if cluster.first for hook in logger(training)),
             *(callback(training) for callback in callbacks if cluster.first or callback.everywhere),
         ]
-        _fit(model, batches, hooks, training, cluster)
+        _fit(model, batches, hooks, training, start, cluster)
     if not cluster.first:
         return TrainResult(network, [], settings.epochs)
     rows = history.read_history(run_dir / history.FILE)
-    if first < settings.epochs and (
-        not rows or int(rows[-1]["epoch"]) < settings.epochs or not math.isfinite(float(rows[-1]["loss"]))
+    if (
+        start.epoch < settings.epochs
+        and not run_memory.ended
+        and (not rows or int(rows[-1]["epoch"]) < settings.epochs or not math.isfinite(float(rows[-1]["loss"])))
     ):
-        raise TrainingError(
-            "the loss is not finite",
-            run_dir,
-            "start a new run with a lower optimizer.learning_rate or a higher fit.margin_full",
-        )
+        raise TrainingError("the loss is not finite", run_dir, nan.REMEDY)
+    if settings.validation.keep == "best" and run_memory.best is not None:
+        # Of a run with averages it is an average.
+        checkpoints.load_best(folder, network, run_memory.best)
+    elif averaging.is_averaged(model):
+        averaging.put_in_place(model, network, batches.images(settings.epochs - 1, averaging.BATCHES))
+    if computed_in != precision.FULL:
+        mixed, network = network, backbone()
+        network.set_weights(mixed.get_weights())
     save_backbone(run_dir, network, split.subjects, described)
-    return TrainResult(network, rows, settings.epochs)
+    return TrainResult(network, rows, int(rows[-1]["epoch"]) if rows and run_memory.ended else settings.epochs)
 
 
 def _fit(
     model: keras.Model,
-    batches: tf.data.Dataset,
+    batches: Batches,
     hooks: list[keras.callbacks.Callback],
     training: TrainingContext,
+    start: Position,
     cluster: Cluster,
 ) -> None:
     """Run Keras's training loop; raises TrainingError where the memory does not suffice."""
     try:
-        model.fit(
-            batches,
-            epochs=training.epochs,
-            initial_epoch=training.first_epoch,
-            steps_per_epoch=training.steps_per_epoch,
-            callbacks=hooks,
-            shuffle=False,
-            verbose=0,
-        )
+        position.fit(model, batches, hooks, start, training.epochs, training.steps_per_epoch)
     except Exception as error:
-        if not isinstance(error, KFaceError):
+        if not isinstance(error, (KFaceError, StoppedError)):
             cluster.explain()
         # JAX has one exception for everything.
         exhausted = isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)) or (
@@ -244,7 +292,7 @@ def _fit(
 def training_split(manifest: DatasetManifest, settings: FitSettings) -> TrainingSplit:
     """Return what is trained on; raises TrainingError where the labels count and there are fewer than two identities."""
     unlabelled = settings.distil is not None and settings.distil.unlabelled
-    return TrainingSplit.of(manifest, least=1 if unlabelled else 2)
+    return TrainingSplit.of(manifest, labelled=not unlabelled)
 
 
 def _learnt(manifest: DatasetManifest, distil: Distillation) -> Targets:
@@ -280,6 +328,7 @@ def check_fits(
     settings: FitSettings,
     head: memory.HeadSize | None = None,
     hosts: int = 1,
+    sampler: Sampler | None = None,
 ) -> int:
     """Check whether a network can be trained on a data set with these settings; return the number of images per epoch.
 
@@ -289,15 +338,16 @@ def check_fits(
         settings: How long, and on what.
         head: The size of the head; None for one weight for each identity.
         hosts: Number of hosts that share a batch.
+        sampler: Draws the images of each epoch; None for each image once.
 
     Raises:
-        ConfigError: The devices cannot share a batch evenly, a batch is larger than an epoch, or the network takes images of
-            another size than the crops.
+        ConfigError: The devices cannot share a batch evenly, a batch is larger than an epoch, the network takes images of
+            another size than the crops, or the sampler cannot fill an epoch.
         TrainingError: A batch does not fit into the memory.
     """
     if int(network.input_shape[1]) != SIZE:
         raise ConfigError(f"must be {SIZE}, the side of the crops, not {network.input_shape[1]}", "backbone.size")
-    images = settings.images_per_epoch or split.images
+    images = (sampler or Natural()).images(split.population, settings.images_per_epoch, settings.batch_size)
     if images < settings.batch_size:
         fits = 1 << (images.bit_length() - 1)
         raise ConfigError(
@@ -322,6 +372,7 @@ def describe_run(
     manifest: DatasetManifest,
     sampling: Sampling,
     learnt: Targets | None = None,
+    sampler: Sampler | None = None,
 ) -> Mapping[str, Json]:
     """Return everything that decides a run's weights; it must not change between a checkpoint and its resumption.
 
@@ -339,4 +390,7 @@ def describe_run(
     }
     if learnt is not None:
         described["teacher"] = learnt.teacher
+    # Runs of earlier versions, which had no samplers, do not name this one.
+    if sampler is not None and sampler != Natural():
+        described["sampler"] = describe(sampler)
     return described

@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +10,28 @@ import keras
 
 from kface.errors import TrainingError
 from kface.files import write_atomic
-from train.heads import CosineHead
 
 FILE = "history.csv"
-COLUMNS = ("epoch", "loss", "accuracy", "learning_rate", "margin", "images_per_second", "seconds")
+#: The columns, and how their values are written.
+FORMATS = {
+    "epoch": "{:.0f}",
+    "loss": "{:.6f}",
+    "accuracy": "{:.6f}",
+    "learning_rate": "{:.3e}",
+    "margin": "{:.4f}",
+    "images_per_second": "{:.1f}",
+    "seconds": "{:.1f}",
+    "memory_mib": "{:.0f}",
+    "gpu_memory_mib": "{:.0f}",
+    "validation_eer": "{:.6f}",
+    "validation_tar": "{:.6f}",
+    "validation_accuracy": "{:.6f}",
+}
+COLUMNS = tuple(FORMATS)
+#: Those of earlier versions.
+OLD_COLUMNS = COLUMNS[:7]
+#: Columns that are empty where there is no GPU, and in epochs without a validation.
+OPTIONAL = COLUMNS[7:]
 #: Bytes of the longest history that is read.
 LARGEST = 16 << 20
 
@@ -22,39 +39,24 @@ LARGEST = 16 << 20
 class History(keras.callbacks.Callback):
     """Writes the history; a resumed run keeps the rows of the finished epochs.
 
+    It writes the figures that other callbacks have added to those of Keras: :class:`train.usage.Measures`, and the validation.
+
     Args:
         path: The file.
-        head: Its margin is recorded.
-        images_per_epoch: For the images per second.
         first_epoch: Number of finished epochs.
     """
 
-    def __init__(self, path: Path, head: CosineHead, images_per_epoch: int, first_epoch: int) -> None:
+    def __init__(self, path: Path, first_epoch: int) -> None:
         super().__init__()
         self.path = path
-        self.head = head
-        self.images_per_epoch = images_per_epoch
         self.rows = [row for row in read_history(path) if int(row["epoch"]) <= first_epoch] if first_epoch else []
-        self._began = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Note the time."""
-        self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the epoch's row."""
-        logs = logs or {}
-        seconds = time.monotonic() - self._began
-        values = {
-            "epoch": epoch + 1,
-            "loss": f"{float(logs.get('loss', math.nan)):.6f}",
-            "accuracy": f"{float(logs.get('accuracy', math.nan)):.6f}",
-            "learning_rate": f"{float(self.model.optimizer.learning_rate):.3e}",
-            "margin": f"{float(self.head.margin):.4f}",
-            "images_per_second": f"{self.images_per_epoch / max(seconds, 1e-9):.1f}",
-            "seconds": f"{seconds:.1f}",
-        }
-        self.rows.append({key: str(value) for key, value in values.items()})
+        values = {"loss": math.nan, "accuracy": math.nan, **(logs or {}), "epoch": epoch + 1}
+        self.rows.append(
+            {key: form.format(float(values[key])) if key in values else "" for key, form in FORMATS.items()}
+        )
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -64,6 +66,8 @@ class History(keras.callbacks.Callback):
 
 def read_history(path: Path) -> list[dict[str, str]]:
     """Return the rows of a ``history.csv`` in the order of their epochs; an empty list where the file does not exist.
+
+    A file of an earlier version has fewer columns; the others are empty then.
 
     Raises:
         TrainingError: It cannot be read, or one of its lines, whose number is reported, is damaged.
@@ -84,13 +88,15 @@ def read_history(path: Path) -> list[dict[str, str]]:
     except csv.Error as error:
         raise TrainingError(f"is damaged: {error}", path, remedy)
     rows: list[dict[str, str]] = []
+    columns = next((known for known in (COLUMNS, OLD_COLUMNS) if lines and tuple(lines[0]) == known), COLUMNS)
     for number, line in enumerate(lines, 1):
-        if number == 1 and tuple(line) == COLUMNS:
+        if number == 1 and tuple(line) == columns:
             continue
         try:
-            row = dict(zip(COLUMNS, line, strict=True))
+            row = {**dict.fromkeys(COLUMNS, ""), **dict(zip(columns, line, strict=True))}
             later = int(row["epoch"]) > (int(rows[-1]["epoch"]) if rows else 0)
-            right = number > 1 and later and all(value and float(value) is not None for value in row.values())
+            numbers = [value for key, value in row.items() if value or key not in OPTIONAL]
+            right = number > 1 and later and all(value and float(value) is not None for value in numbers)
         except ValueError:
             right = False
         if not right:

@@ -10,6 +10,7 @@ from kface.checks import text
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError
 from kface.evaluation.settings import EvaluateSettings
+from train import reproducing
 from train.backbones import BACKBONES, Backbone
 from train.callbacks import CALLBACKS, CallbackSettings
 from train.fit import FitSettings
@@ -18,6 +19,7 @@ from train.losses import LOSSES, Loss
 from train.optimizers import OPTIMIZERS, Optimizer
 from train.partial import Sampling
 from train.registry import Json
+from train.samplers import SAMPLERS, Sampler
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,13 @@ class TrainJob:
         optimizer: Makes the optimizer.
         sampling: How many identities a step computes.
         callbacks: Run between batches and epochs.
-        logger: Logs the training.
+        loggers: Log the training.
         fit: How long, and on what.
+        sampler: Draws the images of each epoch.
         output_dir: Directory of the runs.
         resume: Whether to continue the newest run of this backbone and loss; or a run's directory.
         settings: All settings with references resolved, compared when the run is resumed.
-        recipe: The same as YAML, for the run's ``config.yaml``.
+        recipe: The same as YAML, for the run's ``config.yaml``, without logins.
     """
 
     data: DatasetJob
@@ -49,8 +52,9 @@ class TrainJob:
     optimizer: Optimizer
     sampling: Sampling
     callbacks: tuple[CallbackSettings, ...]
-    logger: LoggerSettings
+    loggers: tuple[LoggerSettings, ...]
     fit: FitSettings
+    sampler: Sampler
     output_dir: Path
     resume: bool | str
     settings: dict[str, Json]
@@ -81,12 +85,13 @@ class TrainJob:
             optimizer=OPTIMIZERS.instantiate(config["optimizer"]),
             sampling=stage.instantiate(config["head"], "head"),
             callbacks=_callbacks(config["callbacks"]),
-            logger=LOGGERS.instantiate(config["logger"]),
+            loggers=_loggers(config["logger"]),
             fit=stage.instantiate(config["fit"], "fit"),
+            sampler=SAMPLERS.instantiate(config["sampler"]),
             output_dir=output_dir,
             resume=resume,
             settings=plain(config),
-            recipe=OmegaConf.to_yaml(config, resolve=True),
+            recipe=reproducing.redacted(config),
         )
         job.optimizer.check_epochs(job.fit.epochs)
         return job
@@ -96,6 +101,14 @@ def _callbacks(group: DictConfig | None) -> tuple[CallbackSettings, ...]:
     """Make the callbacks of a group; one that is null is left out."""
     nodes = {} if group is None else {str(name): node for name, node in group.items() if node is not None}
     return tuple(CALLBACKS.instantiate(node, f"callbacks.{name}") for name, node in nodes.items())
+
+
+def _loggers(group: DictConfig | None) -> tuple[LoggerSettings, ...]:
+    """Make the loggers of a group; one that is null is left out. Recipes of earlier versions hold a single one."""
+    if group is not None and "_target_" in group:
+        return (LOGGERS.instantiate(group),)
+    nodes = {} if group is None else {str(name): node for name, node in group.items() if node is not None}
+    return tuple(LOGGERS.instantiate(node, f"logger.{name}") for name, node in nodes.items())
 
 
 def _choice_of_loss(loss: Loss) -> str:

@@ -15,6 +15,12 @@ TARGETS = {
 #: Settings that were added later, with the value that has the effect of their absence.
 ADDED: dict[str, dict[str, Json]] = {
     "loss": {"scale_start": None, "sub_centres": 1},
+    "protocol": {"test_conditions": "same"},
+}
+#: Groups that were added later, with the settings that have the effect of their absence.
+LATER: dict[str, dict[str, Json]] = {
+    "exclude": {"testset": None, "by": ["name", "image"], "bundle": None, "threshold": None},
+    "sampler": {"_target_": "train.samplers.Natural", "per_identity_cap": None},
 }
 #: Backbones were named by ``backbone.name``.
 BACKBONES = {
@@ -47,6 +53,8 @@ def settings(config: Mapping[str, Json]) -> dict[str, Json]:
     if isinstance(fit, dict):
         # The log is chosen by the group "logger" now.
         translated["fit"] = {key: value for key, value in fit.items() if key != "tensorboard"}
+    for name, group in LATER.items():
+        translated.setdefault(name, group)
     # Every step computed all identities.
     translated.setdefault("head", {"_target_": "train.partial.Sampling", "sample_rate": 1.0, "shards": 8})
     return renamed(translated)

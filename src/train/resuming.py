@@ -4,6 +4,8 @@ All settings are compared except those listed here, so that a setting added late
 ``config.yaml`` and its row of Table 5 therefore always belong to the same settings.
 """
 
+import dataclasses
+import importlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +27,7 @@ FREE = (
     "callbacks.progress",
     "callbacks.stop_at_nan",
     "corpus.backend",
+    "callbacks.stop_on_signal",
     "corpus.jobs",
     "corpus.parent",
     "corpus.root",
@@ -37,10 +40,13 @@ FREE = (
     "logger",
     "output_dir",
     "progress",
+    "recipe",
     "resume",
 )
 #: A run may become longer: learning rate and margin then follow the schedule of the longer run, and ``run.json`` records it.
 EPOCHS = "fit.epochs"
+#: What ``fit`` is where a run's state describes it.
+FIT = "train.fit.FitSettings"
 #: Differences that an error lists.
 SHOWN = 8
 NEW_RUN = "leave resume out to start a new run, or set the old values"
@@ -77,6 +83,53 @@ def differences(old: Mapping[str, Json], new: Mapping[str, Json]) -> dict[str, C
         for key, pair in changed.items()
         if key.endswith("._target_") or not any(key.startswith(f"{group}.") for group in groups)
     }
+
+
+def completed(old: Mapping[str, Json], new: Mapping[str, Json] | None = None) -> dict[str, Json]:
+    """Return settings with those that did not exist yet or are not given, at the default of their dataclass.
+
+    Args:
+        old: A run's settings, as ``config.yaml`` or ``state.json`` holds them.
+        new: Today's; a group of these that is null is no change either.
+    """
+    more: dict[str, Json] = dict(old)
+    for key, node in old.items():
+        if not isinstance(node, dict):
+            continue
+        kind = _class(node.get("_target_", FIT if key == "fit" else None))
+        more[key] = node if kind is None else _complete(node, kind, named="_target_" in node)
+    for key, value in (new or {}).items():
+        if value is None:
+            more.setdefault(key, None)
+    return more
+
+
+def _class(target: Json) -> type | None:
+    """Return the dataclass of a ``_target_`` of ours, or None."""
+    if not isinstance(target, str) or not target.startswith("train."):
+        return None
+    module, _, name = target.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return None
+    return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
+
+
+def _complete(node: Mapping[str, Json], kind: type, named: bool) -> dict[str, Json]:
+    """Return a group with the fields that it lacks; where `named`, groups inside it have a ``_target_`` as well."""
+    made: dict[str, Json] = dict(node)
+    for field in dataclasses.fields(kind):
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        inside = made.get(field.name)
+        if dataclasses.is_dataclass(default) and not isinstance(default, type):
+            if isinstance(inside, dict) or field.name not in made:
+                target: dict[str, Json] = {"_target_": f"{type(default).__module__}.{type(default).__qualname__}"}
+                empty = target if named else {}
+                made[field.name] = _complete(inside if isinstance(inside, dict) else empty, type(default), named)
+        elif default is not dataclasses.MISSING:
+            made.setdefault(field.name, json.loads(json.dumps(default)))
+    return made
 
 
 def compared(settings: Mapping[str, Json]) -> dict[str, Json]:
@@ -128,7 +181,7 @@ def check(run_dir: Path, config: Mapping[str, Json]) -> dict[str, Change]:
         old, _ = yaml_file.read(path, "is damaged: it holds no settings")
         if not old:
             raise ConfigError("is damaged: it is empty", path)
-        changed = differences(previous.settings(old), config)
+        changed = differences(completed(previous.settings(old), config), completed(config))
     except ConfigError as error:
         raise TrainingError(error.what, path, "leave resume out to start a new run")
     except (TypeError, ValueError, RecursionError):

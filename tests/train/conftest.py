@@ -36,9 +36,9 @@ def undisturbed(tiny_manifest, left_by_a_kill, tmp_path_factory):
     directory = tmp_path_factory.mktemp("run")
     save = checkpoints.save
 
-    def then_copy(place, model, epoch, described):
-        save(place, model, epoch, described)
-        if epoch == 2:
+    def then_copy(place, model, position, *more):
+        save(place, model, position, *more)
+        if position.epoch == 2:
             shutil.copytree(directory, left_by_a_kill)
             (left_by_a_kill / place.relative_to(directory) / "tmp-1.weights.h5").write_bytes(b"half")
 

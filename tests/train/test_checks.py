@@ -45,7 +45,21 @@ def job_of(*overrides):
         *[(f"seed={value}", "seed") for value in ("-1", "4294967296", "x")],
         *[(f"fit.label_smoothing={value}", "fit.label_smoothing") for value in ("1", "nan", "-0.1")],
         *[(f"fit.margin_start={value}", "fit.margin_start") for value in ("nan", "2", "x")],
-        *[(f"logger.histogram_epochs={value}", "logger.histogram_epochs") for value in ("-1", "x", "1.5")],
+        *[
+            (f"logger.tensorboard.{key}=-1", f"logger.tensorboard.{key}")
+            for key in ("histogram_epochs", "faces", "projector")
+        ],
+        ("logger.tensorboard.every=0", "logger.tensorboard.every"),
+        *[(f"fit.validation.people={value}", "fit.validation.people") for value in ("-1", "1", "2.5", "nan", "x")],
+        *[(f"fit.validation.{key}=0", f"fit.validation.{key}") for key in ("every", "pairs", "images")],
+        ("fit.validation.keep=first", "fit.validation.keep"),
+        ("fit.validation.keep=best", "fit.validation.keep"),
+        ("fit.validation=5", "fit.validation"),
+        ("fit.deterministic=3", "fit.deterministic"),
+        *[
+            (f"callbacks.stop_on_signal.signals={value}", "callbacks.stop_on_signal.signals")
+            for value in ("KILL", "[KILL]")
+        ],
         ("callbacks.progress.enabled=x", "callbacks.progress.enabled"),
         ("fit.augmentation=5", "fit.augmentation"),
         ("fit.augmentation.flip=often", "fit.augmentation.flip"),
@@ -95,10 +109,19 @@ def test_the_momentum_of_sgd():
             checks.check_settings(config_of("optimizer=sgd", f"optimizer.momentum={value}"))
 
 
+def test_early_stopping_needs_a_validation():
+    with pytest.raises(
+        ConfigError, match=r"^callbacks\.early_stopping: needs people .*; add fit\.validation\.people=8"
+    ):
+        checks.check_settings(config_of("callbacks=early_stopping"))
+    job, _ = checks.check_settings(config_of("callbacks=early_stopping", "fit.validation.people=8"))
+    assert job.callbacks[-1].patience == 5
+
+
 def test_the_defaults_pass():
     job, network = checks.check_settings(config_of())
     assert (job.loss_name, job.backbone.name) == ("arcface", "mobilenetv2")
-    checks.check_packages(job.logger)
+    checks.check_packages(job.loggers)
     assert network.count_params() > 0
 
 
@@ -126,7 +149,7 @@ def test_places_that_cannot_be_written(network, tmp_path, key):
 def test_packages_that_the_end_of_a_run_needs(monkeypatch):
     monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None if name == "matplotlib" else name)
     with pytest.raises(ConfigError, match=r"matplotlib: is not installed, and the plots need it; run make setup"):
-        checks.check_packages(job_of().logger)
+        checks.check_packages(job_of().loggers)
 
 
 def made(tmp_path, people, pictures, test=0.25):
@@ -295,6 +318,8 @@ def test_every_key_that_an_error_names_exists():
             ("train", []),
             ("train", ["optimizer=sgd"]),
             ("train", ["logger=csv"]),
+            ("train", ["logger=mlflow"]),
+            ("train", ["callbacks=early_stopping"]),
             ("train", ["corpus=folders"]),
             ("evaluate", []),
         )

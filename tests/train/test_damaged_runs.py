@@ -18,8 +18,8 @@ from kface.evaluation import runs
 from kface.evaluation.evaluate import read_report
 from kface.files import sha256_file
 from train import checkpoints, weights
-from train.callbacks import Checkpoint
-from train.history import COLUMNS, read_history
+from train.callbacks import Checkpoint, TrainingContext
+from train.history import COLUMNS, OLD_COLUMNS, read_history
 from train.trained import load_backbone
 
 
@@ -55,6 +55,7 @@ def test_damaged_files_are_named(copy, tiny_manifest, tmp_path):
 
 
 HASH = "0" * 64
+POSITION = {"seconds": 1.5, "metrics": {"loss": [2.5, 40.0]}, "seeds": [[3, 7]]}
 #: What becomes of any JSON file of a run in the end.
 DAMAGED = [
     b"",
@@ -131,6 +132,37 @@ def test_a_state_of_wrong_types_is_one_line_that_names_the_file(change, tmp_path
 @pytest.mark.parametrize(
     "change",
     [
+        {"step": -1},
+        {"step": "5"},
+        {"file": "epoch-0003-step-5.weights.h5"},
+        {"position": None},
+        {"position": {}},
+        {"position": {**POSITION, "seconds": "long"}},
+        {"position": {**POSITION, "metrics": {"loss": ["x"]}}},
+        {"position": {**POSITION, "metrics": {"loss": 1}}},
+        {"position": {**POSITION, "seeds": [3]}},
+        {"best": 5},
+        {"best": {"epoch": 1, "eer": 2, "file": "best-0001.weights.h5", "sha256": HASH}},
+        {"best": {"epoch": 1, "eer": 0.5, "file": "../best-0001.weights.h5", "sha256": HASH}},
+        {"ended": "yes"},
+    ],
+)
+def test_a_state_within_an_epoch_of_wrong_types_is_one_line_that_names_the_file(change, tmp_path):
+    right = {"schema": 4, "epoch": 0, "step": 5, "file": "epoch-0000-step-000005.weights.h5", "sha256": HASH}
+    right |= {"older": [], "run": {}, "position": POSITION, "best": None, "ended": False}
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(right))
+    state = checkpoints.read_state(tmp_path)
+    assert state.saved[0].place == (0, 5)
+    assert (state.saved[0].position.metrics, state.best, state.ended) == ({"loss": [2.5, 40.0]}, None, False)
+    path.write_text(json.dumps({**right, **change}))
+    with pytest.raises(TrainingError, match=rf"{re.escape(str(path))}: is damaged, .*; leave resume out"):
+        checkpoints.read_state(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         {"backbone": 3},
         {"backbone": {}},
         {"backbone": {"name": "resnet51"}},
@@ -149,28 +181,37 @@ def test_a_model_of_wrong_types_is_one_line_that_names_the_file(change, copy):
 
 
 ROW = "1,2.2,0.1,9e-04,0.0,3.1,59.6"
+#: The columns of a history and a row, of the previous version and of this one, where a GPU and a validation may be absent.
+FORMS = [(",".join(OLD_COLUMNS), ROW), (",".join(COLUMNS), f"{ROW},812,,0.1,,0.95")]
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        f"epch,loss,accuracy,learning_rate,margin,images_per_second,seconds\n{ROW}\n",
-        f"{','.join(COLUMNS)}\n{ROW.replace('2.2', '2.2z')}\n",
-        f"{','.join(COLUMNS)}\n{ROW[:-5]}\n",
-        f"{','.join(COLUMNS)}\n{ROW},7\n",
-        f"{','.join(COLUMNS)}\n{ROW}\n{ROW}\n",
-        f"{','.join(COLUMNS)}\n{ROW.replace('1,', '²,', 1)}\n",
-        f"{','.join(COLUMNS)}\n{ROW.replace('1,', '1' * 5000 + ',', 1)}\n",
-        f'{",".join(COLUMNS)}\n"1\n',
-        f"{','.join(COLUMNS)}\n{ROW}\0\n",
-        ROW + "\n",
-        "\n",
+        data
+        for header, row in FORMS
+        for data in (
+            f"epch,loss,accuracy,learning_rate,margin,images_per_second,seconds\n{row}\n",
+            f"{header}\n{row.replace('2.2', '2.2z')}\n",
+            f"{header}\n{row.replace('2.2', '')}\n",
+            f"{header}\n{row[:-5]}\n",
+            f"{header}\n{row},7\n",
+            f"{header}\n{row}\n{row}\n",
+            f"{header}\n{row.replace('1,', '²,', 1)}\n",
+            f"{header}\n{row.replace('1,', '1' * 5000 + ',', 1)}\n",
+            f'{header}\n"1\n',
+            f"{header}\n{row}\0\n",
+            row + "\n",
+            "\n",
+        )
     ],
 )
 def test_a_damaged_history_is_one_line_that_names_the_file(data, tmp_path):
     path = tmp_path / "history.csv"
-    path.write_text(f"\ufeff{','.join(COLUMNS)}\r\n{ROW}\r\n", encoding="utf-8")
-    assert [row["epoch"] for row in read_history(path)] == ["1"]
+    for header, row in FORMS:
+        path.write_text(f"\ufeff{header}\r\n{row}\r\n", encoding="utf-8")
+        (read,) = read_history(path)
+        assert (read["epoch"], read["memory_mib"]) == ("1", "812" if row != ROW else "")
     path.write_text(data, encoding="utf-8")
     with pytest.raises(TrainingError, match=rf"{re.escape(str(path))}: is damaged.*; move it away"):
         read_history(path)
@@ -243,12 +284,17 @@ def test_what_killed_processes_left_is_removed(tmp_path):
 
 def test_a_loss_that_is_no_number_is_no_checkpoint(tmp_path):
     class Model:
+        metrics = ()
+
         def save_weights(self, path):
             Path(path).write_bytes(b"")
 
-    hook = Checkpoint(tmp_path, {})
+        def _flatten_layers(self, include_self):
+            return []
+
+    hook = Checkpoint(TrainingContext(tmp_path, None, 2, 0, 4, 8))
     hook.set_model(Model())
     hook.on_epoch_end(0, {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
     hook.on_epoch_end(0, {"loss": 1.0})
-    assert (tmp_path / "epoch-0001.weights.h5").is_file()
+    assert (tmp_path / "checkpoints" / "epoch-0001.weights.h5").is_file()

@@ -56,9 +56,9 @@ KILLED = """
     from train import checkpoints
     import tiny_training
     save = checkpoints.save
-    def then_die(directory, model, epoch, described):
-        save(directory, model, epoch, described)
-        if epoch == 2:
+    def then_die(directory, model, position, *more):
+        save(directory, model, position, *more)
+        if position.epoch == 2:
             (directory / "tmp-1.weights.h5").write_bytes(b"half")
             os.kill(os.getpid(), signal.SIGKILL)
     checkpoints.save = then_die
@@ -152,10 +152,13 @@ def test_memory_that_runs_out_in_the_training(tiny_manifest, tmp_path, monkeypat
 def test_a_loss_that_is_not_finite(tiny_manifest, tmp_path, callbacks):
     exploding = optimizers.SGD(learning_rate=1e30, warmup_epochs=0)
     settings = FitSettings(epochs=2, batch_size=8)
-    with pytest.raises(TrainingError, match="the loss is not finite; start a new run with a lower optimizer"):
+    with pytest.raises(
+        TrainingError, match="the loss is not finite.*; start a new run with a lower optimizer"
+    ) as caught:
         train_run(tiny_manifest, tmp_path, TINY, ArcFace(), exploding, settings, callbacks)
-    # With the callback the training ends in its first epoch.
-    assert len(read_history(tmp_path / "history.csv")) == (1 if callbacks else 2)
+    # With the callback the training ends at the step, the first one after the weights have exploded.
+    assert ("not finite in step 2 of epoch 1 (kept in " in str(caught.value)) == bool(callbacks)
+    assert len(read_history(tmp_path / "history.csv")) == (0 if callbacks else 2)
     assert not (tmp_path / "model.json").exists()
 
 
@@ -237,8 +240,10 @@ def test_progress_without_a_terminal(monkeypatch):
     shown.on_epoch_begin(1)
     shown.on_train_batch_end(0, {"loss": 2.5, "accuracy": 0.25})
     wait_for("training: 1/4 steps, 25 %")
-    shown.on_epoch_end(1, {"loss": 2.5, "accuracy": 0.25})
+    wait_for("loss 2.500  accuracy 0.250  memory ")
+    shown.on_epoch_end(1, {"loss": 2.5, "accuracy": 0.25, "validation_eer": 0.125})
     wait_for("\nepoch 2/3  loss 2.500  accuracy 0.250")
+    wait_for("GiB  EER 12.5 %  ")
     shown.close()
     shown.close()
     assert "finished" not in stream.getvalue()

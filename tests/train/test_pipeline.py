@@ -104,6 +104,11 @@ def test_the_order_follows_from_the_seed_and_the_epoch(split):
     for (x, y), (x2, y2) in zip(complete[5:], resumed, strict=True):
         np.testing.assert_array_equal(y, y2)
         np.testing.assert_allclose(x, x2, atol=1e-6)
+    within = epochs_of(split, augmentation=augmentation, first_epoch=1, first_step=3)
+    assert len(within) == 7
+    for (x, y), (x2, y2) in zip(complete[8:], within, strict=True):
+        np.testing.assert_array_equal(y, y2)
+        np.testing.assert_array_equal(x, x2)
     assert not np.array_equal(complete[0][0], complete[5][0])
     assert not np.array_equal(complete[0][0], epochs_of(split, augmentation=augmentation, seed=8, epochs=1)[0][0])
 

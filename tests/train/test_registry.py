@@ -5,6 +5,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import keras
@@ -20,7 +21,8 @@ from train.backbones import BACKBONES
 from train.callbacks import CALLBACKS, TrainingContext
 from train.fit import FitSettings, train_run
 from train.job import TrainJob
-from train.loggers import LOGGERS, Csv, NoLogger, StepLog, TensorBoard
+from train.loggers import LOGGERS, Csv, MLflow, NoLogger, TensorBoard
+from train.loggers.steps import StepLog
 from train.losses import LOSSES, ArcFace
 from train.model import FaceModel
 from train.optimizers import OPTIMIZERS, SGD, AdamW
@@ -46,7 +48,7 @@ def test_every_member_is_registered_and_has_its_file():
     assert sorted({*BACKBONES.members} - {"tiny"}) == [name for kind, name in MEMBERS if kind == "backbone"]
     named = set()
     for path in (CONF / "callbacks").glob("*.yaml"):
-        named |= set(yaml.safe_load(path.read_text("utf-8")))
+        named |= set(yaml.safe_load(path.read_text("utf-8"))) - {"defaults"}
     assert named == set(CALLBACKS.members)
 
 
@@ -56,12 +58,15 @@ def test_a_file_holds_the_fields_of_its_class(group, name):
     kind = registry.members[name]
     assert kind.name == name
     document = yaml.safe_load((CONF / group / f"{name}.yaml").read_text("utf-8"))
+    # Several loggers can be chosen at once, each under its name.
+    document = document[name] if group == "logger" else document
     assert document.pop("_target_").rpartition(".")[2] == kind.__name__
     fields = {field.name for field in dataclasses.fields(kind)}
     # The size of the crops is not a setting of the training.
     assert set(document) == fields - {"size"}
     # With K-Face, as no schedule changes the defaults.
-    made = registry.instantiate(stage.compose("train", [f"{group}={name}", "corpus=kface", "corpus.root=x"])[group])
+    node = stage.compose("train", [f"{group}={name}", "corpus=kface", "corpus.root=x"])[group]
+    made = registry.instantiate(node[name] if group == "logger" else node)
     assert type(made) is kind
     assert made == kind(), "the file has the defaults of the class"
     assert kind(**fields_of(made)) == made
@@ -78,13 +83,15 @@ def test_every_member_trains(group, name, tiny_manifest, tmp_path):
     made[group] = REGISTRIES[group].members[name]()
     if name == "csv":
         made[group] = Csv(every=2)
+    if name == "mlflow":
+        made[group] = MLflow(folder=str(tmp_path / "mlruns"))
     if name == "sgd":
         # Its warm-up by default is as long as this training.
         made[group] = SGD(warmup_epochs=0.5)
     settings = FitSettings(epochs=1, batch_size=8, images_per_epoch=32)
     callbacks = [kind() for kind in CALLBACKS.members.values()]
     result = train_run(
-        tiny_manifest, tmp_path, TINY, made["loss"], made["optimizer"], settings, callbacks, made["logger"]
+        tiny_manifest, tmp_path, TINY, made["loss"], made["optimizer"], settings, callbacks, [made["logger"]]
     )
     assert [row["epoch"] for row in result.history] == ["1"]
     saved = json.loads((tmp_path / "checkpoints" / "state.json").read_text())["run"]
@@ -92,7 +99,7 @@ def test_every_member_trains(group, name, tiny_manifest, tmp_path):
         assert saved[key]["_target_"].rpartition(".")[2] == type(made[key]).__name__
         assert set(fields_of(made[key])) <= set(saved[key])
     written = {path.name for path in tmp_path.iterdir()}
-    extra = {"tensorboard": {"tensorboard"}, "csv": {"steps.csv"}}.get(name, set())
+    extra = {"tensorboard": {"tensorboard"}, "csv": {"steps.csv"}, "mlflow": {"mlflow.json", "mlruns"}}.get(name, set())
     assert written == {"checkpoints", "history.csv", "model.json"} | extra
 
 
@@ -159,25 +166,41 @@ def test_callbacks_of_a_configuration():
         job = TrainJob.of(stage.compose("train", ["backbone=mobilenetv2", *overrides]))
         return {callback.name: callback for callback in job.callbacks}
 
-    assert list(names()) == ["stop_at_nan", "progress"]
+    assert list(names()) == ["stop_at_nan", "stop_on_signal", "progress"]
+    assert names()["stop_on_signal"].signals == ("TERM", "INT")
+    assert list(names("callbacks=early_stopping")) == ["stop_at_nan", "stop_on_signal", "progress", "early_stopping"]
     assert names()["progress"].enabled
     assert not names("progress=false")["progress"].enabled
-    assert list(names("callbacks=quiet")) == ["stop_at_nan"]
-    assert list(names("callbacks.progress=null")) == ["stop_at_nan"]
+    assert list(names("callbacks=quiet")) == ["stop_at_nan", "stop_on_signal"]
+    assert list(names("callbacks.progress=null", "callbacks.stop_on_signal=null")) == ["stop_at_nan"]
     with pytest.raises(ConfigError, match=r"^callbacks\.progress\.enabled: must be true or false"):
         names("callbacks.progress.enabled=3")
 
 
-def test_tensorboard_has_to_be_installed(monkeypatch):
-    monkeypatch.setattr(loggers.importlib.util, "find_spec", lambda name: None if name == "tensorboard" else name)
-    checks.check_packages(NoLogger())
+def test_loggers_of_a_configuration():
+    def made(*overrides):
+        return TrainJob.of(stage.compose("train", ["backbone=mobilenetv2", *overrides])).loggers
+
+    assert made() == (TensorBoard(),)
+    assert made("logger=[csv,mlflow]", "output_dir=here") == (Csv(), MLflow(folder="here/mlruns"))
+    assert made("logger=csv", "logger.csv.every=3") == (Csv(every=3),)
+    assert made("logger=none") == (NoLogger(),)
+    assert made("logger.tensorboard=null") == ()
+
+
+def test_a_logger_s_package_has_to_be_installed(monkeypatch):
+    absent = ("tensorboard", "mlflow")
+    monkeypatch.setattr(loggers.base.importlib.util, "find_spec", lambda name: None if name in absent else name)
+    checks.check_packages([NoLogger()])
     with pytest.raises(ConfigError, match="tensorboard: is not installed; run make setup, or add logger=none"):
-        checks.check_packages(TensorBoard())
+        checks.check_packages([TensorBoard()])
+    with pytest.raises(ConfigError, match="mlflow: is not installed; run make setup EXTRAS=train,mlflow,dev"):
+        checks.check_packages([Csv(), MLflow()])
 
 
 def test_the_steps_of_a_resumed_run(tiny_manifest, tmp_path):
     for epochs in (1, 2):
-        run(tiny_manifest, tmp_path, epochs=epochs, resume=epochs > 1, logger=Csv(every=2))
+        run(tiny_manifest, tmp_path, epochs=epochs, resume=epochs > 1, loggers=[Csv(every=2)])
     with open(tmp_path / "steps.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "2"), ("1", "4"), ("2", "2"), ("2", "4")]
@@ -192,8 +215,11 @@ def test_a_damaged_log_of_steps_does_not_stop_a_training(tmp_path, data):
     (tmp_path / "steps.csv").write_bytes(data)
     log = StepLog(TrainingContext(tmp_path, head, 2, 1, 4, 8), every=2)
     assert log.rows == []
+    log.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.01)))
     log.on_epoch_begin(1)
     log.on_train_batch_end(1, {"loss": 2.0, "accuracy": 0.5})
     log.on_epoch_end(1)
-    assert (tmp_path / "steps.csv").read_text() == "epoch,step,loss,accuracy,margin\n2,2,2.000000,0.500000,0.250000\n"
+    header, row = (tmp_path / "steps.csv").read_text().splitlines()
+    assert header == "epoch,step,loss,accuracy,margin,learning_rate"
+    assert row == "2,2,2.000000,0.500000,0.250000,1.000e-02"
     assert isinstance(log, keras.callbacks.Callback)

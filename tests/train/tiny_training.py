@@ -7,6 +7,7 @@ from typing import ClassVar
 import keras
 
 from train.backbones import BACKBONES, Backbone
+from train.callbacks import StopAtNaN
 from train.fit import FitSettings, train_run
 from train.losses import ArcFace
 from train.optimizers import AdamW
@@ -35,11 +36,15 @@ HEAD = ArcFace()
 SMALL_ADAMW = AdamW(learning_rate=5e-3, warmup_epochs=0.2)
 
 
+STOPPING_AT_NAN = (StopAtNaN(),)
+
+
 def register(setitem):
     """Register the backbone as "tiny"; `setitem` is that of a MonkeyPatch, which removes it after the test."""
     setitem(BACKBONES.members, "tiny", Tiny)
 
 
-def run(manifest, directory, epochs=3, resume=False, loss=HEAD, logger=None, **more):
+def run(manifest, directory, epochs=3, resume=False, loss=HEAD, loggers=(), callbacks=STOPPING_AT_NAN, **more):
     settings = FitSettings(epochs=epochs, batch_size=8, **more)
-    return train_run(manifest, Path(directory), TINY, loss, SMALL_ADAMW, settings, logger=logger, resume=resume)
+    directory = Path(directory)
+    return train_run(manifest, directory, TINY, loss, SMALL_ADAMW, settings, callbacks, loggers, resume=resume)

@@ -36,6 +36,7 @@ class About(TypedDict, total=False):
     network: str
     fingerprint: str
     resumed: list[dict[str, Any]]
+    environment: dict[str, Any]
 
 
 class Resumed(NamedTuple):

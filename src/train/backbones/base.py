@@ -90,7 +90,10 @@ class Backbone(ABC):
             x = layers.GlobalAveragePooling2D(name="neck_gap")(x)
             x = layers.Dropout(self.dropout, name="neck_dropout")(x)
         x = layers.Dense(self.embedding, use_bias=False, name="neck_dense")(x)
-        return self.normalise(x, "embedding")
+        # The embedding has 32 bits in mixed precision too.
+        return layers.BatchNormalization(
+            axis=-1, momentum=self.bn_momentum, epsilon=1e-5, name="embedding", dtype="float32"
+        )(x)
 
 
 BACKBONES: Registry[Backbone] = Registry("backbone", Backbone)

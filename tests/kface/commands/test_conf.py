@@ -105,8 +105,8 @@ def test_recipes_and_choices_change_defaults():
     assert ("sample-small", "12") in settings["corpus.identities"].defaults
     assert settings["optimizer.momentum"].only == ("sgd",)
     assert settings["fit.seed"].default == "${seed}"
-    assert settings["callbacks.progress.enabled"].only == ("default",)
-    assert settings["logger.every"].only == ("csv",)
+    assert settings["callbacks.progress.enabled"].only == ("default", "early_stopping")
+    assert settings["logger.csv.every"].only == ("csv",)
     assert settings["fit.augmentation.flip"].choices == ("true", "false")
     assert settings["backbone.neck"].choices == ("flatten", "gdc", "gap")
 

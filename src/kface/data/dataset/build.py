@@ -106,6 +106,7 @@ def build(
     # A cluster's workers may run in another directory.
     source = open_source(os.path.abspath(root) if backend == "dask" else root, settings)
     people = _split(source, settings)
+    source.tested = frozenset(people.test)
     header = {"settings": settings.as_dict(), "detector": detector.describe(), "people": _people(people)}
     origin = {
         "name": name or os.path.basename(os.path.abspath(os.fspath(root))),

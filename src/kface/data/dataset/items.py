@@ -141,6 +141,8 @@ class CorpusSource(ABC):
 
     landmarks: ClassVar[tuple[str, ...]] = ("image",)
     labelled: ClassVar[bool] = True
+    #: The test people, whose captures may be selected by other conditions; set before any images are asked for.
+    tested: frozenset[str] = frozenset()
     rules: Protocol | None = None
 
     @abstractmethod

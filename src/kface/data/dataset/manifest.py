@@ -12,6 +12,8 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 SCHEMA = 1
 KIND = "kface data set"
+#: Kind of a manifest that names the data sets it is made of.
+JOINED = "kface joined data set"
 FILE = "manifest.json"
 REBUILD = "run the data set stage again, which rebuilds what is missing"
 
@@ -43,8 +45,50 @@ class Refused(NamedTuple):
     reason: str
 
 
+class Member(NamedTuple):
+    """A data set that another one is made of.
+
+    Attributes:
+        name: Prefix of its identities: "name:subject".
+        directory: Its directory.
+        fingerprint: Its manifest's.
+        weight: Its part of an epoch's images, beside the other members' weights; None for the sampler's own.
+        cap: Largest number of an identity's images an epoch; None for no limit.
+        test: Whether its test people are verified; otherwise they are left out.
+        labelled: Whether its images have identities.
+    """
+
+    name: str
+    directory: str
+    fingerprint: str
+    weight: float | None = None
+    cap: int | None = None
+    test: bool = True
+    labelled: bool = True
+
+
+class Excluded(NamedTuple):
+    """An identity that is not trained on because it also occurs in a test set.
+
+    Attributes:
+        subject: The identity.
+        testset: Title of the test set.
+        person: Who it is there.
+        by: "name", "image" or "similarity".
+        score: Cosine similarity of the templates; None for another reason.
+        images: Number of its images.
+    """
+
+    subject: str
+    testset: str
+    person: str
+    by: str
+    score: float | None
+    images: int
+
+
 class DatasetManifest(NamedTuple):
-    """A finished data set.
+    """A finished data set, or several that :mod:`kface.data.dataset.joined` makes one of.
 
     Attributes:
         directory: Its directory.
@@ -57,6 +101,8 @@ class DatasetManifest(NamedTuple):
         refused: Sorted by path.
         problems: Files that did not parse in the corpus: by kind, "times" and "examples".
         fingerprint: Of the settings and the source's files (names, sizes, times).
+        members: The data sets that it is made of, whose shards are named by absolute paths; none for a data set of its own.
+        excluded: Identities that are left out of the training split; sorted.
     """
 
     directory: Path
@@ -69,6 +115,21 @@ class DatasetManifest(NamedTuple):
     refused: tuple[Refused, ...]
     problems: dict[str, Any]
     fingerprint: str
+    members: tuple[Member, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+
+    def member_of(self, shard: Shard) -> int:
+        """Return the number of the member that a shard of the training split belongs to; 0 without members."""
+        if len(self.members) < 2:
+            return 0
+        name = shard.subject.partition(":")[0]
+        return next(number for number, member in enumerate(self.members) if member.name == name)
+
+    def labelled(self, member: int = 0) -> bool:
+        """Return whether the images of a member have identities."""
+        if self.members:
+            return self.members[member].labelled
+        return bool(self.source.get("labelled", True))
 
     def of(self, split: str | None = None) -> list[Shard]:
         """Return the shards of a split ("train" or "test"), or all."""
@@ -87,9 +148,10 @@ class DatasetManifest(NamedTuple):
         return [str(self.directory / shard.file) for shard in self.of(split)]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content of the file: everything but the directory."""
+        """Return the content of the file of a data set of its own: everything but the directory."""
         found = dict(self._asdict(), schema=SCHEMA, kind=KIND)
-        del found["directory"]
+        for name in ("directory", "members", "excluded"):
+            del found[name]
         found["shards"] = [dict(shard._asdict()) for shard in self.shards]
         found["refused"] = [dict(refused._asdict()) for refused in self.refused]
         return found
@@ -118,6 +180,10 @@ def load(directory: PathLike, verify: str | None = "sizes") -> DatasetManifest:
         raise DatasetError(f"cannot be read ({error.strerror or error})", path)
     except ValueError:
         raise DatasetError("is damaged: not JSON", path, "remove it and " + REBUILD)
+    if isinstance(found, dict) and found.get("kind") == JOINED:
+        from kface.data.dataset.joined import read_joined
+
+        return read_joined(found, Path(directory), verify)
     if not isinstance(found, dict) or found.get("kind") != KIND:
         raise DatasetError("is not a data set's manifest", path)
     if found.get("schema") != SCHEMA:
@@ -133,7 +199,7 @@ def load(directory: PathLike, verify: str | None = "sizes") -> DatasetManifest:
         directory=Path(directory),
         shards=tuple(Shard(**shard) for shard in found["shards"]),
         refused=tuple(Refused(**refused) for refused in found["refused"]),
-        **{name: found[name] for name in DatasetManifest._fields if name not in ("directory", "shards", "refused")},
+        **{name: found[name] for name in _KINDS if name not in ("shards", "refused")},
     )
     if verify is not None:
         for shard in manifest.shards:

@@ -146,6 +146,8 @@ def _examples(
                 f"contains {len(found)} images instead of {shard.images}", path, "remove it and " + REBUILD
             )
         for features in found:
+            # In a data set of several members, identities have the member's name before their own.
+            features["subject"] = [shard.subject.encode("utf-8", "surrogateescape")]
             yield str(path), features
 
 

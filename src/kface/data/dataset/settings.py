@@ -11,6 +11,9 @@ from kface.data.protocols import Protocol, get
 from kface.errors import ConfigError
 from kface.mtcnn import settings as cascade
 
+ABSENT = object()
+#: Defaults of settings that data sets of earlier versions do not record.
+LATER = {"test_conditions": "same"}
 LANDMARKS = ("image", "camera", "annotation", "aligned")
 
 
@@ -22,6 +25,7 @@ class DatasetSettings(NamedTuple):
             as "folders" for ``DIR/<person>/<image>``.
         protocol: Selects the captures, see :mod:`kface.data.protocols`; ignored for a corpus without conditions.
         test: Test people: a fraction (a float below 1), a number (an int), a list, or None for none.
+        test_conditions: The captures of the test people: "same" as of the others, or the name of a protocol that selects them.
         published: Whether to use K-Face's 30 published test people instead of `test`, if the corpus contains them all.
         seed: Seed of the split and of the selection.
         identities: Maximum number of people; by default the protocol's.
@@ -57,6 +61,7 @@ class DatasetSettings(NamedTuple):
     runtime: str = "auto"
     quality: int = 95
     max_per_shard: int = 500
+    test_conditions: str = "same"
 
     @property
     def rules(self) -> Protocol:
@@ -89,6 +94,12 @@ class DatasetSettings(NamedTuple):
                         f"use landmarks={known[0]} with layout={self.layout}",
                     )
                 )
+            if not isinstance(self.test_conditions, str):
+                checks.refuse(
+                    ConfigError(f"must be same or a protocol, not {self.test_conditions!r}", "test_conditions")
+                )
+            elif self.test_conditions != "same":
+                get(self.test_conditions)
             checks.whole("seed", self.seed, 0)
             if self.identities is not None:
                 checks.whole("identities", self.identities, 2)
@@ -128,9 +139,9 @@ class DatasetSettings(NamedTuple):
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings with JSON's types."""
+        """Return the settings with JSON's types; one that was added later only where it is not the default."""
         found: dict[str, Any] = json.loads(json.dumps(self._asdict()))
-        return found
+        return {key: value for key, value in found.items() if LATER.get(key, ABSENT) != value}
 
     @property
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@ from kface.data.dataset.folder_sources import CropSource, FolderSource, Photogra
 from kface.data.dataset.items import CorpusSource, FileItem, Item, PathLike
 from kface.data.dataset.record_source import RecordSource
 from kface.data.layout import Problems, Tree
-from kface.data.protocols import select
+from kface.data.protocols import get, select
 
 if TYPE_CHECKING:
     from kface.data.dataset.settings import DatasetSettings
@@ -30,6 +30,8 @@ class KFaceSource(CorpusSource):
         self.settings = settings
         self.rules = settings.rules
         self.conditions = settings.rules.conditions
+        same = settings.test_conditions == "same"
+        self.test_conditions = self.conditions if same else get(settings.test_conditions).conditions
         self.tree = Tree(root)
 
     def subjects(self) -> list[str]:
@@ -42,7 +44,8 @@ class KFaceSource(CorpusSource):
 
     def items(self, subject: str, problems: Problems | None = None) -> list[FileItem]:
         """Return one identity's images, sorted; `problems` counts what does not parse."""
-        paths = dict(self.tree.files_of(subject, self.conditions, problems))
+        conditions = self.test_conditions if subject in self.tested else self.conditions
+        paths = dict(self.tree.files_of(subject, conditions, problems))
         kept = select(paths, self.settings.max_per_identity, self.settings.seed)
         return [FileItem(capture.path(), capture, paths[capture]) for capture in kept]
 

@@ -1,5 +1,6 @@
 """InsightFace's RecordIO: copied bytes, both forms of identities, and damage in one line."""
 
+import contextlib
 import struct
 
 import cv2
@@ -181,10 +182,8 @@ def test_any_flipped_byte_is_a_line_or_a_refused_image(root, tmp_path, seed):
             damaged = bytearray(whole)
             damaged[place] ^= int(random.integers(1, 256))
             (root / name).write_bytes(bytes(damaged))
-            try:
+            with contextlib.suppress(KFaceError):
                 read_identities(root / "train.rec", root / "train.idx")
-            except KFaceError as error:
-                assert str(error)
         (root / name).write_bytes(whole)
 
 
