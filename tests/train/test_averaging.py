@@ -45,7 +45,7 @@ def test_statistics_against_numpy(network):
 
 def test_for_a_while(network):
     model = FaceModel(network, HEAD(3))
-    model.compile(optimizer=AVERAGED(4, 3, 8), jit_compile=False)
+    model.compile(optimizer=AVERAGED(4, 3, 8), run_eagerly=True)
     assert not averaging.is_averaged(model)
     random = np.random.default_rng(0)
     images, labels = random.normal(size=(8, 2, 2, 3)).astype(np.float32), random.integers(0, 3, 8)

