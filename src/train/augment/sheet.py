@@ -60,7 +60,7 @@ def main(config: DictConfig) -> None:
     """Draw the sheet of ``fit.augmentation`` on faces of the data set, which is built where it does not exist."""
     augmentation = stage.instantiate(config["fit"], "fit").augmentation
     if augmentation is None:
-        raise ConfigError("is null: there is nothing to draw", "fit.augmentation", "add augmentation=strong")
+        raise ConfigError("is null: there is nothing to draw", "fit.augmentation", "use augmentation=strong")
     manifest = prepare(DatasetJob.of(config)).manifest
     count = manifest.images("train")
     # Spread over all people and conditions.
