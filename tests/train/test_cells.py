@@ -235,7 +235,7 @@ def test_ctrl_c_stops_the_grid(grid, capfd):
         ("resume=true", "resume=true: is decided for each cell; remove it"),
         ("--multirun", "--multirun: unknown option; see kface table5 run --help"),
         ("loss=arcface,", "loss=arcface,: names an empty choice; write loss=arcface,cosface,softmax"),
-        ("loss=arcfac", "loss=arcfac: unknown choice; choose one of: adaface, arcface, cosface"),
+        ("loss=arcfac", "loss=arcfac: unknown choice; choose one of: arcface, cosface, softmax"),
         ("evaluate.lfw=nowhere", "evaluate.lfw=nowhere: does not exist; correct the path or leave it out"),
     ],
 )
