@@ -83,14 +83,14 @@ def test_the_kinds_of_glasses():
 def test_eagerly_and_inside_tf_data(face):
     image = tf.constant(face)
     everything = Augmentation(True, **dict.fromkeys(SHARES, 1.0))
-    eager = np.stack([everything(image, seed).numpy() for seed in SEEDS])
-    dataset = tf.data.Dataset.from_tensor_slices(tf.stack(SEEDS))
-    inside = dataset.map(lambda seed: everything(image, seed)).batch(len(SEEDS))
+    eager = np.stack([everything(image, seed).numpy() for seed in SEEDS[:2]])
+    dataset = tf.data.Dataset.from_tensor_slices(tf.stack(SEEDS[:2]))
+    inside = dataset.map(lambda seed: everything(image, seed)).batch(2)
     # Where a value is rounded, for JPEG, a tiny difference becomes a visible one.
     np.testing.assert_allclose(next(iter(inside)).numpy(), eager, atol=3)
     assert eager.min() >= -1e-3
     assert eager.max() <= 255 + 1e-3
-    assert len({value.tobytes() for value in eager}) == len(SEEDS)
+    assert len({value.tobytes() for value in eager}) == 2
 
 
 def test_the_default_is_what_earlier_runs_had(face):

@@ -45,3 +45,32 @@ def test_wrong_arguments_are_one_line():
     for wrong in ({"embedding": 0}, {"stem_stride": 3}, {"dropout": 1.0}, {"bn_momentum": 1.0}, {"neck": "none"}):
         with pytest.raises(ConfigError, match="backbone"):
             backbones.build("mobilenetv2", width=0.125, **wrong)
+
+
+def test_gdc_is_that_of_mobilefacenet():
+    # Chen et al., 2018, table 1: linear GDConv 7x7 over the complete map, then linear conv 1x1; no activation.
+    settings = backbones.MobileNetV2(embedding=5, stem_stride=1, width=0.125)
+    image = keras.Input((7, 7, 6))
+    network = keras.Model(image, settings.embed(image))
+    random = np.random.default_rng(0)
+    for variable in network.variables:
+        variable.assign(random.uniform(0.5, 1.5, variable.shape))
+    maps = random.normal(size=(4, 7, 7, 6)).astype(np.float32)
+
+    def normalised(x, layer):
+        gamma, beta, mean, variance = (
+            value.numpy() for value in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
+        )
+        return (x - mean) / np.sqrt(variance + 1e-5) * gamma + beta
+
+    filters = network.get_layer("neck_gdc").kernel.numpy()
+    assert filters.shape == (7, 7, 6, 1)
+    x = np.einsum("nijc,ijc->nc", maps, filters[..., 0])
+    x = normalised(x, network.get_layer("neck_gdc_bn"))
+    x = normalised(x @ network.get_layer("neck_dense").kernel.numpy(), network.get_layer("embedding"))
+    np.testing.assert_allclose(np.asarray(network(maps, training=False)), x, rtol=1e-3, atol=1e-3)
+    # With a stride of 1 in the stem, the map of a face is the paper's 7x7; with 2 the filter is as large as the map, 4x4.
+    for stride, side in ((1, 7), (2, 4)):
+        made = backbones.build("mobilenetv2", stem_stride=stride, width=0.125, embedding=5)
+        assert made.get_layer("neck_gdc").kernel.shape[:2] == (side, side)
+        assert made.get_layer("last_relu").output.shape[1:3] == (side, side)

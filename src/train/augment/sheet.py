@@ -18,11 +18,13 @@ from train.augment.settings import Augmentation
 #: Columns of a sheet, and the width of the column with the names, in pixels.
 COLUMNS = 9
 MARGIN = 104
+#: Rows with all changes at their rates.
+TOGETHER = 4
 FILE = "augmentation.png"
 
 
 def contact_sheet(faces: np.ndarray, augmentation: Augmentation, columns: int = COLUMNS, seed: int = 0) -> np.ndarray:
-    """Draw each change alone within an augmentation's limits, one a row, then rows with all of them at their rates.
+    """Draw each change alone within an augmentation's limits, one a row, then all of them at their rates, some rows.
 
     Args:
         faces: uint8 (n, h, w, 3), RGB; each column takes the next one.
@@ -31,13 +33,16 @@ def contact_sheet(faces: np.ndarray, augmentation: Augmentation, columns: int = 
         seed: Of the draws.
 
     Returns:
-        uint8, RGB: the unchanged faces, a row for each change with its name, and as many rows with all of them as fit.
+        uint8, RGB: the unchanged faces, and a row for each change and for each time together, with its name.
     """
     some = [tf.constant(faces[column % len(faces)], tf.float32) for column in range(columns)]
     rows = {"unchanged": [face.numpy() for face in some]}
-    changes = {**augmentation.changes(), "flip": geometry.flip}
-    together = [f"together {number}" for number in range(1, 5)]
-    for row, (name, change) in enumerate([*changes.items(), *((name, augmentation) for name in together)]):
+    changes = {
+        **augmentation.changes(),
+        "flip": geometry.flip,
+        **{f"together {number}": augmentation.__call__ for number in range(1, TOGETHER + 1)},
+    }
+    for row, (name, change) in enumerate(changes.items()):
         seeds = [tf.constant([seed, row * columns + column], tf.int64) for column in range(columns)]
         rows[name] = [change(face, one).numpy() for face, one in zip(some, seeds, strict=True)]
     return np.concatenate([_row(name, images) for name, images in rows.items()])
@@ -55,7 +60,7 @@ def main(config: DictConfig) -> None:
     """Draw the sheet of ``fit.augmentation`` on faces of the data set, which is built where it does not exist."""
     augmentation = stage.instantiate(config["fit"], "fit").augmentation
     if augmentation is None:
-        raise ConfigError("is null: there is nothing to draw", "fit.augmentation", "add augmentation=strong")
+        raise ConfigError("is null: there is nothing to draw", "fit.augmentation", "use augmentation=strong")
     manifest = prepare(DatasetJob.of(config)).manifest
     count = manifest.images("train")
     # Spread over all people and conditions.

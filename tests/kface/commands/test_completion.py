@@ -30,7 +30,7 @@ def offered(*words):
     ("words", "candidates", "files"),
     [
         (["t"], ["train", "table5"], False),
-        (["train", "loss="], ["loss=arcface", "loss=cosface", "loss=softmax"], False),
+        (["train", "loss=a"], ["loss=adaface", "loss=arcface"], False),
         (["train", "backbone=m"], ["backbone=mobilenetv2"], False),
         (["train", "lo"], ["loss=", "logger=", "loss.", "logger."], False),
         (["train", "fit.e"], ["fit.epochs="], False),
@@ -148,7 +148,7 @@ def bash(tmp_path):
         ("tra", "<train>"),
         ("train backbone=m", "<train><backbone=mobilenetv2>"),
         ("train loss=cosface fit.ep", "<train><loss=cosface><fit.epochs=>"),
-        ("train fit.augm", "<train><fit.augmentation.>"),
+        ("train callbacks.prog", "<train><callbacks.progress.>"),
         ("train data_dir=dat", "<train><data_dir=data/>"),
         ("deploy source=a\\ ", "<deploy><source=a clip (1).mp4>"),
         ("deploy source=a\\ cl", "<deploy><source=a clip (1).mp4>"),

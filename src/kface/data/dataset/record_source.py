@@ -136,6 +136,8 @@ def find_record(root: PathLike) -> str:
         found = [f"{STEM}.rec"]
     if len(found) != 1:
         raise LayoutError(
-            f"contains {'several files' if found else 'no file'} *.rec", root, "give the folder of train.rec and train.idx"
+            f"contains {'several files' if found else 'no file'} *.rec",
+            root,
+            "give the folder of train.rec and train.idx",
         )
     return os.path.join(os.fspath(root), found[0])

@@ -89,7 +89,9 @@ class DatasetSettings(NamedTuple):
                 known = SOURCES[self.layout].landmarks
                 checks.refuse(
                     ConfigError(
-                        f"{self.landmarks!r} needs {needs}" if "aligned" not in known else "the crops are aligned already",
+                        f"{self.landmarks!r} needs {needs}"
+                        if "aligned" not in known
+                        else "the crops are aligned already",
                         "landmarks",
                         f"use landmarks={known[0]} with layout={self.layout}",
                     )
