@@ -277,7 +277,7 @@ def _fit(
             devices.on_jax() and "RESOURCE_EXHAUSTED" in str(error)
         )
         if not exhausted:
-            raise
+            raise pipeline.damage_of(error) or error
         raise TrainingError(
             f"does not suffice for a batch of {training.batch_size}",
             "memory",

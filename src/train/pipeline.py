@@ -4,6 +4,7 @@ The order and every augmentation follow from the seed, the epoch and the positio
 killed and resumed sees the same images as an undisturbed one, and several hosts agree without talking to each other.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -265,10 +266,23 @@ def load(split: TrainingSplit, size: int = 112) -> tuple[np.ndarray, np.ndarray]
         .batch(256)
     )
     start = 0
-    for some in decoded.as_numpy_iterator():
-        images[start : start + len(some)] = some
-        start += len(some)
+    try:
+        for some in decoded.as_numpy_iterator():
+            images[start : start + len(some)] = some
+            start += len(some)
+    except tf.errors.OpError as error:
+        raise damage_of(error) or error
     return images, split.image_labels
+
+
+def damage_of(error: Exception) -> TrainingError | None:
+    """Return the error of a shard that could not be read, which TensorFlow wraps into one of its own; None for another."""
+    found = re.search(r"TrainingError: (.+)", str(error)) if isinstance(error, tf.errors.OpError) else None
+    if found is None:
+        return None
+    where, _, what = found.group(1).strip().partition(": ")
+    what, _, remedy = what.partition("; ")
+    return TrainingError(what, where, remedy or None)
 
 
 def _reader(index: RecordIndex) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:

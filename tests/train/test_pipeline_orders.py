@@ -1,5 +1,7 @@
 """Epochs of every sampler through the pipeline, in memory and from the shards; parts for hosts; larger data sets."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -113,6 +115,20 @@ class TestIndex:
             RecordIndex.of([str(tmp_path / "a.tfrecord")], [10]).read(np.arange(10))
         with pytest.raises(TrainingError, match="cannot be read"):
             RecordIndex.of([str(tmp_path / "b.tfrecord")], [10])
+
+
+def test_a_shard_that_is_damaged_meanwhile_is_one_line(tiny_manifest, tmp_path, monkeypatch):
+    file = tmp_path / "a.tfrecord"
+    data = Path(tiny_manifest.files("train")[0]).read_bytes()
+    file.write_bytes(data[:400] + bytes([data[400] ^ 1]) + data[401:])
+    split = pipeline.TrainingSplit((str(file),), ("a",), 10, (10,), (0,), (0,))
+    with pytest.raises(TrainingError, match=r"a\.tfrecord: has a wrong checksum; remove it and build it again"):
+        pipeline.load(split)
+    monkeypatch.setattr(pipeline, "CACHE_BYTES", 0)
+    with pytest.raises(tf.errors.OpError) as caught:
+        batches_of(split, epochs=1, images_per_epoch=8)
+    assert str(pipeline.damage_of(caught.value)).startswith(f"{file}: has a wrong checksum; remove it")
+    assert pipeline.damage_of(ValueError("TrainingError: x: y")) is None
 
 
 def test_natural_is_the_default(split):

@@ -31,6 +31,8 @@ WORKSTATION = (
     "kface/data/dataset",
     "kface/data/testsets",
     "kface/data/corpora.py",
+    "kface/data/exclusion.py",
+    "kface/data/mixture.py",
     "kface/evaluation",
     "kface/kisa",
 )

@@ -23,8 +23,8 @@ from kface.images import is_image_name
 from kface.progress import Progress
 
 WAYS = ("name", "image", "similarity")
-#: Side of the grey copies that are compared, and the correlation from which two show the same photograph: of 29.6 million pairs of
-#: LFW's images 4 reach it, all of them one photograph twice.
+#: Side of the grey copies that are compared, and the correlation from which two show the same photograph: of 29.6 million pairs
+#: of LFW's images 4 reach it, all of them one photograph twice.
 SIDE, SAME = 32, 0.97
 #: Images of an identity whose mean is its template.
 IMAGES = 8

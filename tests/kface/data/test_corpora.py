@@ -42,9 +42,11 @@ def descendants(kind):
 def test_what_every_corpus_declares():
     from kface.data.corpora import Corpus
     from kface.data.dataset.sources import SOURCES
+    from kface.data.mixture import MixtureCorpus
 
     kinds = [kind for kind in descendants(Corpus) if hasattr(kind, "layout")]
-    assert len(kinds) == 6
+    assert len(kinds) == 7
+    assert MixtureCorpus in kinds
     for kind in kinds:
         made = kind()
         assert made.title, kind

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from kface import checks
 from kface.data.corpora import Corpus
 from kface.data.dataset.build import BuildReport, build
 from kface.data.dataset.joined import join, write_joined
-from kface.data.dataset.manifest import Member
+from kface.data.dataset.manifest import Excluded, Member
 from kface.data.dataset.settings import DatasetSettings
 from kface.data.dataset.sources import SOURCES
 from kface.data.exclusion import Exclusion, find_excluded
@@ -24,6 +24,9 @@ from kface.networks import RUNTIMES
 from kface.stage import instantiate
 from kface.text import printable
 from kface.workers import check_backend
+
+#: Identities that are left out and named in a summary.
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class DatasetJob:
     def _name(self) -> str:
         if not self.parts and self.exclusion is None:
             return self._plain_name
-        described = [
+        described: list[Any] = [
             [job.directory.name, part.weight, part.cap, part.test, part.corpus.name] for part, job in self.parts
         ] or [self._plain_name]
         digest = sha256_bytes(json.dumps([described, self.exclusion and self.exclusion.described()]).encode("utf-8"))
@@ -232,11 +235,19 @@ def summary(report: BuildReport) -> str:
         len(manifest.refused),
         printable(manifest.directory),
     )
-    if manifest.excluded:
-        text += f", {len(manifest.excluded)} identities of test sets left out"
     text += " (nothing to do)" if report.built == 0 else f" ({report.seconds:.0f} s)"
     for kind, found in sorted(manifest.problems.items()):
         names = ", ".join(printable(name) for name in found["examples"])
         more = ", ..." if found["times"] > len(found["examples"]) else ""
         text += "\n  left out: {} x {}: {}{}".format(found["times"], kind, names, more)
-    return text
+    return text + "".join(_excluded_lines(manifest.excluded))
+
+
+def _excluded_lines(excluded: Sequence[Excluded]) -> Iterator[str]:
+    """Yield a line for each of the first identities that are left out, and one for the others."""
+    for one in excluded[:SHOWN]:
+        score = "" if one.score is None else f" {one.score:.2f}"
+        who = "" if one.person == one.subject else f"{printable(one.person)} "
+        yield f"\n  not trained on: {printable(one.subject)} ({who}in {printable(one.testset)}, by {one.by}{score})"
+    if len(excluded) > SHOWN:
+        yield f"\n  not trained on: {len(excluded) - SHOWN:,} more, see the manifest"

@@ -1,6 +1,7 @@
 import pytest
+from dataset_fakes import FakeMtcnn, write_tree
 
-from kface.data.dataset import DatasetSettings
+from kface.data.dataset import DatasetSettings, build
 from kface.data.dataset.settings import differences
 from kface.errors import ConfigError, ProtocolError, WrongSettingsError
 
@@ -84,3 +85,32 @@ def test_all_wrong_settings_are_reported_at_once():
         "factor",
         "brighten",
     ]
+
+
+def test_data_sets_of_earlier_versions_stay_valid():
+    # Fingerprints of a version without samplers; a setting that was added later is recorded only where it is not the default.
+    assert DatasetSettings().validated().fingerprint == "9946f746cb2a7635"
+    assert DatasetSettings(layout="folders", test=3).validated().fingerprint == "5defb270485bf94c"
+    assert DatasetSettings(test_conditions="T4").as_dict()["test_conditions"] == "T4"
+
+
+def test_test_people_with_conditions_of_their_own(tmp_path):
+    settings = DatasetSettings(protocol="T1", test=1, published=False, test_conditions="T4")
+    manifest = build(
+        write_tree(tmp_path / "tree"), tmp_path / "out", settings, detector=FakeMtcnn(), jobs=1, progress=False
+    )
+    manifest = manifest.manifest
+    sizes = {split: {shard.images for shard in manifest.of(split)} for split in ("train", "test")}
+    # T1 has one light and no accessory, in three of the cameras here; T4 has both lights and accessories.
+    assert sizes == {"train": {3}, "test": {12}}
+    with pytest.raises(ProtocolError, match="T9"):
+        DatasetSettings(test_conditions="T9").validated()
+    with pytest.raises(ConfigError, match="test_conditions"):
+        DatasetSettings(test_conditions=4).validated()
+
+
+def test_no_test_people(tmp_path):
+    settings = DatasetSettings(test=None, identities=3)
+    tree = write_tree(tmp_path / "tree")
+    manifest = build(tree, tmp_path / "out", settings, detector=FakeMtcnn(), jobs=1, progress=False).manifest
+    assert (len(manifest.subjects("train")), manifest.subjects("test")) == (3, ())
