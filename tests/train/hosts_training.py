@@ -39,7 +39,7 @@ def train(name, task, cluster, directory):
     from train.losses import ArcFace
     from train.partial import Sampling
 
-    logs = []
+    figures = []
 
     @dataclass(frozen=True)
     class Watch(CallbackSettings):
@@ -49,15 +49,15 @@ def train(name, task, cluster, directory):
             return Watcher()
 
     class Watcher(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, now=None):
+        def on_train_batch_end(self, batch, logs=None):
             if task.get("killed") == cluster.index and batch == 1:
                 print(f"host {cluster.index} is killed", flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        def on_epoch_end(self, epoch, now=None):
-            logs.append([float(now["loss"]), float(now["accuracy"])])
+        def on_epoch_end(self, epoch, logs=None):
+            figures.append([float(logs["loss"]), float(logs["accuracy"])])
 
-        def on_epoch_begin(self, epoch, now=None):
+        def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2 and interrupted:
                 raise TrainingError("interrupted")
 
@@ -90,7 +90,7 @@ def train(name, task, cluster, directory):
         result = run(resume=True)
     else:
         result = run()
-    return {"logs": logs, "weights": [weight.tolist() for weight in result.backbone.get_weights()]}
+    return {"figures": figures, "weights": [weight.tolist() for weight in result.backbone.get_weights()]}
 
 
 if __name__ == "__main__":
