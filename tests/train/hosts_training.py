@@ -24,7 +24,21 @@ def main(task):
         out = Path(task["out"])
         results = {name: train(name, task, cluster, out / name) for name in task["trainings"]}
         cluster.finish()
+        if cluster.first:
+            results["embeddings"] = embeddings(task, out / task["trainings"][0])
         (out / f"{task['name']}-{cluster.index}.json").write_text(json.dumps(results))
+
+
+def embeddings(task, directory):
+    """Load a run, and embed test people with this backend."""
+    import tiny_training
+
+    from kface.data.dataset import load, read_arrays
+    from train.trained import KerasEmbedder, load_backbone
+
+    tiny_training.register(dict.__setitem__)
+    images, _ = read_arrays(load(Path(task["data"])), "test")
+    return KerasEmbedder(load_backbone(directory), batch_size=3)(images).tolist()
 
 
 def train(name, task, cluster, directory):
@@ -62,6 +76,7 @@ def train(name, task, cluster, directory):
                 raise TrainingError("interrupted")
 
     tiny_training.register(dict.__setitem__)
+    directory.mkdir(exist_ok=True)
     single = task.get("single", False)
     settings = FitSettings(epochs=3, batch_size=4, seed=3)
 
