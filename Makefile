@@ -47,8 +47,8 @@ train: setup ## the main job: corpus, data set, training, a row of Table 5
 evaluate: setup ## verify a run (run=DIR, by default the newest), bundle=DIR or embedder=FILE.onnx; evaluate.lfw=DIR
 	@$(PY) -m kface evaluate $(OVERRIDES)
 
-table5: setup ## print all runs' rows of Table 5 beside the paper's (output_dir=DIR)
-	@$(PY) -m kface table5 $(OVERRIDES)
+table5: setup ## train Table 5's grid (finished cells are kept) and write its table to outputs/table5; backbone=A,B loss=C,D, corpus=kface corpus.root=DIR, evaluate.lfw=DIR
+	@$(PY) -m kface table5 run $(OVERRIDES)
 
 kisa: setup ## KISA's certification test of a bundle (bundle=DIR, engine=library, database=folder database.root=DIR), with a report
 	@$(PY) -m kface kisa $(OVERRIDES)

@@ -68,7 +68,8 @@ def gather(job: ExportJob, run_dir: Path | None, otherwise: Callable[[], TestSet
         ConfigError: No pairs are available.
         KFaceError: A test set cannot be read.
     """
-    given = test_sets.photographs(job.evaluation)
+    # Thresholds and precisions are judged on pairs of images, not of templates of several.
+    given = [testset for testset in test_sets.photographs(job.evaluation) if testset.templates is None]
     if run_dir is None:
         if given:
             return Material(given, None)

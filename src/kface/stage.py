@@ -4,10 +4,12 @@ Adapts Hydra: nothing else in the package imports it. Every mistake on the comma
 valid choices, before the stage starts; so is a :class:`~kface.errors.KFaceError` inside it. The exit status is then 2.
 """
 
+import contextlib
 import difflib
+import os
 import sys
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from kface.commands import conf
 from kface.commands.conf import configuration_directory
@@ -25,6 +27,12 @@ OPTIONS = HELP + (
     "-p", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--info", "-i", "--hydra-help", "--version",
     "--experimental-rerun",
 )  # fmt: skip
+
+MULTIRUN = ("-m", "--multirun")
+
+
+class JobFailed(Exception):  # noqa: N818
+    """A job of a sweep that ran in another process has failed, after reporting why; its argument is the exit status."""
 
 
 def places(own: Optional[Path] = None) -> List[Path]:
@@ -93,7 +101,7 @@ def compose(stage: str, overrides: Sequence[str] = (), own: Optional[Path] = Non
     from omegaconf.errors import OmegaConfBaseException
 
     directory = configuration_directory()
-    overrides = literal(overrides, _parses)
+    overrides = literal(overrides, parses)
     if own is not None:
         overrides = ["hydra.searchpath=[{}]".format(quote("file://{}".format(own)))] + list(overrides)
     GlobalHydra.instance().clear()
@@ -143,14 +151,18 @@ def run(
             compose(stage, arguments, own)
     except (KFaceError, ImportError) as error:
         return _end(name, error, extra)
-    arguments = literal(arguments, _parses, sweep=bool({"-m", "--multirun"} & set(arguments)))
+    multirun = bool(set(MULTIRUN) & set(arguments))
+    arguments = literal(arguments, parses, sweep=multirun)
     if own is not None:
         arguments = ["--config-dir", str(own)] + arguments
 
     status: List[int] = []
     defects: List[BaseException] = []
+    here = os.getpid()
 
     def guarded(config: Any) -> None:
+        if 130 in status:
+            return
         try:
             status.append(task(config) or 0)
         except KeyboardInterrupt:
@@ -160,18 +172,53 @@ def run(
             try:
                 status.append(_end(name, error, extra))
             except Exception:
+                if os.getpid() != here:
+                    raise
                 # Raised again outside Hydra, which would shorten the traceback and end the process itself.
                 defects.append(error)
+        if os.getpid() != here and status[-1]:
+            # A launcher runs this job in another process: the exit status returns as an exception.
+            raise JobFailed(status[-1])
 
     before = sys.argv
     sys.argv = ["kface {}".format(name)] + arguments
     try:
-        hydra.main(version_base="1.3", config_path=str(configuration_directory()), config_name=stage)(guarded)()
+        with _raising(multirun):
+            hydra.main(version_base="1.3", config_path=str(configuration_directory()), config_name=stage)(guarded)()
+    except JobFailed as failed:
+        status.append(int(failed.args[0]))
+    except _errors_of_hydra() as error:
+        status.append(_end(name, ConfigError(first_line(error), stage)))
+    except KeyboardInterrupt:
+        print("{}: stopped; finished work is kept".format(name), file=sys.stderr)
+        status.append(130)
     finally:
         sys.argv = before
     if defects:
         raise defects[0]
     return max(status) if status else 0
+
+
+@contextlib.contextmanager
+def _raising(multirun: bool) -> Iterator[None]:
+    """Have Hydra raise what goes wrong in a sweep, in place of printing it and ending the process."""
+    given = os.environ.get("HYDRA_FULL_ERROR")
+    if multirun:
+        os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = given
+
+
+def _errors_of_hydra() -> Tuple[Any, ...]:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    return (HydraException, OmegaConfBaseException)
 
 
 def instantiate(node: Any, key: str, **extra: Any) -> Any:
@@ -202,7 +249,7 @@ def instantiate(node: Any, key: str, **extra: Any) -> Any:
         raise ConfigError(first_line(cause or error), key, "compare with {}".format(where))
 
 
-def _parses(override: str) -> bool:
+def parses(override: str) -> bool:
     """Return whether Hydra can parse an override."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -212,6 +259,13 @@ def _parses(override: str) -> bool:
     except HydraException:
         return False
     return True
+
+
+def sweeps(override: str) -> bool:
+    """Return whether an override lists several values, as in ``seed=0,1``; False where Hydra cannot parse it."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return parses(override) and bool(OverridesParser.create().parse_override(override).is_sweep_override())
 
 
 def _check_options(name: str, arguments: Sequence[str]) -> None:

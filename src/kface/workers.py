@@ -29,7 +29,7 @@ def settle(parent: int) -> None:
     cv2.setNumThreads(1)
     # Workers on other machines, or of a cluster's own process, have another parent, which decides when they end.
     if os.getppid() == parent:
-        threading.Thread(target=_end_with, args=(parent,), name="kface-parent-watch", daemon=True).start()
+        end_with(parent)
     # Some backends run tasks outside a process's main thread, where signals cannot be set.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -70,8 +70,16 @@ def backend_of(backend: str, jobs: int) -> Iterator[None]:
         yield
 
 
-def _end_with(parent: int) -> None:
-    """End this worker soon after its parent was killed; otherwise it would wait, and hold its memory, for minutes."""
+def end_with(parent: int) -> None:
+    """End this process soon after its parent was killed: otherwise a worker would wait, and hold its memory, for minutes.
+
+    Args:
+        parent: ID of the parent process.
+    """
+    threading.Thread(target=_watch, args=(parent,), name="kface-parent-watch", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     os._exit(1)

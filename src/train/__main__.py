@@ -39,6 +39,7 @@ def _train(config: DictConfig, data: DatasetJob, cluster: Cluster, started: floa
         "the run to resume", {} if resumed is None else {"run": resumed.directory.name, "epoch": resumed.epoch}
     )
     checks.check_packages(job.logger)
+    checks.check_teacher(job)
     checks.check_places(job, network)
     if cluster.first:
         weights.clean(job.output_dir)

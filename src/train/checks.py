@@ -5,18 +5,19 @@ import shutil
 import tempfile
 
 import keras
+import numpy as np
 from omegaconf import DictConfig
 
+from kface.alignment import SIZE
 from kface.data.dataset import DatasetManifest
 from kface.data.dataset.stage import DatasetJob
 from kface.errors import ConfigError, TrainingError
 from kface.evaluation import runs, test_sets
 from train import checkpoints, memory, resuming
-from train.fit import check_fits
-from train.hosts import devices
+from train.distil import open_teacher
+from train.fit import check_fits, checked_head, training_split
 from train.job import TrainJob
 from train.loggers import LoggerSettings
-from train.pipeline import TrainingSplit
 
 #: Upper limit of the size of a run's logs, reports and plots, in bytes.
 SMALL_FILES = 50 << 20
@@ -37,6 +38,21 @@ def check_packages(logger: LoggerSettings) -> None:
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("is not installed, and the plots need it", "matplotlib", "run make setup")
     logger.check()
+
+
+def check_teacher(job: TrainJob) -> None:
+    """Open the teacher and embed a grey face, where there is a teacher.
+
+    Raises:
+        ConfigError: It does not exist, or its preprocessing is not known.
+        ModelError: It is damaged, or is not a network that maps faces to embeddings.
+    """
+    if job.fit.distil is not None:
+        teacher = open_teacher(job.fit.distil)
+        try:
+            teacher.embed(np.full((1, SIZE, SIZE, 3), 128, np.uint8))
+        finally:
+            teacher.close()
 
 
 def check_resume(job: TrainJob) -> runs.Resumed | None:
@@ -85,10 +101,8 @@ def check_data_set(job: TrainJob, network: keras.Model, manifest: DatasetManifes
         ProtocolError: A file of pairs names images that do not exist.
         TrainingError: It has too few people, or a batch does not fit into the memory.
     """
-    split = TrainingSplit.of(manifest)
-    classes = len(split.subjects)
-    job.sampling.check(classes, job.fit.batch_size, devices.count())
-    head = job.sampling.head(job.loss, classes, job.fit.batch_size, job.fit.seed)
+    split = training_split(manifest, job.fit)
+    head = checked_head(split, job.loss, job.fit, job.sampling)
     check_fits(network, split, job.fit, memory.HeadSize.of(head, hosts), hosts)
     test_sets.check_own_set(job.evaluation, manifest)
 
@@ -113,5 +127,7 @@ def about(job: TrainJob, manifest: DatasetManifest) -> runs.About:
 def title(job: TrainJob, manifest: DatasetManifest) -> str:
     """Return the training's title, such as "resnet50 with arcface (scale 11.2), 54 people"."""
     people = len(manifest.subjects("train"))
+    if job.fit.distil is not None and job.fit.distil.unlabelled:
+        return f"{job.backbone.name} distilled from {job.fit.distil.teacher}, {manifest.images('train')} images without labels"
     scale = job.loss(people).scale
     return f"{job.backbone.name} with {job.loss_name} (scale {scale:.1f}), {people} people"

@@ -23,11 +23,13 @@ from train.callbacks import (
     StopAtNaN,
     TrainingContext,
 )
+from train.distil import Distillation, StudentModel, Targets, open_teacher, targets
 from train.heads import CosineHead
 from train.hosts import Cluster, devices
 from train.hosts.callbacks import OnEveryHost, SynchroniseForRamp
 from train.loggers import LoggerSettings, NoLogger
 from train.losses import Loss
+from train.model import FaceModel
 from train.optimizers import Optimizer
 from train.partial import Sampling
 from train.pipeline import TrainingSplit
@@ -48,6 +50,7 @@ class FitSettings:
         margin_full: Share of the run after which the margin is complete.
         label_smoothing: Share of the target spread evenly over all identities.
         augmentation: Changes to the images; None for no changes.
+        distil: The teacher, and its weight; None for none.
     """
 
     epochs: int = 20
@@ -58,6 +61,7 @@ class FitSettings:
     margin_full: float = 0.4
     label_smoothing: float = 0.0
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    distil: Distillation | None = None
 
     def __post_init__(self) -> None:
         whole("fit.epochs", self.epochs, 1)
@@ -76,6 +80,8 @@ class FitSettings:
         number("fit.label_smoothing", self.label_smoothing, 0, 1, open_above=True)
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise ConfigError(f"must be a group of settings or null, not {self.augmentation!r}", "fit.augmentation")
+        if self.distil is not None and not isinstance(self.distil, Distillation):
+            raise ConfigError(f"must be a group of settings or null, not {self.distil!r}", "fit.distil")
 
 
 @dataclass(frozen=True)
@@ -128,22 +134,22 @@ def train_run(
         ConfigError: A setting is out of its range.
         TrainingError: Too little memory, nothing to train on, a checkpoint that does not fit, or a loss that is not finite.
     """
-    split = TrainingSplit.of(manifest)
+    split = training_split(manifest, settings)
+    learnt = None if settings.distil is None else _learnt(manifest, settings.distil)
     keras.utils.set_random_seed(settings.seed)
     network = backbone()
     sampling, cluster = sampling or Sampling(), cluster or Cluster()
-    sampling.check(len(split.subjects), settings.batch_size, devices.count())
-    head = sampling.head(loss, len(split.subjects), settings.batch_size, settings.seed)
+    head = checked_head(split, loss, settings, sampling)
     images = check_fits(network, split, settings, memory.HeadSize.of(head, cluster.count), cluster.count)
     steps = images // settings.batch_size
 
-    model = sampling.model(network, head, settings.label_smoothing)
+    model = _model(network, head, settings, sampling, learnt)
     # XLA makes training on a CPU slower (1.85 times where it was measured); JAX has nothing else.
     model.compile(
         optimizer=optimizer(steps, settings.epochs, settings.batch_size),
         jit_compile="auto" if devices.on_jax() or tf.config.list_physical_devices("GPU") else False,
     )
-    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling)
+    described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt)
     folder = run_dir / "checkpoints"
     if cluster.first:
         weights.remove_left_over(folder)
@@ -167,8 +173,11 @@ def train_run(
             first,
             settings.augmentation,
             SIZE,
+            numbered=learnt is not None,
             host=(cluster.index, cluster.count),
         )
+        if learnt is not None:
+            batches = learnt.joined(batches)
         hooks: list[keras.callbacks.Callback] = [
             # These make the margin and the files that a run consists of; the others are the user's choice.
             SynchroniseForRamp(settings.margin_full * settings.epochs, steps),
@@ -232,6 +241,39 @@ def _fit(
                 hook.close()
 
 
+def training_split(manifest: DatasetManifest, settings: FitSettings) -> TrainingSplit:
+    """Return what is trained on; raises TrainingError where the labels count and there are fewer than two identities."""
+    unlabelled = settings.distil is not None and settings.distil.unlabelled
+    return TrainingSplit.of(manifest, least=1 if unlabelled else 2)
+
+
+def _learnt(manifest: DatasetManifest, distil: Distillation) -> Targets:
+    """Return the teacher's embeddings of the training crops."""
+    teacher = open_teacher(distil)
+    try:
+        return targets(manifest, teacher)
+    finally:
+        teacher.close()
+
+
+def checked_head(split: TrainingSplit, loss: Loss, settings: FitSettings, sampling: Sampling) -> CosineHead:
+    """Return the margin head; raises ConfigError where identities, batch, devices and settings do not suit."""
+    if sampling.used and settings.distil is not None:
+        raise ConfigError("does not work with a teacher", "head.sample_rate", "add head.sample_rate=1")
+    # A head of one class has nothing to tell apart; it is not trained where the labels do not count.
+    classes = max(2, len(split.subjects))
+    sampling.check(classes, settings.batch_size, devices.count())
+    return sampling.head(loss, classes, settings.batch_size, settings.seed)
+
+
+def _model(
+    network: keras.Model, head: CosineHead, settings: FitSettings, sampling: Sampling, learnt: Targets | None
+) -> FaceModel:
+    if settings.distil is None or learnt is None:
+        return sampling.model(network, head, settings.label_smoothing)
+    return StudentModel(network, head, learnt.values.shape[1], settings.distil.weight, settings.label_smoothing)
+
+
 def check_fits(
     network: keras.Model,
     split: TrainingSplit,
@@ -279,6 +321,7 @@ def describe_run(
     callbacks: Sequence[CallbackSettings],
     manifest: DatasetManifest,
     sampling: Sampling,
+    learnt: Targets | None = None,
 ) -> Mapping[str, Json]:
     """Return everything that decides a run's weights; it must not change between a checkpoint and its resumption.
 
@@ -294,4 +337,6 @@ def describe_run(
         "data_set": manifest.fingerprint,
         **sampling.described(),
     }
+    if learnt is not None:
+        described["teacher"] = learnt.teacher
     return described

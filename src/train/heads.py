@@ -110,5 +110,9 @@ class CosineHead(keras.layers.Layer):
 
 
 def normalise(x: keras.KerasTensor, axis: int) -> keras.KerasTensor:
-    """Divide by the L2 norm along an axis; a zero vector stays zero, with a finite gradient."""
-    return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12))
+    """Divide by the L2 norm along an axis; a vector shorter than 1e-6 becomes zero, with a gradient of zero.
+
+    The true gradient of a vector so short would be too large for half precision.
+    """
+    squares = ops.sum(ops.square(x), axis=axis, keepdims=True)
+    return x * ops.rsqrt(ops.maximum(squares, 1e-12)) * ops.cast(squares >= 1e-12, x.dtype)

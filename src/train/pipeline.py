@@ -5,6 +5,7 @@ killed and resumed sees the same images as an undisturbed one.
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import tensorflow as tf
@@ -30,26 +31,34 @@ class TrainingSplit:
         files: Paths of the shards.
         subjects: Identities, sorted; a label is an index into them.
         images: Number of images.
+        firsts: Number of each shard's first image; an image's number is its place in all shards one after the other.
     """
 
     files: tuple[str, ...]
     subjects: tuple[str, ...]
     images: int
+    firsts: tuple[int, ...]
 
     @classmethod
-    def of(cls, manifest: DatasetManifest) -> "TrainingSplit":
+    def of(cls, manifest: DatasetManifest, least: int = 2) -> "TrainingSplit":
         """Return the training split of a data set.
 
+        Args:
+            manifest: The data set.
+            least: Smallest number of identities; 1 where the labels do not count.
+
         Raises:
-            TrainingError: It has fewer than two identities.
+            TrainingError: It has fewer identities.
         """
         subjects = tuple(manifest.subjects("train"))
-        if len(subjects) < 2:
+        if len(subjects) < least:
             raise TrainingError(
-                f"has {len(subjects)} identities to train on, at least two are needed", manifest.directory
+                f"has {len(subjects)} identities to train on, at least {'two are' if least == 2 else 'one is'} needed",
+                manifest.directory,
             )
         files = tuple(str(file) for file in manifest.files("train"))
-        return cls(files, subjects, manifest.images("train"))
+        counts = [shard.images for shard in manifest.of("train")]
+        return cls(files, subjects, sum(counts), tuple(accumulate(counts[:-1], initial=0)))
 
 
 def normalise(image: tf.Tensor) -> tf.Tensor:
@@ -72,6 +81,7 @@ def batches(
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
     size: int = 112,
+    numbered: bool = False,
     host: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Return the batches of the epochs from ``first_epoch`` to ``epochs``, one after the other.
@@ -85,6 +95,8 @@ def batches(
         first_epoch: Number of finished epochs of a resumed run.
         augmentation: Changes to the images; None for no changes.
         size: Side of the crops in pixels.
+        numbered: Whether the labels are tuples: the labels, and int64 (batch,), the images' numbers in the order of
+            :func:`load`.
         host: Number of this host, from 0, and number of hosts: each gets an equal part of every batch, the first host the
             first images. Their parts, one after the other, are the batch that a single host would get.
 
@@ -95,14 +107,14 @@ def batches(
     share = batch_size // parts
 
     def prepared(examples: tf.data.Dataset, epoch: tf.Tensor | int) -> tf.data.Dataset:
-        """Augment and normalise an epoch's (uint8 image, label) pairs, and batch them."""
+        """Augment and normalise an epoch's (uint8 image, label, number) triples, and batch them."""
 
-        def prepare(position: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        def prepare(position: tf.Tensor, example: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, object]:
             image = tf.cast(example[0], tf.float32)
             if augmentation is not None:
                 number = tf.cast(epoch, tf.int64) * 1_000_003 + position
                 image = augmentation(image, tf.stack([tf.constant(seed, tf.int64), number]))
-            return normalise(image), example[1]
+            return normalise(image), (example[1], example[2]) if numbered else example[1]
 
         dataset = examples.take(images_per_epoch // batch_size * batch_size).enumerate()
         if parts > 1:
@@ -115,7 +127,7 @@ def batches(
         def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
             order = _order(split.images, images_per_epoch, seed, epoch)
             examples = tf.data.Dataset.from_tensor_slices(order).map(
-                lambda index: (tf.gather(images, index), tf.gather(labels, index))
+                lambda index: (tf.gather(images, index), tf.gather(labels, index), tf.cast(index, tf.int64))
             )
             return prepared(examples, epoch)
 
@@ -134,9 +146,9 @@ def load(split: TrainingSplit, size: int = 112) -> tuple[np.ndarray, np.ndarray]
     """Decode all crops: uint8 (n, size, size, 3), and int32 (n,) labels."""
     images = np.empty((split.images, size, size, 3), np.uint8)
     labels = np.empty((split.images,), np.int32)
-    dataset = _examples(tf.data.TFRecordDataset(list(split.files)), split, size).batch(256)
+    dataset = _examples(tf.data.TFRecordDataset(list(split.files)).enumerate(), split, size).batch(256)
     start = 0
-    for some_images, some_labels in dataset.as_numpy_iterator():
+    for some_images, some_labels, _ in dataset.as_numpy_iterator():
         stop = start + len(some_labels)
         if stop <= split.images:
             images[start:stop], labels[start:stop] = some_images, some_labels
@@ -158,11 +170,11 @@ def _examples(records: tf.data.Dataset, split: TrainingSplit, size: int) -> tf.d
         default_value=-1,
     )
 
-    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def parse(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         features = tf.io.parse_single_example(record, FEATURES)
         label = labels.lookup(features["subject"])
         with tf.control_dependencies([tf.debugging.assert_non_negative(label, "a shard holds an unknown identity")]):
-            return decode(features["image"], size), tf.identity(label)
+            return decode(features["image"], size), tf.identity(label), number
 
     return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -182,9 +194,13 @@ def _stream(split: TrainingSplit, images_per_epoch: int, seed: int, epoch: int, 
     Each short epoch of a large data set starts with other shards, so that all of them are used eventually.
     """
     order = _order(len(split.files), len(split.files), seed, epoch)
-    files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(list(split.files)), order))
+    paths, firsts = (tf.gather(tf.constant(values), order) for values in (split.files, split.firsts))
+    files = tf.data.Dataset.from_tensor_slices((paths, tf.cast(firsts, tf.int64)))
     records = files.interleave(
-        tf.data.TFRecordDataset, cycle_length=INTERLEAVED_SHARDS, block_length=4, num_parallel_calls=tf.data.AUTOTUNE
+        lambda path, first: tf.data.TFRecordDataset(path).enumerate(first),
+        cycle_length=INTERLEAVED_SHARDS,
+        block_length=4,
+        num_parallel_calls=tf.data.AUTOTUNE,
     )
     # The buffer holds JPEGs, a tenth of the size of the crops.
     buffer = min(SHUFFLE_IMAGES, split.images)

@@ -29,6 +29,8 @@ FREE = (
     "corpus.root",
     "data_dir",
     "evaluate",
+    # The teacher itself is compared by its fingerprint.
+    "fit.distil.teacher",
     "hosts",
     "jobs",
     "logger",

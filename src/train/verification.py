@@ -1,4 +1,4 @@
-"""The verification of a trained run: its report, its plots and its row of Table 5."""
+"""The verification of a trained run: its report, its plots, its row of Table 5 and what is beside it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ import keras
 
 from kface.data.dataset import DatasetManifest
 from kface.errors import KFaceError, TrainingError
-from kface.evaluation import table5, test_sets
+from kface.evaluation import summary, test_sets
 from kface.evaluation.evaluate import evaluate
 from kface.evaluation.runs import About
 from kface.evaluation.settings import EvaluateSettings
@@ -16,7 +16,7 @@ from train.trained import KerasEmbedder, load_backbone
 
 
 def verify_run(settings: EvaluateSettings, run_dir: Path, manifest: DatasetManifest, about: About) -> str:
-    """Verify a trained run, write its report and plots, and return its row of Table 5.
+    """Verify a trained run, write its report and plots, and return its row of Table 5 and what is beside it.
 
     Args:
         settings: The test sets.
@@ -31,17 +31,19 @@ def verify_run(settings: EvaluateSettings, run_dir: Path, manifest: DatasetManif
     before = None
     if settings.before:
         before = KerasEmbedder(untrained(about["backbone_arguments"], about["seed"], run_dir), mirror=settings.mirror)
+    own = test_sets.own(settings, manifest)
     report = evaluate(
         KerasEmbedder(network, mirror=settings.mirror),
-        test_sets.testsets(settings, manifest),
+        [*own.sets, *test_sets.photographs(settings)],
         run_dir,
         about,
         before,
         settings.bootstrap,
         settings.seed,
         settings.progress,
+        own.conditions,
     )
-    return table5.row(report)
+    return summary.text(report)
 
 
 def untrained(arguments: Mapping[str, object], seed: int, run_dir: Path) -> keras.Model:

@@ -32,7 +32,7 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setattr(pairs, "kface_set", lambda *_: faces_of("kface", "sample", synthetic=True))
 
     def job(lfw=None, pairs=10):
-        return SimpleNamespace(evaluation=EvaluateSettings(lfw=lfw, pairs=pairs), seed=0, output_dir=Path("outputs"))
+        return SimpleNamespace(evaluation=EvaluateSettings(sets={"lfw": lfw} if lfw else {}, pairs=pairs), seed=0, output_dir=Path("outputs"))
 
     return job
 

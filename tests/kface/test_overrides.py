@@ -68,7 +68,7 @@ def parsed(argument):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("key", ["source", "corpus.root", "+evaluate.lfw"])
 def test_a_file_name_is_taken_to_the_letter(key, name):
-    (argument,) = overrides.literal([key + "=" + name], stage._parses)
+    (argument,) = overrides.literal([key + "=" + name], stage.parses)
     if name.startswith("${x}"):
         argument = argument.replace("${x}", "\\${x}")  # a reference to a setting that this configuration lacks
     assert parsed(argument) == name
@@ -77,7 +77,7 @@ def test_a_file_name_is_taken_to_the_letter(key, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_hydra_s_own_quotes_still_work(name):
     given = "source=" + overrides.quote(name)
-    assert overrides.literal([given], stage._parses) == [given]
+    assert overrides.literal([given], stage.parses) == [given]
 
 
 @pytest.mark.parametrize(
@@ -99,29 +99,29 @@ def test_hydra_s_own_quotes_still_work(name):
     ],
 )
 def test_what_is_no_text_is_left_as_it_is(argument):
-    assert overrides.literal([argument], stage._parses) == [argument]
+    assert overrides.literal([argument], stage.parses) == [argument]
 
 
 def test_a_value_that_hydra_cannot_parse_is_a_text_for_any_key():
-    assert parsed(*overrides.literal(["corpus.title=얼굴 (새)"], stage._parses)) == "얼굴 (새)"
-    assert parsed(*overrides.literal(["fit.epochs=1("], stage._parses)) == "1("
+    assert parsed(*overrides.literal(["corpus.title=얼굴 (새)"], stage.parses)) == "얼굴 (새)"
+    assert parsed(*overrides.literal(["fit.epochs=1("], stage.parses)) == "1("
 
 
 def test_a_sweep_stays_one():
-    assert overrides.literal(["corpus.root=a,b"], stage._parses, sweep=True) == ["corpus.root=a,b"]
-    assert parsed(*overrides.literal(["corpus.root=a,가"], stage._parses, sweep=True)) == "a,가"
+    assert overrides.literal(["corpus.root=a,b"], stage.parses, sweep=True) == ["corpus.root=a,b"]
+    assert parsed(*overrides.literal(["corpus.root=a,가"], stage.parses, sweep=True)) == "a,가"
 
 
 def test_a_reference_to_another_setting_stays_one():
-    (argument,) = overrides.literal(["out=${data_dir}/가"], stage._parses)
+    (argument,) = overrides.literal(["out=${data_dir}/가"], stage.parses)
     value = OverridesParser.create().parse_override(argument).value()
     assert OmegaConf.create({"data_dir": "data", "out": value}).out == "data/가"
 
 
 def test_the_home_directory(monkeypatch):
     monkeypatch.setenv("HOME", "/users/김")
-    assert parsed(*overrides.literal(["evaluate.lfw=~/lfw"], stage._parses)) == "/users/김/lfw"
-    assert parsed(*overrides.literal(["evaluate.lfw=a~b"], stage._parses)) == "a~b"
+    assert parsed(*overrides.literal(["evaluate.lfw=~/lfw"], stage.parses)) == "/users/김/lfw"
+    assert parsed(*overrides.literal(["evaluate.lfw=a~b"], stage.parses)) == "a~b"
 
 
 def leaves(node, prefix=""):

@@ -15,6 +15,7 @@ from tiny_data_set import FixedDetector, make_tiny_data_set
 
 from kface import stage
 from kface.data.dataset import DatasetSettings, build
+from kface.data.testsets.kface_protocols import OwnSets
 from kface.errors import ConfigError, KFaceError, TrainingError
 from kface.evaluation import test_sets
 from kface.evaluation.reports import read_report
@@ -147,11 +148,11 @@ def test_a_small_corpus_is_verified_on_the_pairs_that_there_are(tmp_path, networ
     job = job_of("fit.batch_size=8", f"data_dir={tmp_path}/data")
     checks.check_data_set(job, network, manifest)
     assert f"make {pairs} pairs, half of them genuine; evaluate.pairs asks for 6000" in capsys.readouterr().out
-    (own,) = test_sets.testsets(job.evaluation, manifest)
+    (own,) = test_sets.own(job.evaluation, manifest).sets
     assert (len(own.pairs), int(own.genuine.sum())) == (pairs, pairs // 2)
     assert own.title == "unseen people of people"
     capsys.readouterr()
-    assert len(test_sets.testsets(replace(job.evaluation, pairs=6), manifest)[0].pairs) == 6
+    assert len(test_sets.own(replace(job.evaluation, pairs=6), manifest).sets[0].pairs) == 6
     assert capsys.readouterr().out == ""
 
 
@@ -176,7 +177,7 @@ def test_no_own_pairs_where_none_are_wanted(tmp_path, network):
     manifest = made(tmp_path, 4, 4)
     job = job_of("evaluate.pairs=null", "fit.batch_size=2", f"data_dir={tmp_path}/data")
     checks.check_data_set(job, network, manifest)
-    assert test_sets.testsets(job.evaluation, manifest) == []
+    assert test_sets.own(job.evaluation, manifest) == OwnSets()
 
 
 def test_a_batch_larger_than_the_data_names_one_that_fits(tiny_manifest, network):

@@ -154,11 +154,8 @@ def test_the_samples_command_line_has_the_same_defaults():
 
     config = stage.compose("dataset").corpus
     made, default = stage.instantiate(config, "corpus"), SampleCorpus()
-    assert (made.identities, made.views, made.lights_per_view) == (
-        default.identities,
-        default.views,
-        default.lights_per_view,
-    )
+    for name in ("identities", "views", "lights_per_view", "seed", "variation", "plain"):
+        assert getattr(made, name) == getattr(default, name), name
 
 
 @pytest.mark.parametrize(

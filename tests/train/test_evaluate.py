@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_a_bundle_without_tensorflow(place, tiny_manifest):
     done = run(place, "bundle=bundle", "out=report", f"data_set={tiny_manifest.directory}", "evaluate.pairs=40")
     assert done.returncode == 0, done.stderr
     assert "tiny (bundle tiny, fp32 on " in done.stdout
-    assert {path.name for path in (place / "report").iterdir()} == {"report.json", "roc.png", "det.png"}
+    assert {path.name for path in (place / "report").iterdir()} == {"report.json", "roc.png", "det.png", "scores"}
     report = read_report(place / "report" / "report.json")
     sets = [kface_set(tiny_manifest, 40, 0), bin_set(place / "agedb_30.bin", "agedb30", "AgeDB-30")]
     wanted = evaluate_network(means, sets, place / "wanted", report["run"], replicates=20)
@@ -95,6 +96,49 @@ def test_an_embedder_without_tensorflow(place):
     listed = table5.collect(place / "outputs")
     assert [one["run"]["backbone"] for one in listed] == ["other.onnx"]
     assert "| other.onnx (rgb, (x - 127.5) / 128, on " in table5.table(listed)
+
+
+@pytest.fixture(scope="module")
+def fake_library(tmp_path_factory):
+    """A C++ library that computes an embedding by arithmetic: the mean colour and 1, made 1 long."""
+    source = Path(__file__).resolve().parents[1] / "kface" / "library" / "fake_kface.c"
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler (apt-get install gcc)")
+    out = tmp_path_factory.mktemp("library") / "libkface.so"
+    include = source.parents[3] / "src" / "export" / "library" / "include"
+    subprocess.run([compiler, "-shared", "-fPIC", "-I", include, source, "-o", out, "-lm"], check=True)
+    return out
+
+
+def colours(images):
+    """What the fake library computes, in numpy."""
+    return np.pad(images.reshape(len(images), -1, 3).mean(axis=1), ((0, 0), (0, 1)), constant_values=1)
+
+
+def test_the_library_without_tensorflow(place, fake_library):
+    # The number is what the fake library takes for a model.
+    (place / "bundle" / "model").write_text("5")
+    done = run(place, "bundle=bundle", f"library={fake_library}", "out=by-library")
+    assert done.returncode == 0, done.stderr
+    assert "tiny (library 9.8.7 with bundle tiny, on aligned faces), trained on data unknown to kface" in done.stdout
+    report = read_report(place / "by-library" / "report.json")
+    wanted = evaluate_network(
+        colours,
+        [bin_set(place / "agedb_30.bin", "agedb30", "AgeDB-30")],
+        place / "colours",
+        report["run"],
+        replicates=20,
+    )
+    for figure in ("accuracy", "eer"):
+        assert report["sets"]["agedb30"][figure]["value"] == pytest.approx(
+            wanted["sets"]["agedb30"][figure]["value"], abs=0.02
+        )
+    # Another network than the bundle's own, so the library and nothing else was measured.
+    assert (
+        report["sets"]["agedb30"]["eer"]["value"]
+        != read_report(place / "report" / "report.json")["sets"]["agedb30"]["eer"]["value"]
+    )
 
 
 def test_of_two_outputs_the_named_one_is_verified(place, monkeypatch):
@@ -134,6 +178,17 @@ def job_of(*overrides):
         (["bundle=5"], "5: is not a bundle"),
         (["bundle=[5]"], r"\[5\]: is not a bundle"),
         (["run=a", "output=b"], "output: applies to embedder=FILE"),
+        (["library=a"], "library=a: runs a bundle; add bundle=DIR"),
+        (["library=a", "embedder=b"], "library=a: runs a bundle"),
+        (["library=a", "bundle=bundle", "precision=int8"], "precision: cannot be chosen for the library"),
+        (["library=absent.so", "bundle=bundle"], "absent.so does not exist"),
+        (["evaluate.protocols=[q5]"], r"evaluate\.protocols: must be a list of q1, q2, q3, q4"),
+        (["evaluate.protocols=3"], r"evaluate\.protocols: must be a list of"),
+        (["evaluate.pair_lists=absent"], r"evaluate\.pair_lists=absent: does not exist"),
+        (["evaluate.pair_lists=other.onnx"], r"evaluate\.pair_lists=other\.onnx: is not a directory"),
+        (["evaluate.conditions=maybe"], r"evaluate\.conditions: must be true or false"),
+        (["evaluate.calfw=absent"], r"evaluate\.calfw=absent: does not exist"),
+        (["evaluate.ijbc=other.onnx", "bundle=bundle"], r"other\.onnx: is not a directory; give the folder of IJB-C"),
         (["seed=-1"], "seed: must be a whole number"),
         (["bundle=absent"], "absent: is not a bundle"),
         (["embedder=other.onnx"], r"add preprocessing\.colour=rgb"),

@@ -126,11 +126,11 @@ def test_memory_is_estimated_beforehand(tiny_manifest, tmp_path, monkeypatch):
     network = backbones.build("resnet50", embedding=128)
     assert 50e6 < memory.bytes_per_image(network) < 300e6
     fits = memory.fitting_batch(network, 54, 8 << 30)
-    assert memory.too_large(network, 54, fits, 8 << 30) is None
-    error = memory.too_large(network, 54, 4 * fits, 8 << 30)
+    assert memory.too_large(network, memory.HeadSize(54, 54), fits, 8 << 30) is None
+    error = memory.too_large(network, memory.HeadSize(54, 54), 4 * fits, 8 << 30)
     assert f"add fit.batch_size={fits}" in str(error)
-    assert "smaller backbone" in str(memory.too_large(network, 54, 1, 1 << 20))
-    assert memory.too_large(network, 54, 1 << 20, None) is None
+    assert "smaller backbone" in str(memory.too_large(network, memory.HeadSize(54, 54), 1, 1 << 20))
+    assert memory.too_large(network, memory.HeadSize(54, 54), 1 << 20, None) is None
     monkeypatch.setattr(memory, "available", lambda: 1 << 17)
     with pytest.raises(
         TrainingError,

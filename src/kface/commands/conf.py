@@ -185,6 +185,7 @@ class _File(object):
         self.about = ""
         self.examples: List[str] = []
         self.anywhere = False
+        self.package: Optional[str] = None
         self.defaults: List[Tuple[str, Optional[str], str]] = []
         self.above: List[str] = []
         self.base: Optional[str] = None
@@ -206,6 +207,8 @@ def _group(places: Sequence[Path], name: str, default: Optional[str], about: str
         if files[choice].anywhere:
             continue
         for setting in _inherited(choice, files):
+            # A file may put its settings elsewhere than under its group's name.
+            setting = setting._replace(key="{}.{}".format(files[choice].package or name, setting.key))
             merged.setdefault(setting.key, setting)
             if not merged[setting.key].about:
                 merged[setting.key] = merged[setting.key]._replace(about=setting.about)
@@ -214,7 +217,7 @@ def _group(places: Sequence[Path], name: str, default: Optional[str], about: str
     for key, setting in merged.items():
         others = tuple((choice, text or "null") for choice, text in has[key] if text != setting.default)
         only = () if len(has[key]) == len(files) else tuple(sorted(choice for choice, _ in has[key]))
-        settings.append(Setting(name + "." + key, setting.default, setting.about, others, only))
+        settings.append(Setting(key, setting.default, setting.about, others, only))
     return Group(name, default, about, tuple(choices), tuple(settings))
 
 
@@ -312,6 +315,7 @@ def _head(made: _File, lines: Sequence[str]) -> None:
     for line in lines:
         if line.strip().startswith("@package"):
             made.anywhere = "_global_" in line
+            made.package = line.split()[-1]
         elif line.startswith("   "):
             made.examples.append(line.strip())
         else:

@@ -1,4 +1,4 @@
-"""Sources of images: a K-Face tree, folders of photographs, or the procedural sample.
+"""Sources of images: a K-Face tree, folders of photographs or crops, InsightFace's RecordIO, or the procedural sample.
 
 ``python -m kface.data.corpora`` writes the sample.
 """
@@ -117,8 +117,7 @@ class FolderCorpus(Corpus):
     @property
     def key(self) -> str:
         """Prefix of the names of its data sets, different for each folder, even for folders of the same name."""
-        place = os.path.realpath(os.path.expanduser(os.fspath(self.root or ".")))
-        return f"{self.name}-{sha256_bytes(os.fsencode(place))[:6]}"
+        return _placed(self.name, self.root)
 
     def prepare(self, progress: bool = True) -> Path:
         """Return the root; raises ConfigError where it is not set, LayoutError where it is not a directory."""
@@ -127,6 +126,61 @@ class FolderCorpus(Corpus):
             "the folder of photographs is not set",
             "give the directory with one folder per person",
         )
+
+
+def _placed(name: str, root: PathLike | None) -> str:
+    """Return a name and a hash of the directory that a corpus is in."""
+    place = os.path.realpath(os.path.expanduser(os.fspath(root or ".")))
+    return f"{name}-{sha256_bytes(os.fsencode(place))[:6]}"
+
+
+class PlacedCorpus(Corpus):
+    """A corpus in a directory of its own, without conditions.
+
+    Args:
+        root: The directory.
+        name: Name of the data sets made of it; by default the corpus's own.
+    """
+
+    #: What the root contains, for an error.
+    content: ClassVar[str]
+
+    def __init__(self, root: PathLike | None = None, name: str | None = None) -> None:
+        self.root = root
+        self.name = str(name or self.layout)
+
+    @property
+    def key(self) -> str:
+        """Prefix of the names of its data sets, different for each directory."""
+        return _placed(self.name, self.root)
+
+    def prepare(self, progress: bool = True) -> Path:
+        """Return the root; raises ConfigError where it is not set, LayoutError where it is not a directory."""
+        return given(self.root, "the corpus's directory is not set", f"give the directory with {self.content}")
+
+
+class CropCorpus(PlacedCorpus):
+    """Aligned 112x112 crops, ``DIR/<person>/<image>``: nothing is detected, and JPEGs are copied."""
+
+    title = "aligned crops"
+    layout = "crops"
+    content = "one folder per person"
+
+
+class PhotographCorpus(PlacedCorpus):
+    """Photographs without identities, at any depth below a directory, to distil from."""
+
+    title = "unlabelled photographs"
+    layout = "photographs"
+    content = "photographs"
+
+
+class RecordCorpus(PlacedCorpus):
+    """InsightFace's RecordIO: aligned 112x112 crops in ``train.rec`` and ``train.idx``, as MS1M, Glint360K and others come."""
+
+    title = "InsightFace RecordIO"
+    layout = "recordio"
+    content = "train.rec and train.idx"
 
 
 class SampleCorpus(Corpus):
@@ -139,6 +193,8 @@ class SampleCorpus(Corpus):
         lights_per_view: Random lights a scene.
         seed: Same seed, same bytes.
         jobs: Processes; -1 for one a core.
+        variation: From 0 to 1: how far people, takes and pictures differ from one another beyond K-Face's conditions.
+        plain: Share of the people who are drawn without variation: those whom a protocol with this share tests.
     """
 
     synthetic = True
@@ -148,11 +204,13 @@ class SampleCorpus(Corpus):
     def __init__(
         self,
         parent: PathLike = "data",
-        identities: int = 72,
-        views: int = 16,
-        lights_per_view: int = 3,
+        identities: int = 112,
+        views: int = 8,
+        lights_per_view: int = 4,
         seed: int = 0,
         jobs: int = -1,
+        variation: float = 1.0,
+        plain: float = 0.25,
     ) -> None:
         for key, value, least in (
             ("identities", identities, 2),
@@ -160,12 +218,18 @@ class SampleCorpus(Corpus):
             ("lights_per_view", lights_per_view, 1),
         ):
             checks.whole("corpus." + key, value, least)
+        checks.number("corpus.variation", variation, 0, 1)
+        checks.number("corpus.plain", plain, 0, 1)
         self.identities = identities
         self.views = views
         self.lights_per_view = lights_per_view
         self.seed = seed
         self.jobs = jobs
+        self.variation = variation
+        self.plain = plain
         self.name = f"sample-{identities}x{views}x{lights_per_view}-seed{seed}"
+        if variation:
+            self.name += f"-varied{variation:g}-plain{plain:g}"
         self.root = _expanded(parent) / self.name
 
     def prepare(self, progress: bool = True) -> Path:
@@ -180,6 +244,8 @@ class SampleCorpus(Corpus):
             seed=self.seed,
             jobs=self.jobs,
             progress=progress,
+            variation=self.variation,
+            plain=self.plain,
         )
         return self.root
 

@@ -1,4 +1,4 @@
-"""Verifies networks that need no TensorFlow: an exported bundle, or an ONNX embedder that was trained elsewhere."""
+"""Verifies networks that need no TensorFlow: an exported bundle, its C++ library, or an ONNX embedder from elsewhere."""
 
 import re
 import tempfile
@@ -9,12 +9,15 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from kface import bundle
+from kface.bundle import BundleManifest
 from kface.data.dataset import DatasetManifest, load
+from kface.data.testsets.kface_protocols import OwnSets
 from kface.errors import ConfigError, KFaceError, ModelError, TrainingError
-from kface.evaluation import foreign, runs, table5, test_sets
+from kface.evaluation import foreign, runs, summary, test_sets
 from kface.evaluation.evaluate import Embed, evaluate
 from kface.evaluation.job import EvaluateJob
 from kface.evaluation.runs import About
+from kface.library import Library
 from kface.networks import resolve
 from kface.recognizer.embedder import Embedder
 
@@ -41,7 +44,7 @@ class ExportedNetwork(NamedTuple):
 
 
 def verify_exported(job: EvaluateJob) -> str:
-    """Verify a bundle or an embedder, write its report and plots, and return its row of Table 5.
+    """Verify a bundle, an embedder or a library; write the report and plots; return the row of Table 5 and what is beside it.
 
     Raises:
         ConfigError: A file does not exist, no test set is available, or no installed runtime can run the network.
@@ -51,12 +54,13 @@ def verify_exported(job: EvaluateJob) -> str:
     network = open_exported(job)
     try:
         settings = job.seeded(network.about)
-        manifest = None if settings.pairs is None else find_data_set(job, network.about)
-        sets = test_sets.photographs(settings) if manifest is None else test_sets.testsets(settings, manifest)
+        manifest = find_data_set(job, network.about) if settings.pairs is not None or settings.protocols else None
+        own = OwnSets() if manifest is None else test_sets.own(settings, manifest)
+        sets = [*own.sets, *test_sets.photographs(settings)]
         if not sets:
             raise ConfigError("there is no test set to verify on", "evaluate", "add evaluate.lfw=DIR or data_set=DIR")
         directory = directory or runs.new_run(job.output_dir, slug(network.name), "evaluation")
-        print(f"evaluating {job.bundle or job.embedder}: {network.about['network']}", flush=True)
+        print(f"evaluating {job.library or job.bundle or job.embedder}: {network.about['network']}", flush=True)
         report = evaluate(
             network.embed,
             sets,
@@ -66,19 +70,22 @@ def verify_exported(job: EvaluateJob) -> str:
             settings.bootstrap,
             settings.seed,
             settings.progress,
+            own.conditions,
         )
     finally:
         network.close()
-    return f"{table5.row(report)}\n\nreport and plots: {directory}"
+    return f"{summary.text(report)}\n\nreport and plots: {directory}"
 
 
 def open_exported(job: EvaluateJob) -> ExportedNetwork:
-    """Open the bundle or the embedder that a job names.
+    """Open the bundle, the library with a bundle, or the embedder that a job names.
 
     Raises:
         ConfigError: The file does not exist, or no installed runtime can run it.
         ModelError: It is damaged, or is not a network that maps faces to embeddings.
     """
+    if job.library is not None:
+        return _library(job.library, job)
     if job.bundle is not None:
         return _bundle(job.bundle, job)
     assert job.embedder is not None
@@ -89,17 +96,7 @@ def _bundle(directory: Path, job: EvaluateJob) -> ExportedNetwork:
     loaded = bundle.load(directory)
     embedder = Embedder(loaded, job.runtime, job.precision)
     manifest = loaded.manifest
-    run = manifest.training.get("run")
-    run = run if isinstance(run, dict) else {}
-    facts = {key: run[key] for key, kind in FACTS.items() if type(run.get(key)) is kind}
-    about: About = {
-        "backbone": _text(run.get("backbone")) or manifest.name,
-        "loss": _text(run.get("loss")),
-        "trained_on": _text(run.get("trained_on")) or UNKNOWN_DATA,
-        "network": f"bundle {manifest.name}, {job.precision} on {embedder.runtime}",
-        "fingerprint": manifest.fingerprint,
-        **cast(About, facts),
-    }
+    about = _about(manifest, f"bundle {manifest.name}, {job.precision} on {embedder.runtime}")
 
     def embed(images: np.ndarray) -> np.ndarray:
         found = embedder.run(images)
@@ -108,6 +105,40 @@ def _bundle(directory: Path, job: EvaluateJob) -> ExportedNetwork:
         return found.vectors
 
     return ExportedNetwork(manifest.name, mirrored(embed) if job.evaluation.mirror else embed, about, embedder.close)
+
+
+def _about(manifest: BundleManifest, network: str) -> About:
+    """Return the description of a bundle's network."""
+    run = manifest.training.get("run")
+    run = run if isinstance(run, dict) else {}
+    facts = {key: run[key] for key, kind in FACTS.items() if type(run.get(key)) is kind}
+    return {
+        "backbone": _text(run.get("backbone")) or manifest.name,
+        "loss": _text(run.get("loss")),
+        "trained_on": _text(run.get("trained_on")) or UNKNOWN_DATA,
+        "network": network,
+        "fingerprint": manifest.fingerprint,
+        **cast(About, facts),
+    }
+
+
+def _library(path: Path, job: EvaluateJob) -> ExportedNetwork:
+    """Open the C++ library with a bundle; its embedder gets the faces that were aligned here, as all other networks do."""
+    assert job.bundle is not None
+    manifest = bundle.load(job.bundle).manifest
+    library = Library(path)
+    engine = library.open(job.bundle)
+    about = _about(manifest, f"library {library.version} with bundle {manifest.name}, on aligned faces")
+
+    def embed(images: np.ndarray) -> np.ndarray:
+        vectors = engine.embed(images)
+        failed = int((~vectors.any(axis=1)).sum())
+        if failed:
+            raise ModelError(f"gives no embedding of {failed} faces", job.bundle, "export it again")
+        return vectors
+
+    name = f"{manifest.name}-library"
+    return ExportedNetwork(name, mirrored(embed) if job.evaluation.mirror else embed, about, engine.close)
 
 
 def _embedder(path: Path, job: EvaluateJob) -> ExportedNetwork:

@@ -20,8 +20,9 @@ class EvaluateJob:
         run: The run's directory; None for the newest.
         bundle: An exported bundle's directory.
         embedder: An ONNX file.
+        library: The C++ library's file or folder, which runs the bundle; None for the runtimes.
         output: Name of the embedder's output that is the embedding; None where it has only one.
-        out: Directory for the report of a bundle or an embedder; None for a new one in ``output_dir``.
+        out: Directory for the report of a bundle, a library or an embedder; None for a new one in ``output_dir``.
         data_set: The data set whose test people are verified; None for the one of the training.
         output_dir: Directory of the runs.
         seed: Of the pairs and the intervals; None for the seed of the training.
@@ -35,6 +36,7 @@ class EvaluateJob:
     run: str | None
     bundle: Path | None
     embedder: Path | None
+    library: Path | None
     output: str | None
     out: Path | None
     data_set: Path | None
@@ -57,13 +59,17 @@ class EvaluateJob:
         if len(given) > 1:
             raise ConfigError("exclude each other", " and ".join(given), "give only one of them")
         text("output_dir", config["output_dir"])
-        for key in (*given, *(key for key in ("out", "output", "data_set") if config[key] is not None)):
+        for key in (*given, *(key for key in ("out", "output", "data_set", "library") if config[key] is not None)):
             text(key, config[key])
         bundle, embedder = _path(config["bundle"]), _path(config["embedder"])
         if config["out"] and bundle is None and embedder is None:
             raise ConfigError("applies to bundle=DIR and embedder=FILE; a run keeps its own report", "out", "remove it")
         if config["output"] is not None and embedder is None:
             raise ConfigError("applies to embedder=FILE", "output", "remove it")
+        if config["library"] and bundle is None:
+            raise ConfigError("runs a bundle", f"library={config['library']}", "add bundle=DIR")
+        if config["library"] and config["precision"] != "fp32":
+            raise ConfigError("cannot be chosen for the library, which reads fp32", "precision", "remove it")
         flag("progress", config["progress"])
         colour, normalisation = _preprocessing(config["preprocessing"], bundle, embedder)
         return cls(
@@ -71,6 +77,7 @@ class EvaluateJob:
             run=config["run"] or None,
             bundle=bundle,
             embedder=embedder,
+            library=_path(config["library"]),
             output=config["output"],
             out=_path(config["out"]),
             data_set=_path(config["data_set"]),

@@ -75,7 +75,7 @@ def row(report: dict[str, Any]) -> str:
         if result is None:
             table.append((name, ABSENT, theirs, "-", "-"))
             continue
-        shown = _shown(key, result)
+        shown = shown_title(key, result)
         tars = " / ".join(
             "n/a" if tar is None else f"{100 * tar['value']:.1f}" for tar in result["tar_at_far"].values()
         )
@@ -94,7 +94,7 @@ def row(report: dict[str, Any]) -> str:
         result = report["sets"].get(key)
         if result is None:
             continue
-        shown = _shown(key, result)
+        shown = shown_title(key, result)
         before = result.get("before_training")
         if before:
             ratio = "" if before["eer_ratio"] is None else f", ratio {before['eer_ratio']:.2f}"
@@ -118,11 +118,11 @@ def row(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _shown(key: str, result: dict[str, Any]) -> str:
+def shown_title(key: str, result: dict[str, Any]) -> str:
     """Return a test set's name; other people than K-Face's have another name, and are not compared with the paper's."""
     if result["synthetic_sample"]:
         return "synthetic sample"
-    return str(result["title"]) if key == "kface" else SETS[key]
+    return str(result["title"]) if key == "kface" else SETS.get(key, str(result["title"]))
 
 
 def collect(*places: Path) -> list[dict[str, Any]]:
@@ -165,8 +165,8 @@ def table(reports: Iterable[dict[str, Any]]) -> str:
         cells = []
         for key in SETS:
             result = report["sets"].get(key)
-            other = result is not None and _shown(key, result) != SETS[key]
-            note = f" ({_shown(key, result)})" if result is not None and other else ""
+            other = result is not None and shown_title(key, result) != SETS[key]
+            note = f" ({shown_title(key, result)})" if result is not None and other else ""
             cells.append(
                 ABSENT if result is None else percent(result["accuracy"], measured_on=measured_on(result)) + note
             )

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from kface.data.dataset import DatasetManifest, read_captures
-from kface.data.testsets import TestSet, bin_set, cfp_set, kface_set, lfw_set
-from kface.data.testsets.kface_pairs import choose
+from kface.data.testsets import PHOTOGRAPH_SETS, TestSet
+from kface.data.testsets.kface_pairs import choose, distinct, people_of
+from kface.data.testsets.kface_protocols import OwnSets, own_sets, protocol_pairs
 from kface.errors import ConfigError, KFaceError
 from kface.evaluation.settings import EvaluateSettings
-from kface.progress import Progress
 from kface.verification import verify
 
 
@@ -33,10 +33,14 @@ def check_own_set(settings: EvaluateSettings, manifest: DatasetManifest) -> None
         ProtocolError: A file of pairs names an image that does not exist.
     """
     pairs = own_pairs(settings, manifest)
-    if pairs is None:
+    if pairs is None and not settings.protocols:
         return
-    rows, people = choose(manifest, read_captures(manifest, "test"), pairs, settings.seed)
-    check_set(rows, people, None, "the test people")
+    captures = distinct(read_captures(manifest, "test"))
+    chosen = {} if pairs is None else {"the test people": choose(manifest, captures, pairs, settings.seed)}
+    for each in protocol_pairs(manifest, captures, settings.protocols, settings.pair_lists, settings.seed):
+        chosen[each.name.upper()] = each.chosen
+    for title, one in chosen.items():
+        check_set(one.pairs, people_of([*captures, *one.refused]), None, title)
 
 
 def check_set(pairs: np.ndarray, people: np.ndarray, folds: np.ndarray | None, title: str) -> None:
@@ -88,11 +92,17 @@ def own_pairs(settings: EvaluateSettings, manifest: DatasetManifest) -> int | st
     return min(asked, possible)
 
 
-def testsets(settings: EvaluateSettings, manifest: DatasetManifest) -> list[TestSet]:
-    """Load the data set's own test set, and the test sets of photographs that the settings name."""
-    pairs = own_pairs(settings, manifest)
-    own = [] if pairs is None else [kface_set(manifest, pairs, settings.seed)]
-    return [*own, *photographs(settings)]
+def own(settings: EvaluateSettings, manifest: DatasetManifest) -> OwnSets:
+    """Load the data set's own test sets, and the images to compare by condition."""
+    conditions = settings.conditions and manifest.source.get("layout", "kface") == "kface"
+    return own_sets(
+        manifest,
+        own_pairs(settings, manifest),
+        settings.protocols,
+        settings.pair_lists,
+        conditions,
+        settings.seed,
+    )
 
 
 def photographs(settings: EvaluateSettings) -> list[TestSet]:
@@ -102,14 +112,6 @@ def photographs(settings: EvaluateSettings) -> list[TestSet]:
 
 def _photographs(settings: EvaluateSettings) -> Iterator[TestSet]:
     cache = settings.data_dir / "faces"
-    if settings.lfw is not None:
-        yield lfw_set(settings.lfw, cache, settings.progress, settings.brighten)
-    for path, key, title in ((settings.agedb30, "agedb30", "AgeDB-30"), (settings.cfp_fp, "cfp_fp", "CFP-FP")):
-        if path is None:
-            continue
-        if path.is_dir() and key == "cfp_fp":
-            yield cfp_set(path, cache, settings.progress, settings.brighten)
-        else:
-            with Progress(None, f"{title}: decoding", enabled=settings.progress):
-                loaded = bin_set(path, key, title)
-            yield loaded
+    for key, known in PHOTOGRAPH_SETS.items():
+        if key in settings.sets:
+            yield known.load(settings.sets[key], cache, settings.progress, settings.brighten)

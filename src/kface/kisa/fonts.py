@@ -3,7 +3,9 @@
 The package is not imported, as that would change matplotlib's settings: its files are all that is used.
 """
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,3 +27,17 @@ def font_file(bold: bool = False) -> Path:
         "koreanize-matplotlib",
         "pip install 'kface[kisa]' (in a checkout: make setup)",
     )
+
+
+@contextlib.contextmanager
+def korean() -> Iterator[None]:
+    """Let matplotlib write Hangul; its settings are as before afterwards. Raises ConfigError where the font is absent."""
+    import matplotlib
+    from matplotlib import font_manager
+
+    known = {entry.fname for entry in font_manager.fontManager.ttflist}
+    for path in (font_file(), font_file(bold=True)):
+        if str(path) not in known:
+            font_manager.fontManager.addfont(str(path))
+    with matplotlib.rc_context({"font.family": NAME, "axes.unicode_minus": False, "font.size": 9}):
+        yield

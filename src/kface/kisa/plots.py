@@ -1,8 +1,6 @@
 """Plots of the report, in its language: DET curves, distributions of scores, and EER beside the passing marks."""
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -10,7 +8,7 @@ import numpy as np
 
 from kface.evaluation.plots import COLOURS, STYLES, TICKS
 from kface.kisa.conditions import PROBE_CATEGORIES
-from kface.kisa.fonts import NAME, font_file
+from kface.kisa.fonts import korean
 from kface.kisa.matching import KisaScores
 from kface.kisa.results import KisaResults
 from kface.kisa.wording import Words
@@ -21,7 +19,7 @@ BINS: Final = 80
 
 def det(results: KisaResults, words: Words) -> bytes:
     """Draw FNMR over FMR of each category on normal deviate scales, with the passing marks; returns a PNG."""
-    with _korean():
+    with korean():
         figure = _figure(7.2, 4.9)
         axes = figure.add_subplot()
         normal = NormalDist()
@@ -63,7 +61,7 @@ def det(results: KisaResults, words: Words) -> bytes:
 
 def distributions(scores: KisaScores, results: KisaResults, words: Words) -> bytes:
     """Draw the distributions of genuine and impostor scores of each category, with the common threshold; a PNG."""
-    with _korean():
+    with korean():
         figure = _figure(7.2, 4.3)
         grid = figure.subplots(2, 2, sharex=True)
         good = scores.scores[~scores.failed]
@@ -101,7 +99,7 @@ def distributions(scores: KisaScores, results: KisaResults, words: Words) -> byt
 
 def marks(results: KisaResults, words: Words) -> bytes:
     """Draw each category's EER with its interval beside its passing mark; a PNG."""
-    with _korean():
+    with korean():
         figure = _figure(7.2, 1.85)
         axes = figure.add_subplot()
         names, most, labelled = [], 0.03, False
@@ -127,20 +125,6 @@ def marks(results: KisaResults, words: Words) -> bytes:
         axes.grid(visible=True, axis="x", color="0.88")
         figure.legend(loc="outside lower center", frameon=False, ncols=2)
         return _png(figure)
-
-
-@contextmanager
-def _korean() -> Iterator[None]:
-    """Let matplotlib write Hangul; its settings are as before afterwards."""
-    import matplotlib
-    from matplotlib import font_manager
-
-    known = {entry.fname for entry in font_manager.fontManager.ttflist}
-    for path in (font_file(), font_file(bold=True)):
-        if str(path) not in known:
-            font_manager.fontManager.addfont(str(path))
-    with matplotlib.rc_context({"font.family": NAME, "axes.unicode_minus": False, "font.size": 9}):
-        yield
 
 
 def _figure(width: float, height: float) -> Any:

@@ -2,6 +2,7 @@
 
 from kface.verification.bootstrap import Interval, Resampling
 from kface.verification.curves import Curve, curve, eer, eer_of, operating_point, roc_area, tar_at_far
+from kface.verification.identification import Identification, extrapolated, identify
 from kface.verification.kfold import fold_accuracies, folds_by_person, kfold_accuracy
 from kface.verification.report import FARS, RateEstimate, VerificationReport, verify
 from kface.verification.scores import FAILED, score_pairs
@@ -10,6 +11,7 @@ __all__ = [
     "FAILED",
     "FARS",
     "Curve",
+    "Identification",
     "Interval",
     "RateEstimate",
     "Resampling",
@@ -17,8 +19,10 @@ __all__ = [
     "curve",
     "eer",
     "eer_of",
+    "extrapolated",
     "fold_accuracies",
     "folds_by_person",
+    "identify",
     "kfold_accuracy",
     "operating_point",
     "roc_area",

@@ -7,7 +7,8 @@ from typing import ClassVar
 import keras
 from keras import ops
 
-from train.losses.base import LOSSES, HeadBatch, Loss, below
+from kface.checks import number
+from train.losses.base import LOSSES, HeadBatch, Loss
 
 
 @LOSSES.register
@@ -21,7 +22,7 @@ class ArcFace(Loss):
 
     def check(self) -> None:
         """Refuse a margin that is not in [0, pi / 2)."""
-        below("margin", self.margin, math.pi / 2, "pi / 2")
+        number("loss.margin", self.margin, 0, math.pi / 2, open_above=True)
 
     def target(self, batch: HeadBatch) -> keras.KerasTensor:
         """Return cos(theta + m), or its continuation beyond theta = pi - m."""

@@ -25,7 +25,6 @@ import keras
 from keras import ops
 
 from kface.checks import number, whole
-from kface.errors import ConfigError
 from train.registry import Registry
 
 if TYPE_CHECKING:
@@ -158,7 +157,8 @@ class Loss:
         total = ops.logsumexp(logits, axis=-1, keepdims=True)
         negatives = self.negatives(batch)
         if negatives is not None:
-            total = ops.logaddexp(total, negatives)
+            both = [total, ops.broadcast_to(negatives, ops.shape(total))]
+            total = ops.logsumexp(ops.concatenate(both, axis=-1), axis=-1, keepdims=True)
         wanted = ops.sum(batch.true * logits, axis=-1)
         if label_smoothing:
             wanted = (1 - label_smoothing) * wanted + label_smoothing * ops.mean(logits, axis=-1)
@@ -179,9 +179,3 @@ class Loss:
 
 
 LOSSES: Registry[Loss] = Registry("loss", Loss)
-
-
-def below(key: str, value: float, limit: float, shown: str) -> None:
-    """Raise ConfigError where a value of a loss is not in [0, limit); ``shown`` is the limit in words."""
-    if not 0 <= value < limit:
-        raise ConfigError(f"must be at least 0 and less than {shown}, not {value}", f"loss.{key}")

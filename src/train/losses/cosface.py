@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import keras
 
-from train.losses.base import LOSSES, HeadBatch, Loss, below
+from kface.checks import number
+from train.losses.base import LOSSES, HeadBatch, Loss
 
 
 @LOSSES.register
@@ -19,7 +20,7 @@ class CosFace(Loss):
 
     def check(self) -> None:
         """Refuse a margin that is not in [0, 1)."""
-        below("margin", self.margin, 1, "1")
+        number("loss.margin", self.margin, 0, 1, open_above=True)
 
     def target(self, batch: HeadBatch) -> keras.KerasTensor:
         """Return cos(theta) - m."""

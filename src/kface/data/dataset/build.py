@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import cv2
 
+from kface.data.dataset.crops import NoDetector
 from kface.data.dataset.extract import Chunk, DetectorFactory, Extracted, Mtcnn
 from kface.data.dataset.items import CorpusSource, Item
 from kface.data.dataset.manifest import FILE, DatasetManifest, PathLike, Refused, Shard, shard_name
@@ -81,7 +82,7 @@ def build(
         backend: Any joblib backend: "loky", "multiprocessing", "threading", "dask", "ray", "spark", or one that was
             registered before.
         progress: Whether to show a progress bar, or that nothing is to be done.
-        detector: Finds the faces. MTCNN by default.
+        detector: Finds the faces, except in aligned crops. MTCNN by default.
         name: The corpus's name; by default its directory's.
         synthetic: Whether the corpus is synthetic.
 
@@ -99,7 +100,10 @@ def build(
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0 or not -MOST_JOBS <= jobs <= MOST_JOBS:
         raise ConfigError(f"must be a number of processes, or -1 for one per core, not {jobs!r}", "jobs")
     settings = (settings or DatasetSettings()).validated()
-    detector = detector or Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)
+    if settings.landmarks == "aligned":
+        detector = NoDetector()
+    elif detector is None:
+        detector = Mtcnn(tuple(settings.thresholds), settings.factor, settings.runtime)
     source = open_source(root, settings)
     people = _split(source, settings)
     header = {"settings": settings.as_dict(), "detector": detector.describe(), "people": _people(people)}
@@ -109,6 +113,8 @@ def build(
         "layout": settings.layout,
         "synthetic": synthetic,
     }
+    if not source.labelled:
+        origin["labelled"] = False
     with Workspace(out, {key: header[key] for key in ("settings", "detector")}) as workspace:
         problems = Problems()
         source.survey(problems)
@@ -135,7 +141,15 @@ def _split(source: CorpusSource, settings: DatasetSettings) -> Split:
     identities = settings.identities
     if identities is None and source.rules is not None:
         identities = source.rules.identities
-    return split(source.subjects(), settings.test, settings.seed, settings.published, identities)
+    subjects = source.subjects()
+    if not source.labelled:
+        return Split(tuple(subjects), ())
+    if settings.test is None:
+        if identities is None or len(subjects) <= identities:
+            return Split(tuple(sorted(subjects)), ())
+        both = split(subjects, 1, settings.seed, published=False, identities=identities)
+        return Split(tuple(sorted(both.train + both.test)), ())
+    return split(subjects, settings.test, settings.seed, settings.published, identities)
 
 
 def _people(people: Split) -> str:
@@ -204,14 +218,13 @@ def _chunks(
     """Yield the chunks of work, with one identity's images in memory at a time."""
     subject: str | None = None
     items: Sequence[Item] = ()
-    pieces: dict[int, Sequence[Item]] = {}
     references: dict[tuple[str, int], list[Item]] = {}
     for work in pending:
         if work.subject != subject:
             subject, items = work.subject, source.items(work.subject)
-            pieces = dict(_pieces(items, settings.max_per_shard))
             references = source.references(items) if settings.landmarks == "camera" else {}
-        piece = tuple(pieces.get(work.number, ()))
+        start = work.number * settings.max_per_shard
+        piece = items[start : start + settings.max_per_shard]
         yield Chunk(work.split, work.subject, work.number, piece, references, settings, detector, os.getpid())
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from kface.alignment import align
+from kface.data.dataset.crops import BOX, LANDMARKS, crop_jpeg
 from kface.data.dataset.items import Item
 from kface.data.dataset.manifest import shard_name
 from kface.data.dataset.records import encode_record
@@ -34,7 +35,7 @@ TIE = 0.95
 PART = 0.2
 NO_FACE = "no face found"
 #: Origins of landmarks, as the manifest counts them.
-DETECTED, ON_COPY = "detected", "detected on a brightened copy"
+DETECTED, ON_COPY, ALIGNED = "detected", "detected on a brightened copy", "aligned already"
 NO_MEMORY = "needs more memory than is available"
 
 CONDITIONS = ("accessory", "light", "expression", "camera")
@@ -95,7 +96,7 @@ class Chunk(NamedTuple):
         split: "train" or "test".
         subject: The identity.
         number: The shard's number among the identity's, from 0.
-        items: Its images.
+        items: Its images; of millions of files a sequence that makes them as they are read.
         references: By (resolution, camera), the images to take the landmarks from; only for landmarks="camera".
         settings: Validated ones.
         detector: Opened by the worker.
@@ -105,7 +106,7 @@ class Chunk(NamedTuple):
     split: str
     subject: str
     number: int
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     references: dict[tuple[str, int], list[Item]]
     settings: DatasetSettings
     detector: DetectorFactory
@@ -164,6 +165,8 @@ def extract(chunk: Chunk) -> Extracted:
         KFaceError: The detector cannot be opened, or fails on an image (named).
     """
     settle(chunk.parent)
+    if chunk.settings.landmarks == "aligned":
+        return _copy(chunk)
     finder = _Finder(chunk)
     framed: list[bytes] = []
     refused: list[tuple[str, str]] = []
@@ -186,6 +189,21 @@ def extract(chunk: Chunk) -> Extracted:
                     by_number = conditions.setdefault(name, {})
                     by_number[str(number)] = by_number.get(str(number), 0) + 1
     return Extracted(chunk.key, b"".join(framed), len(framed), refused, conditions, finder.origins, len(chunk.items))
+
+
+def _copy(chunk: Chunk) -> Extracted:
+    """Encode a chunk's aligned crops; JPEGs are copied."""
+    framed: list[bytes] = []
+    refused: list[tuple[str, str]] = []
+    for item in chunk.items:
+        try:
+            jpeg = crop_jpeg(item.encoded(), item.place, chunk.settings.quality)
+        except ImageError as error:
+            refused.append((item.name, error.what))
+            continue
+        framed.append(frame(encode_record(jpeg, item.name, item.capture, LANDMARKS, BOX, 1.0)))
+    origins = {ALIGNED: len(framed)} if framed else {}
+    return Extracted(chunk.key, b"".join(framed), len(framed), refused, {}, origins, len(chunk.items))
 
 
 def _images_of(chunk: Chunk, refused: list[tuple[str, str]]) -> Iterator[tuple[Item, np.ndarray]]:

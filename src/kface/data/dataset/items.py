@@ -56,6 +56,10 @@ class Item(ABC):
     def read(self) -> np.ndarray:
         """Return the image as uint8 (h, w, 3), RGB; raises ImageError where it cannot be read."""
 
+    def encoded(self) -> bytes:
+        """Return the encoded image, for corpora of aligned crops; raises ImageError where it cannot be read."""
+        raise ImageError("is not an aligned crop", self.place)
+
     @abstractmethod
     def stamp(self) -> str:
         """Return a text that changes with the image, without reading it; its shard is then rebuilt."""
@@ -92,10 +96,14 @@ class FileItem(Item):
         Raises:
             ImageError: It is empty or truncated, cannot be decoded, or is not a JPEG despite its suffix.
         """
-        data = read_bytes(self.path)
+        data = self.encoded()
         if self.strict and self.path.lower().endswith((".jpg", ".jpeg")) and data[:2] != b"\xff\xd8":
             raise ImageError("is not a JPEG image", self.path)
         return decode_image(data, self.path)
+
+    def encoded(self) -> bytes:
+        """Return the file's bytes."""
+        return read_bytes(self.path)
 
     def stamp(self) -> str:
         """Return the file's size and modification time."""
@@ -128,9 +136,11 @@ class CorpusSource(ABC):
     Attributes:
         landmarks: The values of :attr:`DatasetSettings.landmarks` that such a corpus allows.
         rules: The protocol that chooses the captures, or None where the corpus has no conditions.
+        labelled: Whether its images have identities; otherwise :meth:`subjects` is a single name that stands for all.
     """
 
     landmarks: ClassVar[tuple[str, ...]] = ("image",)
+    labelled: ClassVar[bool] = True
     rules: Protocol | None = None
 
     @abstractmethod

@@ -48,7 +48,7 @@ class DatasetManifest(NamedTuple):
 
     Attributes:
         directory: Its directory.
-        source: "name", "root", "layout", "synthetic".
+        source: "name", "root", "layout", "synthetic"; "labelled", false, for images without identities.
         protocol: "name" and the conditions as lists, or None for all; None for a corpus without conditions.
         settings: As :meth:`DatasetSettings.as_dict` returns them.
         detector: What distinguishes the detector from others.

@@ -11,17 +11,17 @@ from kface.data.protocols import Protocol, get
 from kface.errors import ConfigError
 from kface.mtcnn import settings as cascade
 
-LANDMARKS = ("image", "camera", "annotation")
+LANDMARKS = ("image", "camera", "annotation", "aligned")
 
 
 class DatasetSettings(NamedTuple):
     """The content of a data set: equal settings and equal images give equal bytes.
 
     Attributes:
-        layout: A key of :data:`~kface.data.dataset.sources.SOURCES`: "kface", or "folders" for any corpus of the form
-            ``DIR/<person>/<image>`` (no conditions then).
+        layout: A key of :data:`~kface.data.dataset.sources.SOURCES`: "kface", or one for a corpus without conditions, such
+            as "folders" for ``DIR/<person>/<image>``.
         protocol: Selects the captures, see :mod:`kface.data.protocols`; ignored for a corpus without conditions.
-        test: Test people: a fraction (a float below 1), a number (an int), or a list.
+        test: Test people: a fraction (a float below 1), a number (an int), a list, or None for none.
         published: Whether to use K-Face's 30 published test people instead of `test`, if the corpus contains them all.
         seed: Seed of the split and of the selection.
         identities: Maximum number of people; by default the protocol's.
@@ -29,7 +29,8 @@ class DatasetSettings(NamedTuple):
         landmarks: "image" detects in every image. "camera" detects once for each person and camera, under S001, L1 and
             E01 (or another capture of that camera), and reuses the landmarks: it saves 540 of 541 detections and loses no
             dark images, but requires that people do not move between takes. "annotation" takes the landmarks from the file
-            beside the image, and detects where it is missing.
+            beside the image, and detects where it is missing. "aligned" takes 112x112 crops as they are; the detector's
+            settings then have no effect, and count as the default ones.
         min_face: Sizes of the smallest face, in pixels, from the first try to the last. Values of 20 / 0.709^k keep
             the detector's grid, so that large faces have the same landmarks with each of them.
         thresholds: Of the three networks.
@@ -43,7 +44,7 @@ class DatasetSettings(NamedTuple):
 
     layout: str = "kface"
     protocol: str = "paper"
-    test: float | int | Sequence[str] = 0.25
+    test: float | int | Sequence[str] | None = 0.25
     published: bool = True
     seed: int = 0
     identities: int | None = None
@@ -79,11 +80,15 @@ class DatasetSettings(NamedTuple):
                     ConfigError("must be one of {}, not {!r}".format(", ".join(LANDMARKS), self.landmarks), "landmarks")
                 )
             elif self.layout in SOURCES and self.landmarks not in SOURCES[self.layout].landmarks:
+                needs = "aligned crops" if self.landmarks == "aligned" else "K-Face's cameras or annotation files"
+                known = SOURCES[self.layout].landmarks
                 checks.refuse(
                     ConfigError(
-                        f"{self.landmarks!r} needs K-Face's cameras or annotation files",
+                        f"{self.landmarks!r} needs {needs}"
+                        if "aligned" not in known
+                        else "the crops are aligned already",
                         "landmarks",
-                        f"use landmarks=image with layout={self.layout}",
+                        f"use landmarks={known[0]} with layout={self.layout}",
                     )
                 )
             checks.whole("seed", self.seed, 0)
@@ -103,6 +108,17 @@ class DatasetSettings(NamedTuple):
             if not min_face or list(min_face) != sorted(set(min_face), reverse=True):
                 checks.refuse(
                     ConfigError(f"must decrease from the first try to the last, not {list(min_face)}", "min_face")
+                )
+            if self.landmarks == "aligned":
+                plain = DatasetSettings()
+                return self._replace(
+                    protocol=self.rules.name,
+                    test=_tested(self.test),
+                    min_face=plain.min_face,
+                    thresholds=plain.thresholds,
+                    factor=plain.factor,
+                    brighten=plain.brighten,
+                    runtime=plain.runtime,
                 )
             return self._replace(
                 protocol=self.rules.name,
@@ -135,7 +151,9 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _tested(value: Any) -> Any:
-    if isinstance(value, (bool, str)) or value is None:
+    if value is None:
+        return None
+    if isinstance(value, (bool, str)):
         raise ConfigError(f"must be a fraction below 1, a number of people or a list, not {value!r}", "test")
     if isinstance(value, int) and value >= 1:
         return value

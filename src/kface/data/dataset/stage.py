@@ -9,6 +9,7 @@ from kface import checks
 from kface.data.corpora import Corpus
 from kface.data.dataset.build import BuildReport, build
 from kface.data.dataset.settings import DatasetSettings
+from kface.data.dataset.sources import SOURCES
 from kface.errors import ConfigError
 from kface.mtcnn import settings as cascade
 from kface.networks import RUNTIMES
@@ -94,15 +95,19 @@ def settings_of(config: Any, layout: str) -> DatasetSettings:
             "choose one of: auto, " + ", ".join(readers),
         )
     test = config.protocol.test
+    landmarks = config.detector.landmarks
+    if landmarks == "image" and layout in SOURCES and SOURCES[layout].landmarks == ("aligned",):
+        # The group's default means that nothing was asked for.
+        landmarks = "aligned"
     return DatasetSettings(
         layout=layout,
         protocol=config.protocol.name,
-        test=test if isinstance(test, (int, float)) else list(test),
+        test=test if test is None or isinstance(test, (int, float, str)) else list(test),
         published=config.protocol.published,
         seed=config.seed,
         identities=config.protocol.identities,
         max_per_identity=config.protocol.max_per_identity,
-        landmarks=config.detector.landmarks,
+        landmarks=landmarks,
         min_face=_several(config.detector.min_face, "detector.min_face"),
         thresholds=_several(config.detector.thresholds, "detector.thresholds"),
         factor=config.detector.factor,

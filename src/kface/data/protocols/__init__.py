@@ -1,10 +1,26 @@
 """Which captures train and which pairs verify: the paper's choice, T1-T4 and Q1-Q4; identity-disjoint and seeded."""
 
 from kface.data.protocols.pairs import Pair, make_pairs, read_pairs, write_pairs
-from kface.data.protocols.selection import Split, select, split
-from kface.data.protocols.tables import PAPER, PROTOCOLS, Q1, Q2, Q3, Q4, T1, T2, T3, T4, TEST_SUBJECTS, Protocol, get
+from kface.data.protocols.selection import Split, select, split, spread
+from kface.data.protocols.tables import (
+    ALL,
+    PAPER,
+    PROTOCOLS,
+    Q1,
+    Q2,
+    Q3,
+    Q4,
+    T1,
+    T2,
+    T3,
+    T4,
+    TEST_SUBJECTS,
+    Protocol,
+    get,
+)
 
 __all__ = [
+    "ALL",
     "PAPER",
     "PROTOCOLS",
     "Q1",
@@ -24,5 +40,6 @@ __all__ = [
     "read_pairs",
     "select",
     "split",
+    "spread",
     "write_pairs",
 ]

@@ -149,13 +149,15 @@ T4 = Protocol(
     pairs=100000,
     differ=True,
 )
+#: Every capture of the highest resolution, L7 (no light at all) among them: for test people, whatever is trained on.
+ALL = Protocol("all", Conditions.of(resolutions=_HIGH))
 Q1 = T1._replace(name="Q1")
 Q2 = T2._replace(name="Q2")
 Q3 = T3._replace(name="Q3")
 Q4 = T4._replace(name="Q4")
 
 #: All protocols by name.
-PROTOCOLS: Dict[str, Protocol] = {protocol.name: protocol for protocol in (PAPER, T1, T2, T3, T4, Q1, Q2, Q3, Q4)}
+PROTOCOLS: Dict[str, Protocol] = {protocol.name: protocol for protocol in (PAPER, T1, T2, T3, T4, Q1, Q2, Q3, Q4, ALL)}
 
 
 def get(name: str) -> Protocol:

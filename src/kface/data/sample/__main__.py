@@ -20,6 +20,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one per core (default)")
     parser.add_argument("--resolution", default="High", help="High, Middle or Low (default: %(default)s)")
+    parser.add_argument(
+        "--variation", type=float, default=0.0, help="0 to 1: variety beyond K-Face's conditions (default: %(default)s)"
+    )
     parser.add_argument("--sheet", metavar="FILE", help="write a contact sheet (JPEG) instead")
     arguments = parser.parse_args(argv)
     if not arguments.root and not arguments.sheet:
@@ -29,7 +32,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def _write(arguments: argparse.Namespace) -> int:
     if arguments.sheet:
-        _sheet(arguments.sheet, arguments.seed)
+        _sheet(arguments.sheet, arguments.seed, arguments.variation)
     if arguments.root:
         from kface.data.sample.tree import write_sample
 
@@ -41,6 +44,7 @@ def _write(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             jobs=arguments.jobs,
             resolution=arguments.resolution,
+            variation=arguments.variation,
         )
         print(
             "synthetic sample: {} people, {} images in {} ({} people already existed, {:.0f} s)".format(
@@ -50,13 +54,13 @@ def _write(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sheet(path: str, seed: int) -> None:
+def _sheet(path: str, seed: int, variation: float) -> None:
     from kface.data.sample.sheet import contact_sheet
     from kface.files import write_atomic
     from kface.images import encode_jpeg
 
     try:
-        write_atomic(path, encode_jpeg(contact_sheet(seed=seed), 88))
+        write_atomic(path, encode_jpeg(contact_sheet(seed=seed, variation=variation), 88))
     except OSError as error:
         raise KFaceError("cannot be written ({})".format(error.strerror or error), path)
 

@@ -58,7 +58,7 @@ def _shell(person: Identity, head: Head, layer: int, capped: bool) -> Surfels:
     """Return one of two layers, from the roots outwards; they overlap into an uneven edge."""
     points, normals, y = head.points, head.normals, head.y
     angle = np.arctan2(head.x, points[..., 2])
-    random = generator(person.texture_seed, "hair", layer)
+    random = generator(person.hair_seed, "hair", layer)
     strands = _strands(random, points.shape[:2])
     above = y - edge(person, angle) - 0.05 * strands * (1 + layer)
     thickness = person["hair_volume"] * (0.45 + 0.5 * layer)
@@ -94,7 +94,7 @@ def _curtain(person: Identity, bottom: float) -> List[Surfels]:
     angle = np.linspace(1.10, 2 * np.pi - 1.10, columns)[None, :]
     t = np.linspace(0, 1, rows)[:, None]
     y = 0.55 + (bottom - 0.55) * t
-    strands = _strands(generator(person.texture_seed, "curtain"), (rows, columns))
+    strands = _strands(generator(person.hair_seed, "curtain"), (rows, columns))
     width = person["head_width"] + 0.07 + 0.6 * person["hair_volume"] + 0.06 * np.sin(np.pi * t) + 0.05 * t
     if bottom > -1.2:
         width = width - 0.10 * np.clip((t - 0.75) / 0.25, 0, 1) ** 2
@@ -113,7 +113,7 @@ def _bun(person: Identity) -> Surfels:
     rows, columns = 60, 90
     v, u = np.meshgrid(np.linspace(0, np.pi, rows), np.linspace(0, 2 * np.pi, columns), indexing="ij")
     radius = 0.27
-    strands = _strands(generator(person.texture_seed, "bun"), (rows, columns))
+    strands = _strands(generator(person.hair_seed, "bun"), (rows, columns))
     shape = np.stack([np.sin(v) * np.sin(u), np.cos(v), np.sin(v) * np.cos(u)], axis=2)
     centre = np.array([0.0, 0.35, -1.05 * person["head_depth"] - 0.08])
     return _dressed(

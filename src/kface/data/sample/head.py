@@ -80,6 +80,12 @@ def build(person: Identity, expression: Expression) -> Head:
     points = np.stack(np.broadcast_arrays(x, y, z), axis=2)
     x, y = points[..., 0].copy(), points[..., 1].copy()
     front = 1 / (1 + np.exp(-(points[..., 2] - 0.28) / 0.06))
+    if person.dents is not None:
+        for px, py, size, sideways, up, forwards in person.dents:
+            dent = front * bump(points[..., 0], points[..., 1], (px, py), (size, size))
+            x -= sideways * dent
+            y -= up * dent
+            points[..., 2] += forwards * dent
     points[..., 2] += front * features(person, expression, x, y)
     points[..., 0] += front * _sideways(person, expression, x, y)
     if expression.surprise:

@@ -1,7 +1,8 @@
 """Procedural identities: a person's traits, drawn from seed and name alone."""
 
+import copy
 import hashlib
-from typing import Dict, List, Set, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
 import numpy as np
 
@@ -79,18 +80,28 @@ class Identity(object):
     Args:
         subject: The identity's name, 8 digits in the sample.
         seed: The sample's; the same name under another seed is another person.
+        variation: From 0 to 1: how much further people differ than :data:`TRAITS` says, in shape, skin, hair and age.
 
     Attributes:
         traits: Values by the names in :data:`TRAITS`.
         hair_style: One of :data:`HAIR_STYLES`.
         moles: float64 (k, 4): x, y, radius and darkness.
+        texture_seed: Of the skin's unevenness.
+        hair_seed: Of the hair's strands.
+        variation: The argument.
+        dents: float64 (k, 6), see :func:`_dents`; None without variation.
+        blotches: Strength of the skin's unevenness, as a factor.
+        hair_tint: How far the hair's blue and green are from black's and brown's, 0 to 1.
     """
 
-    def __init__(self, subject: str, seed: int = 0) -> None:
+    def __init__(self, subject: str, seed: int = 0, variation: float = 0.0) -> None:
         self.subject = subject
         self.seed = seed
+        self.variation = variation
         random = generator(seed, "identity", subject)
         draws = np.clip(random.standard_normal(len(TRAITS)), -CLIP, CLIP)
+        if variation:
+            draws = _alike(draws, generator(seed, "kin", subject), variation)
         self.traits = {name: mean + sd * draw for (name, (mean, sd)), draw in zip(TRAITS.items(), draws)}
         self.traits["age"] = max(0.0, self.traits["age"])
         for name in ("freckles", "beard_shadow", "brow_ridge", "nose_bridge"):
@@ -106,10 +117,77 @@ class Identity(object):
             ],
             axis=1,
         )
-        self.texture_seed = int(random.randint(1 << 30))
+        self.texture_seed = self.hair_seed = int(random.randint(1 << 30))
+        self.dents: Optional[np.ndarray] = None
+        self.blotches = 1.0
+        self.hair_tint = 0.0
+        if variation:
+            self._vary(generator(seed, "variation", subject))
+
+    def _vary(self, random: np.random.RandomState) -> None:
+        """Draw what people differ in beyond :data:`TRAITS`."""
+        v = self.variation
+        self.dents = _dents(random, v)
+        self.blotches = float(1 + v * random.uniform(0, 2.5))
+        # All complexions, evenly; the sample without variation has the lighter half.
+        self.traits["skin_lightness"] += v * (random.uniform(0.14, 0.80) - self.traits["skin_lightness"])
+        self.traits["age"] += v * random.uniform(0, 1.0)
+        self.traits["beard_shadow"] += v * (random.uniform() < 0.25) * random.uniform(0.1, 0.6)
+        self._colour_hair(random)
+
+    def _colour_hair(self, random: np.random.RandomState) -> None:
+        """Draw black, brown, blond or grey hair."""
+        kind, light = random.uniform(), random.uniform()
+        if kind < 0.45 * self.variation:
+            self.traits["hair_lightness"] = 0.08 + 0.5 * light**2
+            self.hair_tint = float(random.uniform(0, 1) * (kind < 0.2))
+
+    def with_other_hair(self, random: np.random.RandomState) -> "Identity":
+        """Return the same person with the hair of another day: style, volume, hairline and colour are drawn again."""
+        other = copy.copy(self)
+        other.traits = dict(self.traits)
+        other.hair_style = HAIR_STYLES[int(random.randint(len(HAIR_STYLES)))]
+        other.hair_seed = int(random.randint(1 << 30))
+        for name in ("hairline", "hair_volume", "hair_lightness"):
+            mean, sd = TRAITS[name]
+            other.traits[name] = max(0.01, mean + sd * float(np.clip(random.standard_normal(), -CLIP, CLIP)))
+        other._colour_hair(random)
+        return other
 
     def __getitem__(self, name: str) -> float:
         return self.traits[name]
+
+
+#: Common causes, such as sex and descent, along which many traits change together, and their share of a trait's variance.
+_KIN, _KIN_SHARE = 4, 0.35
+
+
+def _alike(draws: np.ndarray, random: np.random.RandomState, variation: float) -> np.ndarray:
+    """Make traits depend on common causes, and spread them: some strangers become alike, others very different."""
+    loadings = generator(0, "kin").standard_normal((_KIN, len(draws)))
+    loadings /= np.sqrt((loadings**2).sum(axis=0))
+    share = variation * _KIN_SHARE
+    mixed = np.sqrt(1 - share) * draws + np.sqrt(share) * random.standard_normal(_KIN) @ loadings
+    return np.clip((1 + 0.35 * variation) * mixed, -1.35 * CLIP, 1.35 * CLIP)
+
+
+def _dents(random: np.random.RandomState, variation: float) -> np.ndarray:
+    """Draw where a face departs from what the traits describe.
+
+    Each departure is a smooth bump on both sides of the face, stronger on one of them: no face is symmetric.
+
+    Returns:
+        float64 (k, 6): the bump's x and y, its size, and how far it moves the features to the person's left, up and
+        forwards.
+    """
+    found = []
+    for _ in range(9):
+        place, size = (random.uniform(0, 0.55), random.uniform(-1.05, 0.60)), random.uniform(0.13, 0.34)
+        moved = variation * random.standard_normal(3) * np.array([0.022, 0.022, 0.026])
+        for side in (1.0, -1.0):
+            own = moved * (1 + 0.3 * random.standard_normal(3))
+            found.append([side * place[0], place[1], size, side * own[0], own[1], own[2]])
+    return np.array(found)
 
 
 def generator(seed: int, *names: object) -> np.random.RandomState:

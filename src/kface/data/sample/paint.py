@@ -18,8 +18,9 @@ def skin_colour(person: Identity) -> np.ndarray:
 
 
 def hair_colour(person: Identity) -> np.ndarray:
-    """Return a person's hair, linear RGB: black to brown."""
-    return person["hair_lightness"] * np.array([1.0, 0.78, 0.62]) + 0.006
+    """Return a person's hair, linear RGB: black to brown, with variation to blond and grey."""
+    grey = person.hair_tint * np.array([0.0, 0.20, 0.34])
+    return person["hair_lightness"] * (np.array([1.0, 0.78, 0.62]) + grey) + 0.006
 
 
 def paint(person: Identity, expression: Expression, head: Head) -> Tuple[np.ndarray, np.ndarray]:
@@ -73,7 +74,8 @@ def _mottling(person: Identity, shape: Tuple[int, ...]) -> np.ndarray:
         random.standard_normal((90, 130)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
     )
     freckles = np.clip(fine - 1.5, 0, 1.5) * min(person["freckles"], 1.0)
-    return np.clip(1 + 0.035 * coarse + 0.02 * fine - 0.28 * freckles, 0.5, 1.2)
+    even, rough = 0.035 * person.blotches, 0.02 * person.blotches
+    return np.clip(1 + even * coarse + rough * fine - 0.28 * freckles, 0.5, 1.2)
 
 
 def _wrinkles(person: Identity, expression: Expression, side: np.ndarray, y: np.ndarray) -> np.ndarray:

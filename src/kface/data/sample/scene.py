@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from kface.data.layout import CAMERAS, SIZES, Annotation, Capture
-from kface.data.sample import accessories, body, camera, hair, lighting, mouth, paint
+from kface.data.sample import accessories, body, camera, hair, lighting, mouth, paint, snapshot
 from kface.data.sample import head as heads
 from kface.data.sample.annotate import annotate
 from kface.data.sample.identity import Identity, generator
@@ -14,6 +14,12 @@ from kface.data.sample.surfels import Surfels, join, surfels
 
 #: Standard deviation in pixels, of the half-size picture, over which hair gives way to skin.
 HAIR_EDGE = 0.9
+
+
+#: By how many degrees more the head is turned, lifted and tilted in the takes of a person of full variation (standard deviation).
+TURNED = np.array([11.0, 5.0, 4.0])
+#: Share of the takes for which a person of full variation has other hair.
+OTHER_HAIR = 0.35
 
 
 class CameraView(NamedTuple):
@@ -60,19 +66,26 @@ class Scene(object):
         names = (person.subject, accessory, expression) + ((session,) if session else ())
         self.random = generator(person.seed, "take", *names)
         moved = heads.EXPRESSIONS[expression]
+        haired, turned = person, np.array([2.0, 2.0, 2.0])
+        if person.variation:
+            varied = generator(person.seed, "varied take", *names)
+            moved = _graded(moved, varied, person.variation)
+            if varied.uniform() < OTHER_HAIR * person.variation:
+                haired = person.with_other_hair(varied)
+            turned = turned + person.variation * TURNED
         head = heads.build(person, moved)
         albedo, gloss = paint.paint(person, moved, head)
-        albedo = hair.scalp(person, head, albedo)
+        albedo = hair.scalp(haired, head, albedo)
         kept = ~mouth.opening(person, moved, head) if moved.surprise else np.ones(head.x.shape, bool)
         skin = surfels(head.points, head.normals, albedo, 0.0, kept)
         skin = skin._replace(gloss=gloss[kept].astype(np.float32))
-        worn = accessories.build(accessory, person, head, self.random)
-        grown = hair.build(person, head, capped=accessories.WORN[accessory].cap)
+        worn = accessories.build(accessory, haired, head, self.random)
+        grown = hair.build(haired, head, capped=accessories.WORN[accessory].cap)
         parts = [skin] + grown + body.ears(person, head) + [body.neck(person)] + worn
         if moved.surprise:
             parts.append(mouth.inside(person, moved, head))
         upper = join(parts)
-        yaw, pitch, roll = np.radians(np.clip(self.random.normal(0, 2.0, 3), -5, 5))
+        yaw, pitch, roll = np.radians(np.clip(self.random.normal(0, turned, 3), -2.5 * turned, 2.5 * turned))
         shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
         turn = camera.rotation(float(yaw), float(pitch), float(roll))
         upper = upper._replace(
@@ -138,6 +151,20 @@ class Scene(object):
         return (shade * self.backdrop).astype(np.float32)
 
 
+def _graded(moved: heads.Expression, random: np.random.RandomState, variation: float) -> heads.Expression:
+    """Return an expression of another strength, with a trace of others: people do not hold still for K-Face's three."""
+    strength = 1 - variation * random.uniform(0, 0.7)
+    smile, frown = strength * moved.smile, strength * moved.frown
+    trace, apart, blink = variation * random.uniform(0, 0.35, 3)
+    if not moved.smile and random.uniform() < 0.3:
+        smile = trace
+    if not frown and random.uniform() < 0.3:
+        frown = 0.8 * trace
+    # Lips that part in a smile and with a dropped jaw are not drawn together.
+    surprise = apart if random.uniform() < 0.3 and smile <= 0.05 else moved.surprise
+    return moved._replace(smile=smile, frown=frown, surprise=surprise, closed=max(moved.closed, blink))
+
+
 def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Return the values, extended slightly beyond the pixels where they are valid.
 
@@ -154,19 +181,24 @@ def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     return np.where(mask > 0, values, blurred / weight)
 
 
-def develop(view: CameraView, light: int, random: np.random.RandomState, resolution: str = "High") -> np.ndarray:
+def develop(
+    view: CameraView, light: int, random: np.random.RandomState, resolution: str = "High", variation: float = 0.0
+) -> np.ndarray:
     """Light a view and take the picture.
 
     Args:
         view: From :meth:`Scene.view`.
         light: L, 1-30.
-        random: Draws the sensor's noise.
+        random: Draws the sensor's noise, and what varies.
         resolution: ``High``, ``Middle`` or ``Low``.
+        variation: From 0 to 1: how far light, background and camera differ from the rig's, see
+            :mod:`kface.data.sample.snapshot`.
 
     Returns:
         uint8 (h, w, 3), RGB, of the resolution's size.
     """
-    return expose(view, lighting.weights(light), lighting.exposure(light), random, SIZES[resolution])
+    weights, exposure = lighting.weights(light), lighting.exposure(light)
+    return expose(view, weights, exposure, random, SIZES[resolution], variation)
 
 
 def expose(
@@ -175,6 +207,7 @@ def expose(
     exposure: Tuple[float, float],
     random: np.random.RandomState,
     size: Tuple[int, int],
+    variation: float = 0.0,
 ) -> np.ndarray:
     """Take the picture of a view under any mixture of its lamps.
 
@@ -182,23 +215,37 @@ def expose(
         view: From :meth:`Scene.view` or :meth:`Scene.seen_from`.
         weights: float32 (lamps + 1,), each lamp's power, the ambient light last.
         exposure: Gain, and standard deviation of the noise in grey levels.
-        random: Draws the sensor's noise.
+        random: Draws the sensor's noise, and what varies.
         size: Width and height of the picture in pixels; a narrower one shows less at both sides.
+        variation: See :func:`develop`.
 
     Returns:
         uint8 (h, w, 3), RGB.
     """
-    given = view.lamps @ weights
-    wall = float(weights.sum()) * 0.55
     gain, sigma = exposure
-    linear = view.albedo * given[..., None] + 0.35 * (view.shine * given)[..., None]
-    cover = view.cover[..., None]
-    linear = gain * (linear * cover + view.backdrop * wall * (1 - cover))
+    wall = float(weights.sum()) * 0.55
+    cover, backdrop = view.cover[..., None], view.backdrop
+    if variation:
+        variation *= snapshot.STRENGTH
+        given = view.lamps @ snapshot.lights(weights, random, variation)
+        if random.uniform() < variation:
+            backdrop = snapshot.background(random)
+            wall *= float(np.exp(0.5 * random.standard_normal()))
+        gain *= float(np.exp(0.25 * variation * random.standard_normal()))
+    else:
+        given = (view.lamps @ weights)[..., None]
+    linear = view.albedo * given + 0.35 * (view.shine[..., None] * given)
+    linear = gain * (linear * cover + backdrop * wall * (1 - cover))
     # A shoulder for the highlights, then the display's gamma.
     toned = (linear * (1 + linear / 2.2)) / (1 + linear)
-    picture = 255 * np.clip(toned, 0, 1) ** np.float32(1 / 2.2)
+    picture = np.clip(toned, 0, 1) ** np.float32(1 / 2.2)
+    if variation:
+        picture = snapshot.tone(picture, random, variation)
+    picture = 255 * picture
     # A slight blur before enlarging hides the grid of the small picture.
     picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.55)
+    if variation:
+        picture = snapshot.degrade(picture, random, variation)
     margin = max(0, (camera.WIDTH - int(round(camera.HEIGHT * size[0] / float(size[1])))) // 2)
     picture = picture[:, margin : camera.WIDTH - margin]
     shrink = size[0] < camera.WIDTH
@@ -218,21 +265,21 @@ def _noise(random: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:
     return np.tile(grain, (rows, columns, 1))[: size[1], : size[0]]
 
 
-def render(capture: Capture, seed: int = 0) -> Tuple[np.ndarray, Annotation]:
+def render(capture: Capture, seed: int = 0, variation: float = 0.0) -> Tuple[np.ndarray, Annotation]:
     """Render one capture of the sample.
 
     Args:
         capture: Person and conditions; any 8 digits name a person.
         seed: Of the sample.
+        variation: From 0 to 1, see :class:`~kface.data.sample.identity.Identity` and :func:`develop`.
 
     Returns:
         uint8 (h, w, 3), RGB, and the annotation in its pixels.
     """
-    scene = Scene(Identity(capture.subject, seed), capture.accessory, capture.expression)
+    scene = Scene(Identity(capture.subject, seed, variation), capture.accessory, capture.expression)
     view = scene.view(capture.camera)
-    return develop(view, capture.light, noise_of(capture, seed), capture.resolution), scaled(
-        view.annotation, capture.resolution
-    )
+    picture = develop(view, capture.light, noise_of(capture, seed), capture.resolution, variation)
+    return picture, scaled(view.annotation, capture.resolution)
 
 
 def noise_of(capture: Capture, seed: int) -> np.random.RandomState:

@@ -23,7 +23,11 @@ COLUMNS: Sequence[Tuple[int, int, int, int]] = (
 
 
 def contact_sheet(
-    people: int = 6, seed: int = 0, columns: Sequence[Tuple[int, int, int, int]] = COLUMNS, width: int = 170
+    people: int = 6,
+    seed: int = 0,
+    columns: Sequence[Tuple[int, int, int, int]] = COLUMNS,
+    width: int = 170,
+    variation: float = 0.0,
 ) -> np.ndarray:
     """Render a sheet: one row per person, one column per condition.
 
@@ -32,11 +36,12 @@ def contact_sheet(
     """
     rows: List[np.ndarray] = []
     for name in subject_names(people, seed):
-        person = Identity(name, seed)
+        person = Identity(name, seed, variation)
         cells = []
         for accessory, light, expression, camera in columns:
             capture = Capture(name, accessory, light, expression, camera)
-            picture = develop(Scene(person, accessory, expression).view(camera), light, noise_of(capture, seed))
+            view = Scene(person, accessory, expression).view(camera)
+            picture = develop(view, light, noise_of(capture, seed), variation=variation)
             cells.append(cv2.resize(picture[40:576, 164:700], (width, width), interpolation=cv2.INTER_AREA))
         rows.append(np.concatenate(cells, axis=1))
     return np.concatenate(rows, axis=0)

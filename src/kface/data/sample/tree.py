@@ -3,13 +3,13 @@
 import os
 import time
 from pathlib import Path
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from kface import checks
 from kface.data.layout import ANNOTATED_LIGHTS, SIZES, Capture, Conditions, format_annotation
-from kface.data.protocols import PAPER
+from kface.data.protocols import PAPER, split
 from kface.data.sample.identity import Identity, generator, subject_names
 from kface.data.sample.scene import Scene, develop, noise_of, scaled
 from kface.data.sample.writing import remove_unfinished, same_settings, unwritable, write_complete, write_people
@@ -20,6 +20,8 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 #: Increase when the same settings would give different pictures.
 VERSION = 1
+#: The same for pictures with variation.
+VARIATION_VERSION = 1
 QUALITY = 92
 #: The frontal captures that every identity has: S001/L1/E01 of the paper's seven cameras.
 FRONTAL = tuple((1, 1, 1, camera) for camera in range(4, 11))
@@ -94,6 +96,8 @@ def write_sample(
     conditions: Optional[Conditions] = None,
     progress: bool = True,
     resolution: str = "High",
+    variation: float = 0.0,
+    plain: float = 0.25,
 ) -> SampleReport:
     """Write the sample, or its missing people.
 
@@ -107,6 +111,8 @@ def write_sample(
         conditions: What to draw from; by default the paper's subset.
         progress: Whether to show a progress bar.
         resolution: ``High``, ``Middle`` or ``Low``.
+        variation: From 0 to 1: how far people, takes and pictures differ from one another beyond K-Face's conditions.
+        plain: Share of the people, from 0 to 1, who are drawn without variation, see :func:`plain_people`.
 
     Raises:
         ConfigError: A number is out of its range.
@@ -119,6 +125,8 @@ def write_sample(
         ("lights_per_view", lights_per_view, 1),
     ):
         checks.whole(key, value, least)
+    checks.number("variation", variation, 0, 1)
+    checks.number("plain", plain, 0, 1)
     if resolution not in SIZES:
         raise ConfigError("unknown resolution", resolution, "choose one of: {}".format(", ".join(SIZES)))
     root = Path(root)
@@ -134,6 +142,9 @@ def write_sample(
             name: sorted(values) for name, values in zip(conditions._fields, conditions) if values is not None
         },
     }
+    if variation:
+        # Absent without variation: trees from before it are the same.
+        settings.update(variation=variation, plain=plain, variation_version=VARIATION_VERSION)
     folder = root / "{}_Resolution".format(resolution)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,9 +160,24 @@ def write_sample(
         images += sum(len(lights) for cameras in chosen.values() for lights in cameras.values())
     if missing:
         common = (views, lights_per_view, seed, conditions, resolution, os.getpid())
-        calls = [(str(folder), name) + common for name in missing]
+        unvaried = plain_people(names, plain)
+        calls = [(str(folder), name) + common + (0.0 if name in unvaried else variation,) for name in missing]
         write_people(write_identity, calls, jobs, "synthetic sample", progress)
     return SampleReport(root, identities, images, identities - len(missing), time.time() - started)
+
+
+def plain_people(names: Sequence[str], share: float) -> FrozenSet[str]:
+    """Return the people who are drawn without variation: those whom the protocols' default split tests.
+
+    So the people of the test stay comparable, whatever is varied for training: K-Face's conditions and no others.
+
+    Args:
+        names: All people.
+        share: Of them, as ``protocol.test``; the split's seed is 0, as ``seed``.
+    """
+    if not 0 < share < 1 or len(names) < 2:
+        return frozenset(names if share == 1 else ())
+    return frozenset(split(names, share).test)
 
 
 def write_identity(
@@ -163,6 +189,7 @@ def write_identity(
     conditions: Conditions,
     resolution: str,
     parent: int,
+    variation: float = 0.0,
 ) -> "Optional[Tuple[str, str, str]]":
     """Write one identity into a temporary folder and move it into its place; runs in a worker.
 
@@ -171,7 +198,7 @@ def write_identity(
     """
 
     def write(temporary: str) -> None:
-        person = Identity(subject, seed)
+        person = Identity(subject, seed, variation)
         chosen = plan(subject, views, lights_per_view, seed, conditions)
         for (accessory, expression), cameras in sorted(chosen.items()):
             scene = Scene(person, accessory, expression)
@@ -181,7 +208,7 @@ def write_identity(
                     capture = Capture(subject, accessory, light, expression, camera, resolution)
                     path = os.path.join(temporary, *capture.path().split("/")[2:])
                     os.makedirs(os.path.dirname(path), exist_ok=True)
-                    picture = develop(view, light, noise_of(capture, seed), resolution)
+                    picture = develop(view, light, noise_of(capture, seed), resolution, variation)
                     with open(path, "wb") as stream:
                         stream.write(encode_jpeg(picture, QUALITY))
                     # K-Face annotates the captures without accessory, under some of its lights.

@@ -1,4 +1,4 @@
-"""AgeDB-30, CFP-FP and others in insightface's ``.bin`` format: aligned JPEGs and pair labels in a pickle.
+"""AgeDB-30, CFP-FP, CALFW, CPLFW and others in insightface's ``.bin`` format: aligned JPEGs and pair labels in a pickle.
 
 Some store their images or labels as NumPy arrays; :mod:`kface.data.testsets.plain_pickle` reads them without running code.
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 from kface.alignment import SIZE
 from kface.data.testsets import plain_pickle
-from kface.data.testsets.base import TestSet
+from kface.data.testsets.base import TestSet, connected
 from kface.errors import ConfigError, LayoutError
 from kface.files import read_regular
 from kface.images import decode_image
@@ -93,26 +93,12 @@ def bin_set(path: Path, name: str, title: str) -> TestSet:
             rgb = cv2.resize(rgb, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         images[number] = rgb
     pairs = index.reshape(-1, 2)
-    people = _groups(len(unique), pairs[genuine])
+    people = connected(len(unique), pairs[genuine])
     same = people[pairs[:, 0]] == people[pairs[:, 1]]
     if (same != genuine).any():
         raise LayoutError(
             "has an impostor pair of one person, according to its genuine pairs", path, "download it again"
         )
     folds = np.arange(len(pairs)) * 10 // len(pairs)
-    return TestSet(name, title, images, pairs, people, folds, np.zeros(len(images), bool))
-
-
-def _groups(count: int, tied: np.ndarray) -> np.ndarray:
-    """Return the connected components of images that are linked by pairs, int64 (count,)."""
-    parent = np.arange(count)
-
-    def root(number: int) -> int:
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = int(parent[number])
-        return number
-
-    for a, b in tied:
-        parent[root(int(a))] = root(int(b))
-    return np.unique([root(number) for number in range(count)], return_inverse=True)[1].reshape(-1)
+    names = [f"image {number}" for number in np.unique(index, return_index=True)[1]]
+    return TestSet(name, title, images, pairs, people, folds, np.zeros(len(images), bool), names=names)

@@ -96,15 +96,21 @@ class Photographs:
         return numbered
 
 
-def named_image(folder: Path, listing: Path, relative: str) -> Path:
+def named_image(folder: Path, listing: Path, relative: str, below: Sequence[str] = ()) -> Path:
     """Return the image that a list names: relative to the list's folder, as CFP has it, or to the data set's.
+
+    Args:
+        folder: The data set's.
+        listing: The list.
+        relative: The image, as the list names it.
+        below: Folders of the data set that may contain the images, to be tried first.
 
     Raises:
         LayoutError: It is outside the folder, or missing.
     """
     places = []
     inside = Path(os.path.normpath(folder))
-    for base in (listing.parent, folder):
+    for base in (*(folder / name for name in below), listing.parent, folder):
         place = Path(os.path.normpath(base / relative))
         if inside not in place.parents:
             continue

@@ -1,5 +1,6 @@
 """Evaluation, the plots, Table 5, run directories and the notebook."""
 
+import dataclasses
 import io
 import json
 from contextlib import redirect_stdout
@@ -7,13 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kface_fakes import SUBJECTS, captures_of, faces_of
 
-from kface.data.testsets import TestSet
+from kface.data.testsets import Templates, TestSet
+from kface.data.testsets.kface_protocols import ConditionFaces
 from kface.errors import ConfigError, KFaceError, TrainingError
 from kface.evaluation import evaluate as evaluation
-from kface.evaluation import runs, table5
+from kface.evaluation import runs, summary, table5
+from kface.evaluation.reports import read_report
+from kface.evaluation.score_files import hardest, read_scores
+from kface.verification import FAILED, identify, score_pairs
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ABOUT = {"backbone": "resnet50", "loss": "arcface", "trained_on": "the synthetic sample", "seed": 0}
 
 
@@ -74,6 +80,109 @@ def test_the_report(outputs):
         assert (low < high) == (0 < figure["value"] < 1)
     assert report["sets"]["agedb30"] is None
     assert kface["tar_at_far"]["1e-04"] is None
+
+
+def test_the_scores_are_kept(outputs):
+    _, run, report = outputs
+    for testset in (made_set(), made_set("lfw", False)):
+        assert report["sets"][testset.name]["scores"] == f"scores/{testset.name}.npz"
+        kept = read_scores(run / "scores" / f"{testset.name}.npz")
+        np.testing.assert_allclose(kept.scores, score_pairs(by_colour(testset.images), testset.pairs))
+        np.testing.assert_array_equal(kept.genuine, testset.genuine)
+        easiest_last = np.sort(kept.scores[kept.genuine])
+        hardest = kept.hardest[kept.genuine[kept.hardest]]
+        np.testing.assert_allclose(kept.scores[hardest], easiest_last[:8])
+        others = kept.hardest[~kept.genuine[kept.hardest]]
+        np.testing.assert_allclose(kept.scores[others], np.sort(kept.scores[~kept.genuine])[::-1][:8])
+        np.testing.assert_array_equal(kept.hardest_faces[3, 1], testset.images[testset.pairs[kept.hardest[3], 1]])
+    (run / "scores" / "half.npz").write_bytes((run / "scores" / "lfw.npz").read_bytes()[:500])
+    for name in ("half.npz", "absent.npz"):
+        with pytest.raises(TrainingError, match=name):
+            read_scores(run / "scores" / name)
+
+
+def test_pairs_without_a_face_are_not_among_the_hardest():
+    scores, genuine = np.array([0.9, FAILED, 0.1, 0.5, FAILED]), np.array([True, True, True, False, False])
+    assert hardest(scores, genuine).tolist() == [2, 0, 3]
+
+
+def test_shared_images_are_embedded_once():
+    seen = []
+
+    def counting(images):
+        seen.append(len(images))
+        return by_colour(images)
+
+    one, other = made_set(), made_set()
+    embeddings = evaluation.Embeddings(counting)
+    assert embeddings.of(one) is embeddings.of(dataclasses.replace(one, name="q1"))
+    assert embeddings.of(other) is not embeddings.of(one)
+    assert sum(seen) == 2 * len(one.images)
+
+
+def test_one_to_many_is_in_the_report_and_in_the_text(tmp_path):
+    testset = dataclasses.replace(made_set("lfw", False, people=16, each=3), known_people=True)
+    report = evaluation.evaluate(by_colour, [testset], tmp_path, ABOUT, replicates=20)
+    found = read_report(tmp_path / "report.json")["sets"]["lfw"]["identification"]
+    assert found == report["sets"]["lfw"]["identification"]
+    wanted = identify(by_colour(testset.images), testset.people, replicates=20)
+    assert found["rank_1"][0]["value"] == wanted.rank_1[0].rate.value
+    assert (
+        found["false_positive"][0]["galleries"][0]["fpir"]["value"] == wanted.false_positive[0].galleries[0].fpir.value
+    )
+    assert found["false_positive"][0]["galleries"][3]["fpir"] is None
+    text = summary.text(report)
+    assert "LFW, 1:N, 16 people, one template each" in text
+    assert f"/ {100 * wanted.false_positive[0].galleries[3].extrapolated:.2f}" in text
+    assert "rank 1" in text
+    # Who is who in a list of pairs is not known well enough.
+    unknown = evaluation.evaluate(by_colour, [made_set("lfw", False, people=16, each=3)], tmp_path, ABOUT, replicates=0)
+    assert "identification" not in unknown["sets"]["lfw"]
+
+
+def test_templates_are_pooled_by_medium():
+    """Against the two sums of the definition, written out."""
+    random = np.random.RandomState(0)
+    embeddings = random.normal(size=(6, 5)).astype(np.float32) * 9
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    templates = Templates(np.array([0, 1, 2, 3, 0, 5]), np.array([0, 1, 1, 1, 2, 3]), np.array([0, 5, 5, 6, 0, 9]))
+    failed = np.array([False] * 5 + [True])
+    pooled, missing = evaluation.pool(embeddings, templates, failed)
+    np.testing.assert_allclose(pooled[0], unit[0], rtol=1e-5)
+    np.testing.assert_allclose(pooled[1], (unit[1] + unit[2]) / 2 + unit[3], rtol=1e-5)
+    np.testing.assert_allclose(pooled[2], unit[0], rtol=1e-5)
+    assert missing.tolist() == [False, False, False, True]
+    images = np.repeat(np.arange(6, dtype=np.uint8) * 40, 112 * 112 * 3).reshape(6, 112, 112, 3)
+    testset = TestSet(
+        "ijbc",
+        "IJB-C",
+        images,
+        np.array([[0, 1], [0, 2], [1, 3]]),
+        np.array([0, 1, 0, 1]),
+        failed=failed,
+        templates=templates,
+    )
+    scores = evaluation.score_set(embeddings, testset)
+    assert scores[0] == pytest.approx(
+        pooled[0] @ pooled[1] / np.linalg.norm(pooled[0]) / np.linalg.norm(pooled[1]), abs=1e-6
+    )
+    assert scores[1] == pytest.approx(1)
+    # A template without a face is a failure.
+    assert scores[2] == FAILED
+
+
+def test_conditions_are_in_the_report_and_in_the_text(tmp_path):
+    held = captures_of(SUBJECTS)
+    faces = ConditionFaces("K-Face-shaped synthetic sample", faces_of(held), tuple(held), True)
+    report = evaluation.evaluate(by_colour, [], tmp_path, ABOUT, replicates=0, conditions=faces)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "conditions.csv", "conditions.png"}
+    assert read_report(tmp_path / "report.json")["conditions"] == report["conditions"]
+    text = summary.text(report)
+    assert "K-Face-shaped synthetic sample, by condition, against S001/L1/E01/C7" in text
+    # What hides the colour is the worst.
+    worst = text.index("S004 sunglasses")
+    assert worst < text.index("C13 yaw -90")
+    assert "50 of K-Face's 59 conditions are not in the data set's test split." in text
 
 
 def test_the_plots_are_pictures(outputs):
