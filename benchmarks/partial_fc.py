@@ -1,6 +1,6 @@
 """Memory and time of a training step by number of identities, all of them or a sample: ``python -m benchmarks.partial_fc``.
 
-A step of a batch of 64 with embeddings of 512 numbers and SGD with momentum, without a backbone worth mentioning. Each case is in a
+A step of a batch of 64 with embeddings of 512 numbers, SGD with momentum and no backbone worth mentioning. Each case is in a
 process of its own, so that its peak is its own. ``KERAS_BACKEND=jax`` measures JAX.
 
     python -m benchmarks.partial_fc                   (200,000 identities, both ways, and 1,000,000 sampled: up to 6 GB)
