@@ -50,10 +50,11 @@ class HeadSize(NamedTuple):
     def bytes_fixed(self, embedding: int) -> int:
         """Estimate the bytes of one device that do not grow with the batch.
 
-        All rows have weights and two moments. Those that are computed have a gradient and, normalised, a copy and its
-        gradient; where they are a sample, they are themselves copies with two moments.
+        All rows have weights and two moments. Those that are computed have a gradient and its update and, normalised, a
+        copy and its gradient; where they are a sample, they are themselves copies with two moments. Measured by
+        ``benchmarks/partial_fc.py``.
         """
-        copies = 3 if self.drawn == self.classes else 6
+        copies = 4 if self.drawn == self.classes else 6
         return (3 * self.classes + copies * self.drawn) * embedding * 4 // self.devices
 
     def bytes_per_image(self) -> int:
