@@ -45,7 +45,8 @@ class HeadSize(NamedTuple):
     def of(cls, head: CosineHead, devices: int = 1) -> "HeadSize":
         """Return the size of a head."""
         columns = head.columns if isinstance(head, PartialHead) else head.classes
-        return cls(*(number * head.loss.sub_centres for number in (head.classes, columns)), devices)
+        centres = head.loss.sub_centres
+        return cls(head.classes * centres, columns * centres, devices)
 
     def bytes_fixed(self, embedding: int) -> int:
         """Estimate the bytes of one device that do not grow with the batch.
