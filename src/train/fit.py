@@ -26,7 +26,7 @@ from train.callbacks import (
 from train.distil import Distillation, StudentModel, Targets, open_teacher, targets
 from train.heads import CosineHead
 from train.hosts import Cluster, devices
-from train.hosts.callbacks import OnEveryHost, SynchroniseForRamp
+from train.hosts.callbacks import OnFirstHost, SynchroniseForRamp
 from train.loggers import LoggerSettings, NoLogger
 from train.losses import Loss
 from train.model import FaceModel
@@ -178,14 +178,18 @@ def train_run(
         )
         if learnt is not None:
             batches = learnt.joined(batches)
+        written = [
+            recorder,
+            Checkpoint(folder, described),
+            *(logger or NoLogger())(training),
+            *(callback(training) for callback in callbacks if not callback.everywhere and cluster.count > 1),
+        ]
         hooks: list[keras.callbacks.Callback] = [
             # These make the margin and the files that a run consists of; the others are the user's choice.
             SynchroniseForRamp(settings.margin_full * settings.epochs, steps),
             MarginRamp(head, settings.margin_start * settings.epochs, settings.margin_full * settings.epochs, steps),
-            *([recorder] if cluster.first else []),
-            OnEveryHost(Checkpoint(folder, described), cluster.first),
-            *((logger or NoLogger())(training) if cluster.first else []),
-            *(callback(training) for callback in callbacks if cluster.first or callback.everywhere),
+            *(written if cluster.count == 1 else [OnFirstHost(written, cluster.first)]),
+            *(callback(training) for callback in callbacks if callback.everywhere or cluster.count == 1),
         ]
         _fit(model, batches, hooks, training, cluster)
     if not cluster.first:

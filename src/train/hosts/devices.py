@@ -78,21 +78,28 @@ def divided(value: Any, axis: int) -> Any:
 
 
 @contextmanager
-def gathered(variables: list[keras.Variable]) -> Iterator[None]:
-    """Inside, variables whose parts are on other hosts hold all their parts, as arrays in memory, so that they can be saved.
+def local(variables: list[keras.Variable], parts: bool) -> Iterator[None]:
+    """Inside, variables that lie on several hosts hold values of this host alone, so that it can read and compute with them.
 
-    All hosts enter it together.
+    An operation on a value of several hosts has to run on all of them.
+
+    Args:
+        variables: Of a model and its optimizer; those without a value are left as they are.
+        parts: Whether to fetch the parts that lie on other hosts, which all hosts have to do together; else variables that
+            are divided keep their values.
     """
-    if not on_jax():
-        yield
-        return
-    from jax.experimental import multihost_utils
-
     kept: list[tuple[keras.Variable, Any]] = []
     try:
         for variable in variables:
-            value = variable.value
-            if not value.is_fully_addressable and not value.is_fully_replicated:
+            value = variable._value
+            if value is None or getattr(value, "is_fully_addressable", True):
+                continue
+            if value.is_fully_replicated:
+                kept.append((variable, value))
+                variable._value = value.addressable_data(0)
+            elif parts:
+                from jax.experimental import multihost_utils
+
                 kept.append((variable, value))
                 variable._value = multihost_utils.process_allgather(value, tiled=True)
         yield
