@@ -107,7 +107,8 @@ def test_two_hosts_and_two_devices_train_as_one_device_does(trained, kind):
     assert first[kind] == second[kind]
     equal(first, one, kind)
     equal(devices, one, kind)
-    assert one[kind]["figures"][0][0] - one[kind]["figures"][-1][0] > 0.1
+    # The accuracy is of the cosines without the margin, which raises the loss.
+    assert one[kind]["figures"][-1][1] > one[kind]["figures"][0][1]
     history = read_history(out / "hosts" / kind / "history.csv")
     assert [float(row["loss"]) for row in history] == pytest.approx(
         [row[0] for row in first[kind]["figures"]], abs=1e-5
