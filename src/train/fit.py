@@ -203,7 +203,8 @@ def train_run(
             run_dir,
             "start a new run with a lower optimizer.learning_rate or a higher fit.margin_full",
         )
-    save_backbone(run_dir, network, split.subjects, described)
+    with devices.local(network.variables, parts=False):
+        save_backbone(run_dir, network, split.subjects, described)
     return TrainResult(network, rows, settings.epochs)
 
 

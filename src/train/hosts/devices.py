@@ -89,6 +89,9 @@ def local(variables: list[keras.Variable], parts: bool) -> Iterator[None]:
             are divided keep their values.
     """
     kept: list[tuple[keras.Variable, Any]] = []
+    distribution = keras.distribution.distribution()
+    # Keras makes variables where it saves, which the other hosts do not.
+    keras.distribution.set_distribution(None)
     try:
         for variable in variables:
             value = variable._value
@@ -104,6 +107,7 @@ def local(variables: list[keras.Variable], parts: bool) -> Iterator[None]:
                 variable._value = multihost_utils.process_allgather(value, tiled=True)
         yield
     finally:
+        keras.distribution.set_distribution(distribution)
         for variable, value in kept:
             variable._value = value
 
