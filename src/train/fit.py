@@ -157,7 +157,10 @@ def train_run(
     if resume:
         state = checkpoints.read_state(folder)
         checkpoints.compare(folder, state, described)
-        first = checkpoints.load(folder, model, state)
+        model.optimizer.build(model.trainable_variables)
+        # Loading makes variables as well; those of the model keep their places on the devices.
+        with devices.local([], parts=False):
+            first = checkpoints.load(folder, model, state)
     training = TrainingContext(run_dir, head, settings.epochs, first, steps, settings.batch_size)
     recorder = history.History(run_dir / history.FILE, head, steps * settings.batch_size, first)
     if on_start is not None:
