@@ -112,12 +112,6 @@ def local(variables: list[keras.Variable], parts: bool) -> Iterator[None]:
             variable._value = value
 
 
-def assign_in_training(model: keras.Model, variable: keras.Variable, value: float) -> None:
-    """Assign to a variable between two batches; with JAX, the training holds the values outside the variables meanwhile."""
-    synchronise(model)
-    variable.assign(value)
-
-
 def synchronise(model: keras.Model) -> None:
     """Let a model's variables hold their values between two batches, so that they can be read."""
     if on_jax():

@@ -207,8 +207,7 @@ class Link:
             if message is None or "ended" in message:
                 peer.received.put(None)
                 if not self._closing.is_set():
-                    why = "" if message is None else f": {message['ended']}"
-                    self._report(f"host {index} has ended{why}" if message is None else str(message["ended"]), index)
+                    self._report(f"host {index} has ended" if message is None else str(message["ended"]), index)
                 return
             if message.get("done"):
                 return
