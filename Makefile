@@ -135,7 +135,7 @@ attack: setup ## run the attack campaigns: HTTP, JSON, gallery, bundles, images,
 
 lock: setup ## update constraints.txt: the newest versions that resolve together on Python 3.10-3.13
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.10 pyproject.toml --extra train --extra train-gpu --extra export --extra kisa --extra deploy --extra app --extra openvino \
-	    --extra launchers --extra cluster --extra notebooks --extra mlflow --extra hosts --extra dev \
+	    --extra launchers --extra cluster --extra notebooks --extra mlflow --extra hosts --extra hosts-gpu --extra dev \
 	    --no-annotate --no-header --upgrade --output-file constraints.txt
 
 clean: ## remove caches; data/, outputs/ and .venv stay

@@ -31,9 +31,11 @@ def _train(config: DictConfig, data: DatasetJob, cluster: Cluster, started: floa
     from kface.evaluation import runs, test_sets
     from train import checks, resuming, weights
     from train.fit import train_run
+    from train.hosts import devices
     from train.stopping import StoppedError
     from train.verification import verify_run
 
+    devices.check_backend()
     # Checks come before anything that takes minutes: first the settings, then test sets and disk, then the data set.
     job, network = checks.check_settings(config, data)
     cluster.agree("settings", resuming.compared(job.settings))

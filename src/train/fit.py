@@ -27,7 +27,7 @@ from train.context import TrainingContext
 from train.distil import Distillation, StudentModel, Targets, open_teacher, targets
 from train.heads import CosineHead
 from train.hosts import Cluster, devices
-from train.hosts.callbacks import OnEveryHost, SynchroniseForRamp
+from train.hosts.callbacks import OnFirstHost, SynchroniseForRamp
 from train.loggers import LoggerSettings
 from train.losses import Loss
 from train.model import FaceModel
@@ -184,7 +184,10 @@ def train_run(
     if resume:
         state = checkpoints.read_state(folder)
         checkpoints.compare(folder, state, described)
-        start = checkpoints.load(folder, model, state)
+        model.optimizer.build(model.trainable_variables)
+        # Loading makes variables as well; those of the model keep their places on the devices.
+        with devices.local([], parts=False):
+            start = checkpoints.load(folder, model, state)
         run_memory = checkpoints.RunMemory(state.best, state.ended and checkpoints.epochs_of(state) == settings.epochs)
 
     batches = Batches(
@@ -225,16 +228,20 @@ def train_run(
     goes_on = start.epoch < settings.epochs and not run_memory.ended
     if goes_on:
         ramp = (settings.margin_start * settings.epochs, settings.margin_full * settings.epochs)
+        written = [
+            training.measures,
+            *validators,
+            recorder,
+            Checkpoint(training),
+            *(hook for logger in loggers for hook in logger(training)),
+            *(callback(training) for callback in callbacks if not callback.everywhere and cluster.count > 1),
+        ]
         hooks: list[keras.callbacks.Callback] = [
             # These make the margin, the figures and the files that a run consists of; the others are the user's choice.
             SynchroniseForRamp(ramp[1], steps),
             MarginRamp(head, *ramp, steps, start.epoch, start.step),
-            training.measures,
-            *validators,
-            *([recorder] if cluster.first else []),
-            OnEveryHost(Checkpoint(training), cluster.first),
-            *(hook for logger in loggers if cluster.first for hook in logger(training)),
-            *(callback(training) for callback in callbacks if cluster.first or callback.everywhere),
+            *(written if cluster.count == 1 else [OnFirstHost(written, cluster.first)]),
+            *(callback(training) for callback in callbacks if callback.everywhere or cluster.count == 1),
         ]
         _fit(model, batches, hooks, training, start, cluster)
     if not cluster.first:
@@ -254,7 +261,8 @@ def train_run(
     if computed_in != precision.FULL:
         mixed, network = network, backbone()
         network.set_weights(mixed.get_weights())
-    save_backbone(run_dir, network, split.subjects, described)
+    with devices.local(network.variables, parts=False):
+        save_backbone(run_dir, network, split.subjects, described)
     return TrainResult(network, rows, int(rows[-1]["epoch"]) if rows and run_memory.ended else settings.epochs)
 
 

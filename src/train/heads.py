@@ -29,6 +29,7 @@ class CosineHead(keras.layers.Layer):
         self.loss = loss
         self.scale = loss.scale_for(classes) if loss.scale is None else float(loss.scale)
         self.final_margin = float(loss.margin)
+        self._ramped: tuple[float, float] | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the class weights, the margin in force and the loss's own variables."""
@@ -58,6 +59,10 @@ class CosineHead(keras.layers.Layer):
             margin_share: Share of the final margin, 0 to 1.
             scale_share: Share, 0 to 1, of the way from ``loss.scale_start`` to the scale, at equal ratios.
         """
+        if (margin_share, scale_share) == self._ramped:
+            # With several hosts, an assignment is an exchange between them.
+            return
+        self._ramped = (margin_share, scale_share)
         self.margin.assign(margin_share * self.final_margin)
         start = self.loss.scale_start
         if self.ramped_scale is not None and start is not None:

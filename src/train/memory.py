@@ -45,15 +45,17 @@ class HeadSize(NamedTuple):
     def of(cls, head: CosineHead, devices: int = 1) -> "HeadSize":
         """Return the size of a head."""
         columns = head.columns if isinstance(head, PartialHead) else head.classes
-        return cls(*(number * head.loss.sub_centres for number in (head.classes, columns)), devices)
+        centres = head.loss.sub_centres
+        return cls(head.classes * centres, columns * centres, devices)
 
     def bytes_fixed(self, embedding: int) -> int:
         """Estimate the bytes of one device that do not grow with the batch.
 
-        All rows have weights and two moments. Those that are computed have a gradient and, normalised, a copy and its
-        gradient; where they are a sample, they are themselves copies with two moments.
+        All rows have weights and two moments. Those that are computed have a gradient and its update and, normalised, a
+        copy and its gradient; where they are a sample, they are themselves copies with two moments. Measured by
+        ``benchmarks/partial_fc.py``.
         """
-        copies = 3 if self.drawn == self.classes else 6
+        copies = 4 if self.drawn == self.classes else 6
         return (3 * self.classes + copies * self.drawn) * embedding * 4 // self.devices
 
     def bytes_per_image(self) -> int:

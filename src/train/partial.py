@@ -221,11 +221,19 @@ class PartialModel(FaceModel):
         self.optimizer.build(self.trainable_variables)
         small = self.head.drawn_rows
         name = small.path.replace("/", "_")
-        moments = [
-            variable for variable in self.optimizer.variables if name in variable.path and variable.shape == small.shape
-        ]
-        self.moments = Moments(tuple(self.head.all_rows.shape), len(moments))
-        self._pairs = [(small, self.head.all_rows), *zip(moments, self.moments.all, strict=True)]
+        # Keras would take variables in an attribute for weights of the model itself; so these are numbers.
+        self.places = tuple(
+            place
+            for place, variable in enumerate(self.optimizer.variables)
+            if name in variable.path and variable.shape == small.shape
+        )
+        self.moments = Moments(tuple(self.head.all_rows.shape), len(self.places))
+
+    def pairs(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        """Return the drawn rows and their moments, each with the variable of all rows."""
+        variables = self.optimizer.variables
+        moments = [variables[place] for place in self.places]
+        return [(self.head.drawn_rows, self.head.all_rows), *zip(moments, self.moments.all, strict=True)]
 
     def train_step(self, *arguments: Any) -> Any:
         """Draw rows, train, and keep them."""
@@ -243,12 +251,12 @@ class PartialModel(FaceModel):
     def _fetch(self, labels: Any) -> None:
         drawn = self.head.draw(labels, self.optimizer.iterations)
         self.head.drawn.assign(drawn)
-        for small, large in self._pairs:
+        for small, large in self.pairs():
             small.assign(self._taken(large, drawn))
 
     def _keep(self) -> None:
         drawn = ops.convert_to_tensor(self.head.drawn)
-        for small, large in self._pairs:
+        for small, large in self.pairs():
             self._put(large, drawn, ops.convert_to_tensor(small))
 
     def _taken(self, large: keras.Variable, drawn: Any) -> Any:

@@ -125,7 +125,7 @@ def test_a_full_disk_ends_in_one_line(tiny_manifest, tmp_path, monkeypatch):
 def test_memory_is_estimated_beforehand(tiny_manifest, tmp_path, monkeypatch):
     network = backbones.build("resnet50", embedding=128)
     assert 50e6 < memory.bytes_per_image(network) < 300e6
-    fits = memory.fitting_batch(network, 54, 8 << 30)
+    fits = memory.fitting_batch(network, memory.HeadSize(54, 54), 8 << 30)
     assert memory.too_large(network, memory.HeadSize(54, 54), fits, 8 << 30) is None
     error = memory.too_large(network, memory.HeadSize(54, 54), 4 * fits, 8 << 30)
     assert f"add fit.batch_size={fits}" in str(error)

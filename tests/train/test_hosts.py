@@ -98,7 +98,7 @@ def test_an_error_of_one_is_a_line_on_all():
         clusters = [Cluster(link) for link in hosts.links]
         clusters[1]._link.end("host 1 has ended: disk: is full")
         assert [hosts.lost[number].get(timeout=5) for number in (0, 2)] == ["host 1 has ended: disk: is full"] * 2
-        with pytest.raises(TrainingError, match="host 1: has ended"):
+        with pytest.raises(TrainingError, match="host 1 has ended: disk: is full; see its own lines"):
             hosts.links[0].exchange("place")
 
 

@@ -117,7 +117,7 @@ def test_every_identity_of_the_batch_is_drawn_and_others_evenly():
     head = partial_head(Softmax(), 0.2, classes, seed)
     random = np.random.default_rng(0)
     counts = np.zeros(classes)
-    for step in range(60):
+    for step in range(30):
         # All of one shard now and then, and twice the same.
         labels = (
             random.integers(0, classes // SHARDS, BATCH) * SHARDS
@@ -133,9 +133,9 @@ def test_every_identity_of_the_batch_is_drawn_and_others_evenly():
         assert identity.max() < classes
         assert set(labels) <= set(identity)
         counts[identity] += 1
-    # 60 draws of a fifth: 12 each, with a deviation of 3.1.
-    assert 11 < counts.mean() < 14
-    assert counts.std() < 5
+    # 30 draws of a fifth: 6 each, with a deviation of 2.2.
+    assert 5.5 < counts.mean() < 7.5
+    assert 1.5 < counts.std() < 3.5
     again = np.asarray(partial_head(Softmax(), 0.2, classes, seed).draw(labels, step))
     np.testing.assert_array_equal(again, drawn)
     others = [
@@ -155,7 +155,7 @@ def test_the_hash_is_lowbias32():
     assert NEVER < 0 < SURE
 
 
-def model(optimizer, rate, seed=0):
+def model(optimizer, rate, seed=0, eager=False):
     keras.utils.set_random_seed(seed)
     image = keras.Input((5,))
     backbone = keras.Model(image, keras.layers.Dense(D, use_bias=False)(image))
@@ -164,7 +164,7 @@ def model(optimizer, rate, seed=0):
         made = FaceModel(backbone, CosineHead(CLASSES, loss))
     else:
         made = PartialModel(backbone, PartialHead(CLASSES, loss, Sampling(rate, SHARDS), BATCH, 3))
-    made.compile(optimizer=optimizer)
+    made.compile(optimizer=optimizer, run_eagerly=eager)
     return made
 
 
@@ -173,11 +173,8 @@ def data(steps=4):
     return random.normal(size=(steps * BATCH, 5)).astype(np.float32), random.integers(0, CLASSES, steps * BATCH)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: keras.optimizers.SGD(0.5, momentum=0.9), lambda: keras.optimizers.AdamW(0.05)]
-)
-def test_at_rate_1_it_trains_as_the_complete_head_does(make):
-    complete, partial = model(make(), None), model(make(), 1.0)
+def test_at_rate_1_it_trains_as_the_complete_head_does():
+    complete, partial = (model(keras.optimizers.AdamW(0.05), rate) for rate in (None, 1.0))
     partial.backbone.set_weights(complete.backbone.get_weights())
     rows_of(complete.head.kernel.numpy(), partial.head)
     x, y = data()
@@ -190,8 +187,13 @@ def test_at_rate_1_it_trains_as_the_complete_head_does(make):
 
 
 def test_a_step_leaves_the_other_rows_and_their_moments():
-    partial = model(keras.optimizers.SGD(0.5, momentum=0.9, weight_decay=0.01), 0.25)
+    partial = model(keras.optimizers.SGD(0.5, momentum=0.9, weight_decay=0.01), 0.25, eager=True)
     assert len(partial.moments.all) == 1
+    # Each weight once, in the order in which the optimizer knows them.
+    assert [one.path for one in partial.trainable_variables] == [
+        one.path for one in partial.optimizer._trainable_variables
+    ]
+    assert partial._trainable_variables == partial._non_trainable_variables == []
     x, y = data()
     before = partial.head.all_rows.numpy()
     velocity = np.zeros_like(before)
@@ -212,12 +214,12 @@ def test_a_step_leaves_the_other_rows_and_their_moments():
 
 def test_it_goes_on_after_a_checkpoint_as_without_one(tmp_path):
     x, y = data()
-    undisturbed, first = (model(keras.optimizers.AdamW(0.05), 0.25) for _ in range(2))
+    undisturbed, first = (model(keras.optimizers.AdamW(0.05), 0.25, eager=True) for _ in range(2))
     undisturbed.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
     half = len(x) // 2
     first.fit(x[:half], y[:half], batch_size=BATCH, shuffle=False, verbose=0)
     first.save_weights(tmp_path / "a.weights.h5")
-    second = model(keras.optimizers.AdamW(0.05), 0.25, seed=1)
+    second = model(keras.optimizers.AdamW(0.05), 0.25, seed=1, eager=True)
     second.load_weights(tmp_path / "a.weights.h5")
     second.fit(x[half:], y[half:], batch_size=BATCH, shuffle=False, verbose=0)
     for one, other in zip(second.weights, undisturbed.weights, strict=True):
@@ -248,7 +250,7 @@ def test_the_estimate_of_memory_knows_of_it():
     # Rows and two moments of 2 GB each, and a tenth as much for each of six copies.
     assert million.drawn == 100_000
     assert million.bytes_fixed(512) == pytest.approx(3 * 2.048e9 + 6 * 0.2048e9, rel=1e-6)
-    assert memory.HeadSize(1_000_000, 1_000_000).bytes_fixed(512) == pytest.approx(6 * 2.048e9)
+    assert memory.HeadSize(1_000_000, 1_000_000).bytes_fixed(512) == pytest.approx(7 * 2.048e9)
     error = memory.too_large(network, memory.HeadSize(1_000_000, 1_000_000), 64, 8 << 30)
     assert "add head.sample_rate=0.1" in str(error)
     assert memory.HeadSize.of(partial_head(loss, 0.25)).drawn == 32

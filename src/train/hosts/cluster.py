@@ -108,7 +108,7 @@ class Cluster:
         other = differing(everywhere)
         if other is None:
             return
-        mine, theirs = ({str(key): value for key, value in dict(everywhere[i] or {}).items()} for i in (0, other))
+        mine, theirs = (value if isinstance(value, dict) else {} for value in (everywhere[0], everywhere[other]))
         keys = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
         shown = ", ".join(
             f"{key} is {_short(mine.get(key))} on host 0 and {_short(theirs.get(key))} on host {other}"

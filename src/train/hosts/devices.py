@@ -78,33 +78,38 @@ def divided(value: Any, axis: int) -> Any:
 
 
 @contextmanager
-def gathered(variables: list[keras.Variable]) -> Iterator[None]:
-    """Inside, variables whose parts are on other hosts hold all their parts, as arrays in memory, so that they can be saved.
+def local(variables: list[keras.Variable], parts: bool) -> Iterator[None]:
+    """Inside, variables that lie on several hosts hold values of this host alone, so that it can read and compute with them.
 
-    All hosts enter it together.
+    An operation on a value of several hosts has to run on all of them.
+
+    Args:
+        variables: Of a model and its optimizer; those without a value are left as they are.
+        parts: Whether to fetch the parts that lie on other hosts, which all hosts have to do together; else variables that
+            are divided keep their values.
     """
-    if not on_jax():
-        yield
-        return
-    from jax.experimental import multihost_utils
-
     kept: list[tuple[keras.Variable, Any]] = []
+    distribution = keras.distribution.distribution()
+    # Keras makes variables where it saves, which the other hosts do not.
+    keras.distribution.set_distribution(None)
     try:
         for variable in variables:
-            value = variable.value
-            if not value.is_fully_addressable and not value.is_fully_replicated:
+            value = variable._value
+            if value is None or getattr(value, "is_fully_addressable", True):
+                continue
+            if value.is_fully_replicated:
+                kept.append((variable, value))
+                variable._value = value.addressable_data(0)
+            elif parts:
+                from jax.experimental import multihost_utils
+
                 kept.append((variable, value))
                 variable._value = multihost_utils.process_allgather(value, tiled=True)
         yield
     finally:
+        keras.distribution.set_distribution(distribution)
         for variable, value in kept:
             variable._value = value
-
-
-def assign_in_training(model: keras.Model, variable: keras.Variable, value: float) -> None:
-    """Assign to a variable between two batches; with JAX, the training holds the values outside the variables meanwhile."""
-    synchronise(model)
-    variable.assign(value)
 
 
 def synchronise(model: keras.Model) -> None:

@@ -95,6 +95,7 @@ class Link:
         self._lost = lost
         self._peers: dict[int, _Peer] = {}
         self._closing = threading.Event()
+        self._line: str | None = None
         self._reported = threading.Lock()
         self.service = self._listen(settings) if self.index == 0 else self._connect(settings)
         for index, peer in self._peers.items():
@@ -205,10 +206,12 @@ class Link:
         while True:
             message = peer.read()
             if message is None or "ended" in message:
-                peer.received.put(None)
+                self._line = self._line or (f"host {index} has ended" if message is None else str(message["ended"]))
+                # This host may be waiting for another one, which waits as well.
+                for one in list(self._peers.values()):
+                    one.received.put(None)
                 if not self._closing.is_set():
-                    why = "" if message is None else f": {message['ended']}"
-                    self._report(f"host {index} has ended{why}" if message is None else str(message["ended"]), index)
+                    self._report(self._line, index)
                 return
             if message.get("done"):
                 return
@@ -247,7 +250,7 @@ class Link:
     def _next(self, peer: _Peer, name: str) -> dict[str, Any]:
         message = peer.received.get()
         if message is None:
-            raise TrainingError("has ended", peer.name, "see its own lines")
+            raise TrainingError(self._line or f"{peer.name} has ended", None, "see its own lines")
         if message.get("at") != name:
             raise TrainingError(
                 f"is at {message.get('at')!r} where this host is at {name!r}",
