@@ -14,7 +14,7 @@ import cv2
 from kface.data.dataset.crops import NoDetector
 from kface.data.dataset.extract import Chunk, DetectorFactory, Extracted, Mtcnn
 from kface.data.dataset.items import CorpusSource, Item
-from kface.data.dataset.manifest import FILE, DatasetManifest, PathLike, Refused, Shard, shard_name
+from kface.data.dataset.manifest import FILE, DatasetManifest, PathLike, Refused, Shard, shard_name, split_counts
 from kface.data.dataset.parallel import results_of
 from kface.data.dataset.settings import DatasetSettings
 from kface.data.dataset.sources import open_source
@@ -284,17 +284,10 @@ def _manifest(
             total = conditions.setdefault(condition, {})
             for number, count in numbers.items():
                 total[number] = total.get(number, 0) + count
-    parts = {}
-    for part in ("train", "test"):
-        mine = [shard for shard in shards if shard.split == part]
-        parts[part] = {
-            "subjects": len({shard.subject for shard in mine}),
-            "images": sum(shard.images for shard in mine),
-        }
     counts = {
         "images": sum(shard.images for shard in shards),
         "refused": len(refused),
-        "splits": parts,
+        "splits": split_counts(shards),
         "subjects": subjects,
         "conditions": conditions,
         "landmarks": landmarks,

@@ -17,11 +17,13 @@ from kface.data.dataset.manifest import (
     JOINED,
     REBUILD,
     SCHEMA,
+    SPLITS,
     DatasetManifest,
     Excluded,
     Member,
     Shard,
     load,
+    split_counts,
 )
 from kface.errors import DatasetError
 from kface.files import read_json, write_json
@@ -90,15 +92,10 @@ def join(
 
 def _counts(shards: Sequence[Shard], members: Sequence[tuple[Member, DatasetManifest]]) -> dict[str, Any]:
     subjects: dict[str, int] = {}
-    parts = {}
-    for part in ("train", "test"):
-        mine = [shard for shard in shards if shard.split == part]
-        parts[part] = {
-            "subjects": len({shard.subject for shard in mine}),
-            "images": sum(shard.images for shard in mine),
-        }
-        for shard in mine:
-            subjects[shard.subject] = subjects.get(shard.subject, 0) + shard.images
+    for part in SPLITS:
+        for shard in shards:
+            if shard.split == part:
+                subjects[shard.subject] = subjects.get(shard.subject, 0) + shard.images
     landmarks: dict[str, int] = {}
     for _, manifest in members:
         for origin, count in manifest.counts.get("landmarks", {}).items():
@@ -106,7 +103,7 @@ def _counts(shards: Sequence[Shard], members: Sequence[tuple[Member, DatasetMani
     return {
         "images": sum(shard.images for shard in shards),
         "refused": sum(len(manifest.refused) for _, manifest in members),
-        "splits": parts,
+        "splits": split_counts(shards),
         "subjects": subjects,
         "conditions": members[0][1].counts.get("conditions", {}) if len(members) == 1 else {},
         "landmarks": landmarks,

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
@@ -15,6 +16,7 @@ KIND = "kface data set"
 #: Kind of a manifest that names the data sets it is made of.
 JOINED = "kface joined data set"
 FILE = "manifest.json"
+SPLITS = ("train", "test")
 REBUILD = "run the data set stage again, which rebuilds what is missing"
 
 
@@ -255,6 +257,18 @@ def shard_fault(row: object) -> str | None:
     if not isinstance(row["sha256"], str) or not re.match(r"[0-9a-f]{64}$", row["sha256"]):
         return "sha256"
     return None
+
+
+def split_counts(shards: Sequence[Shard]) -> dict[str, dict[str, int]]:
+    """Return the numbers of identities and images of each split."""
+    counts = {}
+    for part in SPLITS:
+        mine = [shard for shard in shards if shard.split == part]
+        counts[part] = {
+            "subjects": len({shard.subject for shard in mine}),
+            "images": sum(shard.images for shard in mine),
+        }
+    return counts
 
 
 def shard_name(split: str, subject: str, number: int) -> str:
