@@ -84,7 +84,9 @@ class Cell:
             about = runs.read_about(directory)
             return (
                 about.get("data_set_fingerprint") == self.data_set
-                and not resuming.differences(previous.settings(old), self.settings)
+                and not resuming.differences(
+                    resuming.completed(previous.settings(old), self.settings), resuming.completed(self.settings)
+                )
                 and self._teacher(old) == self._teacher(self.settings)
             )
         except (KFaceError, TypeError, ValueError, RecursionError):

@@ -17,9 +17,9 @@ from kface.evaluation import runs, test_sets
 from train import checkpoints, memory, reproducing, resuming
 from train.callbacks import EarlyStopping
 from train.distil import open_teacher
-from train.fit import check_fits, checked_head, training_split
 from train.job import TrainJob
 from train.loggers import LoggerSettings
+from train.preparing import check_fits, checked_head, training_split
 from train.validation import validation_set, without
 
 #: Upper limit of the size of a run's logs, reports and plots, in bytes.
