@@ -3,16 +3,18 @@
 Hydra reads a value as an expression: ``a,b`` is a sweep, ``[x]`` a list, ``2024`` a number, ``f(1)`` a call, and Hangul,
 ``~``, ``#`` or ``(1).mp4`` is an error. File names contain all of that. The settings in :data:`TEXTS` are therefore
 taken literally, and so is any other value that Hydra cannot parse; the setting's own check then reports what is wrong with it.
+Lists and groups of values that Hydra cannot parse (``[얼굴/가 나, x]``) are read as YAML.
 A value in quotes still works as Hydra describes.
 """
 
 import os
 import re
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 #: Settings that hold a text, such as a path or a name, with a pattern of the values that are not texts.
 TEXTS: Dict[str, str] = {
     "bundle": "null",
+    "corpus.data_dir": "null",
     "corpus.name": "null",
     "corpus.parent": "null",
     "corpus.root": "null",
@@ -33,17 +35,27 @@ TEXTS: Dict[str, str] = {
     "evaluate.pair_lists": "null",
     # A number that is out of range is reported as a number.
     "evaluate.pairs": r"null|true|false|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)",
+    "exclude.bundle": "null",
+    # A list of paths is a list.
+    "exclude.testset": r"null|\[.*\]",
+    "fit.distil.output": "null",
+    "fit.distil.teacher": "null",
     "gallery.file": "null",
     "gallery.key_file": "null",
+    "hosts.coordinator": "null",
     "library": "null",
     "licence": "null",
     "licence_of_data": "null",
+    "logger.mlflow.experiment": "null",
+    "logger.mlflow.folder": "null",
+    "logger.mlflow.tracking_uri": "null",
     "out": "null",
     "output": "null",
     "output_dir": "null",
     "outputs.json": "null",
     "outputs.snapshots": "null",
     "outputs.video": "null",
+    "recipe": "null",
     "resume": "null|true|false",
     "run": "null",
     "source": "null",
@@ -57,6 +69,7 @@ TEXTS: Dict[str, str] = {
 #: A reference to another setting, which Hydra resolves: ``${data_dir}/x``.
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][\w.]*(:[^{}]*)?\}")
 _KEY = re.compile(r"(\+\+|\+)?([A-Za-z_][\w./-]*(?:@[\w.:]+)?)\Z")
+_PLAIN = re.compile(r"(null|true|false|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)\Z", re.IGNORECASE)
 _QUOTED = re.compile(r"(['\"]).*\1\Z", re.DOTALL)
 
 
@@ -92,7 +105,8 @@ def literal(arguments: Sequence[str], parses: Callable[[str], bool], sweep: bool
             made.append(argument)
             continue
         prefix, key, value = parts
-        made.append("{}{}={}".format(prefix, key, quote(home(value) if key in TEXTS else value)))
+        nested = None if is_text(key, value) else _nested(value)
+        made.append("{}{}={}".format(prefix, key, nested or quote(home(value) if key in TEXTS else value)))
     return made
 
 
@@ -100,6 +114,30 @@ def _to_quote(key: str, value: str, parsed: bool, sweep: bool) -> bool:
     if not value or (_QUOTED.match(value.strip()) and parsed):
         return False
     return not parsed or (not sweep and is_text(key, value))
+
+
+def _nested(value: str) -> Optional[str]:
+    """Return a list or group, ``[a, b]`` or ``{key: a}``, with its texts in Hydra's quotes; None where the value is neither."""
+    if value.strip()[:1] not in ("[", "{"):
+        return None
+    import yaml
+
+    try:
+        node = yaml.compose(value, Loader=yaml.SafeLoader)
+        return None if node is None else _in_hydra_s_form(node)
+    except (yaml.YAMLError, RecursionError):
+        return None
+
+
+def _in_hydra_s_form(node: Any) -> str:
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        return "[{}]".format(",".join(_in_hydra_s_form(item) for item in node.value))
+    if isinstance(node, yaml.MappingNode):
+        return "{{{}}}".format(",".join("{}:{}".format(key.value, _in_hydra_s_form(item)) for key, item in node.value))
+    plain = node.style is None and _PLAIN.match(node.value)
+    return str(node.value) if plain else quote(node.value)
 
 
 def quote(value: str) -> str:

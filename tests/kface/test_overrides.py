@@ -14,13 +14,15 @@ from kface import overrides, stage
 CONF = Path(__file__).resolve().parents[2] / "conf"
 #: Settings without a value, or with a word, that are not free texts: choices of a list, numbers, lists.
 NOT_TEXTS = {
-    "backbone.neck", "backend", "callbacks.progress.enabled", "corpus.layout", "database.resolution", "database.subjects",
-    "detector.landmarks", "dnn_size", "engine",
-    "fit.images_per_epoch", "formats.engines", "formats.uff", "loss.scale", "match.recognised", "match.unknown",
-    "optimizer.clip_norm", "outputs.json_lines", "pairs.impostors", "precision", "precision.fp16", "precision.int8",
-    "preprocessing.colour", "preprocessing.normalisation", "protocol.identities", "protocol.max_per_identity",
-    "protocol.name", "runtime.name", "seconds", "seed", "stream.device", "stream.fps", "stream.kind", "stream.resolution",
-    "stream.view",
+    "backbone.neck", "backend", "callbacks.progress.enabled", "corpus.backend", "corpus.layout",
+    "database.resolution", "database.subjects", "detector.landmarks", "dnn_size", "engine", "exclude.threshold",
+    "fit.augmentation", "fit.distil", "fit.distil.colour", "fit.distil.normalisation", "fit.images_per_epoch",
+    "fit.precision", "fit.validation.keep", "formats.engines", "formats.uff", "loss.base", "loss.scale",
+    "loss.scale_start", "match.recognised", "match.unknown", "optimizer.clip_norm", "optimizer.schedule",
+    "outputs.json_lines", "pairs.impostors", "precision", "precision.fp16", "precision.int8", "preprocessing.colour",
+    "preprocessing.normalisation", "protocol.identities", "protocol.max_per_identity", "protocol.name",
+    "protocol.test_conditions", "runtime.name", "sampler.per_identity_cap", "seconds", "seed", "stream.device",
+    "stream.fps", "stream.kind", "stream.resolution", "stream.view",
 }  # fmt: skip
 
 NAMES = [
@@ -72,6 +74,26 @@ def test_a_file_name_is_taken_to_the_letter(key, name):
     if name.startswith("${x}"):
         argument = argument.replace("${x}", "\\${x}")  # a reference to a setting that this configuration lacks
     assert parsed(argument) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("[얼굴/가 나, x]", ["얼굴/가 나", "x"]),
+        ("[a (1).bin, 2, null, '2']", ["a (1).bin", 2, None, "2"]),
+        (
+            "[{corpus: folders, root: /얼굴, cap: 20, test: false}]",
+            [{"corpus": "folders", "root": "/얼굴", "cap": 20, "test": False}],
+        ),
+        ("[a, b]", ["a", "b"]),
+        ("[얼굴, a", "[얼굴, a"),
+        ("[얼굴]/a", "[얼굴]/a"),
+    ],
+)
+@pytest.mark.parametrize("key", ["exclude.testset", "corpus.parts"])
+def test_lists_hold_file_names_too(key, value, meant):
+    (argument,) = overrides.literal([key + "=" + value], stage.parses)
+    assert parsed(argument) == meant
 
 
 @pytest.mark.parametrize("name", NAMES)
