@@ -1,5 +1,6 @@
 """OpenVINO on the CPU of a PC."""
 
+import threading
 from typing import Any, Dict, List, Optional
 
 import numpy as np
@@ -8,20 +9,38 @@ from kface.errors import ModelError
 from kface.networks.base import Network
 
 
+#: The process's only ``openvino.Core``, once there is one.
+_CORES: List[Any] = []
+_LOCK = threading.Lock()
+
+
+def _core() -> Any:
+    """Return the process's core, which lives until the process ends.
+
+    On CPUs with AMX each core puts a stack for signal handlers in place of the one before, and takes it away at its end. Of two
+    that end in the order in which they were made, a released one stays in place, and the next signal that Python handles, such as
+    SIGINT and SIGTERM, ends the process with SIGSEGV (OpenVINO 2026.4).
+    """
+    import openvino
+
+    with _LOCK:
+        if not _CORES:
+            _CORES.append(openvino.Core())
+        return _CORES[0]
+
+
 class OpenVinoNetwork(Network):
     """A compiled model of OpenVINO, with one infer request for each thread that calls it at the same time."""
 
     runtime = "openvino"
 
     def __init__(self, data: bytes, path: str, threads: Optional[int]) -> None:
-        import openvino
-
         # By default OpenVINO computes in bfloat16 if the CPU supports it, and so gives other embeddings.
         settings: Dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            core = openvino.Core()
+            core = _core()
             self._model: Any = core.compile_model(core.read_model(data), "CPU", settings)
         # The runtime raises RuntimeError, its bindings further exceptions.
         except Exception as error:
