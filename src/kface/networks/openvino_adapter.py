@@ -8,7 +8,6 @@ import numpy as np
 from kface.errors import ModelError
 from kface.networks.base import Network
 
-
 #: The process's only ``openvino.Core``, once there is one.
 _CORES: List[Any] = []
 _LOCK = threading.Lock()
@@ -17,9 +16,9 @@ _LOCK = threading.Lock()
 def _core() -> Any:
     """Return the process's core, which lives until the process ends.
 
-    On CPUs with AMX each core puts a stack for signal handlers in place of the one before, and takes it away at its end. Of two
-    that end in the order in which they were made, a released one stays in place, and the next signal that Python handles, such as
-    SIGINT and SIGTERM, ends the process with SIGSEGV (OpenVINO 2026.4).
+    On CPUs with AMX each core puts a stack for signal handlers in place of the one before, and takes it away at its end. Of
+    two that end in the order in which they were made, a released one stays in place, and the next signal that Python
+    handles, such as SIGINT and SIGTERM, ends the process with SIGSEGV (OpenVINO 2026.4).
     """
     import openvino
 
