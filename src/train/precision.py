@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from kface.errors import ConfigError
+from train.hosts import devices
 
 FULL = "float32"
 BFLOAT16, FLOAT16 = "mixed_bfloat16", "mixed_float16"
@@ -31,7 +32,7 @@ def resolved(precision: str) -> str:
         return precision
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return BFLOAT16 if keras.backend.backend() == "jax" and keras.distribution.list_devices("gpu") else FULL
+        return BFLOAT16 if devices.gpus() else FULL
     capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability")
     return FLOAT16 if capability is not None and capability < AMPERE else BFLOAT16
 

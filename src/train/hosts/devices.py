@@ -35,6 +35,12 @@ def count() -> int:
     return len(keras.distribution.list_devices()) if on_jax() else 1
 
 
+def gpus() -> int:
+    """Return the number of GPUs that JAX uses, 0 with TensorFlow."""
+    # list_devices("gpu") is an error where there are none.
+    return sum(name.startswith("gpu") for name in keras.distribution.list_devices()) if on_jax() else 0
+
+
 def check_batch(batch_size: int, devices: int) -> None:
     """Raise ConfigError where a batch cannot be divided among the devices."""
     if batch_size % devices:
