@@ -79,6 +79,20 @@ def test_auto(gpus, capability, wanted, monkeypatch):
         FitSettings(precision="half")
 
 
+@pytest.mark.parametrize(("names", "wanted"), [(["cpu:0"], "float32"), (["gpu:0", "gpu:1"], "mixed_bfloat16")])
+def test_auto_with_jax(names, wanted, monkeypatch):
+    def devices(kind=None):
+        # As JAX does: a kind of which there is none is an error.
+        if kind is not None and not names[0].startswith(kind):
+            raise RuntimeError(f"Unknown backend: {kind!r} requested")
+        return names
+
+    monkeypatch.setattr(precision.tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(precision.keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(precision.keras.distribution, "list_devices", devices)
+    assert precision.resolved("auto") == wanted
+
+
 def test_the_embedding_has_full_precision():
     from train.backbones import MobileNetV2
 
