@@ -137,11 +137,21 @@ def _dask(jobs: int, shared: Sequence[str]) -> Iterator[None]:
             raise ConfigError(
                 "has no workers ({})".format(first_line(error)), name, "start dask worker {}".format(address or "")
             )
-        try:
-            found = client.run(unseen, list(shared))
-        except Exception as error:
-            raise ConfigError("cannot run kface ({})".format(first_line(error)), "a worker", "install kface there")
-        for worker, paths in sorted(found.items()):
+        # The scheduler may still name a worker that has just died; the others go on without it.
+        answers = {
+            worker: answer
+            for worker, answer in client.run(unseen, list(shared), on_error="return").items()
+            if not isinstance(answer, OSError)
+        }
+        if not answers:
+            raise ConfigError("has no workers that answer", name, "start dask worker {}".format(address or ""))
+        for worker, paths in sorted(answers.items()):
+            if isinstance(paths, Exception):
+                raise ConfigError(
+                    "cannot run kface ({})".format(first_line(paths)),
+                    "the worker {}".format(worker),
+                    "install kface there",
+                )
             if paths:
                 # Otherwise it would report every image as missing.
                 raise ConfigError(
