@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kface.data.layout import ACCESSORIES, CAMERAS, EXPRESSIONS, LIGHTS, Light
-from kface.evaluation.conditions import ByCondition, Cell
+from kface.evaluation.conditions import LEAST_PAIRS, ByCondition, Cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,8 @@ def plot_conditions(found: ByCondition, path: Path, heading: str = "") -> None:
 
     figure = Figure(figsize=(17, 19), layout="constrained")
     FigureCanvasAgg(figure)
-    highest = max((cell.eer.value for cell in found.cells if cell.eer is not None), default=MOST)
+    shown = [cell.eer.value for cell in found.cells if cell.eer is not None and cell.genuine >= LEAST_PAIRS]
+    highest = max(shown, default=MOST)
     scale = ScalarMappable(Normalize(0, min(max(highest, 0.05), MOST)), MAP)
     rows = figure.add_gridspec(4, 6, height_ratios=[4, 7, 6, 15])
     _cameras(figure.add_subplot(rows[0, :]), found, scale)
@@ -48,7 +49,7 @@ def plot_conditions(found: ByCondition, path: Path, heading: str = "") -> None:
     axes = figure.add_subplot(rows[3, :])
     _grid(axes, found, scale, "light", "camera")
     bar = figure.colorbar(scale, ax=figure.axes, shrink=0.4, aspect=40, pad=0.01)
-    bar.set_label("EER in %, darker is worse; below it the number of genuine pairs; grey: not in the data set")
+    bar.set_label(f"EER in %, darker is worse; below it the number of genuine pairs; grey: fewer than {LEAST_PAIRS}")
     ticks = [tick for tick in bar.get_ticks() if scale.norm.vmin <= tick <= scale.norm.vmax]
     bar.set_ticks(ticks, labels=[f"{100 * tick:g}" for tick in ticks])
     figure.suptitle(f"Equal error rate by condition, against S001/L1/E01/C7. {heading}".strip(), fontsize=13)
@@ -145,7 +146,7 @@ def _panel(
     values = np.full((*shape, 4), 1.0)
     for (row, column), (name, cell) in cells.items():
         lines = [name]
-        if cell.eer is not None:
+        if cell.eer is not None and cell.genuine >= LEAST_PAIRS:
             values[row, column] = scale.to_rgba(cell.eer.value)
             # Dark cells need light text.
             colour = "white" if float(values[row, column, :3] @ [0.3, 0.59, 0.11]) < 0.5 else "black"
@@ -153,7 +154,8 @@ def _panel(
         else:
             values[row, column] = to_rgba(ABSENT)
             colour = "0.45"
-            lines += [f"{cell.images} img."] if cell.images else []
+            few = f"{cell.genuine} pair{'s' * (cell.genuine != 1)}" if cell.genuine else f"{cell.images} img."
+            lines += [few] if cell.images else []
         shown = axes.text(
             column, row, "\n".join(filter(None, lines)), ha="center", va="center", color=colour, fontsize=7.5
         )

@@ -34,6 +34,8 @@ FARS = (1e-2, 1e-3)
 COMMON_FMR = 0.01
 #: Impostor pairs of a cell at most; of more, some are drawn.
 MOST_IMPOSTORS = 10_000
+#: Genuine pairs of a condition from which on its rate is shown: that of a handful says nothing.
+LEAST_PAIRS = 10
 #: Draws of people for an interval at most: there are some 150 cells with intervals.
 MOST_REPLICATES = 200
 

@@ -3,14 +3,12 @@
 from typing import Any
 
 from kface.evaluation import table5
-from kface.evaluation.conditions import FACTORS, name_of
+from kface.evaluation.conditions import FACTORS, LEAST_PAIRS, name_of
 from kface.evaluation.reports import SETS, TITLES
 from kface.text import columns
 
 #: Conditions that are listed at most.
 WORST = 5
-#: Genuine pairs of a condition from which on it is listed, where there are such.
-LEAST_PAIRS = 10
 #: FMR of the thresholds at which the chance of a stranger is printed.
 SHOWN_FMRS = (1e-3, 1e-4, 1e-5)
 
@@ -94,7 +92,6 @@ def conditions(report: dict[str, Any]) -> str:
     cells = [cell for cell in found["cells"] if cell["panel"] in FACTORS and not cell["only"] and cell["eer"]]
     if not cells:
         return ""
-    # The rate of a handful of pairs says little.
     cells = [cell for cell in cells if cell["genuine"] >= LEAST_PAIRS] or cells
     cells.sort(key=lambda cell: -cell["eer"]["value"])
     rows = [("worst conditions", "EER %", "genuine pairs")]

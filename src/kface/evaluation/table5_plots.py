@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kface.alignment import SIZE
+from kface.data.testsets.references import REFERENCE
 from kface.errors import TrainingError
+from kface.evaluation.conditions import LEAST_PAIRS
 from kface.evaluation.plots import COLOURS, STYLES, TICKS
 from kface.evaluation.reports import SETS, TITLES
 from kface.evaluation.score_files import PairScores, read_scores
@@ -198,26 +200,27 @@ def _mosaic(faces: np.ndarray, columns: int) -> np.ndarray:
 def by_condition(runs: Sequence[ReportedRun]) -> bytes | None:
     """Draw the EER of each run by accessory, light, expression and camera; None where no run was compared by condition.
 
-    A column is a condition with all others as in the reference (S001/L1/E01/C7), or under any other where there are none
-    such.
+    A column is a condition with enough genuine pairs. The other conditions are as in the reference (S001/L1/E01/C7) where all
+    columns of a panel have enough such pairs, and arbitrary otherwise, which the panel's heading says.
     """
     found = [run for run in runs if run.report.get("conditions")]
     if not found:
         return None
-    panels = {factor: _condition_columns(found, factor) for factor in FACTORS}
-    panels = {factor: numbers for factor, numbers in panels.items() if numbers}
+    panels = {factor: _Panel.of(found, factor) for factor in FACTORS}
+    panels = {factor: panel for factor, panel in panels.items() if panel.numbers}
     if not panels:
         return None
     with drawing():
-        width = sum(len(numbers) for numbers in panels.values())
+        width = sum(len(panel.numbers) for panel in panels.values())
         figure = _figure(0.46 * width + 3.6, 0.42 * len(found) + 2.0)
         from matplotlib.colors import Normalize
 
         shades = Normalize(0, MOST)
-        grid = figure.add_gridspec(1, len(panels), width_ratios=[len(numbers) for numbers in panels.values()])
-        for place, (factor, numbers) in enumerate(panels.items()):
+        grid = figure.add_gridspec(1, len(panels), width_ratios=[len(panel.numbers) for panel in panels.values()])
+        for place, (factor, panel) in enumerate(panels.items()):
+            numbers = panel.numbers
             axes = figure.add_subplot(grid[place])
-            values = np.array([[_condition(run, factor, number) for number in numbers] for run in found], float)
+            values = np.array([[panel.eer(run, number) for number in numbers] for run in found], float)
             axes.imshow(np.ma.masked_invalid(values), cmap="YlOrRd", norm=shades, aspect="auto")
             axes.set_facecolor("0.88")
             for (row, column), value in np.ndenumerate(values):
@@ -231,7 +234,7 @@ def by_condition(runs: Sequence[ReportedRun]) -> bytes | None:
                 range(len(numbers)), [FACTORS[factor].format(number) for number in numbers], fontsize=7, rotation=90
             )
             axes.set_yticks(range(len(found)), [run.name for run in found] if place == 0 else [""] * len(found))
-            axes.set_title(factor, fontsize=10)
+            axes.set_title(f"{factor}\n{'alone' if panel.only else 'all else varies'}", fontsize=9)
             axes.tick_params(length=0)
         title = found[0].report["conditions"]["title"]
         figure.suptitle(f"EER in % by condition, {title}: darker is worse", fontsize=11)
@@ -264,25 +267,35 @@ def _verdict(score: float, genuine: bool, threshold: float | None) -> str:
     return f"{score:.2f}\n{'false match' if score >= threshold else 'non-match'}"
 
 
-def _condition_columns(runs: Sequence[ReportedRun], factor: str) -> list[int]:
-    numbers = {
-        cell[factor]
-        for run in runs
-        for cell in run.report["conditions"]["cells"]
-        if cell["panel"] == factor and cell["eer"] is not None
-    }
-    return sorted(numbers)
+class _Panel(NamedTuple):
+    """The columns of one condition: its values, and whether all else is as in the reference."""
 
+    factor: str
+    numbers: list[int]
+    only: bool
 
-def _condition(run: ReportedRun, factor: str, number: int) -> float:
-    """Return an EER, of the cell with all else as in the reference where there is one; NaN without any."""
-    cells = [
-        cell
-        for cell in run.report["conditions"]["cells"]
-        if cell["panel"] == factor and cell[factor] == number and cell["eer"] is not None
-    ]
-    cells.sort(key=lambda cell: not cell["only"])
-    return float(cells[0]["eer"]["value"]) if cells else float("nan")
+    @classmethod
+    def of(cls, runs: Sequence[ReportedRun], factor: str) -> "_Panel":
+        alone, any_ = (
+            sorted({number for run in runs for number in cls(factor, [], only).enough(run)}) for only in (True, False)
+        )
+        # The reference has no pairs with itself.
+        reference = dict(zip(FACTORS, REFERENCE, strict=True))[factor]
+        return cls(factor, alone, True) if alone and {*any_} - {reference} <= {*alone} else cls(factor, any_, False)
+
+    def enough(self, run: ReportedRun) -> dict[int, float]:
+        """Return the EERs from enough genuine pairs."""
+        return {
+            cell[self.factor]: float(cell["eer"]["value"])
+            for cell in run.report["conditions"]["cells"]
+            if cell["panel"] == self.factor
+            and bool(cell["only"]) == self.only
+            and cell["eer"] is not None
+            and cell["genuine"] >= LEAST_PAIRS
+        }
+
+    def eer(self, run: ReportedRun, number: int) -> float:
+        return self.enough(run).get(number, float("nan"))
 
 
 def _mark(marker: str, colour: str, label: str, linestyle: str = "") -> Any:

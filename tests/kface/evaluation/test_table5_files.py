@@ -160,6 +160,35 @@ def test_runs_without_scores_have_no_pictures_of_them(run):
     assert table5_plots.by_condition([run]) is None
 
 
+def test_by_condition_a_handful_of_pairs_gives_no_figure(run, monkeypatch):
+    from matplotlib.axes import Axes
+
+    def cell(panel, number, only, genuine, eer):
+        estimate = None if eer is None else {"value": eer, "interval": None}
+        return {"panel": panel, panel: number, "only": only, "genuine": genuine, "eer": estimate}
+
+    cells = [cell("camera", number, True, 30, 0.01 * number) for number in (6, 8)]
+    cells += [cell("camera", number, False, 90, 0.3) for number in (6, 7, 8)]
+    cells += [
+        cell("accessory", 2, True, 1, 0.0),
+        cell("accessory", 3, True, 40, 0.02),
+        cell("accessory", 1, True, 0, None),
+    ]
+    cells += [
+        cell("accessory", 1, False, 80, 0.11),
+        cell("accessory", 2, False, 90, 0.12),
+        cell("accessory", 3, False, 9, 0.5),
+    ]
+    run.report["conditions"] = {"cells": cells, "title": "the sample"}
+    written, titles = [], []
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, text, **more: written.append(text))
+    monkeypatch.setattr(Axes, "set_title", lambda self, text, **more: titles.append(text))
+    assert table5_plots.by_condition([run]).startswith(b"\x89PNG")
+    # S002 alone is one pair, so that panel shows all pictures, and of these S003 has too few.
+    assert titles == ["accessory\nall else varies", "camera\nalone"]
+    assert written == ["11", "12", "6", "8"]
+
+
 def test_the_hardest_pairs_and_what_was_decided(run, monkeypatch):
     from matplotlib.axes import Axes
 
@@ -179,18 +208,6 @@ def test_pairs_of_faces_are_columns():
     assert [canvas[y, x, 0] for y, x in ((0, 0), (231, 111), (0, 120), (231, 231), (115, 0), (0, 115), (0, 351))] == [
         3, 3, 4, 4, 255, 255, 255,
     ]  # fmt: skip
-
-
-def test_a_condition_is_that_of_the_reference_where_there_is_one(run):
-    def cell(only, light, eer):
-        return {"panel": "light", "light": light, "only": only, "eer": None if eer is None else figure(eer)}
-
-    cells = [cell(False, 1, 0.3), cell(True, 1, 0.1), cell(False, 2, 0.4), cell(True, 2, None), cell(True, 3, None)]
-    run.report["conditions"] = {"title": "K-Face-shaped synthetic sample", "cells": cells}
-    assert table5_plots._condition_columns([run], "light") == [1, 2]
-    assert [table5_plots._condition(run, "light", number) for number in (1, 2)] == [0.1, 0.4]
-    assert np.isnan(table5_plots._condition(run, "light", 3))
-    assert table5_plots.by_condition([run]).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
