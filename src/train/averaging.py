@@ -18,6 +18,13 @@ from keras import ops
 BATCHES = 64
 
 
+class _Untracked:
+    """Hides variables from Keras, which counts all that are in an optimizer's lists and tuples among the optimizer's own."""
+
+    def __init__(self, variables: Sequence[keras.Variable]) -> None:
+        self.variables = variables
+
+
 class _Averaging:
     """Added in front of an optimizer's class: updates an average of the weights after every step.
 
@@ -27,13 +34,18 @@ class _Averaging:
 
     average_momentum = 0.0
     averages: Sequence[keras.Variable] = ()
-    averaged_weights: Sequence[keras.Variable] = ()
+    _weights = _Untracked(())
+
+    @property
+    def averaged_weights(self) -> Sequence[keras.Variable]:
+        """The weights, in the order of their averages."""
+        return self._weights.variables
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Make the averages."""
         super().build(variables)  # type: ignore[misc]
         if not self.averages:
-            self.averaged_weights = list(variables)
+            self._weights = _Untracked(list(variables))
             made: Any = self
             self.averages = [made.add_variable_from_reference(one, name="average") for one in variables]
 

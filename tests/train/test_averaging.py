@@ -43,6 +43,15 @@ def test_statistics_against_numpy(network):
     assert first.momentum == second.momentum == 0.99
 
 
+def test_the_weights_are_no_variables_of_the_optimizer(network):
+    # Checkpoints would hold them twice, and JAX, which gives buffers away, would fail.
+    optimizer = AVERAGED(4, 3, 8)
+    optimizer.build(network.trainable_variables)
+    assert len(optimizer.averages) == len(optimizer.averaged_weights) == len(network.trainable_variables)
+    assert not {id(one) for one in optimizer.variables} & {id(one) for one in network.trainable_variables}
+    assert len({id(one) for one in optimizer.variables}) == len(optimizer.variables)
+
+
 def test_for_a_while(network):
     model = FaceModel(network, HEAD(3))
     model.compile(optimizer=AVERAGED(4, 3, 8), run_eagerly=True)
