@@ -70,23 +70,31 @@ def _averaging(model: keras.Model) -> Any:
     return optimizer if isinstance(optimizer, _Averaging) and optimizer.averages else None
 
 
+def _of(network: keras.Model, optimizer: Any) -> Iterator[tuple[keras.Variable, keras.Variable]]:
+    """Yield (average, weight) of a network that is a part of what the optimizer trains."""
+    own = {id(one) for one in network.variables}
+    for average, weight in zip(optimizer.averages, optimizer.averaged_weights, strict=True):
+        if id(weight) in own:
+            yield average, weight
+
+
 def is_averaged(model: keras.Model) -> bool:
     """Return whether a model's optimizer keeps averages, and has begun to."""
     return _averaging(model) is not None
 
 
 def put_in_place(model: keras.Model, network: keras.Model, batches: Iterable[Any]) -> None:
-    """Replace the weights by their averages, and measure the statistics of the BatchNormalizations.
+    """Replace a network's weights by their averages, and measure the statistics of its BatchNormalizations.
 
     Args:
         model: What was trained.
-        network: Its part that has the BatchNormalizations.
+        network: Its part without the head.
         batches: Images, float32 (n, h, w, 3), as in the training; not drawn where there are no averages.
     """
     optimizer = _averaging(model)
     if optimizer is None:
         return
-    for average, weight in zip(optimizer.averages, optimizer.averaged_weights, strict=True):
+    for average, weight in _of(network, optimizer):
         weight.assign(average)
     measure_statistics(network, batches)
 
@@ -98,7 +106,7 @@ def averaged(model: keras.Model, network: keras.Model, batches: Iterable[Any]) -
     if optimizer is None:
         yield
         return
-    kept = [(one, ops.convert_to_numpy(one)) for one in (*optimizer.averaged_weights, *network.non_trainable_variables)]
+    kept = [(one, ops.convert_to_numpy(one)) for one in network.variables]
     put_in_place(model, network, batches)
     try:
         yield

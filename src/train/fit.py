@@ -174,15 +174,15 @@ def train_run(
         and (not rows or int(rows[-1]["epoch"]) < settings.epochs or not math.isfinite(float(rows[-1]["loss"])))
     ):
         raise TrainingError("the loss is not finite", run_dir, nan.REMEDY)
-    if settings.validation.keep == "best" and run_memory.best is not None:
-        # Of a run with averages it is an average.
-        checkpoints.load_best(folder, network, run_memory.best)
-    elif averaging.is_averaged(model):
-        averaging.put_in_place(model, network, batches.images(settings.epochs - 1, averaging.BATCHES))
-    if computed_in != precision.FULL:
-        mixed, network = network, backbone()
-        network.set_weights(mixed.get_weights())
-    with devices.local(network.variables, parts=False):
+    with devices.local([*model.variables, *model.optimizer.variables], parts=False):
+        if settings.validation.keep == "best" and run_memory.best is not None:
+            # Of a run with averages it is an average.
+            checkpoints.load_best(folder, network, run_memory.best)
+        elif averaging.is_averaged(model):
+            averaging.put_in_place(model, network, batches.images(settings.epochs - 1, averaging.BATCHES))
+        if computed_in != precision.FULL or cluster.count > 1:
+            trained, network = network, backbone()
+            network.set_weights(trained.get_weights())
         save_backbone(run_dir, network, split.subjects, described)
     return TrainResult(network, rows, int(rows[-1]["epoch"]) if rows and run_memory.ended else settings.epochs)
 

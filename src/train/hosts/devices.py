@@ -87,14 +87,15 @@ def divided(value: Any, axis: int) -> Any:
 def local(variables: list[keras.Variable], parts: bool) -> Iterator[None]:
     """Inside, variables that lie on several hosts hold values of this host alone, so that it can read and compute with them.
 
-    An operation on a value of several hosts has to run on all of them.
+    An operation on a value of several hosts has to run on all of them. What is assigned inside is of this host and is forgotten
+    afterwards.
 
     Args:
         variables: Of a model and its optimizer; those without a value are left as they are.
         parts: Whether to fetch the parts that lie on other hosts, which all hosts have to do together; else variables that
             are divided keep their values.
     """
-    kept: list[tuple[keras.Variable, Any]] = []
+    kept: list[tuple[keras.Variable, Any, Any]] = []
     distribution = keras.distribution.distribution()
     # Keras makes variables where it saves, which the other hosts do not.
     keras.distribution.set_distribution(None)
@@ -104,18 +105,21 @@ def local(variables: list[keras.Variable], parts: bool) -> Iterator[None]:
             if value is None or getattr(value, "is_fully_addressable", True):
                 continue
             if value.is_fully_replicated:
-                kept.append((variable, value))
-                variable._value = value.addressable_data(0)
+                mine = value.addressable_data(0)
             elif parts:
                 from jax.experimental import multihost_utils
 
-                kept.append((variable, value))
-                variable._value = multihost_utils.process_allgather(value, tiled=True)
+                mine = multihost_utils.process_allgather(value, tiled=True)
+            else:
+                continue
+            kept.append((variable, value, variable._layout))
+            # With its layout, an assignment would go to all hosts.
+            variable._value, variable._layout = mine, None
         yield
     finally:
         keras.distribution.set_distribution(distribution)
-        for variable, value in kept:
-            variable._value = value
+        for variable, value, layout in kept:
+            variable._value, variable._layout = value, layout
 
 
 def synchronise(model: keras.Model) -> None:
