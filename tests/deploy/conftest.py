@@ -1,5 +1,6 @@
 """What the tests of sessions and of the command share."""
 
+import gc
 import os
 import signal
 
@@ -22,7 +23,8 @@ from waiting import until
 
 @pytest.fixture
 def no_thread_is_left():
-    # A test before may have closed what was still working.
+    # A test before may have closed what was still working, or left a detector that only the garbage collection ends.
+    gc.collect()
     assert until(lambda: threads() == []), threads()
     yield
     assert until(lambda: threads() == []), threads()

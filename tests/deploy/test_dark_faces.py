@@ -16,7 +16,10 @@ LENIENT = Limits(size=20, sharpness=0, yaw=9, pitch=(-9, 9), outside=9)
 def reader(tmp_path_factory):
     pytest.importorskip("onnx", reason="makes the embedder")
     models = models_or_skip()
-    return open_reader(write_bundle(tmp_path_factory.mktemp("dark") / "bundle", tiny_embedder(), models=models))
+    with open_reader(
+        write_bundle(tmp_path_factory.mktemp("dark") / "bundle", tiny_embedder(), models=models)
+    ) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
