@@ -143,7 +143,7 @@ def keep(training: TrainingContext, model: keras.Model, epoch: int, step: int) -
     }
     if training.batches is not None:
         images, labels = training.batches.again(epoch, step)
-        names = [training.subjects[label] for label in labels]
+        names = [training.subjects[label] if label >= 0 else "" for label in labels]
         np.savez_compressed(folder / "batch.npz", images=images, labels=labels, names=np.array(names))
         columns = math.ceil(math.sqrt(len(images)))
         write_atomic(folder / "batch.png", encode_png(pictures.grid(pictures.pixels(images), columns)))

@@ -1,6 +1,7 @@
 """Distillation: the teacher, its embeddings, the loss against numpy, and runs with and without labels."""
 
 import dataclasses
+import json
 import shutil
 
 import keras
@@ -20,6 +21,7 @@ from train.augment import Augmentation
 from train.distil import Distillation, StudentModel, Teacher, find, open_teacher, targets
 from train.fit import FitSettings, train_run
 from train.history import read_history
+from train.loggers import TensorBoard
 from train.model import FaceModel
 from train.trained import load_backbone
 
@@ -180,6 +182,26 @@ def test_without_labels(unlabelled, settings, tmp_path):
     other = fit(1, dataclasses.replace(settings, colour="rgb"))
     with pytest.raises(TrainingError, match=r"other settings: fit\.distil\.colour bgr -> rgb, teacher "):
         train_run(unlabelled, tmp_path, TINY, HEAD, SMALL_ADAMW, other, resume=True)
+
+
+def test_photographs_without_identities_are_logged_and_explained(data_set, settings, tmp_path):
+    photographs = data_set._replace(source={**data_set.source, "labelled": False})
+    assert not photographs.labelled(0)
+    logged = train_run(photographs, tmp_path / "a", TINY, HEAD, SMALL_ADAMW, fit(1, settings, 1), (), (TensorBoard(),))
+    assert logged.epochs == 1
+    broken = dataclasses.replace(fit(1, settings, 1), augmentation=Broken())
+    with pytest.raises(TrainingError, match="the loss is not finite in step 1 of epoch 1"):
+        train_run(photographs, tmp_path / "b", TINY, HEAD, SMALL_ADAMW, broken)
+    report = json.loads((tmp_path / "b" / "nan" / "report.json").read_text())
+    assert {image["name"] for image in report["images"]} == {""}
+    assert np.load(tmp_path / "b" / "nan" / "batch.npz")["names"].tolist() == [""] * 8
+
+
+class Broken(Augmentation):
+    """Returns images that are not finite."""
+
+    def __call__(self, image, seed):
+        return super().__call__(image, seed) * np.float32("nan")
 
 
 @pytest.mark.slow

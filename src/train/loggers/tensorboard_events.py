@@ -169,7 +169,9 @@ def drawn(training: TrainingContext, faces: int) -> dict[str, np.ndarray]:
     plain, labels = training.batches.again(0, 0, augmented=False, count=count)
     augmented, _ = training.batches.again(0, 0, count=count)
     before, after = pictures.pixels(plain), pictures.pixels(augmented)
-    many = np.bincount(labels, minlength=len(training.subjects)).argsort(kind="stable")[::-1][:MEAN_FACES].tolist()
+    # Of photographs without labels there are no identities to draw.
+    known = labels[labels >= 0]
+    many = np.bincount(known, minlength=len(training.subjects)).argsort(kind="stable")[::-1][:MEAN_FACES].tolist()
     return {
         "faces/first batch, below it augmented": pictures.pairs(
             pictures.crossed(before[:faces]), pictures.crossed(after[:faces])
