@@ -15,6 +15,7 @@ from kface.evaluation import table5, table5_files, test_sets
 from kface.evaluation.settings import EvaluateSettings
 from kface.locks import lock
 from kface.text import first_line
+from train import backend
 from train.cells import FINISHED, Cell, chosen, settings_of, train_cell, without_axes
 
 BACKBONES = list(dict.fromkeys(backbone for backbone, _ in table5.PAPER))
@@ -88,6 +89,8 @@ def run_grid(arguments: Sequence[str]) -> int:
                 report = prepare(job)
                 print(summary(report), flush=True)
                 prints[job.directory] = report.manifest.fingerprint
+        # A run's settings are completed by the defaults of the training's classes, which import TensorFlow.
+        backend.start_quietly()
         cells = {key: Cell(*key, settings_of(configs[key]), prints[jobs[key].directory]) for key in configs}
         missing = _missing(cells)
         if missing:
