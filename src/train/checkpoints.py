@@ -194,6 +194,12 @@ def _older(directory: Path) -> tuple[SavedCheckpoint, ...]:
         return ()
 
 
+def build_optimizer(model: keras.Model) -> None:
+    """Make the optimizer's variables, unless it has them: an optimizer that scales the loss would make some twice."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
 def load(directory: Path, model: keras.Model, state: RunState) -> Position:
     """Load a run's newest intact checkpoint into a compiled model; return where the run stands.
 
@@ -202,7 +208,7 @@ def load(directory: Path, model: keras.Model, state: RunState) -> Position:
     Raises:
         TrainingError: All checkpoints are damaged, or do not fit the network.
     """
-    model.optimizer.build(model.trainable_variables)
+    build_optimizer(model)
     faults = []
     for one in state.saved:
         try:

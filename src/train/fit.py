@@ -121,7 +121,7 @@ def train_run(
     if resume:
         state = checkpoints.read_state(folder)
         checkpoints.compare(folder, state, described)
-        model.optimizer.build(model.trainable_variables)
+        checkpoints.build_optimizer(model)
         # Loading makes variables as well; those of the model keep their places on the devices.
         with devices.local([], parts=False):
             start = checkpoints.load(folder, model, state)

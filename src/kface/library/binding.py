@@ -51,6 +51,11 @@ _FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
 }
 
 
+#: TensorFlow makes its protobuf visible to all libraries that are loaded after it; OpenCV's is of another version, and would
+#: call into it. With this it prefers its own. Linux with glibc alone has it.
+_MODE = ctypes.DEFAULT_MODE | getattr(os, "RTLD_DEEPBIND", 0)
+
+
 class Library(object):
     """A loaded libkface; opens bundles. May be shared between threads.
 
@@ -66,7 +71,7 @@ class Library(object):
     def __init__(self, path: Optional[PathLike] = None) -> None:
         self.path = find(path)
         try:
-            self.functions = ctypes.CDLL(self.path)
+            self.functions = ctypes.CDLL(self.path, mode=_MODE)
             for name, (result, arguments) in _FUNCTIONS.items():
                 function = getattr(self.functions, name)
                 function.restype, function.argtypes = result, arguments

@@ -85,6 +85,28 @@ def test_files_give_the_similarities_of_python(engine, small_bundle, frames, tmp
     assert np.abs(ours - np.clip(embeddings @ embeddings.T, -1, 1)).max() < 1e-3
 
 
+@pytest.mark.parametrize("order", ["tensorflow first", "library first"])
+def test_beside_tensorflow(library, small_bundle, order):
+    # TensorFlow's protobuf is visible to what is loaded after it; OpenCV's calls must not go there.
+    pytest.importorskip("tensorflow")
+    script = """
+import sys
+from kface.library import Library
+if sys.argv[3] == "tensorflow first":
+    import tensorflow
+with Library(sys.argv[1]).open(sys.argv[2]):
+    import tensorflow
+    print(int(tensorflow.constant(2) + 1))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, library.path, str(small_bundle), order],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+    )
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr[-2000:]
+
+
 def test_nothing_is_printed(library, small_bundle, tmp_path):
     script = """
 import sys
