@@ -1,5 +1,6 @@
 """The batches of one training, from any of its steps on, and single ones of them again."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -67,8 +68,9 @@ class Batches:
         return images, labels
 
     def images(self, epoch: int, count: int) -> Iterator[tf.Tensor]:
-        """Yield the images of the first batches of an epoch."""
-        for images, _ in self(epoch, 0).take(count):
+        """Yield the images of the first batches of an epoch, also of several hosts complete: statistics of parts are others."""
+        complete = dataclasses.replace(self, host=(0, 1)) if self.host != (0, 1) else self
+        for images, _ in complete(epoch, 0).take(count):
             yield images
 
     def _made(self, epoch: int, step: int, augmentation: Augmentation | None, numbered: bool) -> tf.data.Dataset:

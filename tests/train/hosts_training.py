@@ -53,6 +53,7 @@ def train(name, task, cluster, directory):
     from train.losses import ArcFace
     from train.optimizers import SGD
     from train.partial import Sampling
+    from train.validation import Validation
 
     figures = []
 
@@ -79,7 +80,9 @@ def train(name, task, cluster, directory):
     tiny_training.register(dict.__setitem__)
     directory.mkdir(exist_ok=True)
     single = task.get("single", False)
-    settings = FitSettings(epochs=3, batch_size=4, seed=3)
+    averaged = "averaged" in name
+    validation = Validation(people=6, images=2, pairs=24) if averaged else Validation()
+    settings = FitSettings(epochs=3, batch_size=4, seed=3, validation=validation)
 
     def run(resume=False):
         # Undecorated, it uses one of the devices.
@@ -90,7 +93,9 @@ def train(name, task, cluster, directory):
             tiny_training.TINY,
             ArcFace(margin=0.3),
             # Adam divides by the gradient's size: where that is rounding alone, it takes a full step in either direction.
-            tiny_training.SMALL_ADAMW if "sampled" in name else SGD(learning_rate=2.0, warmup_epochs=0.2),
+            tiny_training.SMALL_ADAMW
+            if "sampled" in name
+            else SGD(learning_rate=2.0, warmup_epochs=0.2, average=0.8 if averaged else 0.0),
             settings,
             (Watch(),),
             resume=resume,

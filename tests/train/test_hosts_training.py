@@ -76,9 +76,9 @@ def trained(data, tmp_path_factory):
     """The results of one device, of two devices of one process, and of two hosts, and their directories."""
     out = tmp_path_factory.mktemp("runs")
     waiting = [
-        start("one", out / "one", data.directory, single=True),
+        start("one", out / "one", data.directory, single=True, trainings=[*TRAININGS, "averaged"]),
         start("devices", out / "devices", data.directory, devices=2),
-        *pair("hosts", out / "hosts", data.directory, trainings=[*TRAININGS, "sampled-resumed"]),
+        *pair("hosts", out / "hosts", data.directory, trainings=[*TRAININGS, "sampled-resumed", "averaged"]),
     ]
     for status, errors in ended(waiting):
         assert status == 0, errors[-3000:]
@@ -146,6 +146,23 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(trained):
     _, _, _, first, second = trained
     assert first["sampled-resumed"] == second["sampled-resumed"]
     equal(first, {"sampled-resumed": first["sampled"]}, "sampled-resumed")
+
+
+def test_validated_averages_are_those_of_one_device(trained):
+    out, one, _, first, second = trained
+    assert first["averaged"]["figures"] == second["averaged"]["figures"]
+    np.testing.assert_allclose(first["averaged"]["figures"], one["averaged"]["figures"], rtol=5e-5)
+    # What the first host returns are the averages, with the statistics of complete batches.
+    for ours, other in zip(first["averaged"]["weights"], one["averaged"]["weights"], strict=True):
+        near(np.array(ours), np.array(other), share=1e-2)
+    mine, theirs = (read_history(out / name / "averaged" / "history.csv") for name in ("hosts", "one"))
+    assert len(mine) == 3
+    for row, other in zip(mine, theirs, strict=True):
+        assert float(row["validation_eer"]) == pytest.approx(float(other["validation_eer"]), abs=0.05)
+    # The training itself went on with the weights.
+    assert not np.allclose(
+        np.array(first["averaged"]["weights"][0]), np.array(second["averaged"]["weights"][0]), atol=1e-4
+    )
 
 
 def test_the_run_is_one_like_others(trained, data):
