@@ -96,4 +96,4 @@ def test_it_works_where_one_stands(installed, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
-    assert list((tmp_path / "data" / "").rglob("sample-2x0x2-seed0*/**/*.jpg"))
+    assert list((tmp_path / "data").glob("sample-2x0x2-seed0*/**/*.jpg"))

@@ -11,6 +11,9 @@ import os
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+#: What is no text: nothing, a truth value, a number.
+_VALUE = r"null|true|false|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
+
 #: Settings that hold a text, such as a path or a name, with a pattern of the values that are not texts.
 TEXTS: Dict[str, str] = {
     "bundle": "null",
@@ -34,7 +37,7 @@ TEXTS: Dict[str, str] = {
     "evaluate.lfw": "null",
     "evaluate.pair_lists": "null",
     # A number that is out of range is reported as a number.
-    "evaluate.pairs": r"null|true|false|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)",
+    "evaluate.pairs": _VALUE + "|[+-]?(inf|nan)",
     "exclude.bundle": "null",
     # A list of paths is a list.
     "exclude.testset": r"null|\[.*\]",
@@ -69,7 +72,7 @@ TEXTS: Dict[str, str] = {
 #: A reference to another setting, which Hydra resolves: ``${data_dir}/x``.
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][\w.]*(:[^{}]*)?\}")
 _KEY = re.compile(r"(\+\+|\+)?([A-Za-z_][\w./-]*(?:@[\w.:]+)?)\Z")
-_PLAIN = re.compile(r"(null|true|false|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)\Z", re.IGNORECASE)
+_PLAIN = re.compile(r"(?:{})\Z".format(_VALUE), re.IGNORECASE)
 _QUOTED = re.compile(r"(['\"]).*\1\Z", re.DOTALL)
 
 

@@ -1,8 +1,7 @@
 """The batches of one training, from any of its steps on, and single ones of them again."""
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -69,8 +68,7 @@ class Batches:
 
     def images(self, epoch: int, count: int) -> Iterator[tf.Tensor]:
         """Yield the images of the first batches of an epoch, also of several hosts complete: statistics of parts are others."""
-        complete = dataclasses.replace(self, host=(0, 1)) if self.host != (0, 1) else self
-        for images, _ in complete(epoch, 0).take(count):
+        for images, _ in replace(self, host=(0, 1))(epoch, 0).take(count):
             yield images
 
     def _made(self, epoch: int, step: int, augmentation: Augmentation | None, numbered: bool) -> tf.data.Dataset:

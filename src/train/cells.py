@@ -21,7 +21,7 @@ from kface.errors import ConfigError, KFaceError
 from kface.evaluation import runs
 from kface.evaluation.reports import TITLES, read_report
 from kface.overrides import split
-from train import previous, resuming
+from train import resuming
 from train.registry import Json
 
 #: Groups of settings of which each cell has its own choice.
@@ -84,9 +84,7 @@ class Cell:
             about = runs.read_about(directory)
             return (
                 about.get("data_set_fingerprint") == self.data_set
-                and not resuming.differences(
-                    resuming.completed(previous.settings(old), self.settings), resuming.completed(self.settings)
-                )
+                and not resuming.changes(old, self.settings)
                 and self._teacher(old) == self._teacher(self.settings)
             )
         except (KFaceError, TypeError, ValueError, RecursionError):

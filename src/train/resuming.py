@@ -104,6 +104,11 @@ def completed(old: Mapping[str, Json], new: Mapping[str, Json] | None = None) ->
     return more
 
 
+def changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> dict[str, Change]:
+    """Return the settings that differ between a run's ``config.yaml``, also of an earlier version, and a configuration."""
+    return differences(completed(previous.settings(old), new), completed(new))
+
+
 def _class(target: Json) -> type | None:
     """Return the dataclass of a ``_target_`` of ours, or None."""
     if not isinstance(target, str) or not target.startswith("train."):
@@ -181,7 +186,7 @@ def check(run_dir: Path, config: Mapping[str, Json]) -> dict[str, Change]:
         old, _ = yaml_file.read(path, "is damaged: it holds no settings")
         if not old:
             raise ConfigError("is damaged: it is empty", path)
-        changed = differences(completed(previous.settings(old), config), completed(config))
+        changed = changes(old, config)
     except ConfigError as error:
         raise TrainingError(error.what, path, "leave resume out to start a new run")
     except (TypeError, ValueError, RecursionError):

@@ -30,12 +30,12 @@ PAIRS = [(backbone, loss) for backbone in ("resnet50", "mobilenetv2") for loss i
 
 
 def make_all(config, build=True):
-    """Make everything a training configuration names, with small networks, which take longest."""
+    """Make everything a training configuration names, with small networks; without `build` none, as they take longest."""
     from train.job import TrainJob
 
     job = TrainJob.of(config)
     if build:
-        dataclasses.replace(job.backbone, width=0.125, size=32)()
+        dataclasses.replace(job.backbone, width=0.125)()
     return job.fit, job.loss(54), job.optimizer(10, job.fit.epochs, job.fit.batch_size), job.data.corpus
 
 

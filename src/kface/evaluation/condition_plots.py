@@ -38,8 +38,7 @@ def plot_conditions(found: ByCondition, path: Path, heading: str = "") -> None:
 
     figure = Figure(figsize=(17, 19), layout="constrained")
     FigureCanvasAgg(figure)
-    shown = [cell.eer.value for cell in found.cells if cell.eer is not None and cell.genuine >= LEAST_PAIRS]
-    highest = max(shown, default=MOST)
+    highest = max((cell.shown.value for cell in found.cells if cell.shown is not None), default=MOST)
     scale = ScalarMappable(Normalize(0, min(max(highest, 0.05), MOST)), MAP)
     rows = figure.add_gridspec(4, 6, height_ratios=[4, 7, 6, 15])
     _cameras(figure.add_subplot(rows[0, :]), found, scale)
@@ -146,11 +145,11 @@ def _panel(
     values = np.full((*shape, 4), 1.0)
     for (row, column), (name, cell) in cells.items():
         lines = [name]
-        if cell.eer is not None and cell.genuine >= LEAST_PAIRS:
-            values[row, column] = scale.to_rgba(cell.eer.value)
+        if cell.shown is not None:
+            values[row, column] = scale.to_rgba(cell.shown.value)
             # Dark cells need light text.
             colour = "white" if float(values[row, column, :3] @ [0.3, 0.59, 0.11]) < 0.5 else "black"
-            lines += [f"{100 * cell.eer.value:.1f}"] + ([] if shape[0] > MOST_LABELLED else [str(cell.genuine)])
+            lines += [f"{100 * cell.shown.value:.1f}"] + ([] if shape[0] > MOST_LABELLED else [str(cell.genuine)])
         else:
             values[row, column] = to_rgba(ABSENT)
             colour = "0.45"

@@ -67,6 +67,11 @@ class Cell(NamedTuple):
     fnmr: float | None
     fmr: float | None
 
+    @property
+    def shown(self) -> RateEstimate | None:
+        """The EER where it is of enough genuine pairs to be shown."""
+        return self.eer if self.genuine >= LEAST_PAIRS else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it; a condition that varies is null."""
         return {

@@ -220,7 +220,9 @@ def by_condition(runs: Sequence[ReportedRun]) -> bytes | None:
         for place, (factor, panel) in enumerate(panels.items()):
             numbers = panel.numbers
             axes = figure.add_subplot(grid[place])
-            values = np.array([[panel.eer(run, number) for number in numbers] for run in found], float)
+            values = np.array(
+                [[eers.get(number, np.nan) for number in numbers] for eers in map(panel.enough, found)], float
+            )
             axes.imshow(np.ma.masked_invalid(values), cmap="YlOrRd", norm=shades, aspect="auto")
             axes.set_facecolor("0.88")
             for (row, column), value in np.ndenumerate(values):
@@ -284,7 +286,7 @@ class _Panel(NamedTuple):
         return cls(factor, alone, True) if alone and {*any_} - {reference} <= {*alone} else cls(factor, any_, False)
 
     def enough(self, run: ReportedRun) -> dict[int, float]:
-        """Return the EERs from enough genuine pairs."""
+        """Return the EERs from enough genuine pairs, by the condition's value."""
         return {
             cell[self.factor]: float(cell["eer"]["value"])
             for cell in run.report["conditions"]["cells"]
@@ -293,9 +295,6 @@ class _Panel(NamedTuple):
             and cell["eer"] is not None
             and cell["genuine"] >= LEAST_PAIRS
         }
-
-    def eer(self, run: ReportedRun, number: int) -> float:
-        return self.enough(run).get(number, float("nan"))
 
 
 def _mark(marker: str, colour: str, label: str, linestyle: str = "") -> Any:
