@@ -87,8 +87,9 @@ library-test: ## the same with its programs and tests, which it runs (BUNDLE=DIR
 kisa-windows: setup ## the C++ library as a Windows DLL, tried under wine and compared with Linux (BUNDLE=DIR IMAGES=DIR; an hour, once)
 	@$(PY) -m export.windows $(call option,--bundle,BUNDLE) $(call option,--images,IMAGES) $(call option,--opencv,OPENCV) $(call option,--jobs,JOBS)
 
+# A process that has crashed is not begun anew: with loadfile the others would wait for it for ever.
 test: setup ## run the default test suite, in two processes (PYTEST_ARGS="-n 0" for one, "-k WORD" for a part)
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(value PYTEST_ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0 $(value PYTEST_ARGS)
 
 test-slow: setup ## run the slow tests (detector on 120 images, complete training runs)
 	@$(PY) -m pytest -m slow $(value PYTEST_ARGS)

@@ -1,11 +1,12 @@
 """Between a session, whose methods block, and the window, which must not: everything comes as a signal in Qt's thread."""
 
 import contextlib
+import itertools
 import logging
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, ContextManager, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, List, Optional
 
 from qtpy.QtCore import QObject, Signal, Slot
 
@@ -24,6 +25,9 @@ STATUS_EVERY_S = 0.25
 WAIT_S = 0.25
 #: Seconds that :meth:`SessionBridge.close` waits for the session's end.
 CLOSE_S = 1.5
+#: Bridges whose threads run. Without this the last thread could be the last to hold its bridge, which would then be
+#: destroyed in that thread, while Qt's thread hands it a signal.
+_running: "List[SessionBridge]" = []
 
 
 def _unexpected(error: Exception) -> str:
@@ -32,6 +36,9 @@ def _unexpected(error: Exception) -> str:
 
 class Call(object):
     """A call that was given to :meth:`SessionBridge.call`.
+
+    It refers to objects of Qt, and Qt's signals to it: it must also end in Qt's thread, as ends in another have crashed
+    PySide6. The bridge keeps it until its answer has been handed over.
 
     Attributes:
         forgotten: Whether the answer is not wanted any more.
@@ -111,14 +118,18 @@ class SessionBridge(QObject):
     _picture_came = Signal()
     _events_came = Signal()
     _status_came = Signal()
-    _answered = Signal(object)
+    _answered = Signal(int)
 
     def __init__(self, session: Optional["Session"] = None, parent: Optional[QObject] = None) -> None:
         super(SessionBridge, self).__init__(parent)
         self._session: Optional["Session"] = None
         self._stack = contextlib.ExitStack()
         self._closing = threading.Event()
-        self._calls: "queue.Queue[Optional[Call]]" = queue.Queue()
+        # What was called and not yet answered, by number; only Qt's thread adds and removes.
+        self._calls: Dict[int, Call] = {}
+        self._numbers = itertools.count(1)
+        # The numbers of calls that wait for a thread; None ends one.
+        self._waiting: "queue.Queue[Optional[int]]" = queue.Queue()
         # What waits for Qt's thread, a place each: whoever fills it waits until it has been taken.
         self._picture_place: "queue.Queue[Any]" = queue.Queue(1)
         self._events_place: "queue.Queue[Any]" = queue.Queue(1)
@@ -129,6 +140,8 @@ class SessionBridge(QObject):
         self._events_came.connect(self._hand_events)
         self._status_came.connect(self._hand_status)
         self._answered.connect(self._hand_answer)
+        _release_ended()
+        _running.append(self)
         for number in range(WORKERS):
             self._begin("call-{}".format(number + 1), self._work)
         if session is not None:
@@ -197,7 +210,9 @@ class SessionBridge(QObject):
         made = Call(lambda: function(*args, **keywords), done, failed)
         if owner is not None:
             owner.destroyed.connect(made.forget)
-        self._calls.put(made)
+        number = next(self._numbers)
+        self._calls[number] = made
+        self._waiting.put(number)
         return made
 
     def close(self) -> bool:
@@ -206,13 +221,14 @@ class SessionBridge(QObject):
             return True
         self._closing.set()
         for _ in range(WORKERS):
-            self._calls.put(None)
+            self._waiting.put(None)
         end = self._ending = threading.Thread(target=self._end, name="kface-app-end", daemon=True)
         end.start()
         deadline = time.monotonic() + CLOSE_S
         for thread in [end] + self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
         self._session = None
+        _release_ended()
         return not end.is_alive()
 
     def wait_end(self, seconds: float) -> bool:
@@ -220,9 +236,16 @@ class SessionBridge(QObject):
         self.close()
         if self._ending is not None:
             self._ending.join(seconds)
+        _release_ended()
         return self._ending is None or not self._ending.is_alive()
 
     # ---- in Qt's thread
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether it was closed and no thread of it is left."""
+        threads = self._threads + ([self._ending] if self._ending is not None else [])
+        return self._closing.is_set() and not any(thread.is_alive() for thread in threads)
 
     def _use(self, session: "Session") -> None:
         self._session = session
@@ -247,8 +270,9 @@ class SessionBridge(QObject):
         else:
             self.ended.emit(end)
 
-    @Slot(object)
-    def _hand_answer(self, call: Call) -> None:
+    @Slot(int)
+    def _hand_answer(self, number: int) -> None:
+        call = self._calls.pop(number)
         if not self._closing.is_set():
             call.answer()
 
@@ -261,12 +285,17 @@ class SessionBridge(QObject):
 
     def _work(self) -> None:
         while True:
-            call = self._calls.get()
-            if call is None or self._closing.is_set():
+            number = self._waiting.get()
+            if number is None or self._closing.is_set():
                 return
-            if not call.forgotten:
-                call.run()
-                self._send(self._answered, call)
+            self._run(number)
+            # Here the thread has let go of the call.
+            self._send(self._answered, number)
+
+    def _run(self, number: int) -> None:
+        call = self._calls[number]
+        if not call.forgotten:
+            call.run()
 
     def _pull_pictures(self) -> None:
         session, number = self.session, 0
@@ -368,3 +397,8 @@ class SessionBridge(QObject):
             LOGGER.warning("%s", error)
         except Exception:
             LOGGER.exception("the session's end failed")
+
+
+def _release_ended() -> None:
+    """Let go of bridges that have ended; in Qt's thread. One that hangs goes when the next one is made, or never."""
+    _running[:] = [bridge for bridge in _running if not bridge._has_ended]

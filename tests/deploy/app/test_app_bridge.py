@@ -3,8 +3,11 @@
 import contextlib
 import threading
 import time
+import weakref
 
 import pytest
+from qtpy.QtCore import QObject
+from waiting import until
 
 from deploy.app.bridge import SessionBridge
 from kface.errors import GalleryError, KFaceError
@@ -66,6 +69,22 @@ def test_an_error_is_one_line(bridge, qtbot, caplog):
     assert "the file: is not there; choose another" in lines
     assert "unexpected error: ValueError: a mistake" in lines
     assert "a call of the window failed" in caplog.text
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_call_ends_in_qt_s_thread(bridge, qtbot, forgotten):
+    """In another it takes Qt's connections and windows with it; PySide6 has crashed so."""
+    ends, answers, owners = [], [], []
+    for _ in range(100):
+        owners.append(QObject())
+        made = bridge.call(lambda: None, done=answers.append, owner=owners[-1])
+        weakref.finalize(made, lambda: ends.append(threading.current_thread().name))
+        del made
+        if forgotten:
+            owners.clear()
+    qtbot.waitUntil(lambda: len(ends) == 100)
+    assert set(ends) == {"MainThread"}
+    assert len(answers) == (0 if forgotten else 100)
 
 
 def test_a_forgotten_call_has_no_answer(bridge, qtbot):
@@ -201,3 +220,19 @@ def test_the_end_does_not_wait_for_what_hangs(english, fake_session, monkeypatch
     resume.set()
     assert not ended
     assert took < 2
+
+
+def test_a_bridge_that_hung_ends_in_qt_s_thread(english):
+    """Its own threads hold it as well; the last of them must not be what destroys it."""
+    begun, resume, ends = threading.Event(), threading.Event(), []
+    made = SessionBridge()
+    made.call(lambda: (begun.set(), resume.wait()))
+    assert begun.wait(30)
+    weakref.finalize(made, lambda: ends.append(threading.current_thread().name))
+    made.close()
+    del made
+    resume.set()
+    assert until(lambda: not any(thread.name.startswith("kface-app-call") for thread in threading.enumerate()))
+    assert not ends
+    assert SessionBridge().close()
+    assert ends == ["MainThread"]
