@@ -10,6 +10,8 @@ import numpy as np
 from deploy.bench.scenes import BenchScene
 from deploy.bench.streaming import StrangerGallery, pipeline, thresholds_for
 from kface.bundle import Bundle
+from kface.mtcnn import Detector
+from kface.mtcnn.runtime_stages import RuntimeStages
 from kface.networks import Network
 from kface.recognizer import FaceRecognizer
 from kface.streams import Frame
@@ -72,19 +74,23 @@ class _Timed(Network):
         self._network.close()
 
 
-def observe(bundle: Bundle, scenes: Sequence[BenchScene], frames: int, runtime: str = "auto") -> list[Observed]:
+def observe(bundle: Bundle, scenes: Sequence[BenchScene], frames: int, runtime: str = "onnxruntime") -> list[Observed]:
     """Run scenes through a pipeline with tracks, on one core, and count.
 
     Args:
         bundle: The bundle.
         scenes: The scenes.
         frames: Frames of each that are counted.
-        runtime: Of the networks; what they take is left out, so that it matters little.
+        runtime: Of the networks; what they take is left out, so that it matters little. Not the compiled kernels, in which
+            what is around the networks cannot be told from them.
     """
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     recognizer = FaceRecognizer.load(bundle.directory, runtime, threads=1, **thresholds_for(bundle))
-    timed: dict[str, Any] = recognizer.detector._networks.wrap(_Timed)
+    assert isinstance(recognizer.detector, Detector)
+    stages = recognizer.detector._stages
+    assert isinstance(stages, RuntimeStages)
+    timed: dict[str, Any] = stages.networks.wrap(_Timed)
     timed["embedder"] = recognizer.embedder._network = _Timed(recognizer.embedder._network)
     try:
         return [_observe(recognizer, timed, scene, frames) for scene in scenes]

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from cascades import cascade, cascades
 
 from kface.images import read_image
 from kface.mtcnn import Detector
@@ -22,9 +23,9 @@ def reference():
     return detect
 
 
-@pytest.fixture(scope="module")
-def detector():
-    return Detector(threads=2)
+@pytest.fixture(scope="module", params=cascades())
+def detector(request):
+    return cascade(request.param, threads=2)
 
 
 def clip_frames(shared_data, count):

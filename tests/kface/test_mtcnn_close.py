@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from cascades import cascade
 from tiny_bundle import models_or_skip, tiny_embedder, write_bundle
 
 from kface.errors import ModelError
@@ -56,6 +57,25 @@ def test_no_thread_and_no_network_is_left(closed):
     assert len(closed) == 3
 
 
+def test_the_compiled_cascade_leaves_no_thread():
+    before = threads()
+    first = cascade("native", threads=3)
+    every = [first, first.with_min_face(40.0)]
+    first.detect_many([IMAGE, IMAGE])
+    assert len(threads()) > len(before)
+    every[1].close()
+    assert threads() == before
+    for detector in every:
+        for call in (
+            lambda one: one.detect(IMAGE),
+            lambda one: one.detect_many([]),
+            lambda one: one.refine(IMAGE, np.array([[0, 0, 20, 20]])),
+        ):
+            with pytest.raises(ModelError, match=CLOSED):
+                call(detector)
+        detector.close()
+
+
 def _side_by_side():
     found = [name for name in runtimes(".onnx") if RUNTIMES[name].side_by_side]
     return found[0] if found else pytest.skip("no runtime that runs pieces side by side is installed")
@@ -106,7 +126,7 @@ def test_what_cannot_be_opened_leaves_nothing_behind(closed, monkeypatch):
 
     monkeypatch.setattr(opened, "open_network", refuse)
     with pytest.raises(ModelError, match="onet"):
-        Detector(threads=3)
+        Detector(threads=3, runtime=_side_by_side())
     assert len(closed) == 2
     assert threads() == before
 

@@ -5,20 +5,18 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from cascades import cascade, cascades
 
 from kface.errors import ConfigError, ImageError, ModelError
 from kface.files import sha256_file
-from kface.mtcnn import Detector, boxes, pyramid, weights
-from kface.mtcnn import detector as detector_module
+from kface.mtcnn import Detector, boxes, native_stages, pyramid, runtime_stages, weights
+from kface.native import kernels
 from kface.networks import RUNTIMES, runtimes
 
 
-@pytest.fixture(scope="module")
-def detector():
-    try:
-        return Detector(threads=1)
-    except ModelError as error:
-        pytest.skip("the detector's networks are not here: {}".format(error))
+@pytest.fixture(scope="module", params=cascades())
+def detector(request):
+    return cascade(request.param, threads=1)
 
 
 def some_boxes(count, seed, side=100, grid=None):
@@ -168,13 +166,20 @@ def test_strips_give_the_rows_of_the_whole(rows):
         assert done == outputs(height)
 
 
-def test_strips_change_nothing(detector, monkeypatch):
+@pytest.mark.parametrize("runtime", cascades())
+@pytest.mark.parametrize("threads", [1, 2])
+def test_strips_change_nothing(runtime, threads, monkeypatch):
     image = np.random.RandomState(2).randint(0, 256, (211, 190, 3)).astype(np.uint8)
-    whole = detector._run_pnet([pyramid.level(pyramid.normalise(image), 0.6)])[0]
-    monkeypatch.setattr(detector_module, "STRIP_PIXELS", 2000)
-    parts = detector._run_pnet([pyramid.level(pyramid.normalise(image), 0.6)])[0]
-    for name in whole:
-        np.testing.assert_allclose(parts[name], whole[name], atol=1e-5)
+    stages = cascade(runtime, threads=threads)._stages
+    prepared = stages.prepare(image)
+    (whole,) = stages.windows([prepared], [(0, 0.6)], -50.0)
+    assert len(whole.rows) == 58 * 52
+    for module in (native_stages, runtime_stages):
+        monkeypatch.setattr(module, "STRIP_PIXELS", 2000)
+    (parts,) = stages.windows([prepared], [(0, 0.6)], -50.0)
+    for one, other in zip(whole, parts):
+        np.testing.assert_allclose(other, one, atol=1e-5)
+    stages.close()
 
 
 def test_what_an_overlap_is_measured_by():
@@ -197,12 +202,12 @@ def test_a_packed_pyramid_changes_nothing(detector, monkeypatch):
     ]
     pytest.importorskip("onnxruntime", reason="stands for TensorRT")
     monkeypatch.setitem(RUNTIMES, "onnxruntime", RUNTIMES["onnxruntime"]._replace(detector_form="canvas"))
-    packed = Detector(threads=1)
-    assert packed._networks.packed is not None
+    packed = Detector(threads=1, runtime="onnxruntime")
+    assert packed._stages.networks.packed is not None
     for one, other in zip(detector.detect_many(images), packed.detect_many(images)):
         np.testing.assert_allclose(other.boxes, one.boxes, atol=1e-3)
         np.testing.assert_allclose(other.scores, one.scores, atol=1e-4)
-    opened = packed._networks.packed._opened
+    opened = packed._stages.networks.packed._opened
     assert len(opened) == 2
     for side in range(40, 60, 4):
         packed.detect(np.zeros((side, side, 3), np.uint8))
@@ -256,8 +261,11 @@ def test_the_networks_are_kept_with_their_hashes(tmp_path):
     assert set(before) == set(forms + [weights.CANVAS, "manifest.json"])
     weights.prepare(directory)
     assert {path.name: path.stat().st_mtime_ns for path in directory.iterdir()} == before
-    for runtime in runtimes(".onnx"):
-        path, _ = weights.files(directory, runtime)["onet"]
+    for runtime in runtimes(".onnx") + ["native"]:
+        if runtime == "native" and not kernels().compiled:
+            continue
+        files = weights.plain_files(directory) if runtime == "native" else weights.files(directory, runtime)
+        path, _ = files["onet"]
         path.write_bytes(path.read_bytes() + b"\0")
         with pytest.raises(ModelError, match=r"onet\..*onnx.*SHA-256"):
             Detector(models=directory, runtime=runtime)

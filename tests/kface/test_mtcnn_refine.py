@@ -2,21 +2,18 @@
 
 import numpy as np
 import pytest
+from cascades import cascade, cascades
 
-from kface.errors import ImageError, ModelError
+from kface.errors import ImageError
 from kface.images import read_image
-from kface.mtcnn import Detector, pyramid
+from kface.mtcnn import Detector
 from kface.mtcnn import boxes as box
-from kface.mtcnn.detector import FaceCandidates
 from kface.mtcnn.refine import beside
 
 
-@pytest.fixture(scope="module")
-def detector():
-    try:
-        return Detector(min_face=39.8, threads=1)
-    except ModelError as error:
-        pytest.skip("the detector's networks are not here: {}".format(error))
+@pytest.fixture(scope="module", params=cascades())
+def detector(request):
+    return cascade(request.param, min_face=39.8, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +25,10 @@ def sheet(request):
 
 def whole(detector, image, boxes):
     """O-Net on crops of the whole image, one box at a time."""
-    normalised = pyramid.normalise(image)
-    pixels = pyramid.pixels_for_crops(normalised)
-    found = []
-    for one in box.square(np.asarray(boxes, np.float64)):
-        candidates = [FaceCandidates(one[None], np.ones((1,), np.float32))]
-        found.append(detector._faces(*detector._refine("onet", 48, candidates, [pixels], [normalised.shape[:2]])[0]))
-    return found
+    stages = detector._stages
+    prepared = stages.prepare(image)
+    squares = box.square(np.asarray(boxes, np.float64))
+    return [detector._faces(one[None], stages.refine("onet", [prepared], [one[None]])[0]) for one in squares]
 
 
 def test_as_on_the_whole_image(detector, sheet):
@@ -122,8 +116,13 @@ def test_what_moves_onto_a_known_face_is_not_another(detector, sheet, monkeypatc
 def test_the_networks_behind_see_nothing_of_known_faces(detector, sheet, monkeypatch):
     faces = detector.detect(sheet)
     seen = []
-    run = detector._networks["rnet"].run
-    monkeypatch.setattr(detector._networks["rnet"], "run", lambda batch: seen.append(len(batch)) or run(batch))
+    refine = detector._stages.refine
+
+    def count(name, images, boxes):
+        seen.extend(len(some) for some in boxes if name == "rnet")
+        return refine(name, images, boxes)
+
+    monkeypatch.setattr(detector._stages, "refine", count)
     detector.detect(sheet)
     whole = sum(seen)
     del seen[:]

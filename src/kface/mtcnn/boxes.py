@@ -8,6 +8,7 @@ from typing import Tuple
 import numpy as np
 
 from kface.mtcnn.pyramid import CELL, STRIDE
+from kface.mtcnn.windows import Windows
 
 #: A box with a larger intersection over union (IoU) with a face shows the same face.
 SAME = 0.3
@@ -29,29 +30,30 @@ def descending(scores: np.ndarray) -> np.ndarray:
     return np.argsort(scores.astype(np.float64))[::-1]
 
 
-def proposals(offsets: np.ndarray, logits: np.ndarray, threshold: float, scale: float) -> Tuple[np.ndarray, np.ndarray]:
-    """Read P-Net's maps.
+def least_logit(threshold: float) -> float:
+    """Return a logit a little below the threshold's, so that the rounded probability decides."""
+    return float(np.log(max(threshold, 1e-6) / (1 - threshold)) - 1e-3)
+
+
+def proposals(windows: Windows, threshold: float, scale: float) -> Tuple[np.ndarray, np.ndarray]:
+    """Read P-Net's windows on one level.
 
     Args:
-        offsets: float32 (4, h, w), in units of the window's side.
-        logits: float32 (h, w).
+        windows: Those with a logit above :func:`least_logit`.
         threshold: Windows with a higher score are proposed.
         scale: The level's scale.
 
     Returns:
         Regressed boxes in the image's pixels, and their scores, best first.
     """
-    # A little below the threshold's logit, so that the rounded probability decides.
-    rows, columns = np.nonzero(logits > np.log(max(threshold, 1e-6) / (1 - threshold)) - 1e-3)
-    found = probability(logits[rows, columns])
-    keep = found > threshold
-    rows, columns, found = rows[keep], columns[keep], found[keep]
-    order = descending(found)
-    rows, columns = rows[order], columns[order]
-    shift = offsets[:, rows, columns].astype(np.float64) * (CELL - 1)
+    found = probability(windows.logits)
+    keep = np.flatnonzero(found > threshold)
+    keep = keep[descending(found[keep])]
+    rows, columns = windows.rows[keep], windows.columns[keep]
+    shift = windows.offsets[keep].astype(np.float64).T * (CELL - 1)
     x, y = columns * STRIDE + 1.0, rows * STRIDE + 1.0
     boxes = np.stack([x + shift[0], y + shift[1], x + (CELL - 1) + shift[2], y + (CELL - 1) + shift[3]], axis=1)
-    return boxes / scale, found[order]
+    return boxes / scale, found[keep]
 
 
 def regress(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The cascade: proposals on a pyramid, refined twice; each stage runs the candidates of all images in a few batches."""
 
 import os
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from kface.mtcnn import boxes as box
 from kface.mtcnn import pyramid, settings, weights
 from kface.mtcnn.again import find_again
 from kface.mtcnn.base import FaceDetector
-from kface.mtcnn.opened import CascadeNetworks
 from kface.mtcnn.refine import Refined
-from kface.networks import resolve
+from kface.mtcnn.stages import Windows, choose, open_stages
+from kface.native import kernels
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -22,10 +22,6 @@ PathLike = Union[str, "os.PathLike[str]"]
 NMS_WITHIN_LEVEL, NMS_BETWEEN_LEVELS, NMS_RNET = 0.5, 0.7, 0.7
 #: The same after O-Net, where the overlap is relative to the smaller box.
 NMS_ONET = 0.7
-#: Crops that go through R- and O-Net at once: their feature maps fit a core's cache.
-BATCHES = {"rnet": 64, "onet": 16}
-#: Pixels that go through P-Net at once, for the same reason: levels of several images of one size, or a strip of a level.
-STRIP_PIXELS = 3 << 14
 
 
 class FaceCandidates(NamedTuple):
@@ -49,7 +45,8 @@ class Detector(FaceDetector):
             faces it still finds are where they would be found with 20.
         thresholds: Scores above which P-, R- and O-Net pass a candidate on, each at least 0 and less than 1.
         factor: Scale from one level of the pyramid to the next, 0.5 to 0.95.
-        runtime: A name in :data:`kface.networks.RUNTIMES`, or ``auto``.
+        runtime: A name in :data:`kface.networks.RUNTIMES`, ``native`` for the compiled kernels (:mod:`kface.native`), or
+            ``auto``; see :func:`kface.mtcnn.stages.choose`.
         threads: Number of threads; None for one per core that this process may use.
         brighten: Ways to brighten an image in which too few faces are found, the first to try first: names in
             :data:`kface.mtcnn.brighten.WAYS`. By default none. Faces found before are kept unchanged.
@@ -79,8 +76,8 @@ class Detector(FaceDetector):
         self.thresholds = settings.thresholds(thresholds)
         self.factor = settings.factor(factor)
         self.brighten = settings.brighten(brighten)
-        name = resolve(runtime, task="detector")
-        self._networks = CascadeNetworks(weights.prepare(models), name, threads)
+        name = choose(runtime)
+        self._stages = open_stages(weights.prepare(models), name, threads)
 
     def with_min_face(self, min_face: float) -> "Detector":
         """Return a detector for another smallest face that shares this one's networks."""
@@ -106,14 +103,14 @@ class Detector(FaceDetector):
     @property
     def runtime(self) -> str:
         """Name of the runtime that runs the networks."""
-        return self._networks.runtime
+        return self._stages.runtime
 
     def close(self) -> None:
         """Free the networks and end their threads.
 
         Afterwards this detector, and all that share its networks, raise ModelError; closing again does nothing.
         """
-        self._networks.close()
+        self._stages.close()
 
     def __enter__(self) -> "Detector":
         return self
@@ -183,19 +180,16 @@ class Detector(FaceDetector):
         Raises:
             ImageError: The array is not such an image, or a box is not finite.
         """
-        self._networks.check_open()
+        self._stages.check_open()
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         check_rgb(rgb)
         if not np.isfinite(boxes).all():
             raise ImageError("a box that is not finite cannot be refined")
         squares = box.square(boxes if rgb.size else boxes[:0])
-        outputs = self._in_blocks(
-            "onet", len(squares), lambda block: pyramid.crop_and_resize_each(rgb, squares[block], 48)
-        )
-        return Refined(*self._faces_and_owners(squares, outputs))
+        return Refined(*self._faces_and_owners(squares, self._stages.refine_few(rgb, squares)))
 
     def _detect(self, images: Sequence[np.ndarray], known: Optional[np.ndarray]) -> List[Faces]:
-        self._networks.check_open()
+        self._stages.check_open()
         for rgb in images:
             check_rgb(rgb)
         found: List[Faces] = []
@@ -205,40 +199,35 @@ class Detector(FaceDetector):
         return found
 
     def _detect_group(self, images: Sequence[np.ndarray], known: Optional[np.ndarray]) -> List[Faces]:
-        normalised = [pyramid.normalise(rgb) for rgb in images]
-        found = self._propose(normalised)
+        shapes = [rgb.shape[:2] for rgb in images]
+        prepared = [self._stages.prepare(rgb) for rgb in images]
+        found = self._propose(prepared, shapes)
         if known is not None:
             found = [FaceCandidates(*(part[~box.covered(some.boxes, known)] for part in some)) for some in found]
-        pixels = [pyramid.pixels_for_crops(image) if len(c.boxes) else None for image, c in zip(normalised, found)]
-        shapes = [image.shape[:2] for image in normalised]
+        outputs = self._stages.refine("rnet", prepared, [some.boxes for some in found])
+        found = [self._pass_on(some.boxes, part) for some, part in zip(found, outputs)]
+        outputs = self._stages.refine("onet", prepared, [some.boxes for some in found])
+        return [self._faces(some.boxes, part) for some, part in zip(found, outputs)]
 
-        found = [self._pass_on(*values) for values in self._refine("rnet", 24, found, pixels, shapes)]
-        return [self._faces(*values) for values in self._refine("onet", 48, found, pixels, shapes)]
-
-    def _propose(self, images: List[np.ndarray]) -> List[FaceCandidates]:
+    def _propose(self, images: List[Any], shapes: List[Tuple[int, ...]]) -> List[FaceCandidates]:
         """Run P-Net on the pyramids and suppress overlaps within each level, then between levels."""
         levels = [
             (number, scale)
-            for number, image in enumerate(images)
-            for scale in pyramid.scales(image.shape[0], image.shape[1], self.min_face, self.factor)
+            for number, shape in enumerate(shapes)
+            for scale in pyramid.scales(shape[0], shape[1], self.min_face, self.factor)
         ]
-        resized = list(self._networks.map(lambda level: pyramid.level(images[level[0]], level[1]), levels))
-        if self._networks.packed is None:
-            maps = self._run_pnet(resized)
-        else:
-            owners = [owner for owner, _ in levels]
-            maps = self._networks.run_packed(
-                [[level for level, owner in zip(resized, owners) if owner == number] for number in range(len(images))]
-            )
+        windows = self._stages.windows(images, levels, box.least_logit(self.thresholds[0]))
 
-        def read(level: Tuple[Tuple[int, float], Dict[str, np.ndarray]]) -> Tuple[np.ndarray, np.ndarray]:
-            (_, scale), outputs = level
-            boxes, scores = box.proposals(outputs["offsets"], outputs["logits"][0], self.thresholds[0], scale)
-            stay = box.suppress(boxes, NMS_WITHIN_LEVEL)
+        def read(level: Tuple[Tuple[int, float], Windows]) -> Tuple[np.ndarray, np.ndarray]:
+            (_, scale), found = level
+            boxes, scores = box.proposals(found, self.thresholds[0], scale)
+            stay = suppress(boxes, NMS_WITHIN_LEVEL)
             return boxes[stay], scores[stay]
 
         parts: List[List[Tuple[np.ndarray, np.ndarray]]] = [[] for _ in images]
-        for (number, _), part in zip(levels, self._networks.map(read, list(zip(levels, maps)))):
+        # Threads for what compiled kernels do in no time would cost more than they save.
+        spread = map if kernels().compiled else self._stages.map
+        for (number, _), part in zip(levels, spread(read, list(zip(levels, windows)))):
             parts[number].append(part)
         return [self._join_levels(part) for part in parts]
 
@@ -247,77 +236,8 @@ class Detector(FaceDetector):
         if not parts:
             return FaceCandidates(np.zeros((0, 4)), np.zeros((0,), np.float32))
         best = _sorted(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
-        stay = box.suppress(best.boxes, NMS_BETWEEN_LEVELS)
+        stay = suppress(best.boxes, NMS_BETWEEN_LEVELS)
         return FaceCandidates(box.square(best.boxes[stay]), best.scores[stay])
-
-    def _run_pnet(self, levels: List[np.ndarray]) -> List[Dict[str, np.ndarray]]:
-        """Run P-Net over levels of any sizes, float32 (3, h, w); small ones of one size together, large ones in strips."""
-        groups: Dict[Tuple[int, ...], List[int]] = {}
-        for number, level in enumerate(levels):
-            groups.setdefault(level.shape, []).append(number)
-        pieces: List[Tuple[List[int], slice]] = []
-        for (_, height, width), numbers in groups.items():
-            together = max(1, STRIP_PIXELS // (height * width))
-            strips = pyramid.strips(height, max(1, STRIP_PIXELS // width))
-            for start in range(0, len(numbers), together):
-                pieces += [(numbers[start : start + together], strip) for strip in strips]
-
-        def run(piece: Tuple[List[int], slice]) -> Dict[str, np.ndarray]:
-            numbers, strip = piece
-            return self._networks["pnet"].run(np.stack([levels[number][:, strip] for number in numbers]))
-
-        found: List[List[Dict[str, np.ndarray]]] = [[] for _ in levels]
-        for (numbers, _), outputs in zip(pieces, self._networks.map(run, pieces)):
-            for place, number in enumerate(numbers):
-                found[number].append({name: values[place] for name, values in outputs.items()})
-        return [
-            parts[0]
-            if len(parts) == 1
-            else {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
-            for parts in found
-        ]
-
-    def _refine(
-        self,
-        name: str,
-        size: int,
-        found: List[FaceCandidates],
-        pixels: List[Optional[np.ndarray]],
-        shapes: List[Tuple[int, ...]],
-    ) -> List[Tuple[np.ndarray, Dict[str, np.ndarray]]]:
-        """Crop all candidates of all images, run a network on them, and return each image's part of the outputs."""
-        counts = [len(candidates.boxes) for candidates in found]
-        owners = np.repeat(np.arange(len(found)), counts)
-        boxes = np.concatenate([candidates.boxes for candidates in found]) if found else np.zeros((0, 4))
-
-        def cut(block: slice) -> np.ndarray:
-            crops = []
-            for owner in np.unique(owners[block]):
-                source, shape = pixels[owner], shapes[owner]
-                mine = boxes[block][owners[block] == owner]
-                if source is not None:
-                    crops.append(pyramid.crop_and_resize(source, (shape[0], shape[1]), mine, size))
-            return crops[0] if len(crops) == 1 else np.concatenate(crops)
-
-        outputs = self._in_blocks(name, len(boxes), cut)
-        parts = []
-        start = 0
-        for candidates, count in zip(found, counts):
-            part = {key: value[start : start + count] for key, value in outputs.items()} if count else {}
-            parts.append((candidates.boxes, part))
-            start += count
-        return parts
-
-    def _in_blocks(self, name: str, count: int, cut: Callable[[slice], np.ndarray]) -> Dict[str, np.ndarray]:
-        """Run a network on the crops that `cut` returns for each block of boxes; no boxes give no outputs."""
-
-        def run(start: int) -> Dict[str, np.ndarray]:
-            return self._networks[name].run(cut(slice(start, start + BATCHES[name])))
-
-        # A thread for a single block costs more than it saves.
-        spread = self._networks.map if count > BATCHES[name] else map
-        blocks = list(spread(run, range(0, count, BATCHES[name])))
-        return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]} if blocks else {}
 
     def _pass_on(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> FaceCandidates:
         """Keep the candidates that R-Net accepts, as squares."""
@@ -326,7 +246,7 @@ class Detector(FaceDetector):
         scores = box.probability(outputs["logits"][:, 0])
         keep = scores > self.thresholds[1]
         best = _sorted(box.regress(boxes, outputs["offsets"])[keep], scores[keep])
-        stay = box.suppress(best.boxes, NMS_RNET)
+        stay = suppress(best.boxes, NMS_RNET)
         return FaceCandidates(box.square(best.boxes[stay]), best.scores[stay])
 
     def _faces(self, boxes: np.ndarray, outputs: Dict[str, np.ndarray]) -> Faces:
@@ -349,11 +269,16 @@ class Detector(FaceDetector):
         sides = (before[:, 2:] - before[:, :2] + 1)[:, None, :]
         relative = outputs["landmarks"][keep].reshape(-1, 2, 5).transpose(0, 2, 1)
         landmarks = relative * sides + before[:, None, :2] - 1
-        stay = box.suppress(after, NMS_ONET, smaller=True)
+        stay = suppress(after, NMS_ONET, smaller=True)
         faces = Faces(
             after[stay].astype(np.float32), scores[stay].astype(np.float32), landmarks[stay].astype(np.float32)
         )
         return faces, keep[stay]
+
+
+def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False) -> np.ndarray:
+    """Find the boxes that no better box overlaps, as :func:`kface.mtcnn.boxes.suppress` does, compiled where that is built."""
+    return kernels().suppress(boxes, threshold, smaller)
 
 
 def check_rgb(rgb: object) -> None:

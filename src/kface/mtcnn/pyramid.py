@@ -1,7 +1,7 @@
 """The image pyramid, and the float image from which crops are cut."""
 
 import math
-from typing import Callable, List, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -57,6 +57,11 @@ def scales(height: int, width: int, min_face: float, factor: float) -> List[floa
     return [scale for scale in found if int(smallest * scale) >= CELL]
 
 
+def level_shape(shape: Sequence[int], scale: float) -> Tuple[int, int]:
+    """Return height and width of a level of an image of this shape; sides are rounded down."""
+    return max(int(shape[0] * scale), 1), max(int(shape[1] * scale), 1)
+
+
 def level(normalised: np.ndarray, scale: float) -> np.ndarray:
     """Resize an image by area, as TensorFlow's ResizeMethod.AREA does.
 
@@ -67,9 +72,8 @@ def level(normalised: np.ndarray, scale: float) -> np.ndarray:
     Returns:
         float32 (3, int(h * scale), int(w * scale)).
     """
-    height, width = normalised.shape[:2]
-    size = (max(int(width * scale), 1), max(int(height * scale), 1))
-    return cv2.resize(normalised, size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    height, width = level_shape(normalised.shape, scale)
+    return cv2.resize(normalised, (width, height), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
 
 
 def strips(height: int, rows: int) -> List[slice]:

@@ -104,11 +104,20 @@ def files(directory: PathLike, runtime: str) -> Dict[str, Tuple[Path, str]]:
     Raises:
         ModelError: The manifest is missing, damaged or of another version.
     """
-    known = hashes(directory)
     form = RUNTIMES[runtime].detector_form
     named = {name: _file(name, form == "split") for name in NAMES}
     if form == "canvas":
         named["pnet"] = CANVAS
+    return _with_hashes(directory, named)
+
+
+def plain_files(directory: PathLike) -> Dict[str, Tuple[Path, str]]:
+    """Return each network's file in its plain form and its SHA-256, by name; raises as :func:`files` does."""
+    return _with_hashes(directory, {name: _file(name, False) for name in NAMES})
+
+
+def _with_hashes(directory: PathLike, named: Dict[str, str]) -> Dict[str, Tuple[Path, str]]:
+    known = hashes(directory)
     return {name: (Path(directory) / file, known[file]) for name, file in named.items()}
 
 

@@ -5,19 +5,28 @@ from typing import Any, Tuple
 
 import numpy as np
 
-from kface.errors import KFaceError, ModelError
-from kface.native.kernels import Kernels
+from kface.errors import ConfigError, KFaceError, ModelError
+from kface.native.kernels import VARIANTS, Kernels
 
 #: The version of the interface that this module speaks: KFACE_NATIVE_ABI.
-ABI = 1
+ABI = 2
 _MEMORY = -3
+#: Floats that R- and O-Net return for a box.
+_OUTPUTS = 16
 
 _int32, _int64, _double, _pointer = ctypes.c_int32, ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+_float = ctypes.c_float
 _IMAGE = [_pointer, _int32, _int32, _int64]
 #: The arguments of each function; every one returns int32.
 _FUNCTIONS = {
     "kface_native_area_resize": _IMAGE + [_pointer, _int32, _int32],
     "kface_native_crop_and_resize": _IMAGE + [_pointer, _int64, _int32, _pointer],
+    "kface_native_variant": [],
+    "kface_native_pnet": _IMAGE
+    + [_int32] * 4
+    + [_pointer, _int64, _float, _pointer, _pointer, _int64, ctypes.POINTER(_int64), _int32],
+    "kface_native_rnet": _IMAGE + [_pointer, _int64, _pointer, _int64, _pointer, _int32],
+    "kface_native_onet": _IMAGE + [_pointer, _int64, _pointer, _int64, _pointer, _int32],
     "kface_native_suppress": [_pointer, _int64, _double, _int32, _pointer, ctypes.POINTER(_int64)],
     "kface_native_cosines": [_pointer, _int64, _pointer, _int64, _int32, _pointer],
 }
@@ -63,6 +72,42 @@ class CompiledKernels(Kernels):
         out = np.empty((len(boxes), 3, size, size), np.float32)
         self._call("kface_native_crop_and_resize", *(image + (boxes.ctypes.data, len(boxes), size, out.ctypes.data)))
         return out
+
+    def variants(self) -> Tuple[str, ...]:
+        """See :meth:`Kernels.variants`."""
+        return VARIANTS[: self._library.kface_native_variant() + 1]
+
+    def _pnet(
+        self,
+        rgb: np.ndarray,
+        shape: Tuple[int, int],
+        weights: np.ndarray,
+        least: float,
+        rows: Tuple[int, int],
+        variant: int,
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        rgb, image = _image(rgb)
+        room = (rows[1] - rows[0]) * ((shape[1] - 1) // 2 - 4)
+        places, found, count = np.empty((room,), np.int32), np.empty((room, 5), np.float32), _int64()
+        outputs = (places.ctypes.data, found.ctypes.data, room, ctypes.byref(count))
+        weighted = (weights.ctypes.data, len(weights), least)
+        self._call_variant("kface_native_pnet", *(image + shape + rows + weighted + outputs + (variant,)))
+        # Copies: most of the room is not used.
+        return places[: count.value].copy(), found[: count.value].copy()
+
+    def _refine(self, name: str, rgb: np.ndarray, boxes: np.ndarray, weights: np.ndarray, variant: int) -> np.ndarray:
+        rgb, image = _image(rgb)
+        boxes = np.ascontiguousarray(boxes)
+        out = np.empty((len(boxes), _OUTPUTS), np.float32)
+        given = (boxes.ctypes.data, len(boxes), weights.ctypes.data, len(weights))
+        self._call_variant("kface_native_" + name, *(image + given + (out.ctypes.data, variant)))
+        return out
+
+    def _call_variant(self, name: str, *arguments: Any) -> None:
+        chosen = VARIANTS[arguments[-1]]
+        if chosen not in self.variants():
+            raise ConfigError("this processor cannot run it", chosen, "choose one of: " + ", ".join(self.variants()))
+        self._call(name, *arguments)
 
     def _suppress(self, boxes: np.ndarray, threshold: float, smaller: bool) -> np.ndarray:
         boxes = np.ascontiguousarray(boxes)

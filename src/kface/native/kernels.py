@@ -1,6 +1,6 @@
 """What the kernels do, whoever does it: arguments are checked here, once, and computed by a subclass."""
 
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
@@ -11,6 +11,12 @@ from kface.errors import ConfigError, ImageError
 MAX_SIDE = 1 << 20
 MAX_CROP = 4096
 REACH = 1e9
+#: For which processors the networks are compiled; the number of a name is the C header's. "base" is what every processor of its
+#: kind has: SSE2 on x86-64, NEON on 64-bit ARM.
+VARIANTS = ("auto", "base", "avx2", "avx512")
+#: Floats of the networks' weights, and pixels of P-Net's window: the least side of a level.
+WEIGHTS = {"pnet": 6773, "rnet": 101600, "onet": 389056}
+PNET_WINDOW = 12
 
 
 class Kernels(object):
@@ -82,6 +88,67 @@ class Kernels(object):
         whole("size", size, 2, MAX_CROP)
         return self._crop_and_resize(rgb, boxes, size)
 
+    def pnet(
+        self,
+        rgb: np.ndarray,
+        shape: Tuple[int, int],
+        weights: np.ndarray,
+        least: float,
+        rows: Optional[Tuple[int, int]] = None,
+        variant: str = "auto",
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """Run P-Net on a level of an image's pyramid, which is shrunk as :meth:`area_resize` does.
+
+        Args:
+            rgb: uint8 (h, w, 3), as it is.
+            shape: Height and width of the level, each at least 12 and at most the image's.
+            weights: From :func:`kface.mtcnn.native_weights.arrange`.
+            least: Windows with a higher logit are found.
+            rows: The first and the last but one of the output's rows to compute, of (height - 1) // 2 - 4; None for all.
+            variant: A name in :data:`VARIANTS`.
+
+        Returns:
+            int32 (n,), row * width of the output + column, ascending; and float32 (n, 5), the logit and four offsets.
+
+        Raises:
+            ImageError: The array is not such an image, or has no pixel.
+            ConfigError: Another argument is out of its range.
+        """
+        rgb, weights = _image(rgb), _weights(weights, "pnet")
+        height = whole("shape", shape[0], PNET_WINDOW, rgb.shape[0])
+        width = whole("shape", shape[1], PNET_WINDOW, rgb.shape[1])
+        most = (height - 1) // 2 - 4
+        begin, end = (0, most) if rows is None else rows
+        end = whole("rows", end, 0, most)
+        begin = whole("rows", begin, 0, end)
+        return self._pnet(rgb, (height, width), weights, float(least), (begin, end), _variant(variant))
+
+    def rnet(self, rgb: np.ndarray, boxes: Any, weights: np.ndarray, variant: str = "auto") -> np.ndarray:
+        """Run R-Net on boxes of an image, which are cut out as :meth:`crop_and_resize` does.
+
+        Args:
+            rgb: uint8 (h, w, 3), as it is.
+            boxes: (n, 4), x1 y1 x2 y2 in pixels.
+            weights: From :func:`kface.mtcnn.native_weights.arrange`.
+            variant: A name in :data:`VARIANTS`.
+
+        Returns:
+            float32 (n, 16): the logit, four offsets, and zeros.
+
+        Raises:
+            ImageError: The array is not such an image, or has no pixel.
+            ConfigError: Another argument is out of its range.
+        """
+        return self._refine("rnet", _image(rgb), _boxes(boxes), _weights(weights, "rnet"), _variant(variant))
+
+    def onet(self, rgb: np.ndarray, boxes: Any, weights: np.ndarray, variant: str = "auto") -> np.ndarray:
+        """Run O-Net, as :meth:`rnet` does; ten coordinates of landmarks (five x, five y) follow the offsets."""
+        return self._refine("onet", _image(rgb), _boxes(boxes), _weights(weights, "onet"), _variant(variant))
+
+    def variants(self) -> Tuple[str, ...]:
+        """Return the names in :data:`VARIANTS` that run on this processor, "auto" first, then the slowest."""
+        return VARIANTS[:1]
+
     def suppress(self, boxes: Any, threshold: float, smaller: bool = False) -> np.ndarray:
         """Find the boxes that no better one overlaps, by the rule of :func:`kface.mtcnn.boxes.suppress`.
 
@@ -130,6 +197,20 @@ class Kernels(object):
     def _crop_and_resize(self, rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
         raise NotImplementedError
 
+    def _pnet(
+        self,
+        rgb: np.ndarray,
+        shape: Tuple[int, int],
+        weights: np.ndarray,
+        least: float,
+        rows: Tuple[int, int],
+        variant: int,
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        raise NotImplementedError
+
+    def _refine(self, name: str, rgb: np.ndarray, boxes: np.ndarray, weights: np.ndarray, variant: int) -> np.ndarray:
+        raise NotImplementedError
+
     def _suppress(self, boxes: np.ndarray, threshold: float, smaller: bool) -> np.ndarray:
         raise NotImplementedError
 
@@ -153,3 +234,16 @@ def _boxes(boxes: Any) -> np.ndarray:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ConfigError("must be (n, 4), not {}".format(boxes.shape), "boxes")
     return boxes
+
+
+def _weights(weights: Any, name: str) -> np.ndarray:
+    weights = np.ascontiguousarray(weights, np.float32)
+    if weights.shape != (WEIGHTS[name],):
+        raise ConfigError("must be ({},), not {}".format(WEIGHTS[name], weights.shape), "weights")
+    return weights
+
+
+def _variant(name: str) -> int:
+    if name not in VARIANTS:
+        raise ConfigError("unknown variant", name, "choose one of: " + ", ".join(VARIANTS))
+    return VARIANTS.index(name)

@@ -78,6 +78,7 @@ def sources() -> List[Path]:
     return (
         sorted((HERE / "include").glob("*.h"))
         + sorted((HERE / "src").glob("*.h"))
+        + sorted((HERE / "src").glob("*.inl"))
         + sorted((HERE / "src").glob("*.cpp"))
     )
 

@@ -1,5 +1,7 @@
 """The kernels in numpy and OpenCV: what the compiled ones must equal, and what computes where those are not."""
 
+from typing import Tuple
+
 import numpy as np
 
 from kface.native.kernels import REACH, Kernels
@@ -29,6 +31,25 @@ class ReferenceKernels(Kernels):
             which = near[start : start + _BLOCK]
             out[which] = pyramid.crop_and_resize_each(rgb, boxes[which], size)
         return out
+
+    def _pnet(
+        self,
+        rgb: np.ndarray,
+        shape: Tuple[int, int],
+        weights: np.ndarray,
+        least: float,
+        rows: Tuple[int, int],
+        variant: int,
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        from kface.native import plain_networks
+
+        return plain_networks.pnet(self._area_resize(rgb, shape[0], shape[1]), weights, least, rows)
+
+    def _refine(self, name: str, rgb: np.ndarray, boxes: np.ndarray, weights: np.ndarray, variant: int) -> np.ndarray:
+        from kface.native import plain_networks
+
+        run, size = (plain_networks.rnet, 24) if name == "rnet" else (plain_networks.onet, 48)
+        return run(self._crop_and_resize(rgb, boxes, size), weights)
 
     def _suppress(self, boxes: np.ndarray, threshold: float, smaller: bool) -> np.ndarray:
         from kface.mtcnn.boxes import suppress

@@ -5,7 +5,8 @@
  * state, allocates what it needs and frees it, writes only to its outputs, and throws nothing. Arrays do not overlap.
  *
  * The values do not depend on the machine, nor on how a compiler vectorises, provided that it neither reorders nor fuses
- * floating-point operations: build with -ffp-contract=off (GCC, Clang) or /fp:precise (MSVC), never with -ffast-math.
+ * floating-point operations: build with -ffp-contract=off (GCC, Clang) or /fp:precise (MSVC), never with -ffast-math. The
+ * networks are the exception: where processors multiply and add in one operation, they round once instead of twice.
  */
 #ifndef KFACE_NATIVE_H
 #define KFACE_NATIVE_H
@@ -27,7 +28,7 @@ extern "C" {
 #endif
 
 /* The version of this interface: it changes whenever a function or a rule of this file changes. */
-#define KFACE_NATIVE_ABI 1
+#define KFACE_NATIVE_ABI 2
 
 enum {
     KFACE_NATIVE_OK = 0,
@@ -44,6 +45,24 @@ enum {
 #define KFACE_NATIVE_MAX_CROP 4096
 /* How far from an image's corner the corner of a box may lie, in pixels. */
 #define KFACE_NATIVE_REACH 1e9
+
+/* For which processors a function is compiled; AUTO is the last one that this processor can run. */
+enum {
+    KFACE_NATIVE_AUTO = 0,
+    KFACE_NATIVE_BASE = 1,   /* what every one of its kind has: SSE2 on x86-64, NEON on 64-bit ARM */
+    KFACE_NATIVE_AVX2 = 2,   /* and FMA */
+    KFACE_NATIVE_AVX512 = 3  /* F, BW, DQ and VL */
+};
+
+/* Floats of the networks' weights, as kface.native.cascade arranges them. */
+#define KFACE_NATIVE_PNET_WEIGHTS 6773
+#define KFACE_NATIVE_RNET_WEIGHTS 101600
+#define KFACE_NATIVE_ONET_WEIGHTS 389056
+/* Outputs of R- and O-Net for a box. */
+#define KFACE_NATIVE_OUTPUTS 16
+
+/* Returns the variant that AUTO chooses here. */
+KFACE_NATIVE_API int32_t kface_native_variant(void);
 
 /* Returns KFACE_NATIVE_ABI as it was when the kernels were compiled. */
 KFACE_NATIVE_API int32_t kface_native_abi(void);
@@ -70,6 +89,36 @@ KFACE_NATIVE_API int32_t kface_native_area_resize(const uint8_t *pixels, int32_t
  */
 KFACE_NATIVE_API int32_t kface_native_crop_and_resize(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
                                                       const double *boxes, int64_t count, int32_t size, float *planes);
+
+/* Runs MTCNN's P-Net on a level of an image's pyramid, which is shrunk as kface_native_area_resize does: in strips of rows,
+ * so that no map is ever complete, and with offsets only where there is a face.
+ *
+ *   level_height  rows of the level, 12 to height; level_width likewise
+ *   begin, end    the rows of the network's output to compute, of (level_height - 1) / 2 - 4: strips may run side by side
+ *   weights       KFACE_NATIVE_PNET_WEIGHTS floats; weight_count is that number, against a mistake
+ *   least         outputs with a higher logit are found
+ *   places        receives row * width of the output + column of each, ascending
+ *   found         receives 5 floats of each: the logit (of the face's probability) and the four offsets
+ *   room          how many fit into places and found: (end - begin) * width of the output
+ *   count         receives how many there are
+ */
+KFACE_NATIVE_API int32_t kface_native_pnet(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
+                                           int32_t level_height, int32_t level_width, int32_t begin, int32_t end,
+                                           const float *weights, int64_t weight_count, float least, int32_t *places,
+                                           float *found, int64_t room, int64_t *count, int32_t variant);
+
+/* Runs MTCNN's R-Net (24 x 24) or O-Net (48 x 48) on boxes of an image, cut out as kface_native_crop_and_resize does.
+ *
+ *   weights  KFACE_NATIVE_RNET_WEIGHTS or KFACE_NATIVE_ONET_WEIGHTS floats; weight_count is that number
+ *   outputs  receives KFACE_NATIVE_OUTPUTS floats for each box: the logit, four offsets, with O-Net ten coordinates of
+ *            landmarks (five x, five y); the others are 0
+ */
+KFACE_NATIVE_API int32_t kface_native_rnet(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
+                                           const double *boxes, int64_t count, const float *weights, int64_t weight_count,
+                                           float *outputs, int32_t variant);
+KFACE_NATIVE_API int32_t kface_native_onet(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
+                                           const double *boxes, int64_t count, const float *weights, int64_t weight_count,
+                                           float *outputs, int32_t variant);
 
 /* Finds the boxes that no better one overlaps, by the rule of MTCNN's reference, which is not the usual greedy one: a box
  * goes where any better box overlaps it, even one that goes itself. Boxes that are not finite overlap as IEEE arithmetic

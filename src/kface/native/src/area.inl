@@ -1,15 +1,6 @@
 // Shrinking by area, straight from bytes to normalised floats: rows are summed first, where neighbours in memory are
 // neighbours in the sum and any compiler vectorises it; then a row's columns, four numbers (a pixel and its neighbour's
-// first colour) at a time.
-#include <algorithm>
-#include <cmath>
-
-#include "checks.h"
-
-extern "C" int32_t kface_native_abi(void) { return KFACE_NATIVE_ABI; }
-
-namespace kface_native {
-namespace {
+// first colour) at a time. Included within a namespace of its width; the values are the same in all.
 
 // What one output row or column covers: `count` pixels from `first` on. The outer ones have weights of their own.
 struct Cover {
@@ -22,7 +13,7 @@ struct Cover {
 };
 
 // OpenCV's table for INTER_AREA (modules/imgproc/src/resize.cpp, computeResizeAreaTab): the same limits in the same doubles.
-void cover_side(int32_t side, int32_t out_side, Cover *covers) noexcept {
+inline void cover_side(int32_t side, int32_t out_side, Cover *covers) noexcept {
     const double scale = 1.0 / (static_cast<double>(out_side) / side);
     for (int32_t index = 0; index < out_side; ++index) {
         const double begin = index * scale;
@@ -49,12 +40,12 @@ void cover_side(int32_t side, int32_t out_side, Cover *covers) noexcept {
     }
 }
 
-float weight(const Cover &cover, int32_t tap) noexcept {
+inline float weight(const Cover &cover, int32_t tap) noexcept {
     return tap == 0 ? cover.left : tap == cover.count - 1 ? cover.right : cover.inner;
 }
 
 // sums[i] = the weighted sum of the rows that an output row covers.
-void sum_rows(const uint8_t *row, int64_t stride, const Cover &cover, int32_t length, float *sums) noexcept {
+inline void sum_rows(const uint8_t *row, int64_t stride, const Cover &cover, int32_t length, float *sums) noexcept {
     int32_t tap = 0;
     if (cover.count >= 2) {
         const uint8_t *next = row + stride;
@@ -81,8 +72,9 @@ void sum_rows(const uint8_t *row, int64_t stride, const Cover &cover, int32_t le
     }
 }
 
-// One output row of three planes. `sums` is readable for one float past its last pixel.
-void sum_columns(const float *sums, const Cover *covers, int32_t out_width, float rows_sum, float *const out[3]) noexcept {
+// One output row: colour c of pixel x goes to out[c * plane + x * step]. `sums` is readable for one float past its last pixel.
+inline void sum_columns(const float *sums, const Cover *covers, int32_t out_width, float rows_sum, int64_t plane, int64_t step,
+                        float *out) noexcept {
     for (int32_t x = 0; x < out_width; ++x) {
         const Cover &cover = covers[x];
         const float *at = sums + int64_t{3} * cover.first;
@@ -98,34 +90,46 @@ void sum_columns(const float *sums, const Cover *covers, int32_t out_width, floa
         // The mean is taken off with the weight that the pixels have together, which is not quite 1.
         const float mean = 127.5F * (rows_sum * cover.sum);
         for (int lane = 0; lane < 4; ++lane) total[lane] = (total[lane] - mean) * 0.0078125F;
-        for (int plane = 0; plane < 3; ++plane) out[plane][x] = total[plane];
+        for (int colour = 0; colour < 3; ++colour) out[colour * plane + x * step] = total[colour];
     }
 }
 
-}  // namespace
-}  // namespace kface_native
+// An image that is shrunk row by row.
+struct Shrinker {
+    const uint8_t *pixels;
+    int64_t stride;
+    int32_t length;
+    int32_t out_width;
+    Array<Cover> rows;
+    Array<Cover> columns;
+    Array<float> sums;
 
-extern "C" int32_t kface_native_area_resize(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
-                                            float *planes, int32_t out_height, int32_t out_width) {
-    using namespace kface_native;
-    const int32_t wrong = check_image(pixels, height, width, stride);
-    if (wrong != KFACE_NATIVE_OK) return wrong;
-    if (planes == nullptr) return KFACE_NATIVE_NULL;
-    if (out_height < 1 || out_width < 1 || out_height > height || out_width > width) return KFACE_NATIVE_RANGE;
-    const int32_t length = 3 * width;
-    const Array<Cover> rows = make_array<Cover>(out_height);
-    const Array<Cover> columns = make_array<Cover>(out_width);
-    const Array<float> sums = make_array<float>(int64_t{length} + 1);
-    if (!rows || !columns || !sums) return KFACE_NATIVE_MEMORY;
-    cover_side(height, out_height, rows.get());
-    cover_side(width, out_width, columns.get());
-    sums[length] = 0.0F;
-    const int64_t plane = int64_t{out_height} * out_width;
-    for (int32_t y = 0; y < out_height; ++y) {
-        sum_rows(pixels + rows[y].first * stride, stride, rows[y], length, sums.get());
-        float *const begin = planes + int64_t{y} * out_width;
-        float *const out[3] = {begin, begin + plane, begin + 2 * plane};
-        sum_columns(sums.get(), columns.get(), out_width, rows[y].sum, out);
+    // Returns false where there is no memory.
+    bool open(const Image &image, int32_t out_height, int32_t wide) noexcept {
+        pixels = image.pixels;
+        stride = image.stride;
+        length = 3 * image.width;
+        out_width = wide;
+        rows = make_array<Cover>(out_height);
+        columns = make_array<Cover>(out_width);
+        sums = make_array<float>(int64_t{length} + 1);
+        if (!rows || !columns || !sums) return false;
+        cover_side(image.height, out_height, rows.get());
+        cover_side(image.width, out_width, columns.get());
+        sums[length] = 0.0F;
+        return true;
     }
+
+    void row(int32_t y, int64_t plane, int64_t step, float *out) noexcept {
+        sum_rows(pixels + rows[y].first * stride, stride, rows[y], length, sums.get());
+        sum_columns(sums.get(), columns.get(), out_width, rows[y].sum, plane, step, out);
+    }
+};
+
+inline int32_t area_resize(const Image &image, float *planes, int32_t out_height, int32_t out_width) noexcept {
+    Shrinker shrinker;
+    if (!shrinker.open(image, out_height, out_width)) return KFACE_NATIVE_MEMORY;
+    const int64_t plane = int64_t{out_height} * out_width;
+    for (int32_t y = 0; y < out_height; ++y) shrinker.row(y, plane, 1, planes + int64_t{y} * out_width);
     return KFACE_NATIVE_OK;
 }

@@ -1,0 +1,156 @@
+// MTCNN's three networks, from bytes to scores and offsets; only a few rows of any map are in memory. Included within a
+// namespace of its width, after layers.inl, area.inl and crop.inl.
+
+// Crops whose dense layers are computed together, so that their weights are read once for all.
+constexpr int64_t kTogether = 24;
+
+// Scores of P-Net's windows whose logit is above `least`, in the order of rows and columns, and their offsets.
+inline int32_t pnet(const Image &image, int32_t level_height, int32_t level_width, int32_t begin, int32_t end,
+                    const float *weights, float least, int32_t *places, float *found, int64_t *count) noexcept {
+    *count = 0;
+    const int64_t conv_height = level_height - 2;
+    const int64_t conv_width = level_width - 2;
+    const int64_t pool_width = (conv_width + 1) / 2;
+    const int64_t middle_width = pool_width - 2;
+    const int64_t out_width = middle_width - 2;
+    if (begin >= end) return KFACE_NATIVE_OK;
+
+    const Layer first = next_layer(weights, 27, 16);
+    const Layer second = next_layer(weights, 90, 16);
+    const Layer third = next_layer(weights, 144, 32);
+    const float *const score = weights;      // 32, and the bias
+    const float *const offsets = weights + 33;  // 4 times 32, and 4 biases
+    Shrinker shrinker;
+    // Rings of 4 rows. The level's rows may be read one float past their end.
+    const int64_t level_row = 3 * int64_t{level_width};
+    const Array<float> memory = make_array<float>(4 * level_row + 2 * conv_width * 16 + 4 * pool_width * 16 +
+                                                  4 * middle_width * 16 + out_width * 32);
+    if (!memory || !shrinker.open(image, level_height, level_width)) return KFACE_NATIVE_MEMORY;
+    float *const level = memory.get();
+    float *const conv = level + 4 * level_row;
+    float *const pooled = conv + 2 * conv_width * 16;
+    float *const middle = pooled + 4 * pool_width * 16;
+    float *const last = middle + 4 * middle_width * 16;
+
+    const Window first_window = {3, 1, 9, 0};
+    const Window second_window = {3, 3, 10, 16};
+    const Window third_window = {3, 1, 48, 0};
+    int64_t level_done = 2 * int64_t{begin};
+    int64_t pool_done = begin;
+    int64_t middle_done = begin;
+    for (int64_t y = begin; y < end; ++y) {
+        for (; middle_done < y + 3; ++middle_done) {
+            for (; pool_done < middle_done + 3; ++pool_done) {
+                const int rows_of_conv = 2 * pool_done + 1 < conv_height ? 2 : 1;
+                for (; level_done < 2 * pool_done + rows_of_conv + 2; ++level_done)
+                    shrinker.row(static_cast<int32_t>(level_done), 1, 3, level + level_done % 4 * level_row);
+                const float *pool_rows[2];
+                for (int row = 0; row < rows_of_conv; ++row) {
+                    const float *rows[3];
+                    for (int k = 0; k < 3; ++k) rows[k] = level + (2 * pool_done + row + k) % 4 * level_row;
+                    convolve_row<3, 16, 0>(first_window, rows, first, conv + row * conv_width * 16, conv_width);
+                    pool_rows[row] = conv + row * conv_width * 16;
+                }
+                pool_row<16, 2>(pool_rows, rows_of_conv, conv_width, pool_width, pooled + pool_done % 4 * pool_width * 16);
+            }
+            const float *rows[3];
+            for (int k = 0; k < 3; ++k) rows[k] = pooled + (middle_done + k) % 4 * pool_width * 16;
+            convolve_row<16, 16, 0>(second_window, rows, second, middle + middle_done % 4 * middle_width * 16, middle_width);
+        }
+        const float *rows[3];
+        for (int k = 0; k < 3; ++k) rows[k] = middle + (y + k) % 4 * middle_width * 16;
+        convolve_row<16, 32, 0>(third_window, rows, third, last, out_width);
+        for (int64_t x = 0; x < out_width; ++x) {
+            const float *const at = last + x * 32;
+            const float logit = dot32(score, at) + score[32];
+            // Not "logit <= least": a NaN is found, and seen.
+            if (logit <= least) continue;
+            places[*count] = static_cast<int32_t>(y * out_width + x);
+            float *const values = found + 5 * *count;
+            values[0] = logit;
+            for (int k = 0; k < 4; ++k) values[1 + k] = dot32(offsets + 32 * k, at) + offsets[128 + k];
+            ++*count;
+        }
+    }
+    return KFACE_NATIVE_OK;
+}
+
+// R-Net on boxes of an image: 16 outputs each, the logit, then 4 offsets.
+inline int32_t rnet(const Image &image, const double *boxes, int64_t count, const float *weights, float *outputs) noexcept {
+    const Layer first = next_layer(weights, 27, 32);
+    const Layer second = next_layer(weights, 252, 48);
+    const Layer third = next_layer(weights, 192, 64);
+    const Layer dense = next_layer(weights, 576, 128);
+    const Layer heads = next_layer(weights, 128, 16);
+    constexpr int kFlat = 576;
+    constexpr int64_t kCrop = 24 * 24 * 3;
+    constexpr int64_t kRing = 4 * 22 * 32;
+    constexpr int64_t kPooled = 11 * 11 * 32;
+    constexpr int64_t kPooledTwice = 4 * 4 * 48;
+    const Array<float> memory =
+        make_array<float>(kCrop + kRing + kPooled + kPooledTwice + kTogether * int64_t{kFlat + 128});
+    if (!memory) return KFACE_NATIVE_MEMORY;
+    float *const pixels = memory.get();
+    float *const ring = pixels + kCrop;
+    float *const pooled = ring + kRing;
+    float *const pooled_twice = pooled + kPooled;
+    float *const flat = pooled_twice + kPooledTwice;
+    float *const hidden = flat + kTogether * kFlat;
+    Sample samples[2][24];
+    for (int64_t begin = 0; begin < count; begin += kTogether) {
+        const int64_t some = count - begin < kTogether ? count - begin : kTogether;
+        for (int64_t index = 0; index < some; ++index) {
+            crop(image, boxes + 4 * (begin + index), 24, samples[0], samples[1], 1, 3, pixels);
+            convolve_and_pool<3, 32, 24, 22, 3, 11>({3, 1, 9, 0}, pixels, first, ring, pooled);
+            convolve_and_pool<32, 48, 11, 9, 3, 4>({3, 3, 28, 32}, pooled, second, ring, pooled_twice);
+            convolve<48, 64, 4, 3>({2, 1, 96, 0}, pooled_twice, third, flat + index * kFlat);
+        }
+        const float *const flats[1] = {flat};
+        const float *const hiddens[1] = {hidden};
+        convolve_row<kFlat, 128, 0>({1, 1, kFlat, 0}, flats, dense, hidden, some);
+        convolve_row<128, 16, 0>({1, 1, 128, 0}, hiddens, heads, outputs + 16 * begin, some);
+    }
+    return KFACE_NATIVE_OK;
+}
+
+// O-Net on boxes of an image: 16 outputs each, the logit, 4 offsets, then 10 coordinates of landmarks.
+inline int32_t onet(const Image &image, const double *boxes, int64_t count, const float *weights, float *outputs) noexcept {
+    const Layer first = next_layer(weights, 27, 32);
+    const Layer second = next_layer(weights, 288, 64);
+    const Layer third = next_layer(weights, 576, 64);
+    const Layer fourth = next_layer(weights, 256, 128);
+    const Layer dense = next_layer(weights, 1152, 256);
+    const Layer heads = next_layer(weights, 256, 16);
+    constexpr int kFlat = 1152;
+    constexpr int64_t kCrop = 48 * 48 * 3;
+    constexpr int64_t kRing = 4 * 46 * 32;
+    constexpr int64_t kPooled = 23 * 23 * 32;
+    constexpr int64_t kPooledTwice = 10 * 10 * 64;
+    constexpr int64_t kPooledThrice = 4 * 4 * 64;
+    const Array<float> memory = make_array<float>(kCrop + kRing + kPooled + kPooledTwice + kPooledThrice +
+                                                  kTogether * int64_t{kFlat + 256});
+    if (!memory) return KFACE_NATIVE_MEMORY;
+    float *const pixels = memory.get();
+    float *const ring = pixels + kCrop;
+    float *const pooled = ring + kRing;
+    float *const pooled_twice = pooled + kPooled;
+    float *const pooled_thrice = pooled_twice + kPooledTwice;
+    float *const flat = pooled_thrice + kPooledThrice;
+    float *const hidden = flat + kTogether * kFlat;
+    Sample samples[2][48];
+    for (int64_t begin = 0; begin < count; begin += kTogether) {
+        const int64_t some = count - begin < kTogether ? count - begin : kTogether;
+        for (int64_t index = 0; index < some; ++index) {
+            crop(image, boxes + 4 * (begin + index), 48, samples[0], samples[1], 1, 3, pixels);
+            convolve_and_pool<3, 32, 48, 46, 3, 23>({3, 1, 9, 0}, pixels, first, ring, pooled);
+            convolve_and_pool<32, 64, 23, 21, 3, 10>({3, 1, 96, 0}, pooled, second, ring, pooled_twice);
+            convolve_and_pool<64, 64, 10, 8, 2, 4>({3, 1, 192, 0}, pooled_twice, third, ring, pooled_thrice);
+            convolve<64, 128, 4, 3>({2, 1, 128, 0}, pooled_thrice, fourth, flat + index * kFlat);
+        }
+        const float *const flats[1] = {flat};
+        const float *const hiddens[1] = {hidden};
+        convolve_row<kFlat, 256, 0>({1, 1, kFlat, 0}, flats, dense, hidden, some);
+        convolve_row<256, 16, 0>({1, 1, 256, 0}, hiddens, heads, outputs + 16 * begin, some);
+    }
+    return KFACE_NATIVE_OK;
+}
