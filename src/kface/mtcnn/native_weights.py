@@ -10,6 +10,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from kface.errors import ModelError
+from kface.native.kernels import WEIGHTS
 from kface.networks.protobuf import Fields, Value
 
 #: Multiple of which every layer has channels.
@@ -78,9 +79,12 @@ def arrange(name: str, data: bytes, path: object = "") -> np.ndarray:
     try:
         constants = constants_of(data)
         arranged = {"pnet": _pnet, "rnet": _rnet, "onet": _onet}[name](constants)
+        found = np.concatenate([np.ravel(part) for part in arranged])
+        if len(found) != WEIGHTS[name]:
+            raise ValueError("{} numbers instead of {}".format(len(found), WEIGHTS[name]))
     except (ValueError, KeyError, IndexError) as error:
         raise ModelError("has not the constants of {} ({})".format(name, error), path)
-    return np.ascontiguousarray(np.concatenate([np.ravel(part) for part in arranged]), np.float32)
+    return np.ascontiguousarray(found, np.float32)
 
 
 def _padded(array: np.ndarray) -> np.ndarray:

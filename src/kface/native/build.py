@@ -19,7 +19,6 @@ COMPILERS = ("g++", "c++", "clang++")
 FLAGS = (
     "-std=c++17",
     "-O3",
-    "-fno-predictive-commoning",
     "-fPIC",
     "-shared",
     "-ffp-contract=off",

@@ -61,7 +61,7 @@ def pnet(level: np.ndarray, weights: np.ndarray, least: float, rows: Tuple[int, 
 
 
 def _dense(maps: np.ndarray, taken: _Weights, hidden: int) -> np.ndarray:
-    flat = maps.reshape(len(maps), 1, 1, -1)
+    flat = maps.reshape(len(maps), 1, 1, maps.shape[1] * maps.shape[2] * maps.shape[3])
     flat = _convolve(flat, taken.layer(1, 1, flat.shape[3], hidden))
     return _convolve(flat, taken.layer(1, 1, hidden, 16)).reshape(len(maps), 16)
 

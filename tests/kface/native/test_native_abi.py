@@ -163,6 +163,33 @@ int main() {
         std::vector<double> cosines(first * second);
         if (kface_native_cosines(a.data(), first, b.data(), second, length, cosines.data())) return 7;
     }
+    // The networks of every variant, with weights of exactly their sizes.
+    std::vector<float> pnet(KFACE_NATIVE_PNET_WEIGHTS), rnet(KFACE_NATIVE_RNET_WEIGHTS), onet(KFACE_NATIVE_ONET_WEIGHTS);
+    for (auto *weights : {&pnet, &rnet, &onet})
+        for (auto &value : *weights) value = static_cast<float>(uniform(-.1, .1));
+    for (int variant = KFACE_NATIVE_AUTO; variant <= kface_native_variant(); ++variant)
+        for (int turn = 0; turn < 12; ++turn) {
+            const int rows = 12 + std::rand() % 40, columns = 12 + std::rand() % 60;
+            const int height = rows + std::rand() % 30, width = columns + std::rand() % 30;
+            std::vector<uint8_t> pixels(3 * height * width);
+            for (auto &pixel : pixels) pixel = static_cast<uint8_t>(std::rand());
+            const int most = (rows - 1) / 2 - 4, wide = (columns - 1) / 2 - 4, end = 1 + std::rand() % most;
+            const int begin = std::rand() % end, room = (end - begin) * wide;
+            std::vector<int32_t> places(room);
+            std::vector<float> found(5 * room);
+            int64_t count = -1;
+            if (kface_native_pnet(pixels.data(), height, width, 3 * width, rows, columns, begin, end, pnet.data(), pnet.size(),
+                                  -1e9F, places.data(), found.data(), room, &count, variant)) return 8;
+            if (count != room) return 9;
+            const int some = std::rand() % 30;
+            std::vector<double> boxes(4 * some);
+            for (auto &corner : boxes) corner = std::rand() % 40 ? uniform(-60, 100) : std::rand() % 2 ? NAN : 1e300;
+            std::vector<float> outputs(16 * some);
+            if (kface_native_rnet(pixels.data(), height, width, 3 * width, boxes.data(), some, rnet.data(), rnet.size(),
+                                  outputs.data(), variant)) return 10;
+            if (kface_native_onet(pixels.data(), height, width, 3 * width, boxes.data(), some, onet.data(), onet.size(),
+                                  outputs.data(), variant)) return 11;
+        }
     std::puts("done");
     return 0;
 }

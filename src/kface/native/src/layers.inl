@@ -50,11 +50,12 @@ inline void convolve_block(const Window &window, const float *const *rows, int64
     for (int row = 0; row < window.rows; ++row) {
         for (int run = 0; run < window.runs; ++run) {
             const float *in = rows[row] + column * Stride + int64_t{run} * window.step;
-            for (int k = 0; k < window.length; ++k, weights += Channels) {
+            for (int k = 0; k < window.length; ++k, ++in, weights += Channels) {
+                KFACE_NATIVE_OPAQUE(in);
                 Floats each[Vectors];
                 for (int v = 0; v < Vectors; ++v) each[v] = load(weights + v * kLanes);
                 for (int p = 0; p < Pixels; ++p) {
-                    const Floats value = every(in[p * Stride + k]);
+                    const Floats value = every(in[p * Stride]);
                     for (int v = 0; v < Vectors; ++v) sums[p][v] = multiply_add(each[v], value, sums[p][v]);
                 }
             }

@@ -11,6 +11,14 @@
 #define KFACE_NATIVE_X86 0
 #endif
 
+// What a pointer points to is not known from one turn of a loop to the next: GCC else keeps what the next turn reads again in
+// registers, which it has not, and loses a fifth of its speed.
+#if defined(__GNUC__)
+#define KFACE_NATIVE_OPAQUE(pointer) __asm__("" : "+r"(pointer))
+#else
+#define KFACE_NATIVE_OPAQUE(pointer) static_cast<void>(pointer)
+#endif
+
 namespace kface_native {
 
 struct Image {
