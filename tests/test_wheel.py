@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kface.native.build import find_compiler
+
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="there is no C++ compiler (apt-get install g++)")
 ROOT = Path(__file__).resolve().parents[1]
 #: Builds the source archive into a directory, and a wheel from what is in that.
 BUILD = """
@@ -71,6 +74,19 @@ def test_every_file_is_in_the_wheel(installed, folder, inside):
         if path.is_file()
     }
     assert found == there
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_the_wheel_has_the_kernels(installed, tmp_path):
+    (about,) = installed.glob("*.dist-info/WHEEL")
+    assert "Tag: py3-none-" in about.read_text()
+    assert "Tag: py3-none-any" not in about.read_text()
+    code = "import kface.native as native; print(native.kernels().compiled, native.status())"
+    env = dict(os.environ, PYTHONPATH=str(installed), XDG_CACHE_HOME=str(tmp_path))
+    env.pop("KFACE_NATIVE", None)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout.split() == ["True", str(installed / "kface/native/kface_native.so")], done.stderr
 
 
 @pytest.mark.slow

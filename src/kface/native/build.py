@@ -57,17 +57,7 @@ def build(folder: Optional[Path] = None) -> Path:
         ConfigError: There is no compiler, or the package has no sources.
         KFaceError: The compiler refuses, or the folder cannot be written.
     """
-    if not loading.sources():
-        raise ConfigError(
-            "this package came without the kernels' sources", "native kernels", "install kface from its sources"
-        )
-    compiler = find_compiler()
-    if compiler is None:
-        raise ConfigError(
-            "there is no C++ compiler (looked for {})".format(", ".join(COMPILERS)),
-            "native kernels",
-            "scripts/system-packages, or set CXX; without them kface computes the same in numpy",
-        )
+    compiler = _compiler()
     remedy = "set XDG_CACHE_HOME" if folder is None else "give another folder"
     folder = Path(folder) if folder is not None else loading.default_folder()
     path = folder / (loading.file_prefix() + _compiler_hash(compiler) + loading.SUFFIX)
@@ -76,10 +66,40 @@ def build(folder: Optional[Path] = None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         os.chmod(str(folder), 0o700)
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", suffix=loading.SUFFIX, dir=str(folder))
-        os.close(handle)
     except OSError as error:
         raise KFaceError("cannot be written ({})".format(error.strerror or error), folder, remedy)
+    _compile_to(compiler, path, remedy)
+    loading.forget()
+    return path
+
+
+def compile_to(path: Path) -> None:
+    """Compile the kernels into a file of any name, as a wheel has it; raises as :func:`build` does."""
+    _compile_to(_compiler(), path, "give another folder")
+
+
+def _compiler() -> str:
+    if not loading.sources():
+        raise ConfigError(
+            "this package came without the kernels' sources", "native kernels", "install kface from its sources"
+        )
+    found = find_compiler()
+    if found is None:
+        raise ConfigError(
+            "there is no C++ compiler (looked for {})".format(", ".join(COMPILERS)),
+            "native kernels",
+            "scripts/system-packages, or set CXX; without them kface computes the same in numpy",
+        )
+    return found
+
+
+def _compile_to(compiler: str, path: Path, remedy: str) -> None:
+    """Compile, try and only then name the file, so that another process sees all of it or nothing."""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", suffix=loading.SUFFIX, dir=str(path.parent))
+        os.close(handle)
+    except OSError as error:
+        raise KFaceError("cannot be written ({})".format(error.strerror or error), path.parent, remedy)
     try:
         _compile(compiler, temporary)
         tried = _run([sys.executable, "-c", _TRY, temporary, str(ABI)])
@@ -92,8 +112,6 @@ def build(folder: Optional[Path] = None) -> Path:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
-    loading.forget()
-    return path
 
 
 def _compile(compiler: str, out: str) -> None:

@@ -21,6 +21,8 @@ VARIABLE = "KFACE_NATIVE"
 #: The folder of the sources.
 HERE = Path(__file__).resolve().parent
 SUFFIX = ".dll" if sys.platform == "win32" else ".so"
+#: The name of the file beside this module, in a wheel.
+BESIDE = "kface_native" + SUFFIX
 
 _lock = threading.Lock()
 _chosen: "Optional[Choice]" = None
@@ -130,7 +132,7 @@ def _choose() -> Choice:
 
 def _find() -> Tuple[Optional[str], str]:
     """Return the kernels beside the package or in the user's cache, or None and why there are none to use."""
-    beside = HERE / ("kface_native" + SUFFIX)
+    beside = HERE / BESIDE
     if beside.is_file():
         return str(beside), ""
     if not sources():

@@ -7,9 +7,9 @@ namespace {
 // The variant of that number, or nullptr where this processor has not what it needs.
 const Variant *find(int32_t number) noexcept {
 #if KFACE_NATIVE_X86 && defined(__GNUC__)
-    static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    static const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if ((number == KFACE_NATIVE_AUTO || number == KFACE_NATIVE_AVX512) && has_avx512) return &kAvx512;
     if ((number == KFACE_NATIVE_AUTO || number == KFACE_NATIVE_AVX2) && has_avx2) return &kAvx2;
 #endif
