@@ -8,6 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from deploy.bench.scenes import background
 from kface.data.layout import Capture
 from kface.data.sample import render, subject_names
 from kface.images import read_image
@@ -53,7 +54,9 @@ def _real() -> dict[str, np.ndarray] | None:
         return None
     man = turning[0][:152, 210:480]
     six = _grid([walking[0], turning[0], man, np.full_like(man, 150)], 2, (640, 360))
-    return {"1": man, "6": six, "many": _grid([read_image(path) for path in people], CROWD[0], (107, 103))}
+    faces = [read_image(path) for path in people]
+    thirty = _grid([*faces[:29], np.full_like(faces[0], 150)], 6, (213, 144))
+    return {"0": background(SIZES[1]), "1": man, "6": six, "29": thirty, "many": _grid(faces, CROWD[0], (107, 103))}
 
 
 def _synthetic() -> dict[str, np.ndarray]:
