@@ -2,7 +2,7 @@
 
 A map's channels lie side by side and are padded with zeros to a multiple of 16. A layer's weights are those of its first input
 value for all channels, those of the second, and so on (rows of the kernel, columns, channels); its biases and the slopes of its
-PReLU follow.
+PReLU follow. After the layers come those kernels of 3 x 3 again that are computed by Winograd's minimal filtering.
 """
 
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -15,6 +15,8 @@ from kface.networks.protobuf import Fields, Value
 
 #: Multiple of which every layer has channels.
 LANES = 16
+#: G of F(3, 3) with the points 0, 1, -1, 2 and infinity (Lavin and Gray, 2016).
+_WINOGRAD = np.array([[3, 0, 0], [-3, -3, -3], [-1, 1, -1], [1, 2, 4], [0, 0, 6]], np.float64) / 6
 
 
 def constants_of(data: bytes) -> Dict[str, np.ndarray]:
@@ -127,9 +129,18 @@ def _rest(
     return layers + _dense(constants, heads, (-1,), np.ones((outputs,), np.float32))
 
 
+def _tiles(constants: Dict[str, np.ndarray], name: str) -> np.ndarray:
+    """Return a kernel for ``src/winograd.inl``: (25, inputs, channels)."""
+    kernel = constants[name + ".0"].astype(np.float64)
+    return _padded(np.einsum("yk,oikl,xl->yxio", _WINOGRAD, kernel, _WINOGRAD).astype(np.float32))
+
+
 def _rnet(constants: Dict[str, np.ndarray]) -> List[np.ndarray]:
-    return _rest(constants, ("conv1", "conv2", "conv3"), (64, 3, 3), ("logits", "offsets"))
+    layers = _rest(constants, ("conv1", "conv2", "conv3"), (64, 3, 3), ("logits", "offsets"))
+    return layers + [_tiles(constants, "conv2")]
 
 
 def _onet(constants: Dict[str, np.ndarray]) -> List[np.ndarray]:
-    return _rest(constants, ("conv1", "conv2", "conv3", "conv4"), (128, 3, 3), ("logits", "offsets", "landmarks"))
+    heads = ("logits", "offsets", "landmarks")
+    layers = _rest(constants, ("conv1", "conv2", "conv3", "conv4"), (128, 3, 3), heads)
+    return layers + [_tiles(constants, "conv2"), _tiles(constants, "conv3")]

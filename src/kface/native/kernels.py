@@ -15,7 +15,7 @@ REACH = 1e9
 #: kind has: SSE2 on x86-64, NEON on 64-bit ARM.
 VARIANTS = ("auto", "base", "avx2", "avx512")
 #: Floats of the networks' weights, and pixels of P-Net's window: the least side of a level.
-WEIGHTS = {"pnet": 6773, "rnet": 101600, "onet": 389056}
+WEIGHTS = {"pnet": 6773, "rnet": 135200, "onet": 542656}
 PNET_WINDOW = 12
 
 

@@ -56,8 +56,8 @@ enum {
 
 /* Floats of the networks' weights, as kface.native.cascade arranges them. */
 #define KFACE_NATIVE_PNET_WEIGHTS 6773
-#define KFACE_NATIVE_RNET_WEIGHTS 101600
-#define KFACE_NATIVE_ONET_WEIGHTS 389056
+#define KFACE_NATIVE_RNET_WEIGHTS 135200
+#define KFACE_NATIVE_ONET_WEIGHTS 542656
 /* Outputs of R- and O-Net for a box. */
 #define KFACE_NATIVE_OUTPUTS 16
 

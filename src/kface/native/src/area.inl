@@ -78,19 +78,18 @@ inline void sum_columns(const float *sums, const Cover *covers, int32_t out_widt
     for (int32_t x = 0; x < out_width; ++x) {
         const Cover &cover = covers[x];
         const float *at = sums + int64_t{3} * cover.first;
-        float total[4];
-        for (int lane = 0; lane < 4; ++lane) total[lane] = cover.left * at[lane];
+        Four total = times(four(cover.left), load_four(at));
         if (cover.count > 1) {
-            float inner[4] = {0.0F, 0.0F, 0.0F, 0.0F};
+            Four inner = four(0.0F);
             at += 3;
-            for (int32_t tap = 1; tap + 1 < cover.count; ++tap, at += 3)
-                for (int lane = 0; lane < 4; ++lane) inner[lane] += at[lane];
-            for (int lane = 0; lane < 4; ++lane) total[lane] += cover.inner * inner[lane] + cover.right * at[lane];
+            for (int32_t tap = 1; tap + 1 < cover.count; ++tap, at += 3) inner = plus(inner, load_four(at));
+            total = plus(total, plus(times(four(cover.inner), inner), times(four(cover.right), load_four(at))));
         }
         // The mean is taken off with the weight that the pixels have together, which is not quite 1.
-        const float mean = 127.5F * (rows_sum * cover.sum);
-        for (int lane = 0; lane < 4; ++lane) total[lane] = (total[lane] - mean) * 0.0078125F;
-        for (int colour = 0; colour < 3; ++colour) out[colour * plane + x * step] = total[colour];
+        const Four mean = four(127.5F * (rows_sum * cover.sum));
+        float colours[4];
+        store_four(colours, times(minus(total, mean), four(0.0078125F)));
+        for (int colour = 0; colour < 3; ++colour) out[colour * plane + x * step] = colours[colour];
     }
 }
 

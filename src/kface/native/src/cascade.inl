@@ -82,27 +82,33 @@ inline int32_t rnet(const Image &image, const double *boxes, int64_t count, cons
     const Layer third = next_layer(weights, 192, 64);
     const Layer dense = next_layer(weights, 576, 128);
     const Layer heads = next_layer(weights, 128, 16);
+    const Layer second_tiles = {weights, second.bias, second.slopes};
     constexpr int kFlat = 576;
-    constexpr int64_t kCrop = 24 * 24 * 3;
+    constexpr int64_t kCrop = 24 * 24 * 3 + 1;
     constexpr int64_t kRing = 4 * 22 * 32;
     constexpr int64_t kPooled = 11 * 11 * 32;
+    constexpr int64_t kSecond = 9 * 9 * 48;
     constexpr int64_t kPooledTwice = 4 * 4 * 48;
-    const Array<float> memory =
-        make_array<float>(kCrop + kRing + kPooled + kPooledTwice + kTogether * int64_t{kFlat + 128});
+    constexpr int64_t kTiles = tiles_memory(32, 48, 3, 3);
+    const Array<float> memory = make_array<float>(kCrop + kRing + kPooled + kSecond + kPooledTwice + kTiles +
+                                                  kTogether * int64_t{kFlat + 128});
     if (!memory) return KFACE_NATIVE_MEMORY;
     float *const pixels = memory.get();
     float *const ring = pixels + kCrop;
     float *const pooled = ring + kRing;
-    float *const pooled_twice = pooled + kPooled;
-    float *const flat = pooled_twice + kPooledTwice;
+    float *const convolved = pooled + kPooled;
+    float *const pooled_twice = convolved + kSecond;
+    float *const tiles = pooled_twice + kPooledTwice;
+    float *const flat = tiles + kTiles;
     float *const hidden = flat + kTogether * kFlat;
     Sample samples[2][24];
     for (int64_t begin = 0; begin < count; begin += kTogether) {
         const int64_t some = count - begin < kTogether ? count - begin : kTogether;
         for (int64_t index = 0; index < some; ++index) {
-            crop(image, boxes + 4 * (begin + index), 24, samples[0], samples[1], 1, 3, pixels);
+            crop<true>(image, boxes + 4 * (begin + index), 24, samples[0], samples[1], pixels);
             convolve_and_pool<3, 32, 24, 22, 3, 11>({3, 1, 9, 0}, pixels, first, ring, pooled);
-            convolve_and_pool<32, 48, 11, 9, 3, 4>({3, 3, 28, 32}, pooled, second, ring, pooled_twice);
+            convolve_tiles<32, 28, 48, 11, 9, 3, 3>(pooled, second_tiles, tiles, convolved);
+            pool<48, 9, 3, 4, 4>(convolved, pooled_twice);
             convolve<48, 64, 4, 3>({2, 1, 96, 0}, pooled_twice, third, flat + index * kFlat);
         }
         const float *const flats[1] = {flat};
@@ -121,30 +127,41 @@ inline int32_t onet(const Image &image, const double *boxes, int64_t count, cons
     const Layer fourth = next_layer(weights, 256, 128);
     const Layer dense = next_layer(weights, 1152, 256);
     const Layer heads = next_layer(weights, 256, 16);
+    const Layer second_tiles = {weights, second.bias, second.slopes};
+    const Layer third_tiles = {weights + 25 * 32 * 64, third.bias, third.slopes};
     constexpr int kFlat = 1152;
-    constexpr int64_t kCrop = 48 * 48 * 3;
+    constexpr int64_t kCrop = 48 * 48 * 3 + 1;
     constexpr int64_t kRing = 4 * 46 * 32;
     constexpr int64_t kPooled = 23 * 23 * 32;
-    constexpr int64_t kPooledTwice = 10 * 10 * 64;
+    constexpr int64_t kConvolved = 21 * 21 * 64;
+    // A row and a column more, as three tiles of 3 reach one pixel beyond the map's 8.
+    constexpr int64_t kPooledTwice = 11 * 11 * 64;
     constexpr int64_t kPooledThrice = 4 * 4 * 64;
-    const Array<float> memory = make_array<float>(kCrop + kRing + kPooled + kPooledTwice + kPooledThrice +
-                                                  kTogether * int64_t{kFlat + 256});
+    constexpr int64_t kTiles = tiles_memory(64, 64, 3, 3);
+    static_assert(kTiles >= tiles_memory(32, 64, 7, 1), "memory for both");
+    const Array<float> memory = make_array<float>(kCrop + kRing + kPooled + kConvolved + kPooledTwice + kPooledThrice +
+                                                  kTiles + kTogether * int64_t{kFlat + 256});
     if (!memory) return KFACE_NATIVE_MEMORY;
     float *const pixels = memory.get();
     float *const ring = pixels + kCrop;
     float *const pooled = ring + kRing;
-    float *const pooled_twice = pooled + kPooled;
+    float *const convolved = pooled + kPooled;
+    float *const pooled_twice = convolved + kConvolved;
     float *const pooled_thrice = pooled_twice + kPooledTwice;
-    float *const flat = pooled_thrice + kPooledThrice;
+    float *const tiles = pooled_thrice + kPooledThrice;
+    float *const flat = tiles + kTiles;
     float *const hidden = flat + kTogether * kFlat;
+    std::fill(pooled_twice, pooled_twice + kPooledTwice, 0.0F);
     Sample samples[2][48];
     for (int64_t begin = 0; begin < count; begin += kTogether) {
         const int64_t some = count - begin < kTogether ? count - begin : kTogether;
         for (int64_t index = 0; index < some; ++index) {
-            crop(image, boxes + 4 * (begin + index), 48, samples[0], samples[1], 1, 3, pixels);
+            crop<true>(image, boxes + 4 * (begin + index), 48, samples[0], samples[1], pixels);
             convolve_and_pool<3, 32, 48, 46, 3, 23>({3, 1, 9, 0}, pixels, first, ring, pooled);
-            convolve_and_pool<32, 64, 23, 21, 3, 10>({3, 1, 96, 0}, pooled, second, ring, pooled_twice);
-            convolve_and_pool<64, 64, 10, 8, 2, 4>({3, 1, 192, 0}, pooled_twice, third, ring, pooled_thrice);
+            convolve_tiles<32, 32, 64, 23, 21, 7, 1>(pooled, second_tiles, tiles, convolved);
+            pool<64, 21, 3, 10, 11>(convolved, pooled_twice);
+            convolve_tiles<64, 64, 64, 11, 8, 3, 3>(pooled_twice, third_tiles, tiles, convolved);
+            pool<64, 8, 2, 4, 4>(convolved, pooled_thrice);
             convolve<64, 128, 4, 3>({2, 1, 128, 0}, pooled_thrice, fourth, flat + index * kFlat);
         }
         const float *const flats[1] = {flat};

@@ -37,6 +37,21 @@ constexpr int pixels_at_once(int vectors, int count) noexcept {
     return best < count ? best : count;
 }
 
+// Adds `length` products to the sums of `Pixels` neighbours, `Stride` values apart, in `Vectors` vectors of `Channels`.
+template <int Stride, int Channels, int Vectors, int Pixels>
+KFACE_NATIVE_INLINE const float *accumulate(const float *in, const float *weights, int length, Floats (&sums)[Pixels][Vectors]) noexcept {
+    for (int k = 0; k < length; ++k, ++in, weights += Channels) {
+        KFACE_NATIVE_OPAQUE(in);
+        Floats each[Vectors];
+        for (int v = 0; v < Vectors; ++v) each[v] = load(weights + v * kLanes);
+        for (int p = 0; p < Pixels; ++p) {
+            const Floats value = every(in[p * Stride]);
+            for (int v = 0; v < Vectors; ++v) sums[p][v] = multiply_add(each[v], value, sums[p][v]);
+        }
+    }
+    return weights;
+}
+
 // `Pixels` neighbours, `Stride` values apart, in `Vectors` vectors of `Channels` channels from `first` on.
 template <int Stride, int Channels, int Vectors, int Pixels>
 inline void convolve_block(const Window &window, const float *const *rows, int64_t column, const Layer &layer, int first,
@@ -47,20 +62,10 @@ inline void convolve_block(const Window &window, const float *const *rows, int64
         for (int p = 0; p < Pixels; ++p) sums[p][v] = bias;
     }
     const float *weights = layer.weights + first;
-    for (int row = 0; row < window.rows; ++row) {
-        for (int run = 0; run < window.runs; ++run) {
-            const float *in = rows[row] + column * Stride + int64_t{run} * window.step;
-            for (int k = 0; k < window.length; ++k, ++in, weights += Channels) {
-                KFACE_NATIVE_OPAQUE(in);
-                Floats each[Vectors];
-                for (int v = 0; v < Vectors; ++v) each[v] = load(weights + v * kLanes);
-                for (int p = 0; p < Pixels; ++p) {
-                    const Floats value = every(in[p * Stride]);
-                    for (int v = 0; v < Vectors; ++v) sums[p][v] = multiply_add(each[v], value, sums[p][v]);
-                }
-            }
-        }
-    }
+    for (int row = 0; row < window.rows; ++row)
+        for (int run = 0; run < window.runs; ++run)
+            weights = accumulate<Stride, Channels, Vectors, Pixels>(
+                rows[row] + column * Stride + int64_t{run} * window.step, weights, window.length, sums);
     const Floats zero = every(0.0F);
     for (int v = 0; v < Vectors; ++v) {
         const Floats slopes = load(layer.slopes + first + v * kLanes);
@@ -68,6 +73,24 @@ inline void convolve_block(const Window &window, const float *const *rows, int64
             store(out + (column + p) * Channels + first + v * kLanes,
                   multiply_add(slopes, smaller(sums[p][v], zero), larger(sums[p][v], zero)));
     }
+}
+
+// A matrix product: `Count` rows of `Inputs` values, `Stride` apart, times `Inputs` rows of `Channels` weights.
+template <int Stride, int Inputs, int Channels, int Count>
+inline void multiply_rows(const float *in, const float *weights, float *out) noexcept {
+    constexpr int vectors = vectors_at_once(Channels);
+    constexpr int pixels = pixels_at_once(vectors, Count);
+    for (int first = 0; first < Channels; first += vectors * kLanes)
+        for (int begin = 0; begin < Count; begin += pixels) {
+            // Some of the last ones once more.
+            const int64_t row = begin + pixels <= Count ? begin : Count - pixels;
+            Floats sums[pixels][vectors];
+            for (int p = 0; p < pixels; ++p)
+                for (int v = 0; v < vectors; ++v) sums[p][v] = every(0.0F);
+            accumulate<Stride, Channels, vectors, pixels>(in + row * Stride, weights + first, Inputs, sums);
+            for (int p = 0; p < pixels; ++p)
+                for (int v = 0; v < vectors; ++v) store(out + (row + p) * Channels + first + v * kLanes, sums[p][v]);
+        }
 }
 
 // A row of `count` pixels of a convolution with its PReLU. `Count` is that number where it is known, or 0.
@@ -115,6 +138,17 @@ inline void pool_row(const float *const *rows, int count, int64_t width, int64_t
                     most = larger(most, load(rows[row] + column * Channels + channel));
             store(out + x * Channels + channel, most);
         }
+    }
+}
+
+// A pool of a whole map of `In` x `In` pixels into one with rows of `Row` pixels.
+template <int Channels, int In, int Size, int Out, int Row>
+inline void pool(const float *in, float *out) noexcept {
+    for (int y = 0; y < Out; ++y) {
+        const int end = 2 * y + Size < In ? 2 * y + Size : In;
+        const float *rows[Size];
+        for (int row = 2 * y; row < end; ++row) rows[row - 2 * y] = in + int64_t{row} * In * Channels;
+        pool_row<Channels, Size>(rows, end - 2 * y, In, Out, out + int64_t{y} * Row * Channels);
     }
 }
 

@@ -1,6 +1,7 @@
 // The kernels for processors with AVX2 and FMA.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "variants.h"
 
@@ -21,6 +22,8 @@ namespace avx2 {
 #include "simd.inl"
 
 #include "layers.inl"
+
+#include "winograd.inl"
 
 #include "area.inl"
 

@@ -1,6 +1,7 @@
 // The kernels for processors with AVX-512.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "variants.h"
 
@@ -23,6 +24,8 @@ namespace avx512 {
 #include "simd.inl"
 
 #include "layers.inl"
+
+#include "winograd.inl"
 
 #include "area.inl"
 

@@ -1,6 +1,7 @@
 // The kernels for what every processor of its kind has.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "variants.h"
 
@@ -17,6 +18,8 @@ namespace base {
 #include "simd.inl"
 
 #include "layers.inl"
+
+#include "winograd.inl"
 
 #include "area.inl"
 
