@@ -224,7 +224,7 @@ def expose(
     """
     gain, sigma = exposure
     wall = float(weights.sum()) * 0.55
-    cover, backdrop = view.cover[..., None], view.backdrop
+    cover, backdrop = _grey(view.cover), view.backdrop
     if variation:
         variation *= snapshot.STRENGTH
         given = view.lamps @ snapshot.lights(weights, random, variation)
@@ -233,36 +233,79 @@ def expose(
             wall *= float(np.exp(0.5 * random.standard_normal()))
         gain *= float(np.exp(0.25 * variation * random.standard_normal()))
     else:
-        given = (view.lamps @ weights)[..., None]
-    linear = view.albedo * given + 0.35 * (view.shine[..., None] * given)
-    linear = gain * (linear * cover + backdrop * wall * (1 - cover))
+        given = _grey(view.lamps @ weights)
+    linear = view.albedo * given
+    given *= _grey(view.shine)
+    given *= 0.35
+    linear += given
+    linear *= cover
+    linear += backdrop * wall * np.subtract(1, cover, out=cover)
+    linear *= gain
     # A shoulder for the highlights, then the display's gamma.
-    toned = (linear * (1 + linear / 2.2)) / (1 + linear)
-    picture = np.clip(toned, 0, 1) ** np.float32(1 / 2.2)
+    toned = linear / 2.2
+    toned += 1
+    toned *= linear
+    linear += 1
+    toned /= linear
+    picture = np.clip(toned, 0, 1, out=toned)
+    picture **= np.float32(1 / 2.2)
     if variation:
         picture = snapshot.tone(picture, random, variation)
-    picture = 255 * picture
     # A slight blur before enlarging hides the grid of the small picture.
-    picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.55)
+    picture = cv2.GaussianBlur(255 * picture, (0, 0), 0.55)
     if variation:
         picture = snapshot.degrade(picture, random, variation)
     margin = max(0, (camera.WIDTH - int(round(camera.HEIGHT * size[0] / float(size[1])))) // 2)
     picture = picture[:, margin : camera.WIDTH - margin]
     shrink = size[0] < camera.WIDTH
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
-    return np.clip(picture + sigma * _noise(random, size), 0, 255).astype(np.uint8)
+    return _with_noise(picture, float(sigma), random)
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    """Return an image of three equal channels, float32 (h, w, 3): NumPy is slow where it repeats one along the last axis."""
+    return cv2.merge([values, values, values])
 
 
 _GRAIN = generator(0, "grain").standard_normal((256, 384, 3)).astype(np.float32)
+#: The grain and its mirror image, each row of pixels a row of numbers.
+_GRAINS = tuple(grain.reshape(256, -1) for grain in (_GRAIN, _GRAIN[:, ::-1]))
+#: Rows of a picture to which noise is added at once: as many as the processor's cache holds.
+_STRIP = 32
 
 
-def _noise(random: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:
-    """Return noise of unit size, (h, w, 3): a fixed grain, rolled and tiled; drawing new noise is slower."""
-    grain = np.roll(_GRAIN, (int(random.randint(256)), int(random.randint(384))), axis=(0, 1))
-    if random.randint(2):
-        grain = grain[:, ::-1]
-    rows, columns = -(-size[1] // grain.shape[0]), -(-size[0] // grain.shape[1])
-    return np.tile(grain, (rows, columns, 1))[: size[1], : size[0]]
+def _with_noise(picture: np.ndarray, sigma: float, random: np.random.RandomState) -> np.ndarray:
+    """Return a picture with the sensor's noise, uint8: a fixed grain, rolled and tiled; drawing new noise is slower.
+
+    Args:
+        picture: float32 (h, w, 3), grey levels.
+        sigma: Standard deviation of the noise in grey levels.
+        random: Draws where the grain begins.
+    """
+    down, right, mirrored = int(random.randint(256)), int(random.randint(384)), int(random.randint(2))
+    # In double precision: a sum that is rounded before its fraction is cut off may be another grey level.
+    grain = np.multiply(_GRAINS[mirrored], sigma, dtype=np.float64)
+    rows, columns = grain.shape
+    first = 3 * ((right if mirrored else -right) % (columns // 3))
+    height, width = picture.shape[0], 3 * picture.shape[1]
+    flat = picture.reshape(height, width)
+    taken = np.empty((height, width), np.uint8)
+    strip = np.empty((_STRIP, width), np.float64)
+    top = 0
+    while top < height:
+        row = (top - down) % rows
+        bottom = min(top + _STRIP, top + rows - row, height)
+        part = strip[: bottom - top]
+        part[...] = flat[top:bottom]
+        left, column = 0, first
+        while left < width:
+            end = min(left + columns - column, width)
+            part[:, left:end] += grain[row : row + bottom - top, column : column + end - left]
+            left, column = end, 0
+        np.clip(part, 0, 255, out=part)
+        np.copyto(taken[top:bottom], part, casting="unsafe")
+        top = bottom
+    return taken.reshape(picture.shape)
 
 
 def render(capture: Capture, seed: int = 0, variation: float = 0.0) -> Tuple[np.ndarray, Annotation]:
