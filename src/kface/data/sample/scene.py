@@ -101,7 +101,7 @@ class Scene(object):
         self.landmarks: Dict[str, np.ndarray] = {name: turn @ point + shift for name, point in head.landmarks.items()}
         self.head_points = upper.points[: skin.count : 7]
         self.backdrop = self.random.uniform(0.10, 0.55) * self.random.uniform(0.85, 1.0, 3)
-        self.lamps = lighting.irradiance(self.surfels, lamps)
+        self._shadows = lighting.ShadowMaps(self.surfels, lamps)
 
     def view(self, number: int) -> CameraView:
         """Look at the scene through one of K-Face's cameras."""
@@ -115,30 +115,34 @@ class Scene(object):
         towards = matrix[2].astype(np.float32)
         facing = (self.surfels.normals @ towards) > -0.12
         index, there = camera.visible(pixels, depth, facing)
-        chosen = np.maximum(index, 0)
         cover = camera.coverage(there)
+        # Only the pixels that show a surfel, in the picture's order.
+        place = np.flatnonzero(there)
+        chosen = index.reshape(-1)[place]
         halfway = towards + np.array([0, 0.25, 1], np.float32)
         halfway /= np.linalg.norm(halfway)
-        highlight = np.clip(self.surfels.normals @ halfway, 0, 1) ** 24 * self.surfels.gloss
-        mask = there[..., None].astype(np.float32)
-        albedo = self.surfels.albedo[chosen] * mask
-        lamps = self.lamps[chosen] * mask
-        shine = highlight[chosen] * mask[..., 0]
-        # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
-        seen = np.concatenate([albedo, lamps], axis=2)
-        hair_there = there & self.is_hair[chosen]
-        # The same between hair and what lies behind it, to avoid a jagged edge.
-        within = cv2.GaussianBlur(hair_there.astype(np.float32), (0, 0), HAIR_EDGE)[..., None]
-        seen = np.where(
-            (within > 0.01) & (within < 0.99) & there[..., None],
-            within * _spread(seen, hair_there) + (1 - within) * _spread(seen, there & ~hair_there),
-            _spread(seen, there),
+        shine = np.clip((self.surfels.normals @ halfway).take(chosen), 0, 1) ** 24 * self.surfels.gloss.take(chosen)
+        seen = np.concatenate(
+            [self.surfels.albedo.take(chosen, axis=0), self._shadows.irradiance(chosen)], axis=1
         )
-        albedo, lamps = seen[..., :3], seen[..., 3:]
+        # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
+        beyond = np.flatnonzero((cover > 0) & ~there)
+        carried = _spread(seen, place, beyond)
+        # The same between hair and what lies behind it, to avoid a jagged edge.
+        hair_there = self.is_hair.take(chosen)
+        within = cv2.GaussianBlur(_frame(hair_there, place)[..., 0], (0, 0), HAIR_EDGE).reshape(-1).take(place)
+        edge = np.flatnonzero((within > 0.01) & (within < 0.99))
+        share = within.take(edge)[:, None]
+        mixed = 0.0
+        for part, weight in ((hair_there, share), (~hair_there, 1 - share)):
+            spread = _spread(seen[part], place[part], place[edge])
+            mixed = mixed + weight * np.where(part[edge][:, None], seen[edge], spread)
+        seen[edge] = mixed
+        pixel, values = np.concatenate([place, beyond]), np.concatenate([seen, carried])
         return CameraView(
-            albedo.astype(np.float32),
-            lamps.astype(np.float32),
-            shine.astype(np.float32),
+            _frame(values[:, :3], pixel),
+            _frame(values[:, 3:], pixel),
+            _frame(shine, place)[..., 0],
             cover,
             self._backdrop(number),
             annotate(self.landmarks, self.head_points, matrix),
@@ -148,7 +152,7 @@ class Scene(object):
         across = np.linspace(-1, 1, camera.WIDTH, dtype=np.float32)[None, :, None]
         down = np.linspace(-1, 1, camera.HEIGHT, dtype=np.float32)[:, None, None]
         shade = 1 - 0.18 * across**2 - 0.10 * down + 0.06 * np.sin(2.2 * across + number)
-        return (shade * self.backdrop).astype(np.float32)
+        return cv2.merge([np.multiply(shade[..., 0], value, dtype=np.float64).astype(np.float32) for value in self.backdrop])
 
 
 def _graded(moved: heads.Expression, random: np.random.RandomState, variation: float) -> heads.Expression:
@@ -165,20 +169,46 @@ def _graded(moved: heads.Expression, random: np.random.RandomState, variation: f
     return moved._replace(smile=smile, frown=frown, surprise=surprise, closed=max(moved.closed, blink))
 
 
-def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Return the values, extended slightly beyond the pixels where they are valid.
+def _frame(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return a picture, float32 (h, w, c), of the values (n, c) or (n,) at places of the flat picture; 0 elsewhere."""
+    columns = values.reshape(len(values), -1)
+    frame = np.zeros((camera.HEIGHT * camera.WIDTH, columns.shape[1]), np.float32)
+    frame[place] = columns
+    return frame.reshape(camera.HEIGHT, camera.WIDTH, -1)
+
+
+#: How far values are spread, as a standard deviation in pixels, and the radius within which OpenCV's filter weighs pixels.
+_SPREAD, _REACH = 1.2, 5
+
+
+def _spread(values: np.ndarray, place: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return values extended slightly beyond the pixels where they are known.
 
     Args:
-        values: float32 (h, w, c).
-        where: bool (h, w).
+        values: float32 (n, c).
+        place: int64 (n,), where they are known, as places of the flat picture.
+        wanted: int64 (m,), where they are wanted.
+
+    Returns:
+        float32 (m, c).
     """
-    mask = where[..., None].astype(np.float32)
-    inside = values * mask
+    if not len(wanted):
+        return np.zeros((0, values.shape[1]), np.float32)
+    # The part of the picture that the wanted pixels depend on, in steps of the processor's vectors.
+    rows, columns = wanted // camera.WIDTH, wanted % camera.WIDTH
+    top, bottom = max(int(rows.min()) - _REACH, 0), min(int(rows.max()) + _REACH + 1, camera.HEIGHT)
+    left = max(int(columns.min()) - _REACH, 0) // 16 * 16
+    right = min(-(-(int(columns.max()) + _REACH + 1) // 16) * 16, camera.WIDTH)
+    at = (rows - top) * (right - left) + columns - left
+    known = np.concatenate([values, np.ones((len(values), 1), np.float32)], axis=1)
     # OpenCV's filter takes four channels at most.
-    parts = [cv2.GaussianBlur(inside[..., at : at + 4], (0, 0), 1.2) for at in range(0, values.shape[2], 4)]
-    blurred = np.concatenate([part.reshape(values.shape[:2] + (-1,)) for part in parts], axis=2)
-    weight = np.maximum(cv2.GaussianBlur(mask[..., 0], (0, 0), 1.2), 1e-3)[..., None]
-    return np.where(mask > 0, values, blurred / weight)
+    parts = []
+    for first in range(0, known.shape[1], 4):
+        part = _frame(known[:, first : first + 4], place)[top:bottom, left:right]
+        blurred = cv2.GaussianBlur(part, (0, 0), _SPREAD)
+        parts.append(blurred.reshape(-1, part.shape[2]).take(at, axis=0))
+    found = np.concatenate(parts, axis=1)
+    return found[:, :-1] / np.maximum(found[:, -1:], 1e-3)
 
 
 def develop(
