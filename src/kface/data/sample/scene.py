@@ -75,12 +75,13 @@ class Scene(object):
             turned = turned + person.variation * TURNED
         head = heads.build(person, moved)
         albedo, gloss = paint.paint(person, moved, head)
-        albedo = hair.scalp(haired, head, albedo)
+        above = hair.above_edge(haired, head)
+        albedo = hair.scalp(haired, above, albedo)
         kept = ~mouth.opening(person, moved, head) if moved.surprise else np.ones(head.x.shape, bool)
         skin = surfels(head.points, head.normals, albedo, 0.0, kept)
         skin = skin._replace(gloss=gloss[kept].astype(np.float32))
         worn = accessories.build(accessory, haired, head, self.random)
-        grown = hair.build(haired, head, capped=accessories.WORN[accessory].cap)
+        grown = hair.build(haired, head, above, capped=accessories.WORN[accessory].cap)
         parts = [skin] + grown + body.ears(person, head) + [body.neck(person)] + worn
         if moved.surprise:
             parts.append(mouth.inside(person, moved, head))
@@ -89,11 +90,11 @@ class Scene(object):
         shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
         turn = camera.rotation(float(yaw), float(pitch), float(roll))
         upper = upper._replace(
-            points=(upper.points @ turn.T + shift).astype(np.float32),
-            normals=(upper.normals @ turn.T).astype(np.float32),
+            points=(turn @ upper.points.T + shift[:, None]).astype(np.float32).T,
+            normals=(turn @ upper.normals.T).astype(np.float32).T,
         )
         clothes = body.shoulders(self.random)
-        clothes = clothes._replace(points=(clothes.points + shift).astype(np.float32))
+        clothes = clothes._replace(points=(clothes.points.T + shift[:, None]).astype(np.float32).T)
         self.surfels: Surfels = join([upper, clothes])
         # Which surfels are hair: its edge against the face is softened in the picture.
         self.is_hair = np.zeros(self.surfels.count, bool)
@@ -123,7 +124,7 @@ class Scene(object):
         halfway /= np.linalg.norm(halfway)
         shine = np.clip((self.surfels.normals @ halfway).take(chosen), 0, 1) ** 24 * self.surfels.gloss.take(chosen)
         seen = np.concatenate(
-            [self.surfels.albedo.take(chosen, axis=0), self._shadows.irradiance(chosen)], axis=1
+            [self.surfels.albedo.T.take(chosen, axis=1).T, self._shadows.irradiance(chosen)], axis=1
         )
         # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
         beyond = np.flatnonzero((cover > 0) & ~there)
