@@ -93,7 +93,9 @@ def _frame(towards: np.ndarray) -> np.ndarray:
 def _places(seen: np.ndarray) -> np.ndarray:
     """Return each surfel's place in the flat shadow map, int64 (n,); `seen` (3, n) is in the lamp's frame."""
     scale, half, last = np.float32(0.5 * _MAP / _SPAN), np.float32(0.5 * _MAP), _MAP - 1 - _EDGE
-    column, row = (np.floor(np.clip(values * scale + half, _EDGE, last)) for values in seen[:2])
+    cells = seen[:2] * scale
+    cells += half
+    column, row = np.floor(np.clip(cells, _EDGE, last, out=cells), out=cells)
     # Exact in single precision: a map has fewer places than that has whole numbers.
     row *= _MAP
     row += column

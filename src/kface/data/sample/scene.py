@@ -170,12 +170,12 @@ def _graded(moved: heads.Expression, random: np.random.RandomState, variation: f
     return moved._replace(smile=smile, frown=frown, surprise=surprise, closed=max(moved.closed, blink))
 
 
-def _frame(values: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Return a picture, float32 (h, w, c), of the values (n, c) or (n,) at places of the flat picture; 0 elsewhere."""
+def _frame(values: np.ndarray, place: np.ndarray, rows: int = camera.HEIGHT) -> np.ndarray:
+    """Return a picture, float32 (rows, w, c), of the values (n, c) or (n,) at places of the flat picture; 0 elsewhere."""
     columns = values.reshape(len(values), -1)
-    frame = np.zeros((camera.HEIGHT * camera.WIDTH, columns.shape[1]), np.float32)
+    frame = np.zeros((rows * camera.WIDTH, columns.shape[1]), np.float32)
     frame[place] = columns
-    return frame.reshape(camera.HEIGHT, camera.WIDTH, -1)
+    return frame.reshape(rows, camera.WIDTH, -1)
 
 
 #: How far values are spread, as a standard deviation in pixels, and the radius within which OpenCV's filter weighs pixels.
@@ -187,7 +187,7 @@ def _spread(values: np.ndarray, place: np.ndarray, wanted: np.ndarray) -> np.nda
 
     Args:
         values: float32 (n, c).
-        place: int64 (n,), where they are known, as places of the flat picture.
+        place: int64 (n,), where they are known, as places of the flat picture in ascending order.
         wanted: int64 (m,), where they are wanted.
 
     Returns:
@@ -202,11 +202,13 @@ def _spread(values: np.ndarray, place: np.ndarray, wanted: np.ndarray) -> np.nda
     right = min(-(-(int(columns.max()) + _REACH + 1) // 16) * 16, camera.WIDTH)
     at = (rows - top) * (right - left) + columns - left
     known = np.concatenate([values, np.ones((len(values), 1), np.float32)], axis=1)
+    first, last = np.searchsorted(place, [top * camera.WIDTH, bottom * camera.WIDTH])
+    known, inside = known[first:last], place[first:last] - top * camera.WIDTH
     # OpenCV's filter takes four channels at most.
     parts = []
-    for first in range(0, known.shape[1], 4):
-        part = _frame(known[:, first : first + 4], place)[top:bottom, left:right]
-        blurred = cv2.GaussianBlur(part, (0, 0), _SPREAD)
+    for channel in range(0, known.shape[1], 4):
+        part = _frame(known[:, channel : channel + 4], inside, bottom - top)
+        blurred = cv2.GaussianBlur(part[:, left:right], (0, 0), _SPREAD)
         parts.append(blurred.reshape(-1, part.shape[2]).take(at, axis=0))
     found = np.concatenate(parts, axis=1)
     return found[:, :-1] / np.maximum(found[:, -1:], 1e-3)
