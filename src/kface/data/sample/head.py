@@ -105,6 +105,9 @@ def _skull(person: Identity) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
             x -= sideways * dent
             y -= up * dent
             points[..., 2] += forwards * dent
+    for values in (points, x, y, front):
+        # Shared by the person's takes.
+        values.setflags(write=False)
     return points, x, y, front, Bands(y)
 
 
@@ -195,9 +198,7 @@ def nose_profile(person: Identity, y: np.ndarray) -> np.ndarray:
     return ridge * above * below
 
 
-def features(
-    person: Identity, expression: Expression, x: np.ndarray, y: np.ndarray, bands: Bands
-) -> np.ndarray:
+def features(person: Identity, expression: Expression, x: np.ndarray, y: np.ndarray, bands: Bands) -> np.ndarray:
     """Return how far the face's features push the surface forward."""
     side = np.abs(x)
     smile, frown, anger = expression.smile, expression.frown, expression.anger

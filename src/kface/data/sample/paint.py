@@ -203,7 +203,9 @@ def _mouth(
 def _brow_reach(person: Identity, expression: Expression) -> float:
     """Return how far above and below its height :func:`_brows` paints a brow, at most."""
     moved = 0.05 + 0.07 * expression.anger + 0.14 * expression.surprise
-    return 1.1 * abs(person["brow_arch"]) + 1.2 * abs(person["brow_tilt"]) + moved + 3.6 * person["brow_thickness"] + 0.01
+    return (
+        1.1 * abs(person["brow_arch"]) + 1.2 * abs(person["brow_tilt"]) + moved + 3.6 * person["brow_thickness"] + 0.01
+    )
 
 
 def _brows(

@@ -123,9 +123,7 @@ class Scene(object):
         halfway = towards + np.array([0, 0.25, 1], np.float32)
         halfway /= np.linalg.norm(halfway)
         shine = np.clip((self.surfels.normals @ halfway).take(chosen), 0, 1) ** 24 * self.surfels.gloss.take(chosen)
-        seen = np.concatenate(
-            [self.surfels.albedo.T.take(chosen, axis=1).T, self._shadows.irradiance(chosen)], axis=1
-        )
+        seen = np.concatenate([self.surfels.albedo.T.take(chosen, axis=1).T, self._shadows.irradiance(chosen)], axis=1)
         # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
         beyond = np.flatnonzero((cover > 0) & ~there)
         carried = _spread(seen, place, beyond)
@@ -153,7 +151,9 @@ class Scene(object):
         across = np.linspace(-1, 1, camera.WIDTH, dtype=np.float32)[None, :, None]
         down = np.linspace(-1, 1, camera.HEIGHT, dtype=np.float32)[:, None, None]
         shade = 1 - 0.18 * across**2 - 0.10 * down + 0.06 * np.sin(2.2 * across + number)
-        return cv2.merge([np.multiply(shade[..., 0], value, dtype=np.float64).astype(np.float32) for value in self.backdrop])
+        return cv2.merge(
+            [np.multiply(shade[..., 0], value, dtype=np.float64).astype(np.float32) for value in self.backdrop]
+        )
 
 
 def _graded(moved: heads.Expression, random: np.random.RandomState, variation: float) -> heads.Expression:
