@@ -5,6 +5,8 @@ from typing import Tuple
 import cv2
 import numpy as np
 
+from kface.data.sample.surfels import product
+
 #: Pictures are rendered at half of K-Face's high resolution and enlarged.
 WIDTH, HEIGHT = 432, 288
 #: Distance of the cameras in units of 10 cm, and pixels a unit at the distance of the head.
@@ -43,7 +45,7 @@ def project(points: np.ndarray, view: np.ndarray) -> Tuple[np.ndarray, np.ndarra
         float32 (n, 2), x y in pixels of the half-size picture; float32 (n,), distance from the camera.
     """
     # Coordinate by coordinate: each in one piece of memory.
-    across, up, towards = view.astype(points.dtype) @ points.T
+    across, up, towards = product(view.astype(points.dtype), points.T)
     depth = DISTANCE - towards
     scale = PIXELS * DISTANCE / depth
     return np.stack([CENTRE[0] + across * scale, CENTRE[1] - up * scale]).T, depth

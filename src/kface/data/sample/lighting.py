@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from kface.data.layout import LIGHTS
-from kface.data.sample.surfels import Surfels
+from kface.data.sample.surfels import Surfels, product
 
 #: Lamps by their place in the rig, degrees: yaw (positive to the right) and elevation.
 LAMPS: Tuple[Tuple[str, int, Tuple[float, float]], ...] = (
@@ -53,7 +53,7 @@ class ShadowMaps(object):
         # Each coordinate of all surfels in one piece of memory: NumPy is several times as fast on those.
         self._points, self._normals = (np.ascontiguousarray(values.T) for values in (scene.points, scene.normals))
         self._frames = [_frame(direction(*place)) for place in lamps]
-        self._maps = [_shadows(frame @ self._points) for frame in self._frames]
+        self._maps = [_shadows(product(frame, self._points)) for frame in self._frames]
 
     def irradiance(self, which: np.ndarray) -> np.ndarray:
         """Return the irradiance of each lamp at full power at some surfels.
@@ -69,12 +69,12 @@ class ShadowMaps(object):
         points, normals = self._points.take(which, axis=1), self._normals.take(which, axis=1)
         found = np.empty((len(which), len(self._maps) + 1), np.float32)
         for number, (frame, shadows) in enumerate(zip(self._frames, self._maps)):
-            cosine = frame[2] @ normals
+            cosine = product(frame[2], normals)
             lambert = np.clip((cosine + np.float32(0.22)) / np.float32(1.22), 0, 1)
             lambert *= np.sqrt(np.sqrt(lambert))
             # Surfels turned away from the lamp need no shadow test.
             facing = np.flatnonzero(lambert)
-            lambert[facing] *= _lit(frame @ points.take(facing, axis=1), cosine[facing], shadows)
+            lambert[facing] *= _lit(product(frame, points.take(facing, axis=1)), cosine[facing], shadows)
             found[:, number] = lambert
         sky = 0.72 + 0.28 * normals[1]
         found[:, -1] = sky * (0.55 + 0.45 * np.clip(normals[2] + 0.5, 0, 1))

@@ -10,7 +10,7 @@ from kface.data.sample import accessories, body, camera, hair, lighting, mouth, 
 from kface.data.sample import head as heads
 from kface.data.sample.annotate import annotate
 from kface.data.sample.identity import Identity, generator
-from kface.data.sample.surfels import Surfels, join, surfels
+from kface.data.sample.surfels import Surfels, join, product, surfels
 
 #: Standard deviation in pixels, of the half-size picture, over which hair gives way to skin.
 HAIR_EDGE = 0.9
@@ -90,8 +90,8 @@ class Scene(object):
         shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
         turn = camera.rotation(float(yaw), float(pitch), float(roll))
         upper = upper._replace(
-            points=(turn @ upper.points.T + shift[:, None]).astype(np.float32).T,
-            normals=(turn @ upper.normals.T).astype(np.float32).T,
+            points=(product(turn, upper.points.T) + shift[:, None]).astype(np.float32).T,
+            normals=product(turn, upper.normals.T).astype(np.float32).T,
         )
         clothes = body.shoulders(self.random)
         clothes = clothes._replace(points=(clothes.points.T + shift[:, None]).astype(np.float32).T)
@@ -114,7 +114,7 @@ class Scene(object):
         matrix = camera.view_matrix(yaw, pitch)
         pixels, depth = camera.project(self.surfels.points, matrix)
         towards = matrix[2].astype(np.float32)
-        facing = (self.surfels.normals @ towards) > -0.12
+        facing = product(towards, self.surfels.normals.T) > -0.12
         index, there = camera.visible(pixels, depth, facing)
         cover = camera.coverage(there)
         # Only the pixels that show a surfel, in the picture's order.
@@ -122,7 +122,8 @@ class Scene(object):
         chosen = index.reshape(-1)[place]
         halfway = towards + np.array([0, 0.25, 1], np.float32)
         halfway /= np.linalg.norm(halfway)
-        shine = np.clip((self.surfels.normals @ halfway).take(chosen), 0, 1) ** 24 * self.surfels.gloss.take(chosen)
+        glancing = product(halfway, self.surfels.normals.T.take(chosen, axis=1))
+        shine = np.clip(glancing, 0, 1) ** 24 * self.surfels.gloss.take(chosen)
         seen = np.concatenate([self.surfels.albedo.T.take(chosen, axis=1).T, self._shadows.irradiance(chosen)], axis=1)
         # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
         beyond = np.flatnonzero((cover > 0) & ~there)

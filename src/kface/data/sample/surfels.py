@@ -48,6 +48,21 @@ def tinted(colour: np.ndarray, shade: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.multiply.outer(colour, shade), 0, 2)
 
 
+#: Columns that a matrix and a vector are multiplied with at once: BLAS leaves so few to one thread. More threads wait for one
+#: another longer than they compute, at the cost of other processes.
+_COLUMNS = {2: 1 << 14, 1: 1 << 11}
+
+
+def product(factor: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the product of a matrix (3, 3) or a vector (3,) with many columns (3, n), computed in this thread alone."""
+    found = np.empty(factor.shape[:-1] + values.shape[1:], np.result_type(factor, values))
+    columns = _COLUMNS[factor.ndim]
+    for start in range(0, values.shape[1], columns):
+        part = slice(start, start + columns)
+        found[..., part] = factor @ values[:, part]
+    return found
+
+
 def grid_normals(points: np.ndarray) -> np.ndarray:
     """Return the normals of a grid of points.
 
@@ -65,14 +80,14 @@ def grid_normals(points: np.ndarray) -> np.ndarray:
         inner /= 2
         slopes[:, 0] = values[:, 1] - values[:, 0]
         slopes[:, -1] = values[:, -1] - values[:, -2]
-    normals, product = np.empty(planes.shape), np.empty(planes.shape[1:])
+    normals, scratch = np.empty(planes.shape), np.empty(planes.shape[1:])
     for axis in range(3):
         one, other = (axis + 1) % 3, (axis + 2) % 3
         np.multiply(down[one], right[other], out=normals[axis])
-        normals[axis] -= np.multiply(down[other], right[one], out=product)
+        normals[axis] -= np.multiply(down[other], right[one], out=scratch)
     length = normals[0] ** 2
     for axis in (1, 2):
-        length += np.square(normals[axis], out=product)
+        length += np.square(normals[axis], out=scratch)
     normals /= np.maximum(np.sqrt(length, out=length), 1e-9, out=length)
     return np.moveaxis(normals, 0, 2)
 

@@ -10,7 +10,7 @@ from kface.data.sample.camera import HEIGHT, WIDTH, project, view_matrix, visibl
 from kface.data.sample.identity import generator
 from kface.data.sample.paint import paint
 from kface.data.sample.scene import _GRAIN, _spread, _with_noise
-from kface.data.sample.surfels import Bands, grid, grid_normals, surfels
+from kface.data.sample.surfels import Bands, grid, grid_normals, product, surfels
 from kface.images import encode_jpeg
 
 NAMES = subject_names(3)
@@ -138,3 +138,12 @@ def test_jpeg_of_any_memory_layout():
     for view in (picture, picture[:, ::-1], picture[::2, 3:40], np.asfortranarray(picture)):
         expected = cv2.imencode(".jpg", np.ascontiguousarray(view[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
         assert encode_jpeg(view, 92) == bytes(expected.tobytes())
+
+
+def test_a_product_in_parts_is_the_product():
+    random = generator(0, "test")
+    matrix, values = random.standard_normal((3, 3)), random.standard_normal((3, 40_000))
+    for factor in (matrix, matrix[0]):
+        np.testing.assert_allclose(product(factor, values), factor @ values, atol=1e-12)
+    assert product(matrix.astype(np.float32), values.astype(np.float32)).dtype == np.float32
+    assert product(matrix, values[:, :0]).shape == (3, 0)
