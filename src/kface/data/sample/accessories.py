@@ -7,7 +7,7 @@ import numpy as np
 
 from kface.data.sample.head import Head, nose_profile
 from kface.data.sample.identity import Identity
-from kface.data.sample.surfels import Surfels, grid_normals, join, surfels, tube
+from kface.data.sample.surfels import Surfels, grid, grid_normals, join, surfels, tinted, tube
 
 
 class Worn(NamedTuple):
@@ -121,11 +121,11 @@ def _cap(person: Identity, head: Head, draws: np.ndarray) -> List[Surfels]:
     colour = np.array([draws[0], draws[1], draws[2]]) * 0.55 * draws[3] + 0.015
     brim = 0.34 + 0.08 * draws[4]
     lift = 0.055 + 0.6 * person["hair_volume"] * (0.55 + 0.65 * np.clip((head.y - 0.2) / 0.9, 0, 1))
-    angle = np.arctan2(head.x, head.points[..., 2])
+    angle = head.angle
     above = head.y - (brim + 0.10 * (np.abs(angle) / np.pi) * 0)
     seams = 0.006 * np.abs(np.sin(3 * angle))
     points = head.points + head.normals * (lift + 0.02 - seams)[..., None]
-    cloth = colour * (1 - 0.25 * (np.abs(np.sin(3 * angle)) < 0.03))[..., None]
+    cloth = tinted(colour, 1 - 0.25 * (np.abs(np.sin(3 * angle)) < 0.03))
     dome = surfels(points, grid_normals(points), cloth, 0.03, above > 0)
     return [dome, _visor(person, head, colour * (0.5 + 0.7 * draws[5]), brim, 0.34 + 0.10 * draws[6])]
 
@@ -140,7 +140,7 @@ def _visor(person: Identity, head: Head, colour: np.ndarray, brim: float, length
     x = (width + 0.05 * t) * np.sin(angle)
     z = front * np.cos(angle) ** 0.8 + out
     y = brim + 0.015 - 0.16 * t * np.cos(angle) - 0.10 * np.sin(angle) ** 2
-    points = np.stack(np.broadcast_arrays(x, y, z), axis=2)
+    points = grid(x, y, z)
     keep = np.ones((rows, columns), bool)
     upper = surfels(points, -_down(points), np.asarray(colour), 0.03, keep)
     lower = surfels(points - np.array([0, 0.014, 0]), _down(points), np.asarray(colour) * 0.6, 0.02, keep)

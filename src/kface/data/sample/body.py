@@ -8,7 +8,7 @@ import numpy as np
 from kface.data.sample.head import Head
 from kface.data.sample.identity import Identity
 from kface.data.sample.paint import skin_colour
-from kface.data.sample.surfels import Surfels, around, grid_normals, surfels
+from kface.data.sample.surfels import Surfels, around, grid, grid_normals, surfels, tinted
 
 
 def ears(person: Identity, head: Head) -> List[Surfels]:
@@ -22,12 +22,12 @@ def ears(person: Identity, head: Head) -> List[Surfels]:
     for side in (-1.0, 1.0):
         stand = 0.02 + rim + 0.28 * np.clip(back + wide, 0, 1)
         x = side * (person["head_width"] - 0.03 + stand)
-        points = np.stack([x, -0.13 + up, -0.04 - back], axis=2)
+        points = grid(x, -0.13 + up, -0.04 - back)
         # Seen from outside, the rows of the right ear turn the other way.
         normals = grid_normals(points) * side
         outward = np.sign(normals[..., :1] * side)
         shade = 1 - 0.35 * np.exp(-(((v - 0.25) / 0.25) ** 2))
-        colour = skin_colour(person) * np.array([1.0, 0.9, 0.88]) * shade[..., None]
+        colour = tinted(skin_colour(person) * np.array([1.0, 0.9, 0.88]), shade)
         parts.append(
             surfels(points, normals * np.where(outward == 0, 1, outward), colour, 0.06, np.ones(v.shape, bool))
         )
@@ -43,7 +43,7 @@ def neck(person: Identity) -> Surfels:
     width = 0.52 * person["head_width"] / 0.7 + 0.10 * t**3
     x = width * np.sin(angle)
     z = -0.16 - 0.10 * t + 0.44 * np.cos(angle) * np.ones_like(t)
-    points = np.stack(np.broadcast_arrays(x, y + 0 * angle, z), axis=2)
+    points = grid(x, y + 0 * angle, z)
     return surfels(points, grid_normals(points), skin_colour(person) * 0.95, 0.05, np.ones((rows, columns), bool))
 
 
@@ -62,7 +62,7 @@ def shoulders(random: np.random.RandomState) -> Surfels:
     y = -1.40 - 0.10 * np.cos(angle) * (1 - t) - 1.7 * t**1.9 - 0.10 * t
     x = width * np.sin(angle)
     z = -0.22 + depth * np.cos(angle)
-    points = np.stack(np.broadcast_arrays(x, y, z), axis=2)
+    points = grid(x, y, z)
     keep = np.ones(points.shape[:2], bool)
     return surfels(points, grid_normals(points), _cloth(random, *points.shape[:2]), 0.02, keep)
 
@@ -83,5 +83,5 @@ def _cloth(random: np.random.RandomState, rows: int, columns: int) -> np.ndarray
     folds = cv2.resize(
         random.standard_normal((8, 20)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
     )
-    colour = base * (1 - share[..., None]) + other * share[..., None]
+    colour = tinted(base, 1 - share) + tinted(other, share)
     return np.clip(colour * (1 + 0.12 * folds[..., None]), 0.01, 0.9)

@@ -5,6 +5,8 @@ from typing import Tuple
 import cv2
 import numpy as np
 
+from kface.data.sample.surfels import product
+
 #: Pictures are rendered at half of K-Face's high resolution and enlarged.
 WIDTH, HEIGHT = 432, 288
 #: Distance of the cameras in units of 10 cm, and pixels a unit at the distance of the head.
@@ -42,10 +44,11 @@ def project(points: np.ndarray, view: np.ndarray) -> Tuple[np.ndarray, np.ndarra
     Returns:
         float32 (n, 2), x y in pixels of the half-size picture; float32 (n,), distance from the camera.
     """
-    seen = points @ view.T.astype(points.dtype)
-    depth = DISTANCE - seen[:, 2]
+    # Coordinate by coordinate: each in one piece of memory.
+    across, up, towards = product(view.astype(points.dtype), points.T)
+    depth = DISTANCE - towards
     scale = PIXELS * DISTANCE / depth
-    return np.stack([CENTRE[0] + seen[:, 0] * scale, CENTRE[1] - seen[:, 1] * scale], axis=1), depth
+    return np.stack([CENTRE[0] + across * scale, CENTRE[1] - up * scale]).T, depth
 
 
 def visible(pixels: np.ndarray, depth: np.ndarray, facing: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -59,13 +62,12 @@ def visible(pixels: np.ndarray, depth: np.ndarray, facing: np.ndarray) -> Tuple[
     Returns:
         int64 (HEIGHT, WIDTH), index of the surfel; bool (HEIGHT, WIDTH), whether there is one.
     """
-    column = np.floor(pixels[:, 0]).astype(np.int64)
-    row = np.floor(pixels[:, 1]).astype(np.int64)
-    inside = facing & (column >= 0) & (column < WIDTH) & (row >= 0) & (row < HEIGHT)
-    which = np.flatnonzero(inside)
-    place = row[which] * WIDTH + column[which]
+    column, row = np.floor(pixels.T)
+    which = np.flatnonzero(facing & (column >= 0) & (column < WIDTH) & (row >= 0) & (row < HEIGHT))
+    # Exact in single precision too: a picture has fewer pixels than that has whole numbers.
+    place = (row.take(which) * WIDTH + column.take(which)).astype(np.int64)
     # Depth in the upper bits, the surfel's index in the lower: the smallest number is the nearest surfel.
-    key = ((depth[which] * 4096).astype(np.int64) << 24) | which
+    key = ((depth.take(which) * 4096).astype(np.int64) << 24) | which
     empty = np.iinfo(np.int64).max
     nearest = np.full(HEIGHT * WIDTH, empty, np.int64)
     np.minimum.at(nearest, place, key)
@@ -75,22 +77,27 @@ def visible(pixels: np.ndarray, depth: np.ndarray, facing: np.ndarray) -> Tuple[
 
 def _fill(image: np.ndarray, depth: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Close pinholes: a pixel that is empty, or much deeper than its neighbours, takes the nearest neighbour's surfel."""
-    far = np.float32(1e6)
+    far, wide = np.float32(1e6), WIDTH + 2
+    # A border one pixel wide, so that every pixel has neighbours.
+    padded = np.full((HEIGHT + 2, wide), -1, np.int64)
+    padded[1:-1, 1:-1] = image
+    z = np.full(padded.shape, far, np.float32)
+    there = np.flatnonzero(padded >= 0)
+    z.flat[there] = depth.take(padded.flat[there])
+    neighbours = np.array([-wide, wide, -1, 1])[:, None]
     for _ in range(2):
-        there = image >= 0
-        z = np.where(there, depth[np.maximum(image, 0)], far).astype(np.float32)
-        padded = np.pad(image, 1, mode="constant", constant_values=-1)
-        padded_z = np.pad(z, 1, mode="constant", constant_values=far)
-        offsets = [(0, 1), (2, 1), (1, 0), (1, 2)]
-        depths = np.stack([padded_z[r : r + HEIGHT, c : c + WIDTH] for r, c in offsets])
-        nearer = depths < z - 0.12
         # Between two nearer neighbours that face each other, a line one pixel wide is a gap between surfels too.
-        hole = (nearer[0] & nearer[1]) | (nearer[2] & nearer[3])
-        if not hole.any():
+        near = z[1:-1, 1:-1] - 0.12
+        gap = (np.maximum(z[:-2, 1:-1], z[2:, 1:-1]) < near) | (np.maximum(z[1:-1, :-2], z[1:-1, 2:]) < near)
+        row, column = np.nonzero(gap)
+        if not len(row):
             break
-        best = np.argmin(depths, axis=0)
-        choices = np.stack([padded[r : r + HEIGHT, c : c + WIDTH] for r, c in offsets])
-        image = np.where(hole, np.take_along_axis(choices, best[None], axis=0)[0], image)
+        hole = (row + 1) * wide + column + 1
+        around = hole + neighbours
+        best = around[np.argmin(z.take(around), axis=0), np.arange(len(hole))]
+        # All holes at once: a hole takes what its neighbour showed before.
+        padded.flat[hole], z.flat[hole] = padded.take(best), z.take(best)
+    image = padded[1:-1, 1:-1]
     return image, image >= 0
 
 

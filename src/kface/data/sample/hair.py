@@ -8,7 +8,7 @@ import numpy as np
 from kface.data.sample.head import Head
 from kface.data.sample.identity import Identity, generator
 from kface.data.sample.paint import hair_colour
-from kface.data.sample.surfels import Surfels, grid_normals, surfels
+from kface.data.sample.surfels import Surfels, grid, grid_normals, surfels, tinted
 
 #: How far down the sides the hair of a style goes, and how it falls on the forehead.
 _SIDES = {"short": -0.05, "side parting": -0.12, "fringe": -0.30, "bob": -0.45, "long": -0.45, "tied back": 0.0}
@@ -20,9 +20,16 @@ _CURTAINS = {"bob": -0.95, "long": -1.75}
 _UNDER_CAP = 0.46
 
 
-def build(person: Identity, head: Head, capped: bool = False) -> List[Surfels]:
-    """Return a person's hair over a head; hair under a cap is omitted, so that it does not pierce the cap."""
-    parts = [_shell(person, head, layer, capped) for layer in range(2)]
+def build(person: Identity, head: Head, above: np.ndarray, capped: bool = False) -> List[Surfels]:
+    """Return a person's hair over a head; hair under a cap is omitted, so that it does not pierce the cap.
+
+    Args:
+        person: Whose hair.
+        head: Where it grows.
+        above: From :func:`above_edge`.
+        capped: Whether a cap is worn.
+    """
+    parts = [_shell(person, head, above, layer, capped) for layer in range(2)]
     if person.hair_style in _CURTAINS:
         parts += _curtain(person, _CURTAINS[person.hair_style])
     if person.hair_style == "tied back":
@@ -30,11 +37,16 @@ def build(person: Identity, head: Head, capped: bool = False) -> List[Surfels]:
     return parts
 
 
-def scalp(person: Identity, head: Head, albedo: np.ndarray) -> np.ndarray:
+def above_edge(person: Identity, head: Head) -> np.ndarray:
+    """Return how far each point of a head lies above the edge of the hair."""
+    above: np.ndarray = head.y - edge(person, head.angle)
+    return above
+
+
+def scalp(person: Identity, above: np.ndarray, albedo: np.ndarray) -> np.ndarray:
     """Return the skin's colours with the hair roots blended in, so that no skin shows between hair surfels."""
-    above = head.y - edge(person, np.arctan2(head.x, head.points[..., 2]))
-    roots = np.clip((above - 0.10) / 0.06, 0, 1)[..., None]
-    return albedo * (1 - roots) + 0.8 * hair_colour(person) * roots
+    roots = np.clip((above - 0.10) / 0.06, 0, 1)
+    return albedo * (1 - roots)[..., None] + tinted(0.8 * hair_colour(person), roots)
 
 
 def edge(person: Identity, angle: np.ndarray) -> np.ndarray:
@@ -54,13 +66,12 @@ def edge(person: Identity, angle: np.ndarray) -> np.ndarray:
     return height * (1 - behind) - 0.78 * behind
 
 
-def _shell(person: Identity, head: Head, layer: int, capped: bool) -> Surfels:
+def _shell(person: Identity, head: Head, above: np.ndarray, layer: int, capped: bool) -> Surfels:
     """Return one of two layers, from the roots outwards; they overlap into an uneven edge."""
     points, normals, y = head.points, head.normals, head.y
-    angle = np.arctan2(head.x, points[..., 2])
     random = generator(person.hair_seed, "hair", layer)
     strands = _strands(random, points.shape[:2])
-    above = y - edge(person, angle) - 0.05 * strands * (1 + layer)
+    above = above - 0.05 * strands * (1 + layer)
     thickness = person["hair_volume"] * (0.45 + 0.5 * layer)
     lift = thickness * (1 - np.exp(-np.clip(above, 0, 9) / 0.10))
     # The top gains more than the sides.
@@ -72,7 +83,7 @@ def _shell(person: Identity, head: Head, layer: int, capped: bool) -> Surfels:
 
 
 def _dressed(person: Identity, points: np.ndarray, keep: np.ndarray, strands: np.ndarray, layer: int) -> Surfels:
-    colour = hair_colour(person) * np.clip(1 + 0.28 * strands + 0.08 * (layer - 1), 0.3, 2)[..., None]
+    colour = tinted(hair_colour(person), np.clip(1 + 0.28 * strands + 0.08 * (layer - 1), 0.3, 2))
     return surfels(points, grid_normals(points), colour, 0.16, keep)
 
 
@@ -102,7 +113,7 @@ def _curtain(person: Identity, bottom: float) -> List[Surfels]:
     # Locks are broad and shallow: deep ones would open gaps.
     x = (width + 0.012 * strands) * np.sin(angle)
     z = np.where(np.cos(angle) > 0, 0.62 - 0.10 * t, depth) * np.cos(angle) * (1 - 0.12 * t)
-    points = np.stack(np.broadcast_arrays(x, y + 0 * angle, z), axis=2)
+    points = grid(x, y + 0 * angle, z)
     keep = np.broadcast_to(t < 1 - 0.04 * np.abs(strands), (rows, columns))
     outside = _dressed(person, points, keep, strands, 1)
     return [outside, outside._replace(normals=-outside.normals, albedo=0.6 * outside.albedo)]

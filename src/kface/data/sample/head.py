@@ -1,11 +1,12 @@
 """The head: horizontal slices lofted into a grid, with Gaussian fields that push the features out and in."""
 
+import functools
 from typing import Dict, NamedTuple, Tuple
 
 import numpy as np
 
 from kface.data.sample.identity import Identity
-from kface.data.sample.surfels import around, bump, grid_normals
+from kface.data.sample.surfels import NOTHING, Bands, around, bump, grid, grid_normals
 
 #: Rows from the crown down, columns around; three quarters of the columns lie on the front half.
 ROWS, FRONT, BACK = 255, 301, 84
@@ -57,6 +58,8 @@ class Head(NamedTuple):
         x: (rows, columns), where a feature's point was before anything moved; paint is laid on in these coordinates.
         y: (rows, columns), likewise.
         front: (rows, columns), 1 on the face, 0 on the back of the head.
+        angle: (rows, columns), around the vertical axis; 0 is the middle of the face.
+        bands: Which rows lie at which `y`.
         landmarks: float64 by the names of K-Face's annotation points, (3,).
     """
 
@@ -65,11 +68,27 @@ class Head(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     front: np.ndarray
+    angle: np.ndarray
+    bands: Bands
     landmarks: Dict[str, np.ndarray]
 
 
 def build(person: Identity, expression: Expression) -> Head:
     """Build a person's head with an expression."""
+    points, x, y, front, bands = _skull(person)
+    points = np.moveaxis(np.moveaxis(points, 2, 0).copy(), 0, 2)
+    points[..., 2] += front * features(person, expression, x, y, bands)
+    points[..., 0] += front * _sideways(person, expression, x, y)
+    if expression.surprise:
+        points[..., 1] -= front * jaw_drop(person, expression, x, y)
+    angle = np.arctan2(x, points[..., 2])
+    landmarks = _landmarks(person, expression, points, x, y, bands)
+    return Head(points, grid_normals(points), x, y, front, angle, bands, landmarks)
+
+
+@functools.lru_cache(maxsize=1)
+def _skull(person: Identity) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Bands]:
+    """Return points, x, y, front and bands of a person's head before features are added: the same in all takes."""
     y = _rows(person)[:, None]
     angle = around(FRONT, BACK)[None, :]
     width, front_depth, back_depth = _profiles(person, y)
@@ -77,7 +96,7 @@ def build(person: Identity, expression: Expression) -> Head:
     sine, cosine = np.sin(angle), np.cos(angle)
     x = width * np.sign(sine) * np.abs(sine) ** power
     z = np.where(cosine >= 0, front_depth, back_depth) * np.sign(cosine) * np.abs(cosine) ** power
-    points = np.stack(np.broadcast_arrays(x, y, z), axis=2)
+    points = grid(x, y, z)
     x, y = points[..., 0].copy(), points[..., 1].copy()
     front = 1 / (1 + np.exp(-(points[..., 2] - 0.28) / 0.06))
     if person.dents is not None:
@@ -86,11 +105,10 @@ def build(person: Identity, expression: Expression) -> Head:
             x -= sideways * dent
             y -= up * dent
             points[..., 2] += forwards * dent
-    points[..., 2] += front * features(person, expression, x, y)
-    points[..., 0] += front * _sideways(person, expression, x, y)
-    if expression.surprise:
-        points[..., 1] -= front * jaw_drop(person, expression, x, y)
-    return Head(points, grid_normals(points), x, y, front, _landmarks(person, expression, points, x, y))
+    for values in (points, x, y, front):
+        # Shared by the person's takes.
+        values.setflags(write=False)
+    return points, x, y, front, Bands(y)
 
 
 def _rows(person: Identity) -> np.ndarray:
@@ -180,7 +198,7 @@ def nose_profile(person: Identity, y: np.ndarray) -> np.ndarray:
     return ridge * above * below
 
 
-def features(person: Identity, expression: Expression, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def features(person: Identity, expression: Expression, x: np.ndarray, y: np.ndarray, bands: Bands) -> np.ndarray:
     """Return how far the face's features push the surface forward."""
     side = np.abs(x)
     smile, frown, anger = expression.smile, expression.frown, expression.anger
@@ -189,35 +207,39 @@ def features(person: Identity, expression: Expression, x: np.ndarray, y: np.ndar
     t = np.clip((0.06 - y) / (0.06 - tip), 0, 1.15)
     ridge = person["nose_ridge"] + (person["nose_tip"] + 0.03 - person["nose_ridge"]) * t
     out = nose_profile(person, y) * np.exp(-((x / ridge) ** 2))
-    out += 0.055 * bump(x, y, (0, tip + 0.01), (person["nose_tip"], 0.06))
-    out += 0.085 * bump(side, y, (person["nose_width"] - 0.035, tip - 0.012), (0.05, 0.055))
-    out -= 0.03 * bump(side, y, (person["nose_width"] + 0.045, tip - 0.02), (0.03, 0.05))
-    out -= person["eye_depth"] * bump(side, y, (eye - 0.04, height + 0.02), (0.16, 0.10))
-    out += 0.040 * bump(side, y, (eye, height), (0.10, 0.062))
-    out += person["brow_ridge"] * bump(side, y, (eye - 0.02, person["brow_height"] - 0.02), (0.2, 0.05))
-    out += (person["cheek_fullness"] + 0.05 * smile) * bump(side, y, (0.40, -0.34 + 0.05 * smile), (0.17, 0.16))
-    out -= (0.012 + 0.012 * person["age"] + 0.035 * smile + 0.02 * anger) * _fold(person, side, y, smile)
+
+    def push(amount: float, across: np.ndarray, centre: Tuple[float, float], size: Tuple[float, float]) -> None:
+        if amount:
+            rows = bands.near(centre[1], NOTHING * size[1])
+            out[rows] += amount * bump(across[rows], y[rows], centre, size)
+
+    push(0.055, x, (0, tip + 0.01), (person["nose_tip"], 0.06))
+    push(0.085, side, (person["nose_width"] - 0.035, tip - 0.012), (0.05, 0.055))
+    push(-0.03, side, (person["nose_width"] + 0.045, tip - 0.02), (0.03, 0.05))
+    push(-person["eye_depth"], side, (eye - 0.04, height + 0.02), (0.16, 0.10))
+    push(0.040, side, (eye, height), (0.10, 0.062))
+    push(person["brow_ridge"], side, (eye - 0.02, person["brow_height"] - 0.02), (0.2, 0.05))
+    push(person["cheek_fullness"] + 0.05 * smile, side, (0.40, -0.34 + 0.05 * smile), (0.17, 0.16))
+    rows = bands.near(0.5 * (person["nose_length"] + person["mouth_height"] - 0.01), NOTHING * 0.17)
+    fold = _fold(person, side[rows], y[rows], smile)
+    out[rows] -= (0.012 + 0.012 * person["age"] + 0.035 * smile + 0.02 * anger) * fold
     lips = mouth_half_width(person, expression)
-    out += (0.8 * person["lip_forward"] + 0.02) * bump(x, y, (0, mouth), (lips + 0.06, 0.14))
-    out += person["lip_forward"] * bump(x, y, (0, mouth + 0.6 * person["upper_lip"]), (0.75 * lips, 0.035))
-    out += (
-        1.15
-        * person["lip_forward"]
-        * bump(x, y, (0, mouth - 0.6 * person["lower_lip"] - 0.03 * smile), (0.65 * lips, 0.042))
-    )
-    out -= 0.028 * bump(x, y, (0, mouth), (0.9 * lips, 0.014))
-    out -= person["philtrum"] * bump(x, y, (0, 0.5 * (mouth + tip) + 0.01), (0.028, 0.06))
-    out -= 0.035 * bump(x, y, (0, mouth - 0.165), (0.15, 0.04))
-    out += person["chin_forward"] * bump(x, y, (0, person["chin_length"] + 0.13), (0.17, 0.10))
-    out -= 0.03 * frown * bump(side, y, (0.055, person["brow_height"] - 0.03), (0.014, 0.05))
-    out += 0.03 * frown * bump(side, y, (0.12, person["brow_height"] - 0.05), (0.09, 0.035))
+    push(0.8 * person["lip_forward"] + 0.02, x, (0, mouth), (lips + 0.06, 0.14))
+    push(person["lip_forward"], x, (0, mouth + 0.6 * person["upper_lip"]), (0.75 * lips, 0.035))
+    push(1.15 * person["lip_forward"], x, (0, mouth - 0.6 * person["lower_lip"] - 0.03 * smile), (0.65 * lips, 0.042))
+    push(-0.028, x, (0, mouth), (0.9 * lips, 0.014))
+    push(-person["philtrum"], x, (0, 0.5 * (mouth + tip) + 0.01), (0.028, 0.06))
+    push(-0.035, x, (0, mouth - 0.165), (0.15, 0.04))
+    push(person["chin_forward"], x, (0, person["chin_length"] + 0.13), (0.17, 0.10))
+    push(-0.03 * frown, side, (0.055, person["brow_height"] - 0.03), (0.014, 0.05))
+    push(0.03 * frown, side, (0.12, person["brow_height"] - 0.05), (0.09, 0.035))
     if anger:
-        out += 0.025 * anger * bump(side, y, (0.14, person["brow_height"] - 0.07), (0.12, 0.03))
-        out += 0.03 * anger * bump(side, y, (person["nose_width"] - 0.02, tip - 0.01), (0.05, 0.05))
-        out += 0.02 * anger * bump(x, y, (0, mouth - 0.11), (0.16, 0.04))
+        push(0.025 * anger, side, (0.14, person["brow_height"] - 0.07), (0.12, 0.03))
+        push(0.03 * anger, side, (person["nose_width"] - 0.02, tip - 0.01), (0.05, 0.05))
+        push(0.02 * anger, x, (0, mouth - 0.11), (0.16, 0.04))
     if expression.surprise:
         # Parted lips no longer press on one another.
-        out += 0.028 * expression.surprise * bump(x, y, (0, mouth), (0.9 * lips, 0.014))
+        push(0.028 * expression.surprise, x, (0, mouth), (0.9 * lips, 0.014))
     return out
 
 
@@ -243,8 +265,9 @@ def mouth_corner_lift(person: Identity, expression: Expression) -> float:
 def _sideways(person: Identity, expression: Expression, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The wings of the nose and full cheeks widen the face a little."""
     side = np.abs(x)
-    push = 0.02 * expression.smile * bump(side, y, (0.45, -0.35), (0.2, 0.2))
-    push += 0.4 * (person["cheek_fullness"] - 0.05) * bump(side, y, (0.55, -0.45), (0.2, 0.25))
+    push = 0.4 * (person["cheek_fullness"] - 0.05) * bump(side, y, (0.55, -0.45), (0.2, 0.25))
+    if expression.smile:
+        push += 0.02 * expression.smile * bump(side, y, (0.45, -0.35), (0.2, 0.2))
     return np.sign(x) * push
 
 
@@ -260,7 +283,7 @@ def jaw_drop(person: Identity, expression: Expression, x: np.ndarray, y: np.ndar
 
 
 def _landmarks(
-    person: Identity, expression: Expression, points: np.ndarray, x: np.ndarray, y: np.ndarray
+    person: Identity, expression: Expression, points: np.ndarray, x: np.ndarray, y: np.ndarray, bands: Bands
 ) -> Dict[str, np.ndarray]:
     """Return K-Face's annotated points on the moved surface; x > 0 is the person's left."""
     eye, height = person["eye_distance"], person["eye_height"]
@@ -273,12 +296,13 @@ def _landmarks(
         "right_mouth": (-lips, corner),
         "left_mouth": (lips, corner),
     }
-    front = points[..., 2] > 0.2
     found = {}
     for name, (px, py) in at.items():
-        distance = np.where(front, (x - px) ** 2 + (y - py) ** 2, np.inf)
+        # The grid is denser than that.
+        rows = bands.near(py, 0.1)
+        distance = np.where(points[rows, :, 2] > 0.2, (x[rows] - px) ** 2 + (y[rows] - py) ** 2, np.inf)
         row, column = np.unravel_index(int(np.argmin(distance)), distance.shape)
-        found[name] = points[row, column].astype(np.float64)
+        found[name] = points[rows][row, column].astype(np.float64)
     width = person["head_width"] + 0.04
     found["right_ear"] = np.array([-width, -0.12, -0.02])
     found["left_ear"] = np.array([width, -0.12, -0.02])

@@ -1,4 +1,4 @@
-"""The rig's lamps: each lamp's irradiance at every surfel, and K-Face's 30 lights as weighted sums of them."""
+"""The rig's lamps: each lamp's irradiance at the surfels, and K-Face's 30 lights as weighted sums of them."""
 
 from typing import List, Sequence, Tuple
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from kface.data.layout import LIGHTS
-from kface.data.sample.surfels import Surfels
+from kface.data.sample.surfels import Surfels, product
 
 #: Lamps by their place in the rig, degrees: yaw (positive to the right) and elevation.
 LAMPS: Tuple[Tuple[str, int, Tuple[float, float]], ...] = (
@@ -41,57 +41,98 @@ def direction(yaw: float, elevation: float) -> np.ndarray:
     return np.array([np.sin(y) * np.cos(e), np.sin(e), np.cos(y) * np.cos(e)])
 
 
-def irradiance(scene: Surfels, lamps: Sequence[Direction] = DIRECTIONS) -> np.ndarray:
-    """Return the irradiance of each lamp at full power at each surfel.
-
-    Skin scatters light, so the terminator is soft; a lamp's disc is large, so the shadows' edges are.
+class ShadowMaps(object):
+    """What each lamp sees of a scene, and how strongly it lights the surfels that are asked for.
 
     Args:
         scene: What is lit.
         lamps: Where the lamps are, as yaw and elevation in degrees; by default K-Face's.
-
-    Returns:
-        float32 (n, lamps + 1); the last column is the ambient light, less where the surface is hollow.
     """
-    columns = []
-    for place in lamps:
-        towards = direction(*place).astype(np.float32)
-        cosine = scene.normals @ towards
-        lambert = np.clip((cosine + np.float32(0.22)) / np.float32(1.22), 0, 1)
-        lambert *= np.sqrt(np.sqrt(lambert))
-        # Surfels turned away from the lamp, about half, need no shadow test.
-        facing = np.flatnonzero(lambert)
-        lambert[facing] *= _lit(scene.points, cosine, towards, facing)
-        columns.append(lambert)
-    sky = 0.72 + 0.28 * scene.normals[:, 1]
-    columns.append(sky * (0.55 + 0.45 * np.clip(scene.normals[:, 2] + 0.5, 0, 1)))
-    return np.stack(columns, axis=1).astype(np.float32)
+
+    def __init__(self, scene: Surfels, lamps: Sequence[Direction] = DIRECTIONS) -> None:
+        # Each coordinate of all surfels in one piece of memory: NumPy is several times as fast on those.
+        self._points, self._normals = (np.ascontiguousarray(values.T) for values in (scene.points, scene.normals))
+        self._frames = [_frame(direction(*place)) for place in lamps]
+        self._maps = [_shadows(product(frame, self._points)) for frame in self._frames]
+
+    def irradiance(self, which: np.ndarray) -> np.ndarray:
+        """Return the irradiance of each lamp at full power at some surfels.
+
+        Skin scatters light, so the terminator is soft; a lamp's disc is large, so the shadows' edges are.
+
+        Args:
+            which: int64 (n,), the surfels.
+
+        Returns:
+            float32 (n, lamps + 1); the last column is the ambient light, less where the surface is hollow.
+        """
+        points, normals = self._points.take(which, axis=1), self._normals.take(which, axis=1)
+        found = np.empty((len(which), len(self._maps) + 1), np.float32)
+        for number, (frame, shadows) in enumerate(zip(self._frames, self._maps)):
+            cosine = product(frame[2], normals)
+            lambert = np.clip((cosine + np.float32(0.22)) / np.float32(1.22), 0, 1)
+            lambert *= np.sqrt(np.sqrt(lambert))
+            # Surfels turned away from the lamp need no shadow test.
+            facing = np.flatnonzero(lambert)
+            lambert[facing] *= _lit(product(frame, points.take(facing, axis=1)), cosine[facing], shadows)
+            found[:, number] = lambert
+        sky = 0.72 + 0.28 * normals[1]
+        found[:, -1] = sky * (0.55 + 0.45 * np.clip(normals[2] + 0.5, 0, 1))
+        return found
 
 
-def _lit(points: np.ndarray, cosine: np.ndarray, towards: np.ndarray, facing: np.ndarray) -> np.ndarray:
-    """Return the visible fraction of a lamp for each surfel facing it, from a blurred shadow map of all surfels."""
+def _frame(towards: np.ndarray) -> np.ndarray:
+    """Return the axes of a lamp's shadow map, float32 (3, 3): across, up and towards the lamp."""
+    towards = towards.astype(np.float32)
     helper = np.array([0, 1, 0], np.float32) if abs(towards[1]) < 0.9 else np.array([1, 0, 0], np.float32)
     right = np.cross(helper, towards)
     right /= np.linalg.norm(right)
-    axes = np.stack([right, np.cross(towards, right), towards], axis=1).astype(np.float32)
-    across, up, height = (points @ axes).T
+    return np.stack([right, np.cross(towards, right), towards]).astype(np.float32)
+
+
+def _places(seen: np.ndarray) -> np.ndarray:
+    """Return each surfel's place in the flat shadow map, int64 (n,); `seen` (3, n) is in the lamp's frame."""
     scale, half, last = np.float32(0.5 * _MAP / _SPAN), np.float32(0.5 * _MAP), _MAP - 1 - _EDGE
-    column = np.clip(across * scale + half, _EDGE, last).astype(np.int64)
-    row = np.clip(up * scale + half, _EDGE, last).astype(np.int64)
-    place = row * _MAP + column
+    cells = seen[:2] * scale
+    cells += half
+    column, row = np.floor(np.clip(cells, _EDGE, last, out=cells), out=cells)
+    # Exact in single precision: a map has fewer places than that has whole numbers.
+    row *= _MAP
+    row += column
+    return row.astype(np.int64)
+
+
+def _shadows(seen: np.ndarray) -> np.ndarray:
+    """Return a flat shadow map: how far towards the lamp the nearest surfel is; `seen` (3, n) is in the lamp's frame."""
     nearest = np.full(_MAP * _MAP, -9, np.float32)
-    np.maximum.at(nearest, place, height)
+    np.maximum.at(nearest, _places(seen), seen[2])
     shadow = nearest.reshape(_MAP, _MAP)
     # Pinholes of the map would let light through.
     kernel = np.ones((3, 3), np.uint8)
-    shadow = np.maximum(shadow, cv2.erode(cv2.dilate(shadow, kernel), kernel)).reshape(-1)
+    closed: np.ndarray = np.maximum(shadow, cv2.erode(cv2.dilate(shadow, kernel), kernel)).reshape(-1)
+    return closed
+
+
+def _lit(seen: np.ndarray, cosine: np.ndarray, shadows: np.ndarray) -> np.ndarray:
+    """Return the visible fraction of a lamp for each surfel, from its blurred shadow map.
+
+    Args:
+        seen: float32 (3, n), the surfels in the lamp's frame.
+        cosine: float32 (n,), of the angle between their normals and the lamp.
+        shadows: From :func:`_shadows`.
+    """
+    place = _places(seen)
     # A slanting surface would shade itself.
-    height, cosine, place = height[facing], cosine[facing], place[facing]
-    base = height + np.float32(0.07) + np.float32(0.10) * np.clip(1 - cosine, 0, 1)
-    total = np.zeros(len(facing), np.float32)
+    base = seen[2] + np.float32(0.07) + np.float32(0.10) * np.clip(1 - cosine, 0, 1)
+    total = np.zeros(len(place), np.float32)
     for down, side in _TAPS:
-        total += np.clip(1 - (shadow.take(place + (down * _MAP + side)) - base) * np.float32(1 / 0.06), 0, 1)
-    return total / np.float32(len(_TAPS))
+        part = shadows.take(place + (down * _MAP + side))
+        part -= base
+        part *= np.float32(1 / 0.06)
+        np.subtract(1, part, out=part)
+        total += np.clip(part, 0, 1, out=part)
+    total /= np.float32(len(_TAPS))
+    return total
 
 
 def weights(light: int) -> np.ndarray:

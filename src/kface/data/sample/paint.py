@@ -7,7 +7,7 @@ import numpy as np
 
 from kface.data.sample.head import OPENING, PARTING, Expression, Head, mouth_corner_lift, mouth_half_width
 from kface.data.sample.identity import Identity, generator
-from kface.data.sample.surfels import bump
+from kface.data.sample.surfels import NOTHING, bump, tinted
 
 
 def skin_colour(person: Identity) -> np.ndarray:
@@ -25,37 +25,67 @@ def hair_colour(person: Identity) -> np.ndarray:
 
 def paint(person: Identity, expression: Expression, head: Head) -> Tuple[np.ndarray, np.ndarray]:
     """Return the albedo (rows, columns, 3) and the gloss (rows, columns) of the head's surface."""
-    x, y = head.x, head.y
+    x, y, bands = head.x, head.y, head.bands
     side = np.abs(x)
-    albedo = np.broadcast_to(skin_colour(person), x.shape + (3,)).copy()
-    albedo *= _mottling(person, x.shape)[..., None]
-    redden = 0.10 * bump(side, y, (0.40, -0.32), (0.2, 0.16)) + 0.12 * bump(
-        x, y, (0, person["nose_length"]), (0.12, 0.08)
-    )
-    albedo *= 1 - (redden * (1 + 0.5 * expression.smile))[..., None] * np.array([0.0, 0.55, 0.6])
-    _darken(albedo, 0.16 * bump(side, y, (person["eye_distance"], person["eye_height"] - 0.09), (0.14, 0.035)))
-    _darken(albedo, (0.10 + 0.25 * person["age"]) * _wrinkles(person, expression, side, y))
-    _darken(albedo, person["beard_shadow"] * _beard(person, side, y))
-    _marks(person, albedo, x, y)
-    _nostrils(person, albedo, side, y)
-    _mouth(person, expression, albedo, x, y, side)
-    _brows(person, expression, albedo, x, y, side)
+    albedo = tinted(skin_colour(person), _mottling(person, x.shape))
+
+    def rows(found: slice) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        return albedo[found], x[found], y[found], side[found]
+
+    # Each part changes the rows around it alone.
+    _flush(person, expression, *rows(bands.between(-0.32 - NOTHING * 0.16, -0.32 + NOTHING * 0.16)))
+    part, _, up, aside = rows(bands.near(person["eye_height"] - 0.09, NOTHING * 0.035))
+    _darken(part, 0.16 * bump(aside, up, (person["eye_distance"], person["eye_height"] - 0.09), (0.14, 0.035)))
+    low, high = sorted((person["brow_height"], person["eye_height"]))
+    part, _, up, aside = rows(bands.between(low - 0.02 - NOTHING * 0.05, max(high + NOTHING * 0.05, 0.65)))
+    _darken(part, (0.10 + 0.25 * person["age"]) * _wrinkles(person, expression, aside, up))
+    part, _, up, aside = rows(bands.between(-np.inf, person["mouth_height"] + 0.53))
+    _darken(part, person["beard_shadow"] * _beard(person, aside, up))
+    for mole in person.moles:
+        part, across, up, _ = rows(bands.near(mole[1], NOTHING * mole[2]))
+        _mark(part, across, up, *mole)
+    part, _, up, aside = rows(bands.near(person["nose_length"] - 0.03, NOTHING * 0.05))
+    _nostrils(person, part, aside, up)
+    _mouth(person, expression, *rows(bands.near(person["mouth_height"], _mouth_reach(person, expression))))
+    brow = person["brow_height"] + 0.012 * expression.smile - 0.045 * expression.frown
+    _brows(person, expression, *rows(bands.near(brow, _brow_reach(person, expression))))
     gloss = np.full(x.shape, 0.10)
     gloss += 0.10 * bump(x, y, (0, person["nose_length"]), (0.1, 0.1)) + 0.08 * bump(x, y, (0, 0.5), (0.35, 0.2))
-    _eyes(person, expression, albedo, gloss, x, y, side)
-    back = 1 - head.front[..., None]
-    albedo = albedo * (1 - back) + skin_colour(person) * back
-    return np.clip(albedo, 0.004, 0.96), gloss
+    eyes = bands.near(person["eye_height"], _eye_reach(person))
+    part, across, up, aside = rows(eyes)
+    _eyes(person, expression, part, gloss[eyes], across, up, aside)
+    back = 1 - head.front
+    for colour, skin in zip(np.moveaxis(albedo, 2, 0), skin_colour(person)):
+        colour *= 1 - back
+        colour += skin * back
+        np.clip(colour, 0.004, 0.96, out=colour)
+    return albedo, gloss
 
 
 def _darken(albedo: np.ndarray, amount: np.ndarray) -> None:
-    albedo *= (1 - np.clip(amount, 0, 1))[..., None]
+    left = 1 - np.clip(amount, 0, 1)
+    for channel in range(3):
+        albedo[..., channel] *= left
 
 
 def _mix(albedo: np.ndarray, colour: np.ndarray, amount: np.ndarray) -> None:
-    amount = np.clip(amount, 0, 1)[..., None]
-    albedo *= 1 - amount
-    albedo += amount * colour
+    amount = np.clip(amount, 0, 1)
+    left = 1 - amount
+    for channel in range(3):
+        albedo[..., channel] *= left
+        albedo[..., channel] += amount * colour[..., channel]
+
+
+def _flush(
+    person: Identity, expression: Expression, albedo: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
+) -> None:
+    """Redden the cheeks and the tip of the nose."""
+    redden = 0.10 * bump(side, y, (0.40, -0.32), (0.2, 0.16)) + 0.12 * bump(
+        x, y, (0, person["nose_length"]), (0.12, 0.08)
+    )
+    redden *= 1 + 0.5 * expression.smile
+    for channel, share in ((1, 0.55), (2, 0.6)):
+        albedo[..., channel] *= 1 - redden * share
 
 
 def _step(value: np.ndarray, width: float) -> np.ndarray:
@@ -106,16 +136,23 @@ def _beard(person: Identity, side: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.maximum(jaw, upper)
 
 
-def _marks(person: Identity, albedo: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    for px, py, radius, darkness in person.moles:
-        spot = bump(x, y, (px, py), (radius, radius))
-        _mix(albedo, np.array([0.09, 0.05, 0.035]), darkness * spot)
+def _mark(
+    albedo: np.ndarray, x: np.ndarray, y: np.ndarray, across: float, up: float, radius: float, darkness: float
+) -> None:
+    """Add a mole."""
+    _mix(albedo, np.array([0.09, 0.05, 0.035]), darkness * bump(x, y, (across, up), (radius, radius)))
 
 
 def _nostrils(person: Identity, albedo: np.ndarray, side: np.ndarray, y: np.ndarray) -> None:
     place = (0.5 * person["nose_width"] - 0.005, person["nose_length"] - 0.052)
     _darken(albedo, 0.85 * bump(side, y, place, (0.034, 0.017)))
     _darken(albedo, 0.22 * bump(side, y, (person["nose_width"] + 0.02, person["nose_length"] - 0.03), (0.03, 0.05)))
+
+
+def _mouth_reach(person: Identity, expression: Expression) -> float:
+    """Return how far above and below the mouth's middle :func:`_mouth` paints, at most."""
+    lips = max(person["upper_lip"], person["lower_lip"])
+    return 1.2 * abs(mouth_corner_lift(person, expression)) + 1.2 * lips + 0.25
 
 
 def _mouth(
@@ -147,7 +184,7 @@ def _mouth(
         teeth = inside * _step(y - gum, 0.008)
         _mix(
             albedo,
-            np.array([0.78, 0.74, 0.66]) * (1 - 0.35 * np.clip(u, 0, 1)[..., None] ** 2) * gaps[..., None],
+            tinted(np.array([0.78, 0.74, 0.66]), 1 - 0.35 * np.clip(u, 0, 1) ** 2) * gaps[..., None],
             teeth,
         )
     elif expression.surprise:
@@ -160,6 +197,14 @@ def _mouth(
         albedo,
         0.35
         * bump(side, y, (half * 1.02, person["mouth_height"] + mouth_corner_lift(person, expression)), (0.02, 0.018)),
+    )
+
+
+def _brow_reach(person: Identity, expression: Expression) -> float:
+    """Return how far above and below its height :func:`_brows` paints a brow, at most."""
+    moved = 0.05 + 0.07 * expression.anger + 0.14 * expression.surprise
+    return (
+        1.1 * abs(person["brow_arch"]) + 1.2 * abs(person["brow_tilt"]) + moved + 3.6 * person["brow_thickness"] + 0.01
     )
 
 
@@ -204,6 +249,11 @@ def lids(person: Identity, expression: Expression, side: np.ndarray) -> Tuple[np
     return u, upper, lower
 
 
+def _eye_reach(person: Identity) -> float:
+    """Return how far above and below an eye's middle :func:`_eyes` paints, at most."""
+    return 1.2 * abs(person["eye_tilt"]) + 1.6 * abs(person["eye_opening"]) + abs(person["lid_crease"]) + 0.16
+
+
 def _eyes(
     person: Identity,
     expression: Expression,
@@ -228,7 +278,7 @@ def _eyes(
     opened = _step(upper - y, 0.006) * _step(y - lower, 0.006) * between
     if expression.closed:
         opened = opened * (1 - expression.closed)
-    white = np.array([0.72, 0.69, 0.66]) * (1 - 0.35 * np.clip(np.abs(u), 0, 1)[..., None] ** 2)
+    white = tinted(np.array([0.72, 0.69, 0.66]), 1 - 0.35 * np.clip(np.abs(u), 0, 1) ** 2)
     # The upper lid shades what is right below it.
     white = white * (1 - 0.55 * np.exp(-(((upper - y) / 0.022) ** 2)))[..., None]
     _mix(albedo, white, opened)
@@ -237,7 +287,7 @@ def _eyes(
     distance = np.sqrt((side - person["eye_distance"]) ** 2 + (y - person["eye_height"] - 0.006) ** 2)
     iris = opened * _step(person["iris"] - distance, 0.006)
     spokes = 0.8 + 0.2 * np.sin(np.arctan2(y - person["eye_height"], side - person["eye_distance"]) * 23)
-    _mix(albedo, np.array([0.085, 0.045, 0.025]) * spokes[..., None], iris)
+    _mix(albedo, tinted(np.array([0.085, 0.045, 0.025]), spokes), iris)
     _mix(albedo, np.array([0.03, 0.018, 0.012]), iris * np.exp(-(((distance - person["iris"]) / 0.009) ** 2)) * 0.8)
     _mix(albedo, np.array([0.006, 0.006, 0.007]), opened * _step(0.45 * person["iris"] - distance, 0.006))
     # The catch light is on the same side of both eyes.

@@ -10,7 +10,7 @@ from kface.data.sample import accessories, body, camera, hair, lighting, mouth, 
 from kface.data.sample import head as heads
 from kface.data.sample.annotate import annotate
 from kface.data.sample.identity import Identity, generator
-from kface.data.sample.surfels import Surfels, join, surfels
+from kface.data.sample.surfels import Surfels, join, product, surfels
 
 #: Standard deviation in pixels, of the half-size picture, over which hair gives way to skin.
 HAIR_EDGE = 0.9
@@ -75,12 +75,13 @@ class Scene(object):
             turned = turned + person.variation * TURNED
         head = heads.build(person, moved)
         albedo, gloss = paint.paint(person, moved, head)
-        albedo = hair.scalp(haired, head, albedo)
+        above = hair.above_edge(haired, head)
+        albedo = hair.scalp(haired, above, albedo)
         kept = ~mouth.opening(person, moved, head) if moved.surprise else np.ones(head.x.shape, bool)
         skin = surfels(head.points, head.normals, albedo, 0.0, kept)
         skin = skin._replace(gloss=gloss[kept].astype(np.float32))
         worn = accessories.build(accessory, haired, head, self.random)
-        grown = hair.build(haired, head, capped=accessories.WORN[accessory].cap)
+        grown = hair.build(haired, head, above, capped=accessories.WORN[accessory].cap)
         parts = [skin] + grown + body.ears(person, head) + [body.neck(person)] + worn
         if moved.surprise:
             parts.append(mouth.inside(person, moved, head))
@@ -89,11 +90,11 @@ class Scene(object):
         shift = np.clip(self.random.normal(0, 0.05, 3), -0.12, 0.12)
         turn = camera.rotation(float(yaw), float(pitch), float(roll))
         upper = upper._replace(
-            points=(upper.points @ turn.T + shift).astype(np.float32),
-            normals=(upper.normals @ turn.T).astype(np.float32),
+            points=(product(turn, upper.points.T) + shift[:, None]).astype(np.float32).T,
+            normals=product(turn, upper.normals.T).astype(np.float32).T,
         )
         clothes = body.shoulders(self.random)
-        clothes = clothes._replace(points=(clothes.points + shift).astype(np.float32))
+        clothes = clothes._replace(points=(clothes.points.T + shift[:, None]).astype(np.float32).T)
         self.surfels: Surfels = join([upper, clothes])
         # Which surfels are hair: its edge against the face is softened in the picture.
         self.is_hair = np.zeros(self.surfels.count, bool)
@@ -101,7 +102,7 @@ class Scene(object):
         self.landmarks: Dict[str, np.ndarray] = {name: turn @ point + shift for name, point in head.landmarks.items()}
         self.head_points = upper.points[: skin.count : 7]
         self.backdrop = self.random.uniform(0.10, 0.55) * self.random.uniform(0.85, 1.0, 3)
-        self.lamps = lighting.irradiance(self.surfels, lamps)
+        self._shadows = lighting.ShadowMaps(self.surfels, lamps)
 
     def view(self, number: int) -> CameraView:
         """Look at the scene through one of K-Face's cameras."""
@@ -113,32 +114,35 @@ class Scene(object):
         matrix = camera.view_matrix(yaw, pitch)
         pixels, depth = camera.project(self.surfels.points, matrix)
         towards = matrix[2].astype(np.float32)
-        facing = (self.surfels.normals @ towards) > -0.12
+        facing = product(towards, self.surfels.normals.T) > -0.12
         index, there = camera.visible(pixels, depth, facing)
-        chosen = np.maximum(index, 0)
         cover = camera.coverage(there)
+        # Only the pixels that show a surfel, in the picture's order.
+        place = np.flatnonzero(there)
+        chosen = index.reshape(-1)[place]
         halfway = towards + np.array([0, 0.25, 1], np.float32)
         halfway /= np.linalg.norm(halfway)
-        highlight = np.clip(self.surfels.normals @ halfway, 0, 1) ** 24 * self.surfels.gloss
-        mask = there[..., None].astype(np.float32)
-        albedo = self.surfels.albedo[chosen] * mask
-        lamps = self.lamps[chosen] * mask
-        shine = highlight[chosen] * mask[..., 0]
+        glancing = product(halfway, self.surfels.normals.T.take(chosen, axis=1))
+        shine = np.clip(glancing, 0, 1) ** 24 * self.surfels.gloss.take(chosen)
+        seen = np.concatenate([self.surfels.albedo.T.take(chosen, axis=1).T, self._shadows.irradiance(chosen)], axis=1)
         # Beyond the silhouette the colours are carried outwards, so that a soft edge mixes skin and backdrop, not black.
-        seen = np.concatenate([albedo, lamps], axis=2)
-        hair_there = there & self.is_hair[chosen]
+        beyond = np.flatnonzero((cover > 0) & ~there)
+        carried = _spread(seen, place, beyond)
         # The same between hair and what lies behind it, to avoid a jagged edge.
-        within = cv2.GaussianBlur(hair_there.astype(np.float32), (0, 0), HAIR_EDGE)[..., None]
-        seen = np.where(
-            (within > 0.01) & (within < 0.99) & there[..., None],
-            within * _spread(seen, hair_there) + (1 - within) * _spread(seen, there & ~hair_there),
-            _spread(seen, there),
-        )
-        albedo, lamps = seen[..., :3], seen[..., 3:]
+        hair_there = self.is_hair.take(chosen)
+        within = cv2.GaussianBlur(_frame(hair_there, place)[..., 0], (0, 0), HAIR_EDGE).reshape(-1).take(place)
+        edge = np.flatnonzero((within > 0.01) & (within < 0.99))
+        share = within.take(edge)[:, None]
+        mixed = 0.0
+        for part, weight in ((hair_there, share), (~hair_there, 1 - share)):
+            spread = _spread(seen[part], place[part], place[edge])
+            mixed = mixed + weight * np.where(part[edge][:, None], seen[edge], spread)
+        seen[edge] = mixed
+        pixel, values = np.concatenate([place, beyond]), np.concatenate([seen, carried])
         return CameraView(
-            albedo.astype(np.float32),
-            lamps.astype(np.float32),
-            shine.astype(np.float32),
+            _frame(values[:, :3], pixel),
+            _frame(values[:, 3:], pixel),
+            _frame(shine, place)[..., 0],
             cover,
             self._backdrop(number),
             annotate(self.landmarks, self.head_points, matrix),
@@ -148,7 +152,9 @@ class Scene(object):
         across = np.linspace(-1, 1, camera.WIDTH, dtype=np.float32)[None, :, None]
         down = np.linspace(-1, 1, camera.HEIGHT, dtype=np.float32)[:, None, None]
         shade = 1 - 0.18 * across**2 - 0.10 * down + 0.06 * np.sin(2.2 * across + number)
-        return (shade * self.backdrop).astype(np.float32)
+        return cv2.merge(
+            [np.multiply(shade[..., 0], value, dtype=np.float64).astype(np.float32) for value in self.backdrop]
+        )
 
 
 def _graded(moved: heads.Expression, random: np.random.RandomState, variation: float) -> heads.Expression:
@@ -165,20 +171,48 @@ def _graded(moved: heads.Expression, random: np.random.RandomState, variation: f
     return moved._replace(smile=smile, frown=frown, surprise=surprise, closed=max(moved.closed, blink))
 
 
-def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Return the values, extended slightly beyond the pixels where they are valid.
+def _frame(values: np.ndarray, place: np.ndarray, rows: int = camera.HEIGHT) -> np.ndarray:
+    """Return a picture, float32 (rows, w, c), of the values (n, c) or (n,) at places of the flat picture; 0 elsewhere."""
+    columns = values.reshape(len(values), -1)
+    frame = np.zeros((rows * camera.WIDTH, columns.shape[1]), np.float32)
+    frame[place] = columns
+    return frame.reshape(rows, camera.WIDTH, -1)
+
+
+#: How far values are spread, as a standard deviation in pixels, and the radius within which OpenCV's filter weighs pixels.
+_SPREAD, _REACH = 1.2, 5
+
+
+def _spread(values: np.ndarray, place: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return values extended slightly beyond the pixels where they are known.
 
     Args:
-        values: float32 (h, w, c).
-        where: bool (h, w).
+        values: float32 (n, c).
+        place: int64 (n,), where they are known, as places of the flat picture in ascending order.
+        wanted: int64 (m,), where they are wanted.
+
+    Returns:
+        float32 (m, c).
     """
-    mask = where[..., None].astype(np.float32)
-    inside = values * mask
+    if not len(wanted):
+        return np.zeros((0, values.shape[1]), np.float32)
+    # The part of the picture that the wanted pixels depend on, in steps of the processor's vectors.
+    rows, columns = wanted // camera.WIDTH, wanted % camera.WIDTH
+    top, bottom = max(int(rows.min()) - _REACH, 0), min(int(rows.max()) + _REACH + 1, camera.HEIGHT)
+    left = max(int(columns.min()) - _REACH, 0) // 16 * 16
+    right = min(-(-(int(columns.max()) + _REACH + 1) // 16) * 16, camera.WIDTH)
+    at = (rows - top) * (right - left) + columns - left
+    known = np.concatenate([values, np.ones((len(values), 1), np.float32)], axis=1)
+    first, last = np.searchsorted(place, [top * camera.WIDTH, bottom * camera.WIDTH])
+    known, inside = known[first:last], place[first:last] - top * camera.WIDTH
     # OpenCV's filter takes four channels at most.
-    parts = [cv2.GaussianBlur(inside[..., at : at + 4], (0, 0), 1.2) for at in range(0, values.shape[2], 4)]
-    blurred = np.concatenate([part.reshape(values.shape[:2] + (-1,)) for part in parts], axis=2)
-    weight = np.maximum(cv2.GaussianBlur(mask[..., 0], (0, 0), 1.2), 1e-3)[..., None]
-    return np.where(mask > 0, values, blurred / weight)
+    parts = []
+    for channel in range(0, known.shape[1], 4):
+        part = _frame(known[:, channel : channel + 4], inside, bottom - top)
+        blurred = cv2.GaussianBlur(part[:, left:right], (0, 0), _SPREAD)
+        parts.append(blurred.reshape(-1, part.shape[2]).take(at, axis=0))
+    found = np.concatenate(parts, axis=1)
+    return found[:, :-1] / np.maximum(found[:, -1:], 1e-3)
 
 
 def develop(
@@ -224,7 +258,7 @@ def expose(
     """
     gain, sigma = exposure
     wall = float(weights.sum()) * 0.55
-    cover, backdrop = view.cover[..., None], view.backdrop
+    cover, backdrop = _grey(view.cover), view.backdrop
     if variation:
         variation *= snapshot.STRENGTH
         given = view.lamps @ snapshot.lights(weights, random, variation)
@@ -233,36 +267,79 @@ def expose(
             wall *= float(np.exp(0.5 * random.standard_normal()))
         gain *= float(np.exp(0.25 * variation * random.standard_normal()))
     else:
-        given = (view.lamps @ weights)[..., None]
-    linear = view.albedo * given + 0.35 * (view.shine[..., None] * given)
-    linear = gain * (linear * cover + backdrop * wall * (1 - cover))
+        given = _grey(view.lamps @ weights)
+    linear = view.albedo * given
+    given *= _grey(view.shine)
+    given *= 0.35
+    linear += given
+    linear *= cover
+    linear += backdrop * wall * np.subtract(1, cover, out=cover)
+    linear *= gain
     # A shoulder for the highlights, then the display's gamma.
-    toned = (linear * (1 + linear / 2.2)) / (1 + linear)
-    picture = np.clip(toned, 0, 1) ** np.float32(1 / 2.2)
+    toned = linear / 2.2
+    toned += 1
+    toned *= linear
+    linear += 1
+    toned /= linear
+    picture = np.clip(toned, 0, 1, out=toned)
+    picture **= np.float32(1 / 2.2)
     if variation:
         picture = snapshot.tone(picture, random, variation)
-    picture = 255 * picture
     # A slight blur before enlarging hides the grid of the small picture.
-    picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.55)
+    picture = cv2.GaussianBlur(255 * picture, (0, 0), 0.55)
     if variation:
         picture = snapshot.degrade(picture, random, variation)
     margin = max(0, (camera.WIDTH - int(round(camera.HEIGHT * size[0] / float(size[1])))) // 2)
     picture = picture[:, margin : camera.WIDTH - margin]
     shrink = size[0] < camera.WIDTH
     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
-    return np.clip(picture + sigma * _noise(random, size), 0, 255).astype(np.uint8)
+    return _with_noise(picture, float(sigma), random)
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    """Return an image of three equal channels, float32 (h, w, 3): NumPy is slow where it repeats one along the last axis."""
+    return cv2.merge([values, values, values])
 
 
 _GRAIN = generator(0, "grain").standard_normal((256, 384, 3)).astype(np.float32)
+#: The grain and its mirror image, each row of pixels a row of numbers.
+_GRAINS = tuple(grain.reshape(256, -1) for grain in (_GRAIN, _GRAIN[:, ::-1]))
+#: Rows of a picture to which noise is added at once: as many as the processor's cache holds.
+_STRIP = 32
 
 
-def _noise(random: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:
-    """Return noise of unit size, (h, w, 3): a fixed grain, rolled and tiled; drawing new noise is slower."""
-    grain = np.roll(_GRAIN, (int(random.randint(256)), int(random.randint(384))), axis=(0, 1))
-    if random.randint(2):
-        grain = grain[:, ::-1]
-    rows, columns = -(-size[1] // grain.shape[0]), -(-size[0] // grain.shape[1])
-    return np.tile(grain, (rows, columns, 1))[: size[1], : size[0]]
+def _with_noise(picture: np.ndarray, sigma: float, random: np.random.RandomState) -> np.ndarray:
+    """Return a picture with the sensor's noise, uint8: a fixed grain, rolled and tiled; drawing new noise is slower.
+
+    Args:
+        picture: float32 (h, w, 3), grey levels.
+        sigma: Standard deviation of the noise in grey levels.
+        random: Draws where the grain begins.
+    """
+    down, right, mirrored = int(random.randint(256)), int(random.randint(384)), int(random.randint(2))
+    # In double precision: a sum that is rounded before its fraction is cut off may be another grey level.
+    grain = np.multiply(_GRAINS[mirrored], sigma, dtype=np.float64)
+    rows, columns = grain.shape
+    first = 3 * ((right if mirrored else -right) % (columns // 3))
+    height, width = picture.shape[0], 3 * picture.shape[1]
+    flat = picture.reshape(height, width)
+    taken = np.empty((height, width), np.uint8)
+    strip = np.empty((_STRIP, width), np.float64)
+    top = 0
+    while top < height:
+        row = (top - down) % rows
+        bottom = min(top + _STRIP, top + rows - row, height)
+        part = strip[: bottom - top]
+        part[...] = flat[top:bottom]
+        left, column = 0, first
+        while left < width:
+            end = min(left + columns - column, width)
+            part[:, left:end] += grain[row : row + bottom - top, column : column + end - left]
+            left, column = end, 0
+        np.clip(part, 0, 255, out=part)
+        np.copyto(taken[top:bottom], part, casting="unsafe")
+        top = bottom
+    return taken.reshape(picture.shape)
 
 
 def render(capture: Capture, seed: int = 0, variation: float = 0.0) -> Tuple[np.ndarray, Annotation]:
