@@ -8,6 +8,7 @@ import numpy as np
 from kface.bundle.thresholds import Thresholds
 from kface.errors import GalleryError
 from kface.gallery import archive, removal, transfer
+from kface.gallery.cipher import ForgedError
 from kface.gallery.crops import decode_crop, encode_crop
 from kface.gallery.file import GalleryFile
 from kface.gallery.index import Index, search
@@ -288,7 +289,12 @@ class Gallery(GalleryFile):
                 self.path,
                 "use the model that the gallery was made with",
             )
-        return search(index, probes, k, thresholds)
+        try:
+            return search(index, probes, k, thresholds)
+        except ForgedError:
+            with self._lock:
+                index = self._cache.distrust()
+            return search(index, probes, k, thresholds)
 
     def index(self) -> Index:
         """Return all templates as they are now; it does not change, and is for reading only (see :mod:`.review`).
@@ -297,7 +303,7 @@ class Gallery(GalleryFile):
             GalleryError: As :meth:`match`.
         """
         with self._lock:
-            return self._cache.current()
+            return self._cache.complete()
 
     def reenrol(self, embed: Callable[[np.ndarray], np.ndarray], discard: bool = False, batch: int = 64) -> Reenrolled:
         """Compute all templates again with the model that the gallery was opened for, from their kept crops; see there.

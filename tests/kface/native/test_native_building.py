@@ -139,7 +139,7 @@ def other_library(tmp_path):
 
 
 def test_another_version_is_refused(other_library):
-    with pytest.raises(ModelError, match=r"has interface version 99, and 1 is needed; python -m kface\.native build"):
+    with pytest.raises(ModelError, match=r"has interface version 99, and 2 is needed; python -m kface\.native build"):
         load(other_library("int kface_native_abi() { return 99; }"))
 
 
