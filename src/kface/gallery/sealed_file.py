@@ -103,7 +103,7 @@ class SealedMatrix(object):
 
     def __getitem__(self, rows: Union[slice, np.ndarray]) -> np.ndarray:
         """Return rows, float32 (n, d); raises ForgedError where the file was changed."""
-        wanted = np.arange(self.shape[0])[rows]
+        wanted = np.arange(self.shape[0])[rows] if isinstance(rows, slice) else rows
         out = np.empty((len(wanted), self.shape[1]), "<f4")
         if not len(wanted):
             return out
