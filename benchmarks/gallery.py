@@ -237,9 +237,8 @@ def searches(
             if turn:
                 times[contender].wall.append(1000 * wall)
                 times[contender].cpu.append(1000 * cpu)
-    print(
-        f"{'milliseconds a batch':<22} {'threads':>7}   wall min   median   CPU min   median   times as fast as the product: min, median"
-    )
+    columns = "wall min   median   CPU min   median   times as fast as the product: min, median"
+    print(f"{'milliseconds a batch':<22} {'threads':>7}   {columns}")
     for contender in contenders:
         base = next(times[each] for each in contenders if each.threads == contender.threads)
         gains = [min(base.wall) / min(times[contender].wall)]
