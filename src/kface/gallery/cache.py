@@ -9,6 +9,7 @@ import numpy as np
 from kface.gallery import search_file
 from kface.gallery.cipher import Cipher, ForgedError
 from kface.gallery.coarse import coarse
+from kface.gallery.following import follow
 from kface.gallery.index import Index, build
 from kface.gallery.ledger import TEMPLATE, Ledger, Root
 from kface.gallery.model import Model
@@ -43,6 +44,8 @@ class Cache(object):
         self.damage: Tuple[Damage, ...] = ()
         self._reported: Set[Damage] = set()
         self._index: Optional[Index] = None
+        #: The state of an index that was read of a search file.
+        self._root: Optional[Root] = None
         self._version: Optional[int] = None
         self._others: Optional[int] = None
         self._changes = 0
@@ -63,6 +66,7 @@ class Cache(object):
     def forget(self) -> None:
         """Give the memory back."""
         self._index = None
+        self._root = None
         self._version = None
 
     def current(self) -> Index:
@@ -77,7 +81,7 @@ class Cache(object):
         # Asked before the read: what changes in between is found the next time.
         version = self._store.version()
         if self._index is None or version != self._version:
-            self._index = self._open() if self._index is None else self._load(self._complete())[1]
+            self._index = self._open() if self._index is None else self._follow(self._index)
             self._version = version
         return self._index
 
@@ -94,15 +98,26 @@ class Cache(object):
         search_file.erase(self._store.path)
         LOGGER.warning("%s: was damaged or changed; not used", printable(search_file.path_of(self._store.path)))
         version = self._store.version()
+        self._root = None
         self._index = self._load(None)[1]
         self._version = version
         return self._index
 
-    def _complete(self) -> Optional[Index]:
+    def _follow(self, index: Index) -> Index:
+        if self._root is not None:
+            with self._store.snapshot() as db:
+                root = self._ledger.root(db)
+                self._model.compare(root.model)
+                fingerprint = self._model.check()[0] if self._rows.any(db) else ""
+                found = follow(index, self._root, root, db, self._ledger, self._rows, fingerprint)
+            if found is not None:
+                self._root = root
+                return found
+            self._root = None
         try:
-            return None if self._index is None else self._index.complete()
+            return self._load(index.complete())[1]
         except ForgedError:
-            return None
+            return self._load(None)[1]
 
     def _open(self) -> Index:
         with self._store.snapshot() as db:
@@ -113,6 +128,7 @@ class Cache(object):
                 found = search_file.read(self._store.path, self._cipher, root)
                 if found is not None:
                     self._report([])
+                    self._root = root
                     return found
         root, index = self._load(None)
         if self.damage or index.matrix.size < search_file.LEAST:
@@ -120,7 +136,9 @@ class Cache(object):
         if not search_file.write(self._store.path, self._cipher, root, index):
             return index
         # From now on as the next one who opens the gallery, with a quarter of the memory.
-        return search_file.read(self._store.path, self._cipher, root) or index
+        found = search_file.read(self._store.path, self._cipher, root)
+        self._root = None if found is None else root
+        return index if found is None else found
 
     def _load(self, old: Optional[Index]) -> Tuple[Root, Index]:
         with self._store.snapshot() as db:

@@ -133,14 +133,14 @@ def _fill(matrix: np.ndarray, old: Coarse, places: np.ndarray) -> Optional[Coars
     new = np.flatnonzero(~kept)
     for block in _blocks(len(new)):
         rows = new[block]
-        encoded = _encode(matrix[rows], old.mean)
+        encoded = encode(matrix[rows], old.mean)
         if encoded is None:
             return None
         codes[rows], bounds[:, rows] = encoded
     return old._replace(codes=codes, bounds=bounds)
 
 
-def _encode(vectors: np.ndarray, mean: np.ndarray) -> Optional[Tuple[np.ndarray, np.ndarray]]:
+def encode(vectors: np.ndarray, mean: np.ndarray) -> Optional[Tuple[np.ndarray, np.ndarray]]:
     """Return vectors (n, d) as bytes (n, c) and their bounds (3, n); None where a length is not that of a template."""
     exact = vectors.astype(np.float64)
     lengths = _lengths(exact)

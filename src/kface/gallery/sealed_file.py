@@ -118,6 +118,46 @@ class SealedMatrix(object):
         return out
 
 
+class PatchedMatrix(object):
+    """A :class:`SealedMatrix` of which some rows are gone, and which has others in memory.
+
+    Args:
+        sealed: The matrix.
+        source: intp (t,), each row's row in that, or the one's complement of its place among `vectors`.
+        vectors: float32 (n, d).
+
+    Attributes:
+        shape: (t, d).
+    """
+
+    def __init__(self, sealed: SealedMatrix, source: np.ndarray, vectors: np.ndarray) -> None:
+        self.shape = (len(source), sealed.shape[1])
+        self._sealed = sealed
+        self._source = source
+        self._vectors = vectors
+
+    @classmethod
+    def of(cls, matrix: Any, source: np.ndarray, vectors: np.ndarray) -> "PatchedMatrix":
+        """Return a sealed or a patched matrix with more changes; see the class."""
+        if isinstance(matrix, SealedMatrix):
+            return cls(matrix, source, vectors)
+        # Where they come from in the end; vectors that are wanted no longer are not kept.
+        first = np.where(source >= 0, matrix._source[np.maximum(source, 0)], 0)
+        old = (source >= 0) & (first < 0)
+        held = np.concatenate([matrix._vectors[~first[old]], vectors[~source[source < 0]]])
+        first[old] = ~np.arange(np.count_nonzero(old))
+        first[source < 0] = ~np.arange(np.count_nonzero(old), len(held))
+        return cls(matrix._sealed, first, held)
+
+    def __getitem__(self, rows: Union[slice, np.ndarray]) -> np.ndarray:
+        """Return rows, float32 (n, d); raises ForgedError where the file was changed."""
+        source = self._source[rows]
+        out = np.empty((len(source), self.shape[1]), "<f4")
+        out[source >= 0] = self._sealed[source[source >= 0]]
+        out[source < 0] = self._vectors[~source[source < 0]]
+        return out
+
+
 class SealedPeople(Sequence[str]):
     """IDs of people, ascending, from 16 bytes each.
 
@@ -161,23 +201,23 @@ class SealedEntries(Sequence[Tuple[int, str, bytes]]):
     """
 
     def __init__(self, numbers: np.ndarray, owners: np.ndarray, people: SealedPeople, nonces: np.ndarray) -> None:
-        self._numbers = numbers
-        self._owners = owners
+        self.numbers = numbers
+        self.owners = owners
         self._people = people
-        self._nonces = nonces
+        self.nonces = nonces
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.numbers)
 
     def __getitem__(self, row: Any) -> Any:
         if isinstance(row, slice):
             return [self[each] for each in range(len(self))[row]]
-        return int(self._numbers[row]), self._people[self._owners[row]], self._nonces[row].tobytes()
+        return int(self.numbers[row]), self._people[self.owners[row]], self.nonces[row].tobytes()
 
     def __iter__(self) -> Iterator[Tuple[int, str, bytes]]:
         # All at once, which takes a fifth of the time.
         people: List[str] = self._people[:]
-        data = self._nonces.tobytes()
-        size = self._nonces.shape[1]
+        data = self.nonces.tobytes()
+        size = self.nonces.shape[1]
         nonces = (data[begin : begin + size] for begin in range(0, len(data), size))
-        return iter(zip(self._numbers.tolist(), [people[owner] for owner in self._owners.tolist()], nonces))
+        return iter(zip(self.numbers.tolist(), [people[owner] for owner in self.owners.tolist()], nonces))

@@ -228,8 +228,8 @@ def test_an_earlier_state_is_gone_on_with(monkeypatch):
     old = coarse(matrix[:500])
     places = np.concatenate([np.arange(10, 500), np.full((100,), -1)])
     encoded = []
-    encode = coarse_module._encode
-    monkeypatch.setattr(coarse_module, "_encode", lambda some, *rest: encoded.append(len(some)) or encode(some, *rest))
+    encode = coarse_module.encode
+    monkeypatch.setattr(coarse_module, "encode", lambda some, *rest: encoded.append(len(some)) or encode(some, *rest))
     made = coarse(matrix[10:], old, places)
     assert encoded == [100]
     assert made.probes == old.probes

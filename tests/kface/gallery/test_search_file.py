@@ -10,13 +10,13 @@ import pytest
 
 pytest.importorskip("cryptography")
 
-from gallery_fakes import KEY, MODEL, OTHER_MODEL, crop, edit, one, open_at, vectors
+from gallery_fakes import MODEL, OTHER_MODEL, crop, edit, one, open_at, vectors
 
 from kface.errors import GalleryError
 from kface.gallery import coarse as coarse_module
 from kface.gallery import search_file
 from kface.gallery.rows import Rows
-from kface.gallery.sealed_file import SealedMatrix
+from kface.gallery.sealed_file import PatchedMatrix, SealedMatrix
 from kface.gallery.values import unit
 
 PEOPLE, EACH = 60, 3
@@ -177,10 +177,97 @@ def test_every_change_erases_it_and_is_seen_by_all(path, change):
         assert link.read_bytes()[: search_file.HEAD_BYTES] == bytes(search_file.HEAD_BYTES)
         is_right(path, gallery)
         is_right(path, other)
-        # An opened gallery does not write one after each change.
     is_right(path)
     assert file_of(path).exists()
     is_right(path)
+
+
+def test_changes_are_followed_without_reading_what_has_not_changed(path, monkeypatch):
+    """Some two hundred changes by two objects, searched by both, and by one that opens the file after them."""
+    random = np.random.RandomState(5)
+    names = ["Person {}".format(person) for person in range(PEOPLE)]
+    with open_at(path) as gallery, open_at(path) as other:
+        gallery.match(one(0))
+        other.match(one(0))
+        for step in range(120):
+            some = (gallery, other)[step % 2]
+            name = names[random.randint(len(names))]
+            what = random.randint(6)
+            if what == 0:
+                some.add(name, one(2000 + step))
+            elif what == 1:
+                names.append("New {}".format(step))
+                some.add_many(names[-1], vectors(3000 + step, random.randint(1, 4)))
+            elif what == 2:
+                some.delete(name)
+                names.remove(name)
+            elif what == 3:
+                some.rename(name, "Renamed {}".format(step))
+                names[names.index(name)] = "Renamed {}".format(step)
+            elif what == 4:
+                into = names[random.randint(len(names))]
+                if into != name:
+                    some.merge(into, name)
+                    names.remove(name)
+            elif len(some.templates(name)) > 1:
+                some.delete_template(some.templates(name)[0].id)
+            if step % 5 == 0:
+                probes = np.concatenate([vectors(2000 + step, 1), vectors(3000 + step - 1, 1), vectors(step, 4)])
+                is_right(path, gallery, probes, (1, 7))
+                is_right(path, other, probes, (1, 7))
+                assert isinstance(gallery._cache.current().matrix, PatchedMatrix)
+                assert isinstance(other._cache.current().matrix, PatchedMatrix)
+        index, plain = gallery.index(), other._cache._load(None)[1]
+        np.testing.assert_array_equal(index.matrix, plain.matrix)
+        assert list(index.entries) == list(plain.entries)
+        assert list(index.people) == list(plain.people)
+        assert {each: index.names[each] for each in index.people} == {each: plain.names[each] for each in index.people}
+        # What is gone is held no longer.
+        assert len(gallery._cache.current().matrix._vectors) < len(index.entries)
+
+
+def test_rows_before_the_first_and_behind_the_last_are_followed(path, monkeypatch):
+    from kface.gallery import rows as rows_module
+
+    with open_at(path) as gallery:
+        gallery.match(one(0))
+        for number in (0, (1 << 128) - 1, 1, (1 << 128) - 2):
+            monkeypatch.setattr(
+                rows_module.uuid, "uuid4", lambda number=number: type("Id", (), {"hex": "{:032x}".format(number)})
+            )
+            gallery.add("Edge {}".format(number), one(4000 + number % 7))
+            is_right(path, gallery, np.concatenate([vectors(4000 + number % 7, 1), vectors(3, 2)]))
+        assert isinstance(gallery._cache.current().matrix, PatchedMatrix)
+
+
+@pytest.mark.parametrize("what", ["template", "person", "bucket"])
+def test_damage_in_what_has_changed_is_reported(path, what):
+    with open_at(path) as gallery:
+        gallery.match(one(0))
+        with open_at(path) as other:
+            template = other.add("New", one(70))
+        if what == "template":
+            edit(path, "UPDATE template SET sealed = x'00' WHERE id = ?", template)
+        elif what == "person":
+            edit(
+                path, "UPDATE person SET sealed = x'00' WHERE id = (SELECT person FROM template WHERE id = ?)", template
+            )
+        else:
+            edit(path, "UPDATE ledger SET sealed = x'00' WHERE bucket = ?", template % 1024)
+        assert len(gallery.refresh()) >= 1
+        assert gallery.match(vectors(3, 1))[0][0].name == "Person 3"
+        assert gallery.match(one(70))[0][0].name != "New"
+
+
+def test_many_changes_are_read_anew(path, monkeypatch):
+    from kface.gallery import following
+
+    monkeypatch.setattr(following, "MOST_BUCKETS", 1)
+    with open_at(path) as gallery:
+        gallery.match(one(0))
+        gallery.add("New", one(70))
+        is_right(path, gallery)
+        assert isinstance(gallery._cache.current().matrix, np.ndarray)
 
 
 def test_an_import_erases_it(path, tmp_path):
@@ -383,5 +470,3 @@ def test_old_versions_of_cryptography_decrypt_too(path, monkeypatch):
     no_row_is_read(monkeypatch)
     with open_at(path) as gallery:
         assert gallery.match(vectors(3, 1))[0][0].name == "Person 3"
-    assert gallery._cipher is not None
-    assert KEY
