@@ -136,6 +136,11 @@ class Cache(object):
         if not search_file.write(self._store.path, self._cipher, root, index):
             return index
         # From now on as the next one who opens the gallery, with a quarter of the memory.
+        with self._store.snapshot() as db:
+            if self._ledger.root(db).nonce != root.nonce:
+                # Whoever changed the gallery meanwhile found no file to erase.
+                search_file.erase(self._store.path)
+                return index
         found = search_file.read(self._store.path, self._cipher, root)
         self._root = None if found is None else root
         return index if found is None else found

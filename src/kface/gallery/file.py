@@ -84,7 +84,10 @@ class GalleryFile(object):
 
     @property
     def damage(self) -> Tuple[Damage, ...]:
-        """What the last :meth:`match` or :meth:`refresh` had to leave out: it was changed, is missing or was put back."""
+        """What the last :meth:`match` or :meth:`refresh` had to leave out: it was changed, is missing or was put back.
+
+        A large gallery that was opened by its search file leaves nothing out; :meth:`check` finds what is damaged there.
+        """
         return self._cache.damage
 
     def refresh(self) -> Tuple[Damage, ...]:

@@ -31,6 +31,9 @@ class Gallery(GalleryFile):
     who can write both the file and the state directory can put back both. While the gallery is open the templates lie in
     this process' memory in the clear. ``docs/adr/0011-what-a-gallery-proves.md`` has the details.
 
+    A large gallery has an encrypted search file beside it (:mod:`kface.gallery.search_file`), with which it opens without
+    reading its rows: they were proven when that was written, and :meth:`check` proves them again.
+
     What :meth:`add` and the others have returned from is on the disk: neither ``kill -9`` nor a power cut loses it. Several
     processes may have the gallery open at once, on a local disk; each sees the others' changes with its next call. Threads
     may share an object. To copy a gallery that is in use, export it: the file alone lacks its newest part.

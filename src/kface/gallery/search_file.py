@@ -212,6 +212,9 @@ def _write(path: str, cipher: BlockCipher, head: _Head, packed: bytes, parts: Tu
             stream.seek(0)
             stream.write(packed)
             stream.flush()
+            if os.name == "nt":
+                # Windows renames no open file, and has no locks that closing it would give up.
+                stream.close()
             os.replace(new, path)
         except BaseException:
             with contextlib.suppress(OSError):

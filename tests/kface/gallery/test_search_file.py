@@ -436,6 +436,23 @@ def test_without_room_or_rights_it_is_done_without(path, monkeypatch):
     assert not file_of(path).with_name(file_of(path).name + ".new").exists()
 
 
+def test_a_change_while_it_is_written_erases_it(path, monkeypatch):
+    file_of(path).unlink()
+    write = search_file.write
+
+    def meanwhile(*arguments):
+        with open_at(path) as other:
+            other.delete("Person 3")
+        return write(*arguments)
+
+    monkeypatch.setattr(search_file, "write", meanwhile)
+    with open_at(path) as gallery:
+        gallery.refresh()
+        assert not file_of(path).exists()
+        monkeypatch.setattr(search_file, "write", write)
+        is_right(path, gallery)
+
+
 def test_what_a_killed_process_left_is_written_over(path):
     new = file_of(path).with_name(file_of(path).name + ".new")
     new.write_bytes(b"x" * 10_000_000)
