@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from typing import Iterator
 
+from kface.gallery import search_file
 from kface.gallery.founding import Parts
 
 
@@ -22,4 +23,6 @@ def change(parts: Parts) -> Iterator[sqlite3.Connection]:
     except BaseException:
         parts.ledger.forget()
         raise
+    # It is of the state before, and may hold what has just been deleted.
+    search_file.erase(parts.store.path)
     parts.witness.note(root)

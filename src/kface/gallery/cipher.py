@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import struct
 import warnings
 from typing import Any, Tuple
 
@@ -80,6 +81,42 @@ class Cipher(object):
     def handle(self, text: str) -> bytes:
         """Return 32 bytes by which a text can be looked up without being stored (HMAC-SHA-256)."""
         return hmac.new(self._handles, text.encode("utf-8"), hashlib.sha256).digest()
+
+
+class BlockCipher(object):
+    """Seals the blocks of one file, each once, with a key that is this file's alone: a block's place is its nonce.
+
+    Args:
+        key: 32 random bytes, drawn for this file.
+    """
+
+    #: What a sealed block is longer by.
+    TAG_BYTES = 16
+
+    def __init__(self, key: bytes) -> None:
+        self._sealing = _aead(key)
+
+    def seal(self, section: int, number: int, data: bytes) -> bytes:
+        """Encrypt a block: the number-th of its section."""
+        return bytes(self._sealing.encrypt(struct.pack(">IQ", section, number), data, None))
+
+    def open_into(self, section: int, number: int, sealed: memoryview, out: memoryview) -> None:
+        """Decrypt what :meth:`seal` made into memory that is as long.
+
+        Raises:
+            ForgedError: It was changed, or is another block.
+        """
+        from cryptography.exceptions import InvalidTag
+
+        nonce = struct.pack(">IQ", section, number)
+        try:
+            # New in version 47.
+            if hasattr(self._sealing, "decrypt_into"):
+                self._sealing.decrypt_into(nonce, sealed, None, out)
+            else:
+                out[:] = self._sealing.decrypt(nonce, bytes(sealed), None)
+        except (InvalidTag, ValueError, TypeError):
+            raise ForgedError()
 
 
 def derive(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:

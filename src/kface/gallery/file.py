@@ -7,6 +7,7 @@ import threading
 from typing import Iterator, Optional, Tuple, Union
 
 from kface.errors import GalleryError
+from kface.gallery import search_file
 from kface.gallery.cache import Cache
 from kface.gallery.changes import change
 from kface.gallery.checking import Checked, check
@@ -37,15 +38,16 @@ class GalleryFile(object):
         self._cipher = Cipher(key)
         self._lock = threading.RLock()
         witness = Witness(os.fspath(path), self._cipher)
-        self._kept = [witness.path]
+        self._kept = [witness.path, search_file.path_of(os.fspath(path))]
         if create and not os.path.lexists(os.fspath(path)):
             # Whoever removed the file wants another one; before it is there, so that no one takes it for an empty one.
             witness.forget()
+            search_file.erase(os.fspath(path))
         self._store = Store(path, create, timeout)
         self._ledger = Ledger(self._cipher, self._store)
         self._rows = Rows(self._cipher, self._store.path, self._ledger)
         self._model = Model(self._store, fingerprint)
-        self._cache = Cache(self._store, self._rows, self._model, self._ledger)
+        self._cache = Cache(self._store, self._rows, self._model, self._ledger, self._cipher)
         self._parts = Parts(self._store, self._cipher, self._ledger, self._rows, self._model, witness)
         try:
             self.accepted = prepare(self._parts, accept)
@@ -82,7 +84,10 @@ class GalleryFile(object):
 
     @property
     def damage(self) -> Tuple[Damage, ...]:
-        """What the last :meth:`match` or :meth:`refresh` had to leave out: it was changed, is missing or was put back."""
+        """What the last :meth:`match` or :meth:`refresh` had to leave out: it was changed, is missing or was put back.
+
+        A large gallery that was opened by its search file leaves nothing out; :meth:`check` finds what is damaged there.
+        """
         return self._cache.damage
 
     def refresh(self) -> Tuple[Damage, ...]:

@@ -4,6 +4,7 @@ import sqlite3
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from kface.errors import GalleryError
+from kface.gallery import search_file
 from kface.gallery.cipher import Cipher, ForgedError
 from kface.gallery.ledger import CROP, PERSON, TEMPLATE, Ledger, Root, key_of
 from kface.gallery.model import Model
@@ -184,6 +185,7 @@ def _accept(parts: Parts, noted: Optional[Mark]) -> List[str]:
         _compare(listed, there, repairs)
         _put_check(parts)
         root = parts.ledger.write(db, parts.model.text())
+    search_file.erase(parts.store.path)
     parts.witness.note(root, accept=True)
     return repairs
 

@@ -8,6 +8,7 @@ import numpy as np
 from kface.bundle.thresholds import Thresholds
 from kface.errors import GalleryError
 from kface.gallery import archive, removal, transfer
+from kface.gallery.cipher import ForgedError
 from kface.gallery.crops import decode_crop, encode_crop
 from kface.gallery.file import GalleryFile
 from kface.gallery.index import Index, search
@@ -29,6 +30,9 @@ class Gallery(GalleryFile):
     accepted. Not protected: how many people and templates there are, when each was enrolled, the model's fingerprint; and
     who can write both the file and the state directory can put back both. While the gallery is open the templates lie in
     this process' memory in the clear. ``docs/adr/0011-what-a-gallery-proves.md`` has the details.
+
+    A large gallery has an encrypted search file beside it (:mod:`kface.gallery.search_file`), with which it opens without
+    reading its rows: they were proven when that was written, and :meth:`check` proves them again.
 
     What :meth:`add` and the others have returned from is on the disk: neither ``kill -9`` nor a power cut loses it. Several
     processes may have the gallery open at once, on a local disk; each sees the others' changes with its next call. Threads
@@ -288,7 +292,12 @@ class Gallery(GalleryFile):
                 self.path,
                 "use the model that the gallery was made with",
             )
-        return search(index, probes, k, thresholds)
+        try:
+            return search(index, probes, k, thresholds)
+        except ForgedError:
+            with self._lock:
+                index = self._cache.distrust()
+            return search(index, probes, k, thresholds)
 
     def index(self) -> Index:
         """Return all templates as they are now; it does not change, and is for reading only (see :mod:`.review`).
@@ -297,7 +306,7 @@ class Gallery(GalleryFile):
             GalleryError: As :meth:`match`.
         """
         with self._lock:
-            return self._cache.current()
+            return self._cache.complete()
 
     def reenrol(self, embed: Callable[[np.ndarray], np.ndarray], discard: bool = False, batch: int = 64) -> Reenrolled:
         """Compute all templates again with the model that the gallery was opened for, from their kept crops; see there.

@@ -306,6 +306,11 @@ class Rows(object):
             self._write_crop(db, template, new[0], new[1], png)
 
     @staticmethod
+    def any(db: sqlite3.Connection) -> bool:
+        """Return whether there is any template."""
+        return db.execute("SELECT 1 FROM template LIMIT 1").fetchone() is not None
+
+    @staticmethod
     def entries(db: sqlite3.Connection, person_id: Optional[str] = None) -> List[Entry]:
         """Return all templates' entries, or a person's, from the index alone."""
         where, values = ("WHERE person = ?", (person_id,)) if person_id is not None else ("", ())

@@ -1,18 +1,20 @@
 """The kernels as machine code: the shared object behind ``include/kface_native.h``, called through ctypes."""
 
 import ctypes
-from typing import Any, Tuple
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
 from kface.errors import ConfigError, KFaceError, ModelError
-from kface.native.kernels import VARIANTS, Kernels
+from kface.native.kernels import VARIANTS, Kernels, NearRows
 
 #: The version of the interface that this module speaks: KFACE_NATIVE_ABI.
 ABI = 2
 _MEMORY = -3
 #: Floats that R- and O-Net return for a box.
 _OUTPUTS = 16
+#: Rows that there is room for in a search for near ones: for any, and for each owner that is looked for.
+NEAR_ROOM, NEAR_ROOM_EACH = 1 << 14, 128
 
 _int32, _int64, _double, _pointer = ctypes.c_int32, ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 _float = ctypes.c_float
@@ -29,6 +31,8 @@ _FUNCTIONS = {
     "kface_native_onet": _IMAGE + [_pointer, _int64, _pointer, _int64, _pointer, _int32],
     "kface_native_suppress": [_pointer, _int64, _double, _int32, _pointer, ctypes.POINTER(_int64)],
     "kface_native_cosines": [_pointer, _int64, _pointer, _int64, _int32, _pointer],
+    "kface_native_near_rows": [_pointer, _int64, _int32, _pointer, _int64, _pointer]
+    + [_pointer, _pointer, _int32, _int32, _int32, _int64, _pointer, _pointer, _pointer, _pointer],
 }
 
 
@@ -137,6 +141,47 @@ class CompiledKernels(Kernels):
             out.ctypes.data,
         )
         return out
+
+    def _near_rows(
+        self,
+        codes: np.ndarray,
+        bounds: np.ndarray,
+        owners: np.ndarray,
+        probes: np.ndarray,
+        probe_bounds: np.ndarray,
+        k: int,
+        plain: bool = False,
+    ) -> List[Optional[NearRows]]:
+        room = NEAR_ROOM + NEAR_ROOM_EACH * k
+        bounds = bounds if bounds.strides[1] == 4 and bounds.strides[0] >= 4 * len(codes) else bounds.copy()
+        codes, owners = np.ascontiguousarray(codes), np.ascontiguousarray(owners)
+        probes, probe_bounds = np.ascontiguousarray(probes), np.ascontiguousarray(probe_bounds)
+        found = np.empty((len(probes), room), np.int64)
+        lower, upper = np.empty((2, len(probes), room), np.float32)
+        counts = np.empty((len(probes),), np.int64)
+        self._call(
+            "kface_native_near_rows",
+            codes.ctypes.data,
+            len(codes),
+            codes.shape[1],
+            bounds.ctypes.data,
+            bounds.strides[0] // 4,
+            owners.ctypes.data,
+            probes.ctypes.data,
+            probe_bounds.ctypes.data,
+            len(probes),
+            k,
+            int(plain),
+            room,
+            found.ctypes.data,
+            lower.ctypes.data,
+            upper.ctypes.data,
+            counts.ctypes.data,
+        )
+        return [
+            None if count < 0 else NearRows(found[i, :count], lower[i, :count], upper[i, :count])
+            for i, count in enumerate(counts.tolist())
+        ]
 
     def _call(self, name: str, *arguments: Any) -> None:
         code = getattr(self._library, name)(*arguments)

@@ -1,6 +1,6 @@
 """What the kernels do, whoever does it: arguments are checked here, once, and computed by a subclass."""
 
-from typing import Any, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -17,6 +17,24 @@ VARIANTS = ("auto", "base", "avx2", "avx512")
 #: Floats of the networks' weights, and pixels of P-Net's window: the least side of a level.
 WEIGHTS = {"pnet": 6773, "rnet": 135200, "onet": 542656}
 PNET_WINDOW = 12
+#: Of the bytes of :meth:`Kernels.near_rows`: their longest row, of what its length is a multiple, and the most owners.
+MAX_CODES = 1 << 16
+CODES_STEP = 64
+MAX_NEAR = 1024
+
+
+class NearRows(NamedTuple):
+    """Rows that may be among the best of a probe.
+
+    Attributes:
+        rows: int64 (n,), ascending.
+        lower: float32 (n,), what each row's score is at least.
+        upper: float32 (n,), what it is at most.
+    """
+
+    rows: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
 
 
 class Kernels(object):
@@ -191,6 +209,52 @@ class Kernels(object):
             )
         return self._cosines(first, second)
 
+    def near_rows(
+        self,
+        codes: np.ndarray,
+        bounds: np.ndarray,
+        owners: np.ndarray,
+        probes: np.ndarray,
+        probe_bounds: np.ndarray,
+        k: int,
+    ) -> List[Optional[NearRows]]:
+        """Find the rows of a large matrix of bytes among which the best k owners of each probe are for sure.
+
+        A row's numbers are ``scale * (code - 128)``, a probe's ``scale * code``, but for an error of known length. Their
+        scalar product is that of what the codes stand for, but for at most ``norm * probe error + error * probe length``.
+
+        Args:
+            codes: uint8 (n, c), c a multiple of :data:`CODES_STEP`, at most :data:`MAX_CODES`.
+            bounds: float32 (3, n): each row's scale, the length of what its codes stand for (its norm), and the length of
+                its error; the two lengths with what single precision may lose.
+            owners: int32 (n,), from 0; an owner's rows stand one after the other, and the best of them counts.
+            probes: int8 (b, c), -127 to 127.
+            probe_bounds: float32 (3, b): each probe's scale, the length of its error, and its own length.
+            k: How many owners, 1 to :data:`MAX_NEAR`.
+
+        Returns:
+            For each probe the rows; None where they are too many to be worth while. Kernels may differ in the last digit of
+            the bounds.
+
+        Raises:
+            ConfigError: Arrays do not fit together, or k is out of its range.
+        """
+        whole("k", k, 1, MAX_NEAR)
+        rows, length = codes.shape if codes.ndim == 2 else (-1, 0)
+        count = len(probes)
+        fits = 0 < length <= MAX_CODES and length % CODES_STEP == 0
+        for array, kind, shape in (
+            (codes, np.uint8, (rows, length)),
+            (bounds, np.float32, (3, rows)),
+            (owners, np.int32, (rows,)),
+            (probes, np.int8, (count, length)),
+            (probe_bounds, np.float32, (3, count)),
+        ):
+            fits = fits and array.dtype == kind and array.shape == shape
+        if not fits:
+            raise ConfigError("do not fit together", "codes, bounds, owners and probes")
+        return self._near_rows(codes, bounds, owners, probes, probe_bounds, k)
+
     def _area_resize(self, rgb: np.ndarray, height: int, width: int) -> np.ndarray:
         raise NotImplementedError
 
@@ -215,6 +279,17 @@ class Kernels(object):
         raise NotImplementedError
 
     def _cosines(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _near_rows(
+        self,
+        codes: np.ndarray,
+        bounds: np.ndarray,
+        owners: np.ndarray,
+        probes: np.ndarray,
+        probe_bounds: np.ndarray,
+        k: int,
+    ) -> List[Optional[NearRows]]:
         raise NotImplementedError
 
 

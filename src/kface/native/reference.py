@@ -1,10 +1,10 @@
 """The kernels in numpy and OpenCV: what the compiled ones must equal, and what computes where those are not."""
 
-from typing import Tuple
+from typing import List, Optional, Tuple
 
 import numpy as np
 
-from kface.native.kernels import REACH, Kernels
+from kface.native.kernels import REACH, Kernels, NearRows
 
 #: Boxes whose surroundings are copied at once.
 _BLOCK = 64
@@ -64,3 +64,41 @@ class ReferenceKernels(Kernels):
         with np.errstate(invalid="ignore"):
             found = np.matmul(first, second.T) / np.where(both == 0, 1, both)
             return np.clip(np.where(both == 0, 0, found), -1, 1)
+
+    def _near_rows(
+        self,
+        codes: np.ndarray,
+        bounds: np.ndarray,
+        owners: np.ndarray,
+        probes: np.ndarray,
+        probe_bounds: np.ndarray,
+        k: int,
+    ) -> List[Optional[NearRows]]:
+        if not len(codes):
+            return [NearRows(np.zeros((0,), np.int64), *np.zeros((2, 0), np.float32)) for _ in probes]
+        starts = np.flatnonzero(np.concatenate([[True], owners[1:] != owners[:-1]]))
+        squares = distances(codes, np.full((codes.shape[1],), 128, np.uint8))
+        found: List[Optional[NearRows]] = []
+        for place, probe in enumerate(probes):
+            scale, error, length = probe_bounds[:, place]
+            # Distances of bytes are quick and whole numbers: 2 a b = a^2 + b^2 - (a - b)^2.
+            other = (probe.astype(np.int16) + 128).astype(np.uint8)
+            own = np.int32(np.square(probe.astype(np.int64)).sum())
+            products = (squares - distances(codes, other) + own) // 2
+            middle = products.astype(np.float32) * (bounds[0] * scale)
+            off = bounds[1] * error + bounds[2] * length
+            lower, upper = middle - off, middle + off
+            best = np.maximum.reduceat(lower, starts)
+            least = np.partition(best, len(best) - k)[len(best) - k] if k <= len(best) else -np.inf
+            rows = np.flatnonzero(upper >= least)
+            found.append(NearRows(rows.astype(np.int64), lower[rows], upper[rows]))
+        return found
+
+
+def distances(codes: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """Return the squared distances of bytes (t, d) from others (d,), int32 (t,); without any rounding."""
+    import cv2
+
+    # OpenCV's Python door wants the number of nearest ones: of one probe, to each template.
+    found, _ = cv2.batchDistance(codes, code[None], cv2.CV_32S, normType=cv2.NORM_L2SQR, K=1)
+    return found[:, 0]

@@ -1,6 +1,7 @@
 """Building the kernels, finding them again, and doing without them."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -27,6 +28,13 @@ def own_cache(tmp_path, monkeypatch):
     loading.forget()
     yield
     loading.forget()
+
+
+@pytest.fixture
+def compiled_once(compiled_and_path, monkeypatch):
+    """What these tests build is a copy: how it is compiled is no part of them, and takes seconds."""
+    path = str(compiled_and_path[1])
+    monkeypatch.setattr(build_module, "_compile", lambda compiler, out: shutil.copyfile(path, out))
 
 
 def test_without_them_numpy_computes():
@@ -56,7 +64,7 @@ def test_a_process_uses_what_was_built(capsys):
 
 
 @needs_compiler
-def test_other_sources_are_another_build(monkeypatch):
+def test_other_sources_are_another_build(compiled_once, monkeypatch):
     build()
     assert kernels().compiled
     loading.forget()
@@ -76,7 +84,7 @@ def test_the_hash_follows_the_sources(tmp_path, monkeypatch):
 
 
 @needs_compiler
-def test_switched_off(monkeypatch):
+def test_switched_off(compiled_once, monkeypatch):
     build()
     monkeypatch.setenv(loading.VARIABLE, "off")
     assert not kernels().compiled
@@ -84,7 +92,7 @@ def test_switched_off(monkeypatch):
 
 
 @needs_compiler
-def test_a_named_file(monkeypatch, tmp_path):
+def test_a_named_file(compiled_once, monkeypatch, tmp_path):
     path = build(tmp_path / "mine")
     assert not kernels().compiled
     loading.forget()
@@ -101,7 +109,7 @@ def test_a_named_file_that_is_not_there_is_an_error(monkeypatch, tmp_path):
 
 @needs_compiler
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows is installed here")
-def test_what_others_may_write_is_not_loaded():
+def test_what_others_may_write_is_not_loaded(compiled_once):
     path = str(build())
     for name in (path, os.path.dirname(path)):
         mode = stat.S_IMODE(os.stat(name).st_mode)
@@ -115,7 +123,7 @@ def test_what_others_may_write_is_not_loaded():
 
 
 @needs_compiler
-def test_a_damaged_file_is_not_used():
+def test_a_damaged_file_is_not_used(compiled_once):
     path = build()
     path.write_bytes(b"\x7fELF")
     assert not kernels().compiled

@@ -148,6 +148,34 @@ KFACE_NATIVE_API int32_t kface_native_cosine(const float *first, const float *se
 KFACE_NATIVE_API int32_t kface_native_cosines(const float *first, int64_t first_rows, const float *second,
                                               int64_t second_rows, int32_t length, double *cosines);
 
+/* The longest row of bytes, and the most people that kface_native_near_rows looks for. */
+#define KFACE_NATIVE_MAX_CODES (1 << 16)
+#define KFACE_NATIVE_MAX_NEAR 1024
+
+/* Finds, in one pass over a matrix of bytes, the rows among which the best k owners of each probe are for sure. A row's bytes
+ * stand for its numbers: number = scale * (code - 128), but for an error whose length is known. A probe's likewise, without
+ * the 128. So the scalar product of row and probe is scale * probe scale * sum of (code - 128) * probe, but for at most
+ * (length of what the codes stand for) * (length of the probe's error) + (length of the row's error) * (length of the probe).
+ * An owner's rows stand one after the other, and the best of them counts.
+ *
+ *   codes         rows times length bytes; length is a multiple of 64, at most KFACE_NATIVE_MAX_CODES
+ *   bounds        three arrays, bounds_stride floats apart: each row's scale, the length of what its codes stand for, and
+ *                 the length of its error. Both lengths must allow for what single precision loses
+ *   owners        whose each row is, from 0
+ *   probes        probe_count times length, -127 to 127
+ *   probe_bounds  three arrays of probe_count floats: each probe's scale, the length of its error, and its own length
+ *   k             1 to KFACE_NATIVE_MAX_NEAR
+ *   plain         other than 0: without AVX2 even where the processor has it; the same whole numbers, later
+ *   room          how many rows there is room for, for each probe
+ *   found         receives the rows, ascending, `room` a probe; lower and upper the bounds of their scores
+ *   counts        receives how many rows each probe has found; -1 where there was no room for them
+ */
+KFACE_NATIVE_API int32_t kface_native_near_rows(const uint8_t *codes, int64_t rows, int32_t length, const float *bounds,
+                                                int64_t bounds_stride, const int32_t *owners, const int8_t *probes,
+                                                const float *probe_bounds, int32_t probe_count, int32_t k,
+                                                int32_t plain, int64_t room, int64_t *found, float *lower,
+                                                float *upper, int64_t *counts);
+
 #ifdef __cplusplus
 }
 #endif
