@@ -2,10 +2,8 @@
 #include "variants.h"
 
 namespace kface_native {
-namespace {
 
-// The variant of that number, or nullptr where this processor has not what it needs.
-const Variant *find(int32_t number) noexcept {
+const Variant *find_variant(int32_t number) noexcept {
 #if KFACE_NATIVE_X86 && defined(__GNUC__)
     const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -15,6 +13,8 @@ const Variant *find(int32_t number) noexcept {
 #endif
     return number == KFACE_NATIVE_AUTO || number == KFACE_NATIVE_BASE ? &kBase : nullptr;
 }
+
+namespace {
 
 int32_t check_boxes(const Image &image, const double *boxes, int64_t count, const float *outputs) noexcept {
     int32_t wrong = check_image(image.pixels, image.height, image.width, image.stride);
@@ -31,7 +31,7 @@ extern "C" int32_t kface_native_abi(void) { return KFACE_NATIVE_ABI; }
 
 extern "C" int32_t kface_native_variant(void) {
     for (int32_t number = KFACE_NATIVE_AVX512; number > KFACE_NATIVE_BASE; --number)
-        if (find(number) != nullptr) return number;
+        if (find_variant(number) != nullptr) return number;
     return KFACE_NATIVE_BASE;
 }
 
@@ -41,7 +41,7 @@ extern "C" int32_t kface_native_area_resize(const uint8_t *pixels, int32_t heigh
     if (wrong != KFACE_NATIVE_OK) return wrong;
     if (planes == nullptr) return KFACE_NATIVE_NULL;
     if (out_height < 1 || out_width < 1 || out_height > height || out_width > width) return KFACE_NATIVE_RANGE;
-    return find(KFACE_NATIVE_AUTO)->area_resize({pixels, height, width, stride}, planes, out_height, out_width);
+    return find_variant(KFACE_NATIVE_AUTO)->area_resize({pixels, height, width, stride}, planes, out_height, out_width);
 }
 
 extern "C" int32_t kface_native_crop_and_resize(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
@@ -50,7 +50,7 @@ extern "C" int32_t kface_native_crop_and_resize(const uint8_t *pixels, int32_t h
     const int32_t wrong = check_boxes(image, boxes, count, planes);
     if (wrong != KFACE_NATIVE_OK) return wrong;
     if (size < 2 || size > KFACE_NATIVE_MAX_CROP) return KFACE_NATIVE_RANGE;
-    return find(KFACE_NATIVE_AUTO)->crop_and_resize(image, boxes, count, size, planes);
+    return find_variant(KFACE_NATIVE_AUTO)->crop_and_resize(image, boxes, count, size, planes);
 }
 
 extern "C" int32_t kface_native_pnet(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
@@ -63,7 +63,7 @@ extern "C" int32_t kface_native_pnet(const uint8_t *pixels, int32_t height, int3
     if (level_height < 12 || level_width < 12 || level_height > height || level_width > width) return KFACE_NATIVE_RANGE;
     const int64_t out_height = (level_height - 1) / 2 - 4;
     const int64_t out_width = (level_width - 1) / 2 - 4;
-    const Variant *const chosen = find(variant);
+    const Variant *const chosen = find_variant(variant);
     if (begin < 0 || end < begin || end > out_height || room < (end - begin) * out_width ||
         out_height * out_width > std::numeric_limits<int32_t>::max() || weight_count != KFACE_NATIVE_PNET_WEIGHTS ||
         chosen == nullptr)
@@ -79,7 +79,7 @@ extern "C" int32_t kface_native_rnet(const uint8_t *pixels, int32_t height, int3
     const int32_t wrong = check_boxes(image, boxes, count, outputs);
     if (wrong != KFACE_NATIVE_OK) return wrong;
     if (weights == nullptr) return KFACE_NATIVE_NULL;
-    const Variant *const chosen = find(variant);
+    const Variant *const chosen = find_variant(variant);
     if (weight_count != KFACE_NATIVE_RNET_WEIGHTS || chosen == nullptr) return KFACE_NATIVE_RANGE;
     return chosen->rnet(image, boxes, count, weights, outputs);
 }
@@ -91,7 +91,7 @@ extern "C" int32_t kface_native_onet(const uint8_t *pixels, int32_t height, int3
     const int32_t wrong = check_boxes(image, boxes, count, outputs);
     if (wrong != KFACE_NATIVE_OK) return wrong;
     if (weights == nullptr) return KFACE_NATIVE_NULL;
-    const Variant *const chosen = find(variant);
+    const Variant *const chosen = find_variant(variant);
     if (weight_count != KFACE_NATIVE_ONET_WEIGHTS || chosen == nullptr) return KFACE_NATIVE_RANGE;
     return chosen->onet(image, boxes, count, weights, outputs);
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "variants.h"
 
@@ -29,10 +30,12 @@ namespace avx2 {
 
 #include "crop.inl"
 
+#include "suppress.inl"
+
 #include "cascade.inl"
 }  // namespace avx2
 
-extern const Variant kAvx2 = {avx2::area_resize, avx2::crop_and_resize, avx2::pnet, avx2::rnet, avx2::onet};
+extern const Variant kAvx2 = {avx2::area_resize, avx2::crop_and_resize, avx2::suppress_boxes, avx2::pnet, avx2::rnet, avx2::onet};
 }  // namespace kface_native
 
 #if defined(__clang__)

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "variants.h"
 
@@ -31,10 +32,12 @@ namespace avx512 {
 
 #include "crop.inl"
 
+#include "suppress.inl"
+
 #include "cascade.inl"
 }  // namespace avx512
 
-extern const Variant kAvx512 = {avx512::area_resize, avx512::crop_and_resize, avx512::pnet, avx512::rnet, avx512::onet};
+extern const Variant kAvx512 = {avx512::area_resize, avx512::crop_and_resize, avx512::suppress_boxes, avx512::pnet, avx512::rnet, avx512::onet};
 }  // namespace kface_native
 
 #if defined(__clang__)

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "variants.h"
 
@@ -25,8 +26,10 @@ namespace base {
 
 #include "crop.inl"
 
+#include "suppress.inl"
+
 #include "cascade.inl"
 }  // namespace base
 
-extern const Variant kBase = {base::area_resize, base::crop_and_resize, base::pnet, base::rnet, base::onet};
+extern const Variant kBase = {base::area_resize, base::crop_and_resize, base::suppress_boxes, base::pnet, base::rnet, base::onet};
 }  // namespace kface_native

@@ -35,11 +35,16 @@ struct Image {
 struct Variant {
     int32_t (*area_resize)(const Image &, float *planes, int32_t out_height, int32_t out_width) noexcept;
     int32_t (*crop_and_resize)(const Image &, const double *boxes, int64_t count, int32_t size, float *planes) noexcept;
+    int32_t (*suppress)(const double *boxes, int64_t count, double threshold, int32_t smaller, int64_t *stay,
+                        int64_t *stayed) noexcept;
     int32_t (*pnet)(const Image &, int32_t level_height, int32_t level_width, int32_t begin, int32_t end, const float *weights,
                     float least, int32_t *places, float *found, int64_t *count) noexcept;
     int32_t (*rnet)(const Image &, const double *boxes, int64_t count, const float *weights, float *outputs) noexcept;
     int32_t (*onet)(const Image &, const double *boxes, int64_t count, const float *weights, float *outputs) noexcept;
 };
+
+// Returns the variant of that number (KFACE_NATIVE_AUTO and on), or nullptr where this processor has not what it needs.
+const Variant *find_variant(int32_t number) noexcept;
 
 extern const Variant kBase;
 #if KFACE_NATIVE_X86
