@@ -12,6 +12,7 @@ from deploy.status import Status
 from deploy.terminal import print_line
 from deploy.view import BACKDROP
 from kface.errors import ConfigError, KFaceError
+from kface.images import reverse_channels
 from kface.text import first_line
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class _OpenCvScreen(object):
         return self._open
 
     def show(self, rgb: np.ndarray) -> None:
-        cv2.imshow(self._title, np.ascontiguousarray(rgb[:, :, ::-1]))
+        cv2.imshow(self._title, reverse_channels(rgb))
 
     def work(self) -> None:
         key = cv2.waitKey(1)

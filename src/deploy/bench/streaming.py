@@ -11,6 +11,7 @@ from deploy.bench.figures import figure
 from deploy.bench.networks import Effort, Rows
 from deploy.bench.scenes import FPS, BenchScene
 from kface.bundle import Bundle
+from kface.images import reverse_channels
 from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, Result, Runner, Times, TrackSettings
 from kface.streams import Frame, Stream, StreamSettings
 
@@ -157,7 +158,7 @@ class _Capture(object):
         self._number += 1
         there = self._number < self._frames
         if there:
-            self._bgr = np.ascontiguousarray(self._scene.frame(self._number)[:, :, ::-1])
+            self._bgr = reverse_channels(self._scene.frame(self._number))
         return there
 
     def retrieve(self) -> Tuple[bool, np.ndarray]:

@@ -12,6 +12,7 @@ from deploy.outputs.base import Output, OutputStream, open_private, register
 from deploy.view import annotate
 from kface.errors import ConfigError, KFaceError
 from kface.fields import Settings
+from kface.images import reverse_channels
 from kface.recognizer import Result
 
 #: What OpenCV's own FFmpeg, and GStreamer's, can write everywhere, by the file's ending.
@@ -87,7 +88,7 @@ class VideoOutput(Output):
         if writer is None:
             writer = self._open(picture.shape[1], picture.shape[0])
             self._next = result.frame.time_monotonic
-        bgr = np.ascontiguousarray(_letterbox(picture, self._size)[:, :, ::-1])
+        bgr = reverse_channels(_letterbox(picture, self._size))
         for _ in range(self._repeats(result.frame.time_monotonic) if self._live else 1):
             writer.write(bgr)
 

@@ -9,6 +9,7 @@ from typing import Optional
 import numpy as np
 
 from kface.errors import ImageError
+from kface.images.channels import reverse_channels
 
 #: Largest values of 8, 10, 12, 14 and 16 bits.
 PEAKS = (255, 1023, 4095, 16383, 65535)
@@ -39,7 +40,7 @@ def to_rgb(stored: np.ndarray, peak: Optional[int] = None, where: object = "imag
     if channels not in (1, 2, 3, 4):
         raise ImageError("has {} channels".format(channels), where, "convert it to an RGB image")
     if stored.dtype == np.uint8 and channels == 3 and (peak is None or peak >= 255):
-        return np.ascontiguousarray(stored[:, :, ::-1])
+        return reverse_channels(stored)
     colours = stored[:, :, :3] if channels >= 3 else stored[:, :, :1]
     rgb = np.empty(stored.shape[:2] + (3,), np.uint8)
     # Damaged floats may be NaN or infinite.

@@ -12,6 +12,7 @@ from kface.data.layout import CAMERAS
 from kface.data.sample.identity import Identity, generator, subject_names
 from kface.data.sample.scene import Scene, develop
 from kface.errors import DatasetError
+from kface.images import reverse_channels
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -97,7 +98,7 @@ def write_clip(directory: PathLike, seed: int = 0) -> Path:
         writer = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE)
         try:
             for picture in frames(seed=seed):
-                writer.write(np.ascontiguousarray(picture[:, :, ::-1]))
+                writer.write(reverse_channels(picture))
         finally:
             writer.release()
         if not part.is_file() or not part.stat().st_size:
