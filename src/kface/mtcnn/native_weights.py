@@ -106,7 +106,7 @@ def _pnet(constants: Dict[str, np.ndarray]) -> List[np.ndarray]:
     layers = [part for name in ("conv1", "conv2", "conv3") for part in _convolution(constants, name)]
     for head in ("logits", "offsets"):
         layers += [constants[head + ".0"], constants[head + ".1"]]
-    return layers
+    return layers + [_tiles(constants, "conv3")]
 
 
 def _dense(

@@ -15,7 +15,7 @@ REACH = 1e9
 #: kind has: SSE2 on x86-64, NEON on 64-bit ARM.
 VARIANTS = ("auto", "base", "avx2", "avx512")
 #: Floats of the networks' weights, and pixels of P-Net's window: the least side of a level.
-WEIGHTS = {"pnet": 6773, "rnet": 135200, "onet": 542656}
+WEIGHTS = {"pnet": 19573, "rnet": 135200, "onet": 542656}
 PNET_WINDOW = 12
 #: Of the bytes of :meth:`Kernels.near_rows`: their longest row, of what its length is a multiple, and the most owners.
 MAX_CODES = 1 << 16

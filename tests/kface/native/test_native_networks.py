@@ -91,10 +91,15 @@ def test_strips_of_pnet_are_the_whole(compiled, weights):
     places, found = compiled.pnet(image, (81, 77), weights["pnet"], EVERYTHING)
     parts = [
         compiled.pnet(image, (81, 77), weights["pnet"], EVERYTHING, rows)
-        for rows in ((0, 1), (1, 2), (2, 17), (17, 17), (17, 36))
+        for rows in ((0, 3), (3, 6), (6, 18), (18, 18), (18, 36))
     ]
     np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), places)
     np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), found)
+    for rows in ((1, 2), (2, 17), (34, 36)):
+        some = compiled.pnet(image, (81, 77), weights["pnet"], EVERYTHING, rows)
+        which = slice(rows[0] * 34, rows[1] * 34)
+        np.testing.assert_array_equal(some[0], places[which])
+        np.testing.assert_allclose(some[1], found[which], atol=3e-5)
 
 
 def test_only_windows_above_the_logit_are_found(either, weights):
@@ -142,7 +147,7 @@ def test_wrong_arguments_are_refused(either, weights):
     for call, match in (
         (lambda: either.pnet(image, (11, 50), good, 0.0), "shape"),
         (lambda: either.pnet(image, (40, 51), good, 0.0), "shape"),
-        (lambda: either.pnet(image, (40, 50), good[1:], 0.0), r"weights: must be \(6773,\)"),
+        (lambda: either.pnet(image, (40, 50), good[1:], 0.0), r"weights: must be \(19573,\)"),
         (lambda: either.pnet(image, (40, 50), good, 0.0, (0, 16)), "rows"),
         (lambda: either.pnet(image, (40, 50), good, 0.0, (5, 4)), "rows"),
         (lambda: either.pnet(image, (40, 50), good, 0.0, variant="sse9"), "sse9: unknown variant"),

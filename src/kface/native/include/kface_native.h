@@ -55,7 +55,7 @@ enum {
 };
 
 /* Floats of the networks' weights, as kface.native.cascade arranges them. */
-#define KFACE_NATIVE_PNET_WEIGHTS 6773
+#define KFACE_NATIVE_PNET_WEIGHTS 19573
 #define KFACE_NATIVE_RNET_WEIGHTS 135200
 #define KFACE_NATIVE_ONET_WEIGHTS 542656
 /* Outputs of R- and O-Net for a box. */
@@ -94,7 +94,8 @@ KFACE_NATIVE_API int32_t kface_native_crop_and_resize(const uint8_t *pixels, int
  * so that no map is ever complete, and with offsets only where there is a face.
  *
  *   level_height  rows of the level, 12 to height; level_width likewise
- *   begin, end    the rows of the network's output to compute, of (level_height - 1) / 2 - 4: strips may run side by side
+ *   begin, end    the rows of the network's output to compute, of (level_height - 1) / 2 - 4: strips may run side by side,
+ *                 and give the same bits as the whole where `begin` is a multiple of 3
  *   weights       KFACE_NATIVE_PNET_WEIGHTS floats; weight_count is that number, against a mistake
  *   least         outputs with a higher logit are found
  *   places        receives row * width of the output + column of each, ascending

@@ -18,28 +18,33 @@ inline int32_t pnet(const Image &image, int32_t level_height, int32_t level_widt
     const Layer first = next_layer(weights, 27, 16);
     const Layer second = next_layer(weights, 90, 16);
     const Layer third = next_layer(weights, 144, 32);
-    const float *const score = weights;      // 32, and the bias
+    const float *const score = weights;         // 32, and the bias
     const float *const offsets = weights + 33;  // 4 times 32, and 4 biases
+    const Layer third_tiles = {offsets + 132, third.bias, third.slopes};
     Shrinker shrinker;
-    // Rings of 4 rows. The level's rows may be read one float past their end.
+    // Rings of 4 rows, and of 8 for the third convolution, whose tiles see 5 rows and up to 2 pixels more than there are.
     const int64_t level_row = 3 * int64_t{level_width};
-    const Array<float> memory = make_array<float>(4 * level_row + 2 * conv_width * 16 + 4 * pool_width * 16 +
-                                                  4 * middle_width * 16 + out_width * 32);
+    const int64_t middle_row = ((out_width + 2) / 3 * 3 + 2) * 16;
+    const Array<float> memory =
+        make_array<float>(4 * level_row + 2 * conv_width * 16 + 4 * pool_width * 16 + 8 * middle_row + 3 * out_width * 32 +
+                          tiles_memory(16, 32, kTilesOfRow, 1));
     if (!memory || !shrinker.open(image, level_height, level_width)) return KFACE_NATIVE_MEMORY;
     float *const level = memory.get();
     float *const conv = level + 4 * level_row;
     float *const pooled = conv + 2 * conv_width * 16;
     float *const middle = pooled + 4 * pool_width * 16;
-    float *const last = middle + 4 * middle_width * 16;
+    float *const last = middle + 8 * middle_row;
+    float *const tiles = last + 3 * out_width * 32;
+    std::fill(middle, last, 0.0F);
 
     const Window first_window = {3, 1, 9, 0};
     const Window second_window = {3, 3, 10, 16};
-    const Window third_window = {3, 1, 48, 0};
     int64_t level_done = 2 * int64_t{begin};
     int64_t pool_done = begin;
     int64_t middle_done = begin;
-    for (int64_t y = begin; y < end; ++y) {
-        for (; middle_done < y + 3; ++middle_done) {
+    for (int64_t y = begin; y < end; y += 3) {
+        const int height = end - y < 3 ? static_cast<int>(end - y) : 3;
+        for (; middle_done < y + height + 2; ++middle_done) {
             for (; pool_done < middle_done + 3; ++pool_done) {
                 const int rows_of_conv = 2 * pool_done + 1 < conv_height ? 2 : 1;
                 for (; level_done < 2 * pool_done + rows_of_conv + 2; ++level_done)
@@ -55,17 +60,17 @@ inline int32_t pnet(const Image &image, int32_t level_height, int32_t level_widt
             }
             const float *rows[3];
             for (int k = 0; k < 3; ++k) rows[k] = pooled + (middle_done + k) % 4 * pool_width * 16;
-            convolve_row<16, 16, 0>(second_window, rows, second, middle + middle_done % 4 * middle_width * 16, middle_width);
+            convolve_row<16, 16, 0>(second_window, rows, second, middle + middle_done % 8 * middle_row, middle_width);
         }
-        const float *rows[3];
-        for (int k = 0; k < 3; ++k) rows[k] = middle + (y + k) % 4 * middle_width * 16;
-        convolve_row<16, 32, 0>(third_window, rows, third, last, out_width);
-        for (int64_t x = 0; x < out_width; ++x) {
-            const float *const at = last + x * 32;
+        const float *rows[5];
+        for (int k = 0; k < 5; ++k) rows[k] = middle + (y + k) % 8 * middle_row;
+        convolve_tile_row<16, 32>(rows, third_tiles, tiles, height, out_width, last);
+        for (int64_t place = 0; place < height * out_width; ++place) {
+            const float *const at = last + place * 32;
             const float logit = dot32(score, at) + score[32];
-            // Not "logit <= least": a NaN is found, and seen.
+            // A NaN is found, and seen.
             if (logit <= least) continue;
-            places[*count] = static_cast<int32_t>(y * out_width + x);
+            places[*count] = static_cast<int32_t>(y * out_width + place);
             float *const values = found + 5 * *count;
             values[0] = logit;
             for (int k = 0; k < 4; ++k) values[1 + k] = dot32(offsets + 32 * k, at) + offsets[128 + k];

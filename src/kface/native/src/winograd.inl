@@ -27,6 +27,44 @@ constexpr int64_t tiles_memory(int stride, int channels, int tiles, int rows) no
     return int64_t{25} * rows * tiles * (stride + channels);
 }
 
+// Transforms the 5 x 5 pixels of a tile from `column` on; place k of its 25 goes to inputs[k * apart].
+template <int Stride>
+KFACE_NATIVE_INLINE void transform_tile(const float *const (&rows)[5], int64_t column, float *inputs, int64_t apart) noexcept {
+    for (int channel = 0; channel < Stride; channel += kLanes) {
+        Floats values[25];
+        Floats half[25];
+        for (int y = 0; y < 5; ++y)
+            for (int x = 0; x < 5; ++x) values[5 * y + x] = load(rows[y] + (column + x) * Stride + channel);
+        for (int x = 0; x < 5; ++x) transform_input(values + x, 5, half + x);
+        for (int y = 0; y < 5; ++y) transform_input(half + 5 * y, 1, values + 5 * y);
+        for (int place = 0; place < 25; ++place) store(inputs + place * apart + channel, values[place]);
+    }
+}
+
+// Turns a tile's products into `height` x `width` pixels, at most 3 x 3, with bias and PReLU; rows are `pitch` pixels apart.
+template <int Channels>
+KFACE_NATIVE_INLINE void finish_tile(const float *products, int64_t apart, const Layer &layer, int height, int width, int64_t pitch,
+                        float *out) noexcept {
+    const Floats zero = every(0.0F);
+    for (int channel = 0; channel < Channels; channel += kLanes) {
+        Floats values[25];
+        Floats half[15];
+        Floats found[9];
+        for (int place = 0; place < 25; ++place) values[place] = load(products + place * apart + channel);
+        for (int x = 0; x < 5; ++x) transform_output(values + x, 5, half + x);
+        for (int y = 0; y < 3; ++y) transform_output(half + 5 * y, 1, found + 3 * y);
+        const Floats bias = load(layer.bias + channel);
+        const Floats slopes = load(layer.slopes + channel);
+        for (int y = 0; y < 3; ++y)
+            for (int x = 0; x < 3; ++x) {
+                if (y >= height || x >= width) continue;
+                const Floats value = add(found[3 * y + x], bias);
+                store(out + (y * pitch + x) * Channels + channel,
+                      multiply_add(slopes, smaller(value, zero), larger(value, zero)));
+            }
+    }
+}
+
 // A convolution with its PReLU over `Out` x `Out` pixels in `Tiles` x `Tiles` tiles of 3 x 3, `Rows` rows of tiles at a time. The
 // input has rows of `In` pixels, `Stride` values each, `Inputs` of them real, and 3 * Tiles + 2 rows and columns; where tiles
 // reach beyond what is needed it holds any finite numbers. The layer's weights are the transformed ones: 25 times
@@ -39,43 +77,59 @@ inline void convolve_tiles(const float *in, const Layer &layer, float *memory, f
     float *const products = memory + int64_t{25} * kTiles * Stride;
     for (int begin = 0; begin < Tiles; begin += Rows) {
         for (int tile = 0; tile < kTiles; ++tile) {
-            const float *corner = in + (int64_t{3} * (begin + tile / Tiles) * In + 3 * (tile % Tiles)) * Stride;
-            for (int channel = 0; channel < Stride; channel += kLanes) {
-                Floats values[25];
-                Floats half[25];
-                for (int y = 0; y < 5; ++y)
-                    for (int x = 0; x < 5; ++x) values[5 * y + x] = load(corner + (int64_t{y} * In + x) * Stride + channel);
-                for (int x = 0; x < 5; ++x) transform_input(values + x, 5, half + x);
-                for (int y = 0; y < 5; ++y) transform_input(half + 5 * y, 1, values + 5 * y);
-                for (int place = 0; place < 25; ++place)
-                    store(inputs + (int64_t{place} * kTiles + tile) * Stride + channel, values[place]);
-            }
+            const float *rows[5];
+            for (int y = 0; y < 5; ++y) rows[y] = in + int64_t{3 * (begin + tile / Tiles) + y} * In * Stride;
+            transform_tile<Stride>(rows, 3 * (tile % Tiles), inputs + tile * Stride, kTiles * Stride);
         }
         for (int place = 0; place < 25; ++place)
             multiply_rows<Stride, Inputs, Channels, kTiles>(inputs + int64_t{place} * kTiles * Stride,
                                                             layer.weights + int64_t{place} * Inputs * Channels,
                                                             products + int64_t{place} * kTiles * Channels);
-        const Floats zero = every(0.0F);
         for (int tile = 0; tile < kTiles; ++tile) {
             const int top = 3 * (begin + tile / Tiles);
             const int left = 3 * (tile % Tiles);
-            for (int channel = 0; channel < Channels; channel += kLanes) {
-                Floats values[25];
-                Floats half[15];
-                Floats found[9];
-                for (int place = 0; place < 25; ++place)
-                    values[place] = load(products + (int64_t{place} * kTiles + tile) * Channels + channel);
-                for (int x = 0; x < 5; ++x) transform_output(values + x, 5, half + x);
-                for (int y = 0; y < 3; ++y) transform_output(half + 5 * y, 1, found + 3 * y);
-                const Floats bias = load(layer.bias + channel);
-                const Floats slopes = load(layer.slopes + channel);
-                for (int y = 0; y < 3 && top + y < Out; ++y)
-                    for (int x = 0; x < 3 && left + x < Out; ++x) {
-                        const Floats value = add(found[3 * y + x], bias);
-                        store(out + (int64_t{top + y} * Out + left + x) * Channels + channel,
-                              multiply_add(slopes, smaller(value, zero), larger(value, zero)));
-                    }
-            }
+            finish_tile<Channels>(products + tile * Channels, kTiles * Channels, layer, Out - top, Out - left, Out,
+                                  out + (int64_t{top} * Out + left) * Channels);
         }
     }
+}
+
+// Tiles of a row that are computed at once, where there are as many.
+constexpr int kTilesOfRow = 11;
+
+// `Count` tiles from `first` on: `height` output rows of `width` pixels in all.
+template <int Stride, int Channels, int Count>
+inline void convolve_some_tiles(const float *const (&rows)[5], int64_t first, const Layer &layer, float *memory, int height,
+                                int64_t width, float *out) noexcept {
+    float *const products = memory + int64_t{25} * Count * Stride;
+    for (int tile = 0; tile < Count; ++tile)
+        transform_tile<Stride>(rows, 3 * (first + tile), memory + tile * Stride, Count * Stride);
+    for (int place = 0; place < 25; ++place)
+        multiply_rows<Stride, Stride, Channels, Count>(memory + int64_t{place} * Count * Stride,
+                                                       layer.weights + int64_t{place} * Stride * Channels,
+                                                       products + int64_t{place} * Count * Channels);
+    for (int tile = 0; tile < Count; ++tile) {
+        const int64_t left = 3 * (first + tile);
+        finish_tile<Channels>(products + tile * Channels, Count * Channels, layer, height,
+                              width - left < 3 ? static_cast<int>(width - left) : 3, width, out + left * Channels);
+    }
+}
+
+// The same over at most 3 rows of any width: `rows` are five rows of the input, with 3 * tiles + 2 pixels for (width + 2) / 3
+// tiles; `memory` has room for tiles_memory(Stride, Channels, kTilesOfRow, 1).
+template <int Stride, int Channels>
+inline void convolve_tile_row(const float *const (&rows)[5], const Layer &layer, float *memory, int height, int64_t width,
+                              float *out) noexcept {
+    const int64_t tiles = (width + 2) / 3;
+    if (tiles < kTilesOfRow) {
+        for (int64_t tile = 0; tile < tiles; ++tile)
+            convolve_some_tiles<Stride, Channels, 1>(rows, tile, layer, memory, height, width, out);
+        return;
+    }
+    int64_t tile = 0;
+    for (; tile + kTilesOfRow <= tiles; tile += kTilesOfRow)
+        convolve_some_tiles<Stride, Channels, kTilesOfRow>(rows, tile, layer, memory, height, width, out);
+    // Some of the last ones once more.
+    if (tile < tiles)
+        convolve_some_tiles<Stride, Channels, kTilesOfRow>(rows, tiles - kTilesOfRow, layer, memory, height, width, out);
 }
