@@ -5,8 +5,9 @@ import struct
 
 from kface.images.header import MOST_PARTS, Header, TruncatedError, Turns, exif_turns, number
 
-# In a scan a byte 0xff is data where 0x00 follows, and a restart where 0xd0-0xd7 does.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+# In a scan a byte 0xff is data where 0x00 follows, and a restart where 0xd0-0xd7 does. "\xff+" would be much slower: only a
+# literal at the beginning is looked for without a step of the engine for each byte.
+_MARKER = re.compile(rb"\xff\xff*([^\x00\xff\xd0-\xd7])")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 #: Encoders make about ten scans of a progressive picture. Each costs a pass over all of it, and an empty one ten bytes.
 MOST_SCANS = 100

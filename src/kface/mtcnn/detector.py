@@ -24,6 +24,9 @@ NMS_WITHIN_LEVEL, NMS_BETWEEN_LEVELS, NMS_RNET = 0.5, 0.7, 0.7
 NMS_ONET = 0.7
 
 
+_NO_BOXES = np.zeros((0, 4)), np.zeros((0,), np.float32)
+
+
 class FaceCandidates(NamedTuple):
     """Boxes of one image between two stages of the cascade: float64 (n, 4) and float32 (n,), best first."""
 
@@ -220,6 +223,8 @@ class Detector(FaceDetector):
 
         def read(level: Tuple[Tuple[int, float], Windows]) -> Tuple[np.ndarray, np.ndarray]:
             (_, scale), found = level
+            if not len(found.logits):
+                return _NO_BOXES
             boxes, scores = box.proposals(found, self.thresholds[0], scale)
             stay = suppress(boxes, NMS_WITHIN_LEVEL)
             return boxes[stay], scores[stay]

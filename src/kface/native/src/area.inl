@@ -40,35 +40,36 @@ inline void cover_side(int32_t side, int32_t out_side, Cover *covers) noexcept {
     }
 }
 
-inline float weight(const Cover &cover, int32_t tap) noexcept {
-    return tap == 0 ? cover.left : tap == cover.count - 1 ? cover.right : cover.inner;
-}
+// Rows whose bytes add up in 16 bits.
+constexpr int32_t kWholeRows = 256;
 
-// sums[i] = the weighted sum of the rows that an output row covers.
-inline void sum_rows(const uint8_t *row, int64_t stride, const Cover &cover, int32_t length, float *sums) noexcept {
-    int32_t tap = 0;
-    if (cover.count >= 2) {
-        const uint8_t *next = row + stride;
-        const float first = weight(cover, 0);
-        const float second = weight(cover, 1);
-        for (int32_t i = 0; i < length; ++i) sums[i] = first * row[i] + second * next[i];
-        tap = 2;
-    } else {
-        const float only = weight(cover, 0);
-        for (int32_t i = 0; i < length; ++i) sums[i] = only * row[i];
-        tap = 1;
+// sums[i] = the weighted sum of the rows that an output row covers. Those that are covered entirely have one weight: their bytes
+// are added up in `whole` first.
+inline void sum_rows(const uint8_t *row, int64_t stride, const Cover &cover, int32_t length, uint16_t *whole,
+                     float *sums) noexcept {
+    const float left = cover.left;
+    if (cover.count == 1) {
+        for (int32_t i = 0; i < length; ++i) sums[i] = left * row[i];
+        return;
     }
-    for (; tap + 1 < cover.count; tap += 2) {
-        const uint8_t *here = row + tap * stride;
+    const uint8_t *const last = row + (cover.count - 1) * stride;
+    const float right = cover.right;
+    for (int32_t i = 0; i < length; ++i) sums[i] = left * row[i] + right * last[i];
+    const float inner = cover.inner;
+    for (int32_t begin = 1; begin < cover.count - 1; begin += kWholeRows) {
+        const int32_t end = std::min(begin + kWholeRows, cover.count - 1);
+        const uint8_t *here = row + begin * stride;
+        if (end - begin == 1) {
+            for (int32_t i = 0; i < length; ++i) sums[i] += inner * here[i];
+            continue;
+        }
         const uint8_t *next = here + stride;
-        const float first = weight(cover, tap);
-        const float second = weight(cover, tap + 1);
-        for (int32_t i = 0; i < length; ++i) sums[i] += first * here[i] + second * next[i];
-    }
-    if (tap < cover.count) {
-        const uint8_t *here = row + tap * stride;
-        const float last = weight(cover, tap);
-        for (int32_t i = 0; i < length; ++i) sums[i] += last * here[i];
+        for (int32_t i = 0; i < length; ++i) whole[i] = static_cast<uint16_t>(here[i] + next[i]);
+        for (int32_t tap = begin + 2; tap < end; ++tap) {
+            here = row + tap * stride;
+            for (int32_t i = 0; i < length; ++i) whole[i] = static_cast<uint16_t>(whole[i] + here[i]);
+        }
+        for (int32_t i = 0; i < length; ++i) sums[i] += inner * whole[i];
     }
 }
 
@@ -102,6 +103,7 @@ struct Shrinker {
     Array<Cover> rows;
     Array<Cover> columns;
     Array<float> sums;
+    Array<uint16_t> whole;
 
     // Returns false where there is no memory.
     bool open(const Image &image, int32_t out_height, int32_t wide) noexcept {
@@ -112,7 +114,8 @@ struct Shrinker {
         rows = make_array<Cover>(out_height);
         columns = make_array<Cover>(out_width);
         sums = make_array<float>(int64_t{length} + 1);
-        if (!rows || !columns || !sums) return false;
+        whole = make_array<uint16_t>(length);
+        if (!rows || !columns || !sums || !whole) return false;
         cover_side(image.height, out_height, rows.get());
         cover_side(image.width, out_width, columns.get());
         sums[length] = 0.0F;
@@ -120,7 +123,7 @@ struct Shrinker {
     }
 
     void row(int32_t y, int64_t plane, int64_t step, float *out) noexcept {
-        sum_rows(pixels + rows[y].first * stride, stride, rows[y], length, sums.get());
+        sum_rows(pixels + rows[y].first * stride, stride, rows[y], length, whole.get(), sums.get());
         sum_columns(sums.get(), columns.get(), out_width, rows[y].sum, plane, step, out);
     }
 };
