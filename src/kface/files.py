@@ -4,6 +4,7 @@ import codecs
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -46,10 +47,25 @@ def write_atomic(path: PathLike, data: bytes, mode: Optional[int] = None) -> Non
 
 
 def write_json(path: PathLike, value: Any, mode: Optional[int] = None) -> None:
-    """Write JSON atomically, with sorted keys, so that equal values make equal files; see :func:`write_atomic`."""
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
+    """Write JSON atomically, with sorted keys, so that equal values make equal files; see :func:`write_atomic`.
+
+    JSON has neither NaN nor infinities, which :func:`read_json` refuses: they become null.
+    """
+    try:
+        text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     # A file name that is not UTF-8 holds lone surrogates, which JSON writes as \\udcxx, and so does this.
     write_atomic(path, (text + "\n").encode("utf-8", "backslashreplace"), mode)
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with None in place of all numbers that are not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def read_json(path: PathLike, limit: int = 1 << 28) -> Any:

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 
+import numpy as np
 import pytest
 
 from kface.files import open_regular, read_json, read_lines, read_regular, write_json
@@ -89,3 +90,10 @@ def test_bytes_that_are_no_text(tmp_path):
         (tmp_path / "a.txt").write_bytes(data)
         with pytest.raises(ValueError, match="."):
             read_lines(tmp_path / "a.txt")
+
+
+def test_what_is_written_can_be_read_where_numbers_are_not_finite(tmp_path):
+    write_json(
+        tmp_path / "a.json", {"a": [1.5, float("nan")], "b": {"c": (float("inf"), "Infinity")}, "d": np.float64("-inf")}
+    )
+    assert read_json(tmp_path / "a.json") == {"a": [1.5, None], "b": {"c": [None, "Infinity"]}, "d": None}
