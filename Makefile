@@ -110,10 +110,11 @@ format: setup ## format the code with ruff and fix what it can
 floor: setup
 	@.venv/bin/vermin -t=3.6- --eval-annotations --no-tips --violations --quiet $(FLOOR)
 
-bench: setup ## measure detector, data set and KISA test speed, side by side with the mtcnn package
+bench: setup ## measure detector, data set, training and KISA test speed, side by side with the mtcnn package, Keras's networks and PyTorch
 	@$(PY) -m benchmarks.detector
 	@$(PY) -m benchmarks.dataset
 	@$(PY) -m benchmarks.pipeline
+	@$(PY) -m benchmarks.training
 	@$(PY) -m benchmarks.kisa
 
 bench-networks: setup ## compare the runtimes on the newest bundle's embedder and on the detector

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.training.turns import BATCH, STEPS
 from kface.workers import cores
 
-ROUNDS = 8
+ROUNDS = 2
 NETWORKS = ("resnet50", "mobilenetv2")
 #: By module and case, what the table calls it.
 TENSORFLOW = {
