@@ -13,12 +13,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.training.turns import BATCH, STEPS
 from kface.workers import cores
 
-ROUNDS = 2
+#: Turns of each candidate at least, and seconds in which they take more.
+ROUNDS, SECONDS = 3, 60.0
 NETWORKS = ("resnet50", "mobilenetv2")
 #: By module and case, what the table calls it.
 TENSORFLOW = {
@@ -92,7 +94,7 @@ def main(networks: list[str]) -> int:
     found = f"PyTorch {torch.stdout.strip()}" if torch.returncode == 0 else "PyTorch is not installed"
     print(
         f"Training, batch {BATCH}, 112x112, float32, AdamW, ArcFace; {cores()} cores, load {os.getloadavg()[0]:.1f}; "
-        f"{ROUNDS} turns of {STEPS} steps; {found}"
+        f"turns of {STEPS} steps; {found}"
     )
     with tempfile.TemporaryDirectory() as folder:
         for network in networks or NETWORKS:
@@ -102,7 +104,6 @@ def main(networks: list[str]) -> int:
                 flush=True,
             )
             compared(network, python if torch.returncode == 0 else None, Path(folder))
-    print(f"  load at the end {os.getloadavg()[0]:.1f}")
     return 0
 
 
@@ -113,12 +114,15 @@ def compared(network: str, torch: str | None, folder: Path) -> None:
     if torch is not None:
         module = [torch, "-m", "benchmarks.training.of_torch"]
         candidates += [Candidate(title, [*module, case, network], folder) for case, title in TORCH.items()]
-    for _ in range(ROUNDS):
+    began, rounds = time.monotonic(), 0
+    while rounds < ROUNDS or time.monotonic() - began < SECONDS:
         for candidate in candidates:
             candidate.turn()
+        rounds += 1
     for candidate in candidates:
         candidate.end()
         print(candidate.row(), flush=True)
+    print(f"  {rounds} turns, load at the end {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
