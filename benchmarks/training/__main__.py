@@ -26,8 +26,7 @@ NETWORKS = ("resnet50", "mobilenetv2")
 TENSORFLOW = {
     "training": "kface, complete training",
     "step": "kface, step alone",
-    "applications": "keras.applications, jit_compile=False",
-    "applications-xla": "keras.applications, as compile() has it",
+    "applications": "keras.applications",
 }
 TORCH = {"plain": "PyTorch, same network", "channels-last": "PyTorch, same network, channels_last"}
 

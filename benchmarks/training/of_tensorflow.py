@@ -67,7 +67,7 @@ def alone(network: str) -> None:
     repeat(model)
 
 
-def application(network: str, jit_compile: bool | str) -> None:
+def application(network: str) -> None:
     """Train a network of keras.applications as a user would write it, with our neck and head."""
     base = getattr(keras.applications, APPLICATIONS[network])(
         include_top=False, weights=None, input_shape=(112, 112, 3)
@@ -81,7 +81,7 @@ def application(network: str, jit_compile: bool | str) -> None:
     x = layers.BatchNormalization()(layers.Dense(EMBEDDING, use_bias=False)(x))
     model = FaceModel(keras.Model(base.input, x), ArcFace()(IDENTITIES))
     optimizer = keras.optimizers.AdamW(1e-3, weight_decay=0.05, global_clipnorm=5.0)
-    model.compile(optimizer=optimizer, jit_compile=jit_compile)
+    model.compile(optimizer=optimizer)
     repeat(model)
 
 
@@ -115,8 +115,7 @@ def multiplications(layer: keras.Layer) -> int:
 CASES: dict[str, Callable[[str], None]] = {
     "training": complete,
     "step": alone,
-    "applications": lambda network: application(network, False),
-    "applications-xla": lambda network: application(network, "auto"),
+    "applications": application,
 }
 
 if __name__ == "__main__":
