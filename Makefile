@@ -110,10 +110,11 @@ format: setup ## format the code with ruff and fix what it can
 floor: setup
 	@.venv/bin/vermin -t=3.6- --eval-annotations --no-tips --violations --quiet $(FLOOR)
 
-bench: setup ## measure detector, data set, KISA test and 1:N search, side by side with mtcnn, numpy and faiss
+bench: setup ## measure detector, data set, training, KISA test and 1:N search, beside mtcnn, facenet-pytorch, Keras, PyTorch, numpy and faiss
 	@$(PY) -m benchmarks.detector
 	@$(PY) -m benchmarks.dataset
 	@$(PY) -m benchmarks.pipeline
+	@$(PY) -m benchmarks.training
 	@$(PY) -m benchmarks.kisa
 	@$(PY) -m benchmarks.gallery
 

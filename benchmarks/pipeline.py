@@ -38,7 +38,7 @@ def main() -> int:
     from train.samplers import Balanced, Natural
 
     with tempfile.TemporaryDirectory() as folder:
-        split = TrainingSplit.of(_data_set(Path(folder)))
+        split = TrainingSplit.of(data_set(Path(folder)))
         print(
             f"Training's input, {split.images} drawn crops of {len(split.subjects)} people, {cores()} cores, load "
             f"{os.getloadavg()[0]:.1f}"
@@ -67,7 +67,7 @@ def main() -> int:
     return int(worst > WANTED)
 
 
-def _data_set(folder: Path) -> DatasetManifest:
+def data_set(folder: Path) -> DatasetManifest:
     """Write crops whose JPEGs are about as large as those of faces, and build a data set of them."""
     random = np.random.default_rng(0)
     for person in range(PEOPLE):

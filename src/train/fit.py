@@ -111,7 +111,7 @@ def train_run(
     # XLA makes training on a CPU slower (1.85 times where it was measured); JAX has nothing else.
     model.compile(
         optimizer=precision.scaled(optimizer(steps, settings.epochs, settings.batch_size), computed_in),
-        jit_compile="auto" if devices.on_jax() or tf.config.list_physical_devices("GPU") else False,
+        jit_compile=False if devices.on_cpu() else "auto",
     )
     described = describe_run(backbone, head, optimizer, settings, callbacks, manifest, sampling, learnt, sampler)
     folder = run_dir / checkpoints.FOLDER

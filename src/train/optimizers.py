@@ -8,6 +8,7 @@ import keras
 
 from kface.checks import number, refuse
 from kface.errors import ConfigError
+from train import one_pass
 from train.averaging import with_average
 from train.registry import Registry
 from train.schedules import SCHEDULES, PolynomialDecay, StepDecay, warmup_cosine
@@ -114,7 +115,7 @@ class AdamW(Optimizer):
         """Return the optimizer."""
         del batch_size
         self.check_epochs(epochs)
-        optimizer = with_average(keras.optimizers.AdamW, self.average)(
+        optimizer = with_average(one_pass.AdamW, self.average)(
             self.rate(self.learning_rate, steps_per_epoch, epochs),
             weight_decay=self.weight_decay,
             global_clipnorm=self.clip_norm,
@@ -147,7 +148,7 @@ class SGD(Optimizer):
     def __call__(self, steps_per_epoch: int, epochs: int, batch_size: int) -> keras.optimizers.Optimizer:
         """Return the optimizer."""
         self.check_epochs(epochs)
-        optimizer = with_average(keras.optimizers.SGD, self.average)(
+        optimizer = with_average(one_pass.SGD, self.average)(
             self.rate(self.learning_rate * batch_size / 512, steps_per_epoch, epochs),
             momentum=self.momentum,
             nesterov=False,

@@ -9,6 +9,7 @@ from keras import layers
 
 from kface.checks import number, whole
 from kface.errors import ConfigError
+from train.backbones.normalisation import BatchNormalization
 from train.registry import Json, Registry, fields_of
 
 NECKS = ("flatten", "gdc", "gap")
@@ -65,7 +66,7 @@ class Backbone(ABC):
 
     def normalise(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """Add a BatchNormalization along the last axis."""
-        return layers.BatchNormalization(axis=-1, momentum=self.bn_momentum, epsilon=1e-5, name=name)(x)
+        return BatchNormalization(axis=-1, momentum=self.bn_momentum, epsilon=1e-5, name=name)(x)
 
     def embed(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Add the neck.
@@ -91,9 +92,9 @@ class Backbone(ABC):
             x = layers.Dropout(self.dropout, name="neck_dropout")(x)
         x = layers.Dense(self.embedding, use_bias=False, name="neck_dense")(x)
         # The embedding has 32 bits in mixed precision too.
-        return layers.BatchNormalization(
-            axis=-1, momentum=self.bn_momentum, epsilon=1e-5, name="embedding", dtype="float32"
-        )(x)
+        return BatchNormalization(axis=-1, momentum=self.bn_momentum, epsilon=1e-5, name="embedding", dtype="float32")(
+            x
+        )
 
 
 BACKBONES: Registry[Backbone] = Registry("backbone", Backbone)

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from train.backbones.base import BACKBONES, Backbone
+from train.backbones.normalisation import BatchNormalization
 
 #: Blocks and inner width of the four stages.
 STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))
@@ -33,7 +34,7 @@ class ResNet50(Backbone):
 
 def _build(settings: ResNet50) -> keras.Model:
     def normalise(x: keras.KerasTensor, name: str, gamma: str = "ones") -> keras.KerasTensor:
-        return layers.BatchNormalization(
+        return BatchNormalization(
             axis=-1, momentum=settings.bn_momentum, epsilon=1e-5, gamma_initializer=gamma, name=name
         )(x)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from kface.errors import ConfigError
 
@@ -21,6 +22,11 @@ DIVIDED = ".*class_rows.*"
 def on_jax() -> bool:
     """Return whether Keras computes with JAX."""
     return bool(keras.backend.backend() == "jax")
+
+
+def on_cpu() -> bool:
+    """Return whether Keras computes with TensorFlow, and on a CPU: nothing is compiled by XLA there."""
+    return not on_jax() and not tf.config.list_physical_devices("GPU")
 
 
 def check_backend() -> None:
