@@ -12,7 +12,16 @@ from deploy.bench.networks import Effort, Rows
 from deploy.bench.scenes import FPS, BenchScene
 from kface.bundle import Bundle
 from kface.images import reverse_channels
-from kface.recognizer import FaceRecognizer, Pipeline, PipelineSettings, Result, Runner, Times, TrackSettings
+from kface.recognizer import (
+    FaceRecognizer,
+    OperatingPoint,
+    Pipeline,
+    PipelineSettings,
+    Result,
+    Runner,
+    Times,
+    TrackSettings,
+)
 from kface.streams import Frame, Stream, StreamSettings
 
 #: Templates to compare with; a product with this number costs next to nothing.
@@ -46,8 +55,9 @@ class StrangerGallery(object):
 
 
 def thresholds_for(bundle: Bundle) -> Dict[str, Any]:
-    """Return thresholds for a bundle that has none of its own, to load it with; speed does not depend on them."""
-    return {} if bundle.manifest.thresholds is not None else {"match": {"recognised": 0.5, "unknown": 0.3}}
+    """Return thresholds for a bundle that recommends none, to load it with; speed does not depend on them."""
+    recommended = OperatingPoint.from_thresholds(bundle.manifest.thresholds)
+    return {} if recommended is not None else {"match": {"recognised": 0.5, "unknown": 0.3}}
 
 
 def pipeline(recognizer: FaceRecognizer, gallery: Any, tracks: bool) -> Pipeline:
