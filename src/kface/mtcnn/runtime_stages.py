@@ -9,6 +9,7 @@ from kface.mtcnn import pyramid, weights
 from kface.mtcnn.opened import CascadeNetworks
 from kface.mtcnn.stages import Item, Result, Stages
 from kface.mtcnn.windows import Windows
+from kface.native import kernels
 
 #: Crops that go through R- and O-Net at once: their feature maps fit a core's cache.
 BATCHES = {"rnet": 64, "onet": 16}
@@ -17,7 +18,7 @@ STRIP_PIXELS = 3 << 14
 
 
 class RuntimeStages(Stages):
-    """The cascade's networks on a runtime, with shrinking and cropping in numpy and OpenCV.
+    """The cascade's networks on a runtime; shrinking and cropping by the compiled kernels, or in numpy and OpenCV without.
 
     Args:
         models: The directory that :func:`kface.mtcnn.weights.prepare` returns.
@@ -31,14 +32,17 @@ class RuntimeStages(Stages):
     def __init__(self, models: "weights.PathLike", runtime: str, threads: Optional[int] = None) -> None:
         self.networks = CascadeNetworks(Path(models), runtime, threads)
         self.runtime = runtime
+        found = kernels()
+        self._kernels = found if found.compiled else None
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
-        """See :meth:`Stages.prepare`: the normalised image."""
-        return pyramid.normalise(rgb)
+        """See :meth:`Stages.prepare`: the image itself, or without compiled kernels the normalised one."""
+        return pyramid.normalise(rgb) if self._kernels is None else np.ascontiguousarray(rgb)
 
     def windows(self, images: Sequence[Any], levels: Sequence[Tuple[int, float]], least: float) -> List[Windows]:
         """See :meth:`Stages.windows`."""
-        resized = list(self.map(lambda level: pyramid.level(images[level[0]], level[1]), levels))
+        shrink = pyramid.level if self._kernels is None else self._kernels.level
+        resized = list(self.map(lambda level: shrink(images[level[0]], level[1]), levels))
         if self.networks.packed is None:
             maps = self.run_pnet(resized)
         else:
@@ -78,7 +82,7 @@ class RuntimeStages(Stages):
     def refine(self, name: str, images: Sequence[Any], boxes: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
         """See :meth:`Stages.refine`: the candidates of all images in a few batches."""
         size = {"rnet": 24, "onet": 48}[name]
-        pixels = [pyramid.pixels_for_crops(image) if len(some) else None for image, some in zip(images, boxes)]
+        crop = self._crop(images, boxes, size)
         counts = [len(some) for some in boxes]
         owners = np.repeat(np.arange(len(boxes)), counts)
         every = np.concatenate(list(boxes)) if len(boxes) else np.zeros((0, 4))
@@ -86,10 +90,7 @@ class RuntimeStages(Stages):
         def cut(block: slice) -> np.ndarray:
             crops = []
             for owner in np.unique(owners[block]):
-                source, shape = pixels[owner], images[owner].shape
-                if source is not None:
-                    mine = every[block][owners[block] == owner]
-                    crops.append(pyramid.crop_and_resize(source, (shape[0], shape[1]), mine, size))
+                crops.append(crop(owner, every[block][owners[block] == owner]))
             return crops[0] if len(crops) == 1 else np.concatenate(crops)
 
         outputs = self._in_blocks(name, len(every), cut)
@@ -99,9 +100,21 @@ class RuntimeStages(Stages):
             start += count
         return parts
 
+    def _crop(
+        self, images: Sequence[Any], boxes: Sequence[np.ndarray], size: int
+    ) -> Callable[[int, np.ndarray], np.ndarray]:
+        """Return what cuts boxes out of the image of a number."""
+        found = self._kernels
+        if found is not None:
+            return lambda number, some: found.crop_and_resize(images[number], some, size)
+        pixels = [pyramid.pixels_for_crops(image) if len(some) else image for image, some in zip(images, boxes)]
+        shapes = [(image.shape[0], image.shape[1]) for image in images]
+        return lambda number, some: pyramid.crop_and_resize(pixels[number], shapes[number], some, size)
+
     def refine_few(self, rgb: np.ndarray, boxes: np.ndarray) -> Dict[str, np.ndarray]:
         """See :meth:`Stages.refine_few`."""
-        return self._in_blocks("onet", len(boxes), lambda block: pyramid.crop_and_resize_each(rgb, boxes[block], 48))
+        crop = pyramid.crop_and_resize_each if self._kernels is None else self._kernels.crop_and_resize
+        return self._in_blocks("onet", len(boxes), lambda block: crop(rgb, boxes[block], 48))
 
     def _in_blocks(self, name: str, count: int, cut: Callable[[slice], np.ndarray]) -> Dict[str, np.ndarray]:
         """Run a network on the crops that `cut` returns for each block of boxes; no boxes give no outputs."""
