@@ -22,6 +22,7 @@ from kface.commands import conf
 from kface.commands.table import COMMANDS
 from kface.errors import ConfigError
 from kface.files import sha256_bytes
+from kface.native.loading import BESIDE
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -182,7 +183,8 @@ def _sources(root: Path, package: str) -> Dict[str, _File]:
             for name in folders
             if name not in ("__pycache__", "conf") and not name.startswith(".") and Path(folder) / name not in left_out
         )
-        for name in sorted(names):
+        # Kernels that were compiled for this machine are of no use there.
+        for name in sorted(set(names) - {BESIDE}):
             path = Path(folder) / name
             if name.startswith(".") or name.endswith(_MADE) or path in left_out:
                 continue

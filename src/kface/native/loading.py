@@ -121,29 +121,27 @@ def _choose() -> Choice:
         if not os.path.isfile(named):
             raise ModelError("does not exist", named, "set {} to a shared object, or to off".format(VARIABLE))
         return Choice(CompiledKernels(os.path.abspath(named)), named)
-    path, why = _find()
-    if path is None:
-        return Choice(ReferenceKernels(), why)
-    try:
-        return Choice(CompiledKernels(path), path)
-    except ModelError as error:
-        return Choice(ReferenceKernels(), str(error))
+    paths, why = _find()
+    for path in paths:
+        try:
+            return Choice(CompiledKernels(path), path)
+        except ModelError as error:
+            why = str(error)
+    return Choice(ReferenceKernels(), why)
 
 
-def _find() -> Tuple[Optional[str], str]:
-    """Return the kernels beside the package or in the user's cache, or None and why there are none to use."""
-    beside = HERE / BESIDE
-    if beside.is_file():
-        return str(beside), ""
+def _find() -> Tuple[List[str], str]:
+    """Return the kernels to try, beside the package and in the user's cache; and why there are none in the cache."""
+    beside = [str(HERE / BESIDE)] if (HERE / BESIDE).is_file() else []
     if not sources():
-        return None, "this package came without the kernels' sources"
+        return beside, "this package came without the kernels' sources"
     pattern = os.path.join(glob.escape(str(default_folder())), glob.escape(file_prefix()) + "*" + SUFFIX)
     refused = ""
     for path in sorted(glob.glob(pattern), key=os.path.getmtime, reverse=True):
         refused = untrusted(path) or ""
         if not refused:
-            return path, ""
-    return None, refused or "not built (python -m kface.native build)"
+            return beside + [path], ""
+    return beside, refused or "not built (python -m kface.native build)"
 
 
 def untrusted(path: str) -> Optional[str]:

@@ -33,13 +33,27 @@ def test_a_bare_board_is_installed(kind, make_board, run, archive):
     jetson = kind != "pc"
     assert bool(board.called("python kface.tensorrt verify")) == jetson
     assert board.called("python deploy bench --quick")
+    assert board.called("python kface.native build")
     assert "640x360 1 face 17 fps" in said
     assert "http://127.0.0.1:8088/?token=TOKEN" in said
     assert "ssh -L 8088:127.0.0.1:8088 YOU@porch" in said
     assert [line for line in said.splitlines() if line.startswith("[")] == [
-        "[{:>2}/10] {}".format(number, step)
+        "[{:>2}/11] {}".format(number, step)
         for number, step in enumerate(
-            ["archive", "board", "packages", "release", "user", "settings", "engines", "speed", "service", "tidy"], 1
+            [
+                "archive",
+                "board",
+                "packages",
+                "release",
+                "user",
+                "settings",
+                "kernels",
+                "engines",
+                "speed",
+                "service",
+                "tidy",
+            ],
+            1,
         )
     ]
 
@@ -193,7 +207,7 @@ def test_where_a_step_fails_the_release_before_runs_on(step, board, run, old, ne
     assert status == 2
     assert text in error
     assert len(error.splitlines()) == 1
-    assert re.match(r"install: step \d+ of 10, {}: ".format(step), error)
+    assert re.match(r"install: step \d+ of 11, {}: ".format(step), error)
     assert board.current == old == board.running
     assert error.rstrip().endswith("the previous release is still running: {}".format(old))
 
@@ -254,7 +268,7 @@ def test_the_bench_may_fail(board, run):
 def test_what_is_not_wanted_is_left_out(board, run):
     status, said, _ = run(board, "--yes", "--skip-engines", "--skip-bench", "--no-start")
     assert status == 0
-    assert not board.called("runuser")
+    assert not [line for line in board.called("runuser") if "kface.native build" not in line]
     assert board.running is None
     assert "sudo systemctl enable --now kface" in said
 

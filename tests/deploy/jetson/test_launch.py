@@ -165,7 +165,7 @@ def test_install_sh_imports_and_runs_nothing_from_where_one_stands(python, hosti
     argv = [str(unpacked / "install.sh"), "--dry-run", "--root", str(tmp_path / "root")]
     said = exposed(hostile, argv, KFACE_PYTHON=python)[1]
     assert "checksums match" in said, said
-    assert "[ 3/10] packages" in said
+    assert "[ 3/11] packages" in said
     assert ran(hostile) == []
     assert not list(unpacked.rglob("__pycache__"))
 

@@ -101,6 +101,21 @@ def test_a_named_file(compiled_once, monkeypatch, tmp_path):
     assert status() == str(path)
 
 
+@needs_compiler
+def test_a_wheel_of_another_machine_does_not_stand_in_the_way(compiled_once, monkeypatch, tmp_path):
+    path = build()
+    beside = tmp_path / "here"
+    shutil.copytree(str(loading.HERE), str(beside))
+    (beside / loading.BESIDE).write_bytes(b"\x7fELF of another machine")
+    monkeypatch.setattr(loading, "HERE", beside)
+    loading.forget()
+    assert kernels().compiled
+    assert status() == str(path)
+    shutil.copyfile(str(path), str(beside / loading.BESIDE))
+    loading.forget()
+    assert status() == str(beside / loading.BESIDE)
+
+
 def test_a_named_file_that_is_not_there_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv(loading.VARIABLE, str(tmp_path / "absent.so"))
     with pytest.raises(ModelError, match=r"absent\.so: does not exist; set KFACE_NATIVE"):
