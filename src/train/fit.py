@@ -108,7 +108,7 @@ def train_run(
     steps = images // settings.batch_size
 
     model = model_of(network, head, settings, sampling, learnt)
-    # XLA makes training on a CPU slower (1.85 times where it was measured); JAX has nothing else.
+    # XLA makes training on a CPU slower (ADR 24: 1.6 to 10 times); JAX has nothing else.
     model.compile(
         optimizer=precision.scaled(optimizer(steps, settings.epochs, settings.batch_size), computed_in),
         jit_compile=False if devices.on_cpu() else "auto",

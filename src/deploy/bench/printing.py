@@ -159,6 +159,8 @@ def memory(document: Document) -> List[str]:
                 _size(found), found["runtime"][0], found["runtime"][1], *[_mb(found[key]) for key in _MEMORY]
             )
         )
+        if "first_result_s" in found:
+            lines.append("From its start to its first result: {:.2f} s".format(found["first_result_s"]))
     lines.append("The bench itself, with all runtimes open: {} MB at most".format(_mb(found.get("bench_peak_mb"))))
     return lines
 
