@@ -15,7 +15,7 @@ from kface.networks.registry import read_network
 from kface.workers import cores
 
 #: Pixels of a level that a thread takes at once, and boxes: parts that are too small cost more than they save.
-STRIP_PIXELS, BOXES = 3 << 14, {"rnet": 96, "onet": 24}
+STRIP_PIXELS, BOXES = 3 << 14, {"rnet": 112, "onet": 28}
 
 
 class NativeStages(Stages):

@@ -2,7 +2,7 @@
 // namespace of its width, after layers.inl, area.inl and crop.inl.
 
 // Crops whose dense layers are computed together, so that their weights are read once for all.
-constexpr int64_t kTogether = 24;
+constexpr int64_t kTogether = 28;
 
 // Scores of P-Net's windows whose logit is above `least`, in the order of rows and columns, and their offsets.
 inline int32_t pnet(const Image &image, int32_t level_height, int32_t level_width, int32_t begin, int32_t end,

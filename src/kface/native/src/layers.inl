@@ -28,11 +28,13 @@ constexpr int vectors_at_once(int channels) noexcept {
     return channels / kLanes <= kMostVectors ? channels / kLanes : kMostVectors;
 }
 
-// Pixels that are computed at once, of `count` (0: of many): as many as the registers hold, with as little done twice as possible.
+// Pixels that are computed at once, of `count` (0: of many): as little as possible is done twice, with at least half of the sums
+// that the registers hold, as fewer would wait for each other.
 constexpr int pixels_at_once(int vectors, int count) noexcept {
-    int best = most_pixels(vectors);
-    if (count == 0) return best;
-    for (int pixels = best; pixels >= 1; --pixels)
+    const int most = most_pixels(vectors);
+    if (count == 0) return most;
+    int best = most;
+    for (int pixels = most; 2 * pixels >= most; --pixels)
         if ((count + pixels - 1) / pixels * pixels < (count + best - 1) / best * best) best = pixels;
     return best < count ? best : count;
 }
@@ -174,9 +176,5 @@ inline float dot32(const float *weights, const float *at) noexcept {
     Floats sum = every(0.0F);
     for (int channel = 0; channel < 32; channel += kLanes)
         sum = multiply_add(load(weights + channel), load(at + channel), sum);
-    float lanes[kLanes];
-    store(lanes, sum);
-    for (int width = kLanes / 2; width > 0; width /= 2)
-        for (int lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
-    return lanes[0];
+    return sum_of_lanes(sum);
 }

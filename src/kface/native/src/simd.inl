@@ -16,6 +16,7 @@ inline Floats add(Floats a, Floats b) noexcept { return _mm512_add_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) noexcept { return _mm512_sub_ps(a, b); }
 inline Floats larger(Floats a, Floats b) noexcept { return _mm512_max_ps(a, b); }
 inline Floats smaller(Floats a, Floats b) noexcept { return _mm512_min_ps(a, b); }
+inline float sum_of_lanes(Floats value) noexcept { return _mm512_reduce_add_ps(value); }
 
 #elif KFACE_SIMD == 256
 
@@ -31,6 +32,11 @@ inline Floats add(Floats a, Floats b) noexcept { return _mm256_add_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) noexcept { return _mm256_sub_ps(a, b); }
 inline Floats larger(Floats a, Floats b) noexcept { return _mm256_max_ps(a, b); }
 inline Floats smaller(Floats a, Floats b) noexcept { return _mm256_min_ps(a, b); }
+inline float sum_of_lanes(Floats value) noexcept {
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(value), _mm256_extractf128_ps(value, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
 
 #elif defined(__aarch64__)
 
@@ -46,6 +52,7 @@ inline Floats add(Floats a, Floats b) noexcept { return vaddq_f32(a, b); }
 inline Floats subtract(Floats a, Floats b) noexcept { return vsubq_f32(a, b); }
 inline Floats larger(Floats a, Floats b) noexcept { return vmaxq_f32(a, b); }
 inline Floats smaller(Floats a, Floats b) noexcept { return vminq_f32(a, b); }
+inline float sum_of_lanes(Floats value) noexcept { return vaddvq_f32(value); }
 
 #elif defined(__x86_64__) || defined(_M_X64)
 
@@ -61,6 +68,10 @@ inline Floats add(Floats a, Floats b) noexcept { return _mm_add_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) noexcept { return _mm_sub_ps(a, b); }
 inline Floats larger(Floats a, Floats b) noexcept { return _mm_max_ps(a, b); }
 inline Floats smaller(Floats a, Floats b) noexcept { return _mm_min_ps(a, b); }
+inline float sum_of_lanes(Floats value) noexcept {
+    const __m128 two = _mm_add_ps(value, _mm_movehl_ps(value, value));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
 
 #else
 
@@ -94,6 +105,9 @@ inline Floats larger(Floats a, Floats b) noexcept {
 inline Floats smaller(Floats a, Floats b) noexcept {
     for (int lane = 0; lane < 4; ++lane) a.lanes[lane] = a.lanes[lane] < b.lanes[lane] ? a.lanes[lane] : b.lanes[lane];
     return a;
+}
+inline float sum_of_lanes(Floats value) noexcept {
+    return (value.lanes[0] + value.lanes[2]) + (value.lanes[1] + value.lanes[3]);
 }
 
 #endif

@@ -2,24 +2,24 @@
 // Gray, 2016): 25 products for 9 outputs instead of 81. Maps of 9 and of 21 pixels are whole tiles. Included within a
 // namespace of its width, after layers.inl.
 
-// B^T d: five inputs, `step` vectors apart.
-KFACE_NATIVE_INLINE void transform_input(const Floats *in, int step, Floats *out) noexcept {
+// B^T d of five inputs side by side; the results are `step` vectors apart.
+KFACE_NATIVE_INLINE void transform_input(const Floats *in, Floats *out, int step) noexcept {
     const Floats two = every(2.0F);
-    const Floats third = subtract(in[3 * step], in[step]);
-    const Floats last = subtract(in[3 * step], in[2 * step]);
-    out[0] = multiply_add(two, subtract(in[0], in[2 * step]), third);
-    out[step] = multiply_add(every(-2.0F), in[step], last);
-    out[2 * step] = multiply_add(two, subtract(in[step], in[2 * step]), last);
+    const Floats third = subtract(in[3], in[1]);
+    const Floats last = subtract(in[3], in[2]);
+    out[0] = multiply_add(two, subtract(in[0], in[2]), third);
+    out[step] = multiply_add(every(-2.0F), in[1], last);
+    out[2 * step] = multiply_add(two, subtract(in[1], in[2]), last);
     out[3 * step] = third;
-    out[4 * step] = multiply_add(every(-2.0F), third, subtract(in[4 * step], in[2 * step]));
+    out[4 * step] = multiply_add(every(-2.0F), third, subtract(in[4], in[2]));
 }
 
-// A^T m: three outputs of five products, `step` vectors apart.
-KFACE_NATIVE_INLINE void transform_output(const Floats *in, int step, Floats *out) noexcept {
-    const Floats sum = add(in[step], in[2 * step]);
-    out[0] = add(add(in[0], sum), in[3 * step]);
-    out[step] = multiply_add(every(2.0F), in[3 * step], subtract(in[step], in[2 * step]));
-    out[2 * step] = multiply_add(every(4.0F), in[3 * step], add(sum, in[4 * step]));
+// A^T m of five products side by side; the three results are `step` vectors apart.
+KFACE_NATIVE_INLINE void transform_output(const Floats *in, Floats *out, int step) noexcept {
+    const Floats sum = add(in[1], in[2]);
+    out[0] = add(add(in[0], sum), in[3]);
+    out[step] = multiply_add(every(2.0F), in[3], subtract(in[1], in[2]));
+    out[2 * step] = multiply_add(every(4.0F), in[3], add(sum, in[4]));
 }
 
 // Floats of memory that convolve_tiles needs.
@@ -31,13 +31,17 @@ constexpr int64_t tiles_memory(int stride, int channels, int tiles, int rows) no
 template <int Stride>
 KFACE_NATIVE_INLINE void transform_tile(const float *const (&rows)[5], int64_t column, float *inputs, int64_t apart) noexcept {
     for (int channel = 0; channel < Stride; channel += kLanes) {
-        Floats values[25];
         Floats half[25];
-        for (int y = 0; y < 5; ++y)
-            for (int x = 0; x < 5; ++x) values[5 * y + x] = load(rows[y] + (column + x) * Stride + channel);
-        for (int x = 0; x < 5; ++x) transform_input(values + x, 5, half + x);
-        for (int y = 0; y < 5; ++y) transform_input(half + 5 * y, 1, values + 5 * y);
-        for (int place = 0; place < 25; ++place) store(inputs + place * apart + channel, values[place]);
+        for (int x = 0; x < 5; ++x) {
+            Floats values[5];
+            for (int y = 0; y < 5; ++y) values[y] = load(rows[y] + (column + x) * Stride + channel);
+            transform_input(values, half + x, 5);
+        }
+        for (int y = 0; y < 5; ++y) {
+            Floats values[5];
+            transform_input(half + 5 * y, values, 1);
+            for (int x = 0; x < 5; ++x) store(inputs + (5 * y + x) * apart + channel, values[x]);
+        }
     }
 }
 
@@ -47,21 +51,24 @@ KFACE_NATIVE_INLINE void finish_tile(const float *products, int64_t apart, const
                         float *out) noexcept {
     const Floats zero = every(0.0F);
     for (int channel = 0; channel < Channels; channel += kLanes) {
-        Floats values[25];
         Floats half[15];
-        Floats found[9];
-        for (int place = 0; place < 25; ++place) values[place] = load(products + place * apart + channel);
-        for (int x = 0; x < 5; ++x) transform_output(values + x, 5, half + x);
-        for (int y = 0; y < 3; ++y) transform_output(half + 5 * y, 1, found + 3 * y);
+        for (int x = 0; x < 5; ++x) {
+            Floats values[5];
+            for (int y = 0; y < 5; ++y) values[y] = load(products + (5 * y + x) * apart + channel);
+            transform_output(values, half + x, 5);
+        }
         const Floats bias = load(layer.bias + channel);
         const Floats slopes = load(layer.slopes + channel);
-        for (int y = 0; y < 3; ++y)
+        for (int y = 0; y < 3; ++y) {
+            Floats values[3];
+            transform_output(half + 5 * y, values, 1);
             for (int x = 0; x < 3; ++x) {
                 if (y >= height || x >= width) continue;
-                const Floats value = add(found[3 * y + x], bias);
+                const Floats value = add(values[x], bias);
                 store(out + (y * pitch + x) * Channels + channel,
                       multiply_add(slopes, smaller(value, zero), larger(value, zero)));
             }
+        }
     }
 }
 
