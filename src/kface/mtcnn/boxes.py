@@ -3,7 +3,7 @@
 Boxes are float64 (n, 4), x1 y1 x2 y2 in pixels.
 """
 
-from typing import Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
@@ -35,25 +35,37 @@ def least_logit(threshold: float) -> float:
     return float(np.log(max(threshold, 1e-6) / (1 - threshold)) - 1e-3)
 
 
-def proposals(windows: Windows, threshold: float, scale: float) -> Tuple[np.ndarray, np.ndarray]:
-    """Read P-Net's windows on one level.
+def proposals(
+    windows: Sequence[Windows], threshold: float, scales: Sequence[float]
+) -> List[Tuple[np.ndarray, np.ndarray]]:
+    """Read P-Net's windows on some levels.
 
     Args:
-        windows: Those with a logit above :func:`least_logit`.
+        windows: Of each level, those with a logit above :func:`least_logit`.
         threshold: Windows with a higher score are proposed.
-        scale: The level's scale.
+        scales: The levels' scales.
 
     Returns:
-        Regressed boxes in the image's pixels, and their scores, best first.
+        Of each level the regressed boxes in the image's pixels, and their scores, best first.
     """
-    found = probability(windows.logits)
-    keep = np.flatnonzero(found > threshold)
-    keep = keep[descending(found[keep])]
-    rows, columns = windows.rows[keep], windows.columns[keep]
-    shift = windows.offsets[keep].astype(np.float64).T * (CELL - 1)
-    x, y = columns * STRIDE + 1.0, rows * STRIDE + 1.0
-    boxes = np.stack([x + shift[0], y + shift[1], x + (CELL - 1) + shift[2], y + (CELL - 1) + shift[3]], axis=1)
-    return boxes / scale, found[keep]
+    if not len(windows):
+        return []
+    # All levels at once: most have a window or two.
+    rows, columns, logits, offsets = (np.concatenate(parts) for parts in zip(*windows))
+    owners = np.repeat(np.arange(len(windows)), [len(level.logits) for level in windows])
+    scores = probability(logits)
+    keep = np.flatnonzero(scores > threshold)
+    scores, owners = scores[keep], owners[keep]
+    shift = offsets[keep].astype(np.float64) * (CELL - 1)
+    corner = np.stack([columns[keep], rows[keep]], axis=1) * STRIDE + 1.0
+    boxes = np.concatenate([corner, corner + (CELL - 1)], axis=1) + shift
+    boxes /= np.asarray(scales, np.float64)[owners][:, None]
+    ends = np.searchsorted(owners, np.arange(len(windows) + 1))
+    found = []
+    for begin, end in zip(ends[:-1], ends[1:]):
+        order = begin + descending(scores[begin:end])
+        found.append((boxes[order], scores[order]))
+    return found
 
 
 def regress(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:

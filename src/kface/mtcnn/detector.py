@@ -13,7 +13,7 @@ from kface.mtcnn import pyramid, settings, weights
 from kface.mtcnn.again import find_again
 from kface.mtcnn.base import FaceDetector
 from kface.mtcnn.refine import Refined
-from kface.mtcnn.stages import Windows, choose, open_stages
+from kface.mtcnn.stages import choose, open_stages
 from kface.native import kernels
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -22,9 +22,6 @@ PathLike = Union[str, "os.PathLike[str]"]
 NMS_WITHIN_LEVEL, NMS_BETWEEN_LEVELS, NMS_RNET = 0.5, 0.7, 0.7
 #: The same after O-Net, where the overlap is relative to the smaller box.
 NMS_ONET = 0.7
-
-
-_NO_BOXES = np.zeros((0, 4)), np.zeros((0,), np.float32)
 
 
 class FaceCandidates(NamedTuple):
@@ -220,19 +217,17 @@ class Detector(FaceDetector):
             for scale in pyramid.scales(shape[0], shape[1], self.min_face, self.factor)
         ]
         windows = self._stages.windows(images, levels, box.least_logit(self.thresholds[0]))
+        proposed = box.proposals(windows, self.thresholds[0], [scale for _, scale in levels])
 
-        def read(level: Tuple[Tuple[int, float], Windows]) -> Tuple[np.ndarray, np.ndarray]:
-            (_, scale), found = level
-            if not len(found.logits):
-                return _NO_BOXES
-            boxes, scores = box.proposals(found, self.thresholds[0], scale)
+        def pass_on(found: Tuple[np.ndarray, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+            boxes, scores = found
             stay = suppress(boxes, NMS_WITHIN_LEVEL)
             return boxes[stay], scores[stay]
 
         parts: List[List[Tuple[np.ndarray, np.ndarray]]] = [[] for _ in images]
         # Threads for what compiled kernels do in no time would cost more than they save.
         spread = map if kernels().compiled else self._stages.map
-        for (number, _), part in zip(levels, spread(read, list(zip(levels, windows)))):
+        for (number, _), part in zip(levels, spread(pass_on, proposed)):
             parts[number].append(part)
         return [self._join_levels(part) for part in parts]
 
@@ -283,7 +278,7 @@ class Detector(FaceDetector):
 
 def suppress(boxes: np.ndarray, threshold: float, smaller: bool = False) -> np.ndarray:
     """Find the boxes that no better box overlaps, as :func:`kface.mtcnn.boxes.suppress` does, compiled where that is built."""
-    return kernels().suppress(boxes, threshold, smaller)
+    return kernels().suppress(boxes, threshold, smaller) if len(boxes) > 1 else np.arange(len(boxes))
 
 
 def check_rgb(rgb: object) -> None:

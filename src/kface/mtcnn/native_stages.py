@@ -114,9 +114,9 @@ class NativeStages(Stages):
 
 
 def _windows(parts: Sequence[Tuple[np.ndarray, np.ndarray]], width: int) -> Windows:
-    places = np.concatenate([part[0] for part in parts]).astype(np.int64)
-    found = np.concatenate([part[1] for part in parts])
-    return Windows(places // width, places % width, found[:, 0], found[:, 1:])
+    places, found = parts[0] if len(parts) == 1 else [np.concatenate(some) for some in zip(*parts)]
+    rows, columns = np.divmod(places.astype(np.int64), width)
+    return Windows(rows, columns, found[:, 0], found[:, 1:])
 
 
 def _outputs(name: str, outputs: np.ndarray) -> Dict[str, np.ndarray]:

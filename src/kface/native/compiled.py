@@ -63,6 +63,7 @@ class CompiledKernels(Kernels):
             function = getattr(self._library, name)
             function.restype = _int32
             function.argtypes = arguments
+        self._variants = VARIANTS[: self._library.kface_native_variant() + 1]
 
     def _area_resize(self, rgb: np.ndarray, height: int, width: int) -> np.ndarray:
         rgb, image = _image(rgb)
@@ -79,7 +80,7 @@ class CompiledKernels(Kernels):
 
     def variants(self) -> Tuple[str, ...]:
         """See :meth:`Kernels.variants`."""
-        return VARIANTS[: self._library.kface_native_variant() + 1]
+        return self._variants
 
     def _pnet(
         self,
@@ -109,7 +110,7 @@ class CompiledKernels(Kernels):
 
     def _call_variant(self, name: str, *arguments: Any) -> None:
         chosen = VARIANTS[arguments[-1]]
-        if chosen not in self.variants():
+        if chosen not in self._variants:
             raise ConfigError("this processor cannot run it", chosen, "choose one of: " + ", ".join(self.variants()))
         self._call(name, *arguments)
 
