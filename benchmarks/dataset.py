@@ -25,9 +25,9 @@ from kface.data.sample import write_sample
 from kface.files import write_atomic
 from kface.images import encode_jpeg, read_image
 
-PEOPLE = 24
-#: The loop, which is much slower, is measured on every 24th image.
-EVERY = 24
+PEOPLE = 60
+#: The loop, which is much slower, is measured on every 60th image.
+EVERY = 60
 ROUNDS = 3
 #: Images a core and second, as a multiple of the loop's; and of the rate on one core, on two.
 WANTED, WANTED_ON_TWO = 35.0, 1.8
@@ -89,17 +89,17 @@ def _report(images: int, loops: list[str], one: list[str], two: list[str]) -> No
     )
 
 
-def _child(what: str, root: Path, cores: list[int]) -> str:
+def _child(what: str, root: Path, places: list[int]) -> str:
     """Run one of the measurements in a process that may use these cores, and return what it prints."""
-    command = [sys.executable, "-m", "benchmarks.dataset", what, str(root), ",".join(map(str, cores))]
-    threads = str(len(cores))
+    command = [sys.executable, "-m", "benchmarks.dataset", what, str(root), ",".join(map(str, places))]
+    threads = str(len(places))
     env = dict(os.environ, OMP_NUM_THREADS=threads, TF_NUM_INTRAOP_THREADS=threads, TF_NUM_INTEROP_THREADS="1")
     return subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout.rstrip()
 
 
-def measure(what: str, root: Path, cores: list[int]) -> None:
+def measure(what: str, root: Path, places: list[int]) -> None:
     """Print images per second, and images with a face; of the builder also bytes an image, or the profile."""
-    os.sched_setaffinity(0, cores)
+    os.sched_setaffinity(0, places)
     with tempfile.TemporaryDirectory() as folder:
         if what == "loop":
             from train import backend
@@ -121,7 +121,7 @@ def measure(what: str, root: Path, cores: list[int]) -> None:
             build(root, Path(folder) / "first", DatasetSettings(), jobs=1, progress=False, synthetic=True)
             profile.enable()
         start = time.perf_counter()
-        report = build(root, out, DatasetSettings(), jobs=len(cores), progress=False, synthetic=True)
+        report = build(root, out, DatasetSettings(), jobs=len(places), progress=False, synthetic=True)
         took = time.perf_counter() - start
         profile.disable()
         if what == "profile":
