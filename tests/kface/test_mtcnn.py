@@ -25,7 +25,8 @@ def reference():
 
 @pytest.fixture(scope="module", params=cascades())
 def detector(request):
-    return cascade(request.param, threads=2)
+    with cascade(request.param, threads=2) as made:
+        yield made
 
 
 def clip_frames(shared_data, count):

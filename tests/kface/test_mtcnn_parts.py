@@ -16,7 +16,8 @@ from kface.networks import RUNTIMES, runtimes
 
 @pytest.fixture(scope="module", params=cascades())
 def detector(request):
-    return cascade(request.param, threads=1)
+    with cascade(request.param, threads=1) as made:
+        yield made
 
 
 def some_boxes(count, seed, side=100, grid=None):

@@ -13,7 +13,8 @@ from kface.mtcnn.refine import beside
 
 @pytest.fixture(scope="module", params=cascades())
 def detector(request):
-    return cascade(request.param, min_face=39.8, threads=1)
+    with cascade(request.param, min_face=39.8, threads=1) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from kface import alignment
 from kface.bundle import golden, manifest
 from kface.library import binding, values
-from kface.mtcnn import brighten, detector, settings, weights
+from kface.mtcnn import brighten, detector, runtime_stages, settings, weights
 from kface.networks import allowed
 from kface.recognizer.settings import SECTIONS
 
@@ -53,10 +53,10 @@ def test_the_detector_has_the_same_settings():
         detector.NMS_ONET,
     )
     assert re.search(r"RNET_BATCH = (\d+), ONET_BATCH = (\d+)", cascade).groups() == tuple(
-        str(detector.BATCHES[name]) for name in ("rnet", "onet")
+        str(runtime_stages.BATCHES[name]) for name in ("rnet", "onet")
     )
     assert "STRIP_PIXELS = 3 << 14" in cascade
-    assert detector.STRIP_PIXELS == 3 << 14
+    assert runtime_stages.STRIP_PIXELS == 3 << 14
     assert f"value >= {settings.MIN_FACE_RANGE[0]:g} && value <= {settings.MIN_FACE_RANGE[1]:g}" in source(
         "settings.cpp"
     )

@@ -48,8 +48,11 @@ EVERY = [stream, video_file, read_ahead]
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
+    before = set(threading.enumerate())
     yield
-    assert until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("kface-")])
+    assert until(
+        lambda: not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("kface-")]
+    )
 
 
 @pytest.mark.parametrize("make", EVERY)
