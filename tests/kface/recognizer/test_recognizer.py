@@ -280,8 +280,9 @@ def test_the_detector_is_the_bundles(real, sample_faces):
         real, "onnxruntime", match=MATCH, detector={"min_face": 20, "thresholds": [0.6, 0.7, 0.9]}
     )
     assert (made.detector.min_face, made.detector.thresholds) == (20.0, (0.6, 0.7, 0.9))
-    plain = Detector(real / "detector", thresholds=(0.6, 0.7, 0.9)).detect(sample_faces[0])
-    np.testing.assert_array_equal([face.box for face in made.faces(sample_faces[0])], plain.boxes)
+    with made, Detector(real / "detector", thresholds=(0.6, 0.7, 0.9), runtime="onnxruntime") as detector:
+        plain = detector.detect(sample_faces[0])
+        np.testing.assert_array_equal([face.box for face in made.faces(sample_faces[0])], plain.boxes)
     with pytest.raises(ConfigError, match="detector.size"):
         FaceRecognizer.load(real, detector={"size": 3})
     with pytest.raises(ConfigError, match="runtime"):
