@@ -6,9 +6,9 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 import numpy as np
 
-from kface.errors import ModelError
 from kface.mtcnn import weights
 from kface.mtcnn.packed import PackedPNet
+from kface.mtcnn.stages import closed_error
 from kface.networks import RUNTIMES, Network, open_network
 from kface.workers import cores
 
@@ -63,7 +63,7 @@ class CascadeNetworks(object):
     def check_open(self) -> None:
         """Raise ModelError where the networks have been closed."""
         if self._closed:
-            raise ModelError("the detector has been closed", self._place, "open another")
+            raise closed_error(self._place)
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Return the result of `work` for each item, in order, on several threads where that is faster."""

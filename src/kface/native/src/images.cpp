@@ -22,6 +22,17 @@ int32_t check_boxes(const Image &image, const double *boxes, int64_t count, cons
     return wrong == KFACE_NATIVE_OK ? check_rows(outputs, count) : wrong;
 }
 
+// R- or O-Net of the chosen variant.
+int32_t refine(decltype(Variant::rnet) Variant::*network, int64_t wanted_weights, const Image &image, const double *boxes,
+               int64_t count, const float *weights, int64_t weight_count, float *outputs, int32_t variant) noexcept {
+    const int32_t wrong = check_boxes(image, boxes, count, outputs);
+    if (wrong != KFACE_NATIVE_OK) return wrong;
+    if (weights == nullptr) return KFACE_NATIVE_NULL;
+    const Variant *const chosen = find_variant(variant);
+    if (weight_count != wanted_weights || chosen == nullptr) return KFACE_NATIVE_RANGE;
+    return (chosen->*network)(image, boxes, count, weights, outputs);
+}
+
 }  // namespace
 }  // namespace kface_native
 
@@ -75,23 +86,13 @@ extern "C" int32_t kface_native_pnet(const uint8_t *pixels, int32_t height, int3
 extern "C" int32_t kface_native_rnet(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
                                      const double *boxes, int64_t count, const float *weights, int64_t weight_count,
                                      float *outputs, int32_t variant) {
-    const Image image = {pixels, height, width, stride};
-    const int32_t wrong = check_boxes(image, boxes, count, outputs);
-    if (wrong != KFACE_NATIVE_OK) return wrong;
-    if (weights == nullptr) return KFACE_NATIVE_NULL;
-    const Variant *const chosen = find_variant(variant);
-    if (weight_count != KFACE_NATIVE_RNET_WEIGHTS || chosen == nullptr) return KFACE_NATIVE_RANGE;
-    return chosen->rnet(image, boxes, count, weights, outputs);
+    return refine(&Variant::rnet, KFACE_NATIVE_RNET_WEIGHTS, {pixels, height, width, stride}, boxes, count, weights,
+                  weight_count, outputs, variant);
 }
 
 extern "C" int32_t kface_native_onet(const uint8_t *pixels, int32_t height, int32_t width, int64_t stride,
                                      const double *boxes, int64_t count, const float *weights, int64_t weight_count,
                                      float *outputs, int32_t variant) {
-    const Image image = {pixels, height, width, stride};
-    const int32_t wrong = check_boxes(image, boxes, count, outputs);
-    if (wrong != KFACE_NATIVE_OK) return wrong;
-    if (weights == nullptr) return KFACE_NATIVE_NULL;
-    const Variant *const chosen = find_variant(variant);
-    if (weight_count != KFACE_NATIVE_ONET_WEIGHTS || chosen == nullptr) return KFACE_NATIVE_RANGE;
-    return chosen->onet(image, boxes, count, weights, outputs);
+    return refine(&Variant::onet, KFACE_NATIVE_ONET_WEIGHTS, {pixels, height, width, stride}, boxes, count, weights,
+                  weight_count, outputs, variant);
 }
